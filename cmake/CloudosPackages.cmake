@@ -1,0 +1,27 @@
+# The libraries we stand on: all of them Debian's packages (cmake/install-packages has the list).
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(tl-expected REQUIRED)
+find_package(doctest REQUIRED)
+find_package(Boost 1.74 REQUIRED)
+pkg_check_modules(LMDB REQUIRED IMPORTED_TARGET lmdb)
+pkg_check_modules(LIBCRYPT REQUIRED IMPORTED_TARGET libcrypt)
+pkg_check_modules(LIBVIRT REQUIRED IMPORTED_TARGET libvirt libvirt-qemu)
+pkg_check_modules(NFTABLES REQUIRED IMPORTED_TARGET libnftables)
+pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
+pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
+find_path(CLI11_INCLUDE_DIR CLI/CLI.hpp REQUIRED)
+
+# Boost 1.74's Asio compiles as C++20 only when these come first.
+add_library(cloudos_asio INTERFACE)
+target_link_libraries(cloudos_asio INTERFACE Boost::headers Threads::Threads OpenSSL::SSL)
+target_compile_definitions(cloudos_asio INTERFACE BOOST_ASIO_NO_DEPRECATED
+                           BOOST_BEAST_USE_STD_STRING_VIEW)
+target_compile_options(cloudos_asio INTERFACE "SHELL:-include utility" "SHELL:-include optional")
+
+add_library(cloudos_httplib INTERFACE)
+target_link_libraries(cloudos_httplib INTERFACE PkgConfig::HTTPLIB OpenSSL::SSL OpenSSL::Crypto
+                      Threads::Threads)

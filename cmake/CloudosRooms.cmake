@@ -1,0 +1,78 @@
+# One CMake target per room, one test executable per suite, one function per kind of target.
+
+set(CLOUDOS_PCH_HEADERS
+    <algorithm> <array> <atomic> <chrono> <condition_variable> <cstdint> <cstring> <functional>
+    <map> <memory> <mutex> <optional> <set> <span> <string> <string_view> <thread>
+    <unordered_map> <utility> <variant> <vector> <fmt/format.h> <tl/expected.hpp>)
+set(CLOUDOS_ROOT ${PROJECT_SOURCE_DIR}/libcloudos)
+
+# The target that compiles the precompiled headers the rooms share. Executables get -fPIE and would
+# silently drop a -fPIC header, so they have one of their own; so have the users of json.
+function(cloudos_pch name kind)
+  cmake_parse_arguments(ARG "" "" "HEADERS;SOURCES" ${ARGN})
+  if(kind STREQUAL "EXECUTABLE")
+    add_executable(${name} ${ARG_SOURCES})
+  else()
+    file(GENERATE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp CONTENT "// Carries ${name}.\n")
+    add_library(${name} STATIC ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp)
+  endif()
+  target_link_libraries(${name} PRIVATE fmt::fmt tl::expected nlohmann_json::nlohmann_json
+                        doctest::doctest Threads::Threads)
+  target_precompile_headers(${name} PRIVATE ${ARG_HEADERS})
+  set_target_properties(${name} PROPERTIES UNITY_BUILD OFF)
+endfunction()
+
+# cloudos_room(store DEPS base LIBS PkgConfig::LMDB [PCH json])
+#   DEPS  the rooms this one may include and link: the table of rooms, enforced by the linker
+#   LIBS  third-party libraries that only this room sees
+function(cloudos_room name)
+  cmake_parse_arguments(ARG "" "PCH" "DEPS;LIBS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CLOUDOS_ROOT}/${name}/*.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  add_library(cloudos_${name} STATIC ${sources})
+  target_include_directories(cloudos_${name} PUBLIC ${CLOUDOS_ROOT}/include ${CLOUDOS_ROOT})
+  set(deps)
+  foreach(dep ${ARG_DEPS})
+    if(TARGET cloudos_${dep})
+      list(APPEND deps cloudos_${dep})
+    endif()
+  endforeach()
+  target_link_libraries(cloudos_${name} PUBLIC fmt::fmt tl::expected Threads::Threads ${deps}
+                        PRIVATE ${ARG_LIBS})
+  if(ARG_PCH)
+    target_precompile_headers(cloudos_${name} REUSE_FROM cloudos_pch_${ARG_PCH})
+  else()
+    target_precompile_headers(cloudos_${name} REUSE_FROM cloudos_pch_std)
+  endif()
+endfunction()
+
+# cloudos_suite(store DEPS store records): test_<name> from tests/<name>/*.cpp, known to ctest.
+function(cloudos_suite name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "DEPS;LIBS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${name}/*.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(test_${name} ${sources} $<TARGET_OBJECTS:cloudos_test_main>)
+  list(TRANSFORM ARG_DEPS PREPEND cloudos_)
+  target_link_libraries(test_${name} PRIVATE doctest::doctest nlohmann_json::nlohmann_json
+                        ${ARG_DEPS} ${ARG_LIBS})
+  target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_precompile_headers(test_${name} REUSE_FROM cloudos_pch_test)
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  add_test(NAME ${name} COMMAND test_${name})
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT})
+endfunction()
+
+# cloudos_program(cloudosd SOURCES ... DEPS cloud rest LIBS cloudos_asio): an executable in build/bin.
+function(cloudos_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LIBS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  list(TRANSFORM ARG_DEPS PREPEND cloudos_)
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} ${ARG_LIBS})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+endfunction()

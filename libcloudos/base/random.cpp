@@ -1,0 +1,83 @@
+#include "cloudos/random.hpp"
+
+#include <sys/random.h>
+
+#include <cerrno>
+
+#include "base/assert.hpp"
+
+namespace cloudos {
+
+std::uint64_t Random::below(std::uint64_t bound) {
+  CLOUDOS_ASSERT(bound > 0);
+  // Values in the last, incomplete run of `bound` would favour small results: draw again.
+  const std::uint64_t fair = UINT64_MAX - UINT64_MAX % bound;
+  std::uint64_t value;
+  do {
+    fill({reinterpret_cast<std::uint8_t*>(&value), sizeof value});
+  } while (value >= fair);
+  return value % bound;
+}
+
+void SystemRandom::fill(std::span<std::uint8_t> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t got = getrandom(bytes.data(), bytes.size(), 0);
+    if (got < 0) {
+      CLOUDOS_ASSERT(errno == EINTR);
+      continue;
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(got));
+  }
+}
+
+void SeededRandom::fill(std::span<std::uint8_t> bytes) {
+  std::lock_guard lock(mutex_);
+  for (std::size_t i = 0; i < bytes.size(); i += 8) {
+    std::uint64_t z = (state_ += 0x9e3779b97f4a7c15ULL);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+    z ^= z >> 31;
+    for (std::size_t j = i; j < bytes.size() && j < i + 8; ++j, z >>= 8)
+      bytes[j] = static_cast<std::uint8_t>(z);
+  }
+}
+
+std::string IdSource::uuid() {
+  std::uint8_t id[16];
+  random_.fill(id);
+  {
+    std::lock_guard lock(mutex_);
+    const auto now = static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::milliseconds>(clock_.wall().time_since_epoch())
+            .count());
+    // A clock that stands still or goes back must not make ids go back: count on from the last.
+    if (now > last_ms_) {
+      last_ms_ = now;
+      counter_ = id[7] & 0x7fU;
+    } else if (++counter_ > 0xfff) {
+      ++last_ms_;
+      counter_ = 0;
+    }
+    for (int i = 0; i < 6; ++i) id[i] = static_cast<std::uint8_t>(last_ms_ >> (40 - 8 * i));
+    id[6] = static_cast<std::uint8_t>(0x70U | (counter_ >> 8));
+    id[7] = static_cast<std::uint8_t>(counter_);
+  }
+  id[8] = static_cast<std::uint8_t>((id[8] & 0x3fU) | 0x80U);
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  text.reserve(36);
+  for (int i = 0; i < 16; ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) text += '-';
+    text += kDigits[id[i] >> 4];
+    text += kDigits[id[i] & 15U];
+  }
+  return text;
+}
+
+std::string IdSource::hex() {
+  std::string text = uuid();
+  std::erase(text, '-');
+  return text;
+}
+
+}  // namespace cloudos

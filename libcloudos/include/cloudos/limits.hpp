@@ -1,0 +1,43 @@
+#pragma once
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+/// Every limit of the library, by name. Each one has a test that reaches it.
+namespace cloudos::limits {
+
+// Store: the same on every backend (LMDB's longest key is 511 bytes).
+inline constexpr std::size_t kKeyBytes = 480;
+inline constexpr std::size_t kTxnKeys = 2'048;
+inline constexpr std::size_t kTxnBytes = 1 << 20;
+inline constexpr std::size_t kScanPage = 1'000;
+inline constexpr std::size_t kReplanRounds = 16;
+inline constexpr std::size_t kChangeLogEntries = 100'000;
+inline constexpr std::uint64_t kStoreMapBytes = std::uint64_t{1} << 40;
+inline constexpr unsigned kStoreReaders = 1'024;
+
+// Records.
+inline constexpr std::size_t kKeyValueBytes = 200;  ///< A value inside a key; longer ones are hashed.
+inline constexpr std::size_t kNameChars = 255;
+inline constexpr std::size_t kDescriptionChars = 255;
+inline constexpr std::size_t kSortedListRecords = 20'000;  ///< Lists by another sort than creation.
+inline constexpr std::size_t kMetadataItems = 128;
+inline constexpr std::size_t kMetadataValueChars = 255;
+
+// Tasks.
+inline constexpr std::size_t kTaskSteps = 32;
+inline constexpr std::uint32_t kTaskAttempts = 8;
+inline constexpr std::chrono::milliseconds kBackoffFirst{200};
+inline constexpr std::chrono::milliseconds kBackoffMost{30'000};
+inline constexpr std::size_t kHostLanes = 2;
+inline constexpr std::size_t kFinishedTasksKept = 10'000;
+
+// Edges.
+inline constexpr std::size_t kJsonDepth = 32;
+inline constexpr std::size_t kJsonBodyBytes = 1 << 20;
+inline constexpr std::size_t kHeaderBytes = 32 << 10;
+inline constexpr std::size_t kUriBytes = 16 << 10;
+inline constexpr std::size_t kPasswordBytes = 4'096;
+inline constexpr std::size_t kUserDataBytes = 65'535;  ///< Of the base64 text, as Compute has it.
+
+}  // namespace cloudos::limits

@@ -1,0 +1,98 @@
+#include "records/table.hpp"
+
+namespace cloudos::records {
+
+Result<void> write_keys(store::Txn& txn, std::string_view kind, const Keys* before,
+                        const Keys* after, std::string_view id) {
+  static const std::vector<Keys::Unique> kNoUniques;
+  static const std::vector<std::string> kNoIndexes;
+  const auto& old_uniques = before ? before->uniques : kNoUniques;
+  const auto& new_uniques = after ? after->uniques : kNoUniques;
+  for (const auto& unique : new_uniques) {
+    if (std::binary_search(old_uniques.begin(), old_uniques.end(), unique)) continue;
+    if (const auto owner = txn.get(unique.key); owner && *owner != id) {
+      return fail(ErrorCode::AlreadyExists,
+                  fmt::format("a {} with {} '{}' exists already", kind, unique.field,
+                              unique.value));
+    }
+  }
+  for (const auto& unique : old_uniques)
+    if (!std::binary_search(new_uniques.begin(), new_uniques.end(), unique)) txn.erase(unique.key);
+  for (const auto& unique : new_uniques)
+    if (!std::binary_search(old_uniques.begin(), old_uniques.end(), unique))
+      txn.put(unique.key, id);
+
+  const auto& old_indexes = before ? before->indexes : kNoIndexes;
+  const auto& new_indexes = after ? after->indexes : kNoIndexes;
+  for (const auto& index : old_indexes)
+    if (!std::binary_search(new_indexes.begin(), new_indexes.end(), index)) txn.erase(index);
+  for (const auto& index : new_indexes)
+    if (!std::binary_search(old_indexes.begin(), old_indexes.end(), index)) txn.put(index, {});
+  return Result<void>();
+}
+
+tl::unexpected<Error> not_found(std::string_view kind, std::string_view id) {
+  return fail(ErrorCode::NotFound, fmt::format("{} {} could not be found", kind, id.substr(0, 64)));
+}
+
+tl::unexpected<Error> bad_marker(std::string_view kind, std::string_view marker) {
+  return fail(ErrorCode::InvalidArgument,
+              fmt::format("marker: {} {} could not be found", kind, marker.substr(0, 64)));
+}
+
+tl::unexpected<Error> too_many_to_sort(std::string_view kind) {
+  return fail(ErrorCode::TooLarge,
+              fmt::format("more than {} of kind {} match: sort by creation, or filter more",
+                          limits::kSortedListRecords, kind));
+}
+
+std::optional<std::string> find_unique(store::Txn& txn, std::string_view kind,
+                                       std::string_view field, std::string_view scope,
+                                       std::string_view value) {
+  const auto id = txn.get(unique_key(kind, field, scope, value));
+  if (!id) return std::nullopt;
+  return std::string(*id);
+}
+
+Result<std::optional<std::string>> find_unique(const store::Snapshot& snapshot,
+                                               std::string_view kind, std::string_view field,
+                                               std::string_view scope, std::string_view value) {
+  CLOUDOS_TRY(auto entry, snapshot.get(unique_key(kind, field, scope, value)));
+  if (!entry) return std::optional<std::string>();
+  return std::optional<std::string>(std::move(entry->value));
+}
+
+Result<void> walk(const store::Snapshot& snapshot, std::string_view kind, const Range& range,
+                  std::string_view after,
+                  const std::function<Result<bool>(const store::Entry&)>& visit) {
+  const bool indexed = !range.field.empty();
+  const std::string prefix =
+      indexed ? index_prefix(kind, range.field, range.value) : record_prefix(kind);
+  store::ScanOptions options;
+  options.reverse = range.newest_first;
+  options.keys_only = indexed;
+  if (!after.empty()) options.after = prefix + key_part(after);
+  for (;;) {
+    CLOUDOS_TRY(const auto entries, snapshot.scan(prefix, options));
+    for (const store::Entry& entry : entries) {
+      bool more = true;
+      if (!indexed) {
+        CLOUDOS_TRY(more, visit(entry));
+      } else {
+        const std::string key =
+            std::string(record_prefix(kind)) + entry.key.substr(prefix.size());
+        CLOUDOS_TRY(const auto record, snapshot.get(key));
+        // An index entry without its record cannot be: both are written by one commit.
+        if (!record) {
+          return fail(ErrorCode::Internal, "an index points to nothing", entry.key);
+        }
+        CLOUDOS_TRY(more, visit(*record));
+      }
+      if (!more) return Result<void>();
+    }
+    if (entries.size() < limits::kScanPage) return Result<void>();
+    options.after = entries.back().key;
+  }
+}
+
+}  // namespace cloudos::records

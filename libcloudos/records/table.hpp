@@ -1,0 +1,185 @@
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "codec/binary.hpp"
+#include "records/keys.hpp"
+#include "store/store.hpp"
+
+/// Typed records over the store. A record type T has
+///   T::kKind                       "port": the first part of its keys, and its noun in messages
+///   T::kSchema                     its schema version
+///   .id                            an Id<…> (or std::string), .generation (std::uint64_t)
+///   fields(codec::FieldVisitor&, T&), keys(records::Keys&, const T&)
+/// and everything else (unique values, indexes, generations, errors) follows here.
+namespace cloudos::records {
+
+template <class Tag>
+const std::string& id_text(const Id<Tag>& id) { return id.value; }
+inline const std::string& id_text(const std::string& id) { return id; }
+
+/// Not template code: what put and erase do to a record's keys.
+Result<void> write_keys(store::Txn& txn, std::string_view kind, const Keys* before,
+                        const Keys* after, std::string_view id);
+tl::unexpected<Error> not_found(std::string_view kind, std::string_view id);
+
+template <class T>
+Keys keys_of(const T& record) {
+  Keys collected(T::kKind, id_text(record.id));
+  keys(collected, record);
+  collected.finish();
+  return collected;
+}
+
+/// Reads one record within a transaction. Errors: NotFound.
+template <class T>
+Result<T> get(store::Txn& txn, std::string_view id) {
+  const auto bytes = txn.get(record_key(T::kKind, id));
+  if (!bytes) return not_found(T::kKind, id);
+  return codec::decode_record<T>(*bytes);
+}
+template <class T, class Tag>
+Result<T> get(store::Txn& txn, const Id<Tag>& id) { return get<T>(txn, id.value); }
+
+/// Reads one record of a snapshot. Errors: NotFound.
+template <class T>
+Result<T> get(const store::Snapshot& snapshot, std::string_view id) {
+  if (id.size() > limits::kNameChars) return not_found(T::kKind, id.substr(0, 64));
+  CLOUDOS_TRY(const auto entry, snapshot.get(record_key(T::kKind, id)));
+  if (!entry) return not_found(T::kKind, id);
+  return codec::decode_record<T>(entry->value);
+}
+template <class T, class Tag>
+Result<T> get(const store::Snapshot& snapshot, const Id<Tag>& id) {
+  return get<T>(snapshot, id.value);
+}
+
+/// Writes a record that must be new. Errors: AlreadyExists (its id, or a unique value).
+template <class T>
+Result<void> insert(store::Txn& txn, T& record) {
+  const std::string& id = id_text(record.id);
+  const std::string key = record_key(T::kKind, id);
+  if (txn.get(key)) {
+    return fail(ErrorCode::AlreadyExists, fmt::format("{} {} exists already", T::kKind, id));
+  }
+  const Keys after = keys_of(record);
+  CLOUDOS_CHECK(write_keys(txn, T::kKind, nullptr, &after, id));
+  record.generation = 1;
+  txn.put(key, codec::encode_record(record, T::kSchema));
+  return Result<void>();
+}
+
+/// Replaces a record that was read within this transaction; its generation goes up by one.
+/// Errors: NotFound, AlreadyExists (a unique value).
+template <class T>
+Result<void> update(store::Txn& txn, T& record) {
+  const std::string& id = id_text(record.id);
+  const std::string key = record_key(T::kKind, id);
+  CLOUDOS_TRY(const T old, get<T>(txn, id));
+  const Keys before = keys_of(old);
+  const Keys after = keys_of(record);
+  CLOUDOS_CHECK(write_keys(txn, T::kKind, &before, &after, id));
+  record.generation = old.generation + 1;
+  txn.put(key, codec::encode_record(record, T::kSchema));
+  return Result<void>();
+}
+
+/// Reads, lets `change` alter (or refuse), writes. Errors: NotFound, and what `change` returns.
+template <class T, class IdType>
+Result<T> modify(store::Txn& txn, const IdType& id, const std::function<Result<void>(T&)>& change) {
+  CLOUDOS_TRY(T record, get<T>(txn, id_text(id)));
+  CLOUDOS_CHECK(change(record));
+  CLOUDOS_CHECK(update(txn, record));
+  return record;
+}
+
+/// Erases a record with all its keys. Errors: NotFound.
+template <class T, class IdType>
+Result<void> erase(store::Txn& txn, const IdType& id) {
+  CLOUDOS_TRY(const T old, get<T>(txn, id_text(id)));
+  const Keys before = keys_of(old);
+  CLOUDOS_CHECK(write_keys(txn, T::kKind, &before, nullptr, id_text(id)));
+  txn.erase(record_key(T::kKind, id_text(id)));
+  return Result<void>();
+}
+
+/// The id behind a unique value, or nothing.
+std::optional<std::string> find_unique(store::Txn& txn, std::string_view kind,
+                                       std::string_view field, std::string_view scope,
+                                       std::string_view value);
+Result<std::optional<std::string>> find_unique(const store::Snapshot& snapshot,
+                                               std::string_view kind, std::string_view field,
+                                               std::string_view scope, std::string_view value);
+
+/// Which records to walk, and in which direction of creation.
+struct Range {
+  std::string field;    ///< An index of the kind; empty: all records.
+  std::string value;    ///< The index's value.
+  bool newest_first = true;
+};
+
+/// A page of a list. `matches` and `less` may be empty.
+template <class T>
+struct PageSpec {
+  Range range;
+  std::function<bool(const T&)> matches;
+  /// Another order than creation: all matching records are read and sorted (at most
+  /// limits::kSortedListRecords). Ties keep creation order.
+  std::function<bool(const T&, const T&)> less;
+  std::string marker;           ///< Id of the last record of the page before; must exist.
+  std::size_t limit = SIZE_MAX; ///< SIZE_MAX: all.
+};
+
+/// Calls `visit` with the bytes of each record in `range` behind `after` until it returns false.
+Result<void> walk(const store::Snapshot& snapshot, std::string_view kind, const Range& range,
+                  std::string_view after,
+                  const std::function<Result<bool>(const store::Entry&)>& visit);
+
+tl::unexpected<Error> bad_marker(std::string_view kind, std::string_view marker);
+tl::unexpected<Error> too_many_to_sort(std::string_view kind);
+
+/// Errors: InvalidArgument (marker unknown), TooLarge (too many to sort).
+template <class T>
+Result<std::vector<T>> page(const store::Snapshot& snapshot, const PageSpec<T>& spec) {
+  std::vector<T> found;
+  if (!spec.marker.empty() && !get<T>(snapshot, spec.marker)) {
+    return bad_marker(T::kKind, spec.marker);
+  }
+  const bool sorted = static_cast<bool>(spec.less);
+  if (spec.limit == 0) return found;
+  CLOUDOS_CHECK(walk(snapshot, T::kKind, spec.range, sorted ? std::string() : spec.marker,
+                     [&](const store::Entry& entry) -> Result<bool> {
+                       CLOUDOS_TRY(T record, codec::decode_record<T>(entry.value));
+                       if (spec.matches && !spec.matches(record)) return true;
+                       if (sorted && found.size() == limits::kSortedListRecords) {
+                         return too_many_to_sort(T::kKind);
+                       }
+                       found.push_back(std::move(record));
+                       return sorted || found.size() < spec.limit;
+                     }));
+  if (!sorted) return found;
+  std::stable_sort(found.begin(), found.end(), spec.less);
+  std::size_t from = 0;
+  if (!spec.marker.empty()) {
+    while (from < found.size() && id_text(found[from].id) != spec.marker) ++from;
+    from = std::min(from + 1, found.size());
+  }
+  found.erase(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(from));
+  if (found.size() > spec.limit) found.resize(spec.limit);
+  return found;
+}
+
+/// Every record of a range, oldest first.
+template <class T>
+Result<std::vector<T>> all(const store::Snapshot& snapshot, std::string_view field = {},
+                           std::string_view value = {}) {
+  PageSpec<T> spec;
+  spec.range = {std::string(field), std::string(value), false};
+  return page<T>(snapshot, spec);
+}
+
+}  // namespace cloudos::records

@@ -1,0 +1,109 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cloudos/limits.hpp"
+#include "cloudos/result.hpp"
+
+/// The transactional store under everything: read wide from a snapshot, write narrow in a
+/// transaction, hear of changes by watch and change log. Three backends, one contract
+/// (tests/store/contract.hpp runs over each of them).
+namespace cloudos::store {
+
+/// Order of commits; 0 is before the first.
+using Revision = std::uint64_t;
+
+struct Entry {
+  std::string key;
+  std::string value;
+  Revision revision = 0;  ///< Of the commit that last wrote the key.
+};
+
+struct ScanOptions {
+  std::string after;        ///< Whole key to start behind (before, when reversed); empty: from the end of the range.
+  std::size_t limit = limits::kScanPage;
+  bool reverse = false;
+  bool keys_only = false;   ///< Leave `value` empty: cheaper for index entries.
+};
+
+/// A consistent view of one revision. Cheap; drop it soon: it pins pages. One thread at a time.
+class Snapshot {
+ public:
+  virtual ~Snapshot() = default;
+  virtual Revision revision() const = 0;
+  /// Nothing when the key is absent. Errors: Unavailable, Internal.
+  virtual Result<std::optional<Entry>> get(std::string_view key) const = 0;
+  /// Entries whose key starts with `prefix`, in key order, at most options.limit (<= kScanPage).
+  virtual Result<std::vector<Entry>> scan(std::string_view prefix,
+                                          const ScanOptions& options = {}) const = 0;
+};
+
+/// What the body of a transaction sees: the newest committed state plus its own writes.
+///
+/// No scan on purpose: every read can be validated on every backend. A failure (limit, disk, map
+/// full) is kept and becomes the result of transact(), so that bodies need not check each call.
+class Txn {
+ public:
+  virtual ~Txn() = default;
+  /// The view lives until the body returns, or until the same key is written by it.
+  virtual std::optional<std::string_view> get(std::string_view key) = 0;
+  virtual void put(std::string_view key, std::string_view value) = 0;
+  virtual void erase(std::string_view key) = 0;
+  /// True when nothing lies under `prefix`.
+  virtual bool none(std::string_view prefix) = 0;
+};
+
+/// Runs inside transact(): on any thread, maybe more than once, and other callers wait for it.
+/// No I/O, no waits, no calls into the store, no thread-locals. An error leaves no trace.
+using Body = std::function<Result<void>(Txn&)>;
+
+struct Changes {
+  std::vector<std::string> keys;  ///< Changed after `since`, each once, in no order.
+  Revision until = 0;             ///< Pass as the next `since`.
+  bool too_old = false;           ///< The log no longer reaches back to `since`: scan again.
+};
+
+/// Ends its watch when destroyed; after that `wake` is not called, nor running.
+class Watch {
+ public:
+  virtual ~Watch() = default;
+};
+
+/// Thread-safe.
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  virtual Result<std::unique_ptr<Snapshot>> snapshot() = 0;
+
+  /// Runs `body` and commits what it wrote, durably, before it returns.
+  ///
+  /// Returns the revision of the commit; a body that wrote nothing commits nothing and returns the
+  /// newest revision. Concurrent calls may share one fsync.
+  /// Errors: what `body` returned; TooLarge (key, keys or bytes over the limits); StorageFull;
+  /// Unavailable; Stale (a backend gave up after bounded reruns).
+  virtual Result<Revision> transact(const Body& body) = 0;
+
+  /// Calls `wake` soon after each commit under `prefix`, from any process on the folder; may call
+  /// it without cause. `wake` must be short and must not call the store. A hint: confirm by reading.
+  virtual std::unique_ptr<Watch> watch(std::string prefix, std::function<void()> wake) = 0;
+
+  /// The keys under `prefix` changed after `since`. Errors: Unavailable.
+  virtual Result<Changes> changes(std::string_view prefix, Revision since) = 0;
+};
+
+/// In memory: for tests, simulations and clouds that need not survive. One mutex.
+struct MemoryOptions {
+  std::size_t change_log_entries = limits::kChangeLogEntries;
+};
+std::unique_ptr<Store> open_memory(const MemoryOptions& options = {});
+
+/// The bounded loop around snapshot and transact: runs `attempt` again while it ends in Stale.
+Result<void> replan(const std::function<Result<void>()>& attempt);
+
+}  // namespace cloudos::store

@@ -1,0 +1,109 @@
+#include <doctest/doctest.h>
+
+#include "base/text.hpp"
+#include "cloudos/clock.hpp"
+#include "cloudos/limits.hpp"
+#include "cloudos/random.hpp"
+
+using namespace cloudos;
+
+TEST_CASE("utf8_length counts characters and refuses what is not UTF-8") {
+  struct Row { const char* what; std::string text; std::optional<std::size_t> length; };
+  const Row rows[] = {
+      {"empty", "", 0},
+      {"ascii", "abc", 3},
+      {"korean", "서버", 2},
+      {"emoji", "\xf0\x9f\x98\x80", 1},
+      {"overlong slash", "\xc0\xaf", std::nullopt},
+      {"surrogate", "\xed\xa0\x80", std::nullopt},
+      {"cut off", "\xe2\x82", std::nullopt},
+      {"above U+10FFFF", "\xf4\x90\x80\x80", std::nullopt},
+      {"lone continuation", "\x80", std::nullopt},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    CHECK(utf8_length(row.text) == row.length);
+  }
+}
+
+TEST_CASE("case folding covers Latin, Greek and Cyrillic and leaves other scripts alone") {
+  CHECK(fold_case("ABCäÖ") == "abcäö");
+  CHECK(fold_case("ΑΒΓ") == "αβγ");
+  CHECK(fold_case("ЖЁ") == "жё");
+  CHECK(fold_case("서버") == "서버");
+  CHECK(fold_case("\xff") == "\xff");
+}
+
+TEST_CASE("base64 round trips every length and refuses what is not base64") {
+  std::string bytes;
+  for (int i = 0; i < 70; ++i) {
+    CAPTURE(i);
+    CHECK(from_base64(to_base64(bytes)) == bytes);
+    CHECK(from_base64(to_base64(bytes, true), true) == bytes);
+    bytes += static_cast<char>(i * 37);
+  }
+  for (const char* bad : {"a", "====", "ab=c", "a b=", "ab*d", "-_-_", "QR=="}) {
+    CAPTURE(bad);
+    CHECK_FALSE(from_base64(bad));
+  }
+}
+
+TEST_CASE("numbers are read whole or not at all") {
+  CHECK(parse_unsigned("18446744073709551615") == UINT64_MAX);
+  for (const char* bad : {"", "-1", "+1", " 1", "1 ", "1x", "18446744073709551616", "0x10"}) {
+    CAPTURE(bad);
+    CHECK_FALSE(parse_unsigned(bad));
+  }
+  CHECK(parse_signed("-5") == -5);
+}
+
+TEST_CASE("names are limited in characters, not bytes") {
+  std::string name;
+  for (std::size_t i = 0; i < limits::kNameChars; ++i) name += "서";
+  CHECK(check_name("name", name, 1, limits::kNameChars));
+  CHECK_FALSE(check_name("name", name + "x", 1, limits::kNameChars));
+  CHECK_FALSE(check_name("name", "", 1, limits::kNameChars));
+  CHECK_FALSE(check_name("name", "a\nb", 1, limits::kNameChars));
+  CHECK_FALSE(check_name("name", std::string(1 << 20, 'a'), 1, limits::kNameChars));
+}
+
+TEST_CASE("JSON strings stay JSON whatever bytes they are made of") {
+  std::string out;
+  append_json_string(out, std::string("a\"\\\n\x01\xff ä", 9));
+  CHECK(out == "\"a\\\"\\\\\\n\\u0001\xef\xbf\xbd ä\"");
+}
+
+TEST_CASE("times are read as they are written, and nonsense is refused") {
+  const WallTime time{std::chrono::microseconds{1'700'000'000'123'456}};
+  CHECK(format_time(time) == "2023-11-14T22:13:20Z");
+  CHECK(*parse_time(format_time(time, true)) == time);
+  for (const char* bad : {"", "2023", "2023-13-01T00:00:00Z", "2023-02-30T00:00:00Z",
+                          "2023-01-01T25:00:00Z", "2023-01-01T00:00:00.Z", "2023-01-01T00:00:00X"}) {
+    CAPTURE(bad);
+    CHECK_FALSE(parse_time(bad));
+  }
+}
+
+TEST_CASE("ids increase even when the clock stands still or goes back") {
+  ManualClock clock;
+  SeededRandom random(7);
+  IdSource ids(clock, random);
+  std::string last;
+  for (int i = 0; i < 20'000; ++i) {
+    if (i == 5'000) clock.jump_wall(-std::chrono::hours{24});
+    const std::string id = ids.uuid();
+    REQUIRE(id > last);
+    REQUIRE(is_uuid_like(id));
+    last = id;
+  }
+  CHECK(ids.hex().size() == 32);
+}
+
+TEST_CASE("the same seed draws the same bytes, and below() stays below") {
+  SeededRandom a(42), b(42);
+  for (int i = 0; i < 100; ++i) {
+    const auto x = a.below(10);
+    CHECK(x == b.below(10));
+    CHECK(x < 10);
+  }
+}
