@@ -1,0 +1,107 @@
+#pragma once
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "cloudos/cloud.hpp"
+#include "rest/http.hpp"
+
+/// From request to response: match, authenticate, check policy by route name, call, encode.
+namespace cloudos::rest {
+
+/// Whose dialect of versions and errors a route speaks.
+enum class Service : std::uint8_t { None, Identity, Image, Compute, Network };
+
+/// A microversion such as 2.53; {0, 0} when the service has none.
+struct Microversion {
+  std::uint32_t major = 0, minor = 0;
+  friend auto operator<=>(const Microversion&, const Microversion&) = default;
+};
+inline constexpr Microversion kComputeMin{2, 1};
+
+/// One call on its way through a handler.
+class Call {
+ public:
+  Cloud& cloud;
+  const Context& ctx;               ///< Who calls. For routes with auth = false: no user, no roles.
+  Request& request;
+  Microversion microversion;        ///< Negotiated; {0,0} where there is none.
+  std::string service_url;          ///< "http://host:port/compute/v2.1": what this service's links begin with.
+
+  /// The value of {name} in the route's pattern, unescaped.
+  const std::string& path(std::string_view name) const;
+  /// The first query parameter of that name, unescaped; nothing when absent.
+  std::optional<std::string_view> query(std::string_view name) const;
+  /// All query parameters in order, unescaped.
+  const std::vector<std::pair<std::string, std::string>>& query_all() const;
+  /// `limit` and `marker`, checked. Errors: InvalidArgument.
+  struct Page {
+    std::string marker;
+    std::size_t limit = SIZE_MAX;
+  };
+  Result<Page> page(std::size_t most = 1000) const;
+  /// The body as JSON: at most limits::kJsonBodyBytes, limits::kJsonDepth deep, valid UTF-8, no
+  /// duplicate surprises. Errors: InvalidArgument (with line and reason), TooLarge.
+  Result<const nlohmann::json*> json();
+  /// The body's member `name`, which must be an object: {"server": {...}}. Errors: InvalidArgument.
+  Result<const nlohmann::json*> json_object(std::string_view name);
+
+  Call(Cloud& cloud, const Context& ctx, Request& request);
+  ~Call();
+
+ private:
+  friend class Router;
+  struct Parsed;
+  std::unique_ptr<Parsed> parsed_;
+};
+
+using Handler = Result<Response> (*)(Call& call);
+
+struct Route {
+  std::string_view method;   ///< "GET" also answers HEAD, without the body.
+  std::string_view pattern;  ///< "/compute/v2.1/servers/{server_id}"
+  Handler handler;
+  std::string_view policy;   ///< Name in the policy table: "os_compute_api:servers:show"; empty with auth = false.
+  Service service = Service::None;
+  RouteClass cls = RouteClass::Inline;
+  bool auth = true;          ///< Needs a valid X-Auth-Token.
+};
+
+/// Each service's routes, in rest/<service>*.cpp.
+std::span<const Route> identity_routes();
+std::span<const Route> image_routes();
+std::span<const Route> network_routes();
+std::span<const Route> compute_routes();
+std::span<const Route> discovery_routes();
+
+/// An error in the service's own body and status. The only place where errors become HTTP.
+Response error_response(Service service, const Error& error, const Request& request);
+int http_status(Service service, ErrorCode code);
+
+/// Replies.
+Response json_response(int status, std::string body);
+Response empty_response(int status);
+
+/// Thread-safe. Outlived by the Cloud.
+class CLOUDOS_EXPORT Router final {
+ public:
+  explicit Router(Cloud& cloud);
+  ~Router();
+  /// Never fails: errors are responses. Adds X-Openstack-Request-Id. Pulls the body as it needs;
+  /// what it leaves unread is the carrier's to drain or to close on.
+  Response handle(Request& request) const;
+  /// Which pool should run this request; by method and path alone, without reading the body.
+  RouteClass classify(std::string_view method, std::string_view target) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace cloudos::rest

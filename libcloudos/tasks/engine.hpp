@@ -1,0 +1,25 @@
+#pragma once
+#include <filesystem>
+
+#include "base/executor.hpp"
+#include "cloudos/log.hpp"
+#include "cloudos/random.hpp"
+#include "store/store.hpp"
+#include "tasks/runner.hpp"
+
+namespace cloudos {
+
+/// What every service room stands on; made by `cloud`, outlives the rooms. Copyable references.
+struct Engine {
+  store::Store& store;
+  Executor& executor;
+  TaskRunner& runner;
+  const Clock& clock;
+  Random& random;
+  IdSource& ids;
+  Log log;
+  std::filesystem::path data_dir;  ///< Holds everything; empty when nothing may touch the disk.
+  std::string folder_id;           ///< Marks what is ours on the host: 8 hexadecimal digits.
+};
+
+}  // namespace cloudos
