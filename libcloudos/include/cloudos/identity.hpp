@@ -1,0 +1,410 @@
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cloudos/clock.hpp"
+#include "cloudos/context.hpp"
+#include "cloudos/export.hpp"
+#include "cloudos/ids.hpp"
+#include "cloudos/result.hpp"
+
+namespace cloudos {
+
+/// Fields that clients send and we only keep: name to value as JSON text ("\"a@b.c\"", "[1]").
+using ExtraFields = std::map<std::string, std::string>;
+/// A change of those: a value sets, nothing removes.
+using ExtraChanges = std::map<std::string, std::optional<std::string>>;
+
+/// Holds users and projects; their names are unique within it. `default` always exists.
+struct Domain {
+  DomainId id;
+  std::uint64_t generation = 0;
+  std::string name;  ///< Unique, without regard to case.
+  std::string description;
+  bool enabled = true;
+  ExtraFields extra;
+  WallTime created_at;
+};
+
+struct Project {
+  ProjectId id;
+  std::uint64_t generation = 0;
+  std::string name;  ///< Unique within its domain, without regard to case.
+  std::string description;
+  DomainId domain;
+  ProjectId parent;  ///< Empty: directly under its domain.
+  bool enabled = true;
+  std::vector<std::string> tags;
+  ExtraFields extra;
+  WallTime created_at;
+};
+
+struct User {
+  UserId id;
+  std::uint64_t generation = 0;
+  std::string name;  ///< Unique within its domain, without regard to case.
+  std::string description;
+  DomainId domain;
+  ProjectId default_project;  ///< What a login without scope is scoped to, if it may.
+  bool enabled = true;
+  ExtraFields extra;  ///< email and whatever else
+  WallTime created_at;
+  bool has_password = false;
+};
+
+struct Group {
+  GroupId id;
+  std::uint64_t generation = 0;
+  std::string name;  ///< Unique within its domain, without regard to case.
+  std::string description;
+  DomainId domain;
+  ExtraFields extra;
+  WallTime created_at;
+};
+
+struct Role {
+  RoleId id;
+  std::uint64_t generation = 0;
+  std::string name;  ///< Unique.
+  std::string description;
+  std::vector<RoleId> implies;  ///< Whoever has this role has those too.
+  ExtraFields extra;
+  WallTime created_at;
+};
+
+struct Region {
+  std::string id;  ///< "RegionOne"; chosen by the caller or made.
+  std::uint64_t generation = 0;
+  std::string description;
+  std::string parent;  ///< Id of another region, or empty.
+  ExtraFields extra;
+  WallTime created_at;
+};
+
+/// An entry of the catalog: what kind of API, by which name.
+struct CatalogService {
+  ServiceId id;
+  std::uint64_t generation = 0;
+  std::string type;  ///< "compute"
+  std::string name;  ///< "nova"
+  std::string description;
+  bool enabled = true;
+  ExtraFields extra;
+  WallTime created_at;
+};
+
+/// Where a service answers. In `url`, $(public_url)s, $(project_id)s and $(user_id)s (also with a
+/// percent sign, also tenant_id) are filled in when a catalog is made.
+struct Endpoint {
+  EndpointId id;
+  std::uint64_t generation = 0;
+  ServiceId service;
+  std::string interface;  ///< "public", "internal" or "admin"
+  std::string region;
+  std::string url;
+  std::string description;
+  bool enabled = true;
+  ExtraFields extra;
+  WallTime created_at;
+};
+
+/// Who has which role on what: one of user and group, one of project and domain.
+struct Assignment {
+  UserId user;
+  GroupId group;
+  ProjectId project;
+  DomainId domain;
+  RoleId role;
+  friend auto operator<=>(const Assignment&, const Assignment&) = default;
+  friend bool operator==(const Assignment&, const Assignment&) = default;
+};
+
+/// An assignment with the names a reader wants to see.
+struct NamedAssignment {
+  Assignment assignment;
+  std::string actor_name, target_name, role_name;
+  DomainId actor_domain, target_domain;  ///< Of the user or group, and of the project.
+  std::string actor_domain_name, target_domain_name;
+};
+
+struct AssignmentFilter {
+  std::optional<UserId> user;
+  std::optional<GroupId> group;
+  std::optional<ProjectId> project;
+  std::optional<DomainId> domain;
+  std::optional<RoleId> role;
+  bool effective = false;  ///< Groups become their members, implied roles are listed too.
+};
+
+/// "name equals", "name__icontains" and so on. A field that the records lack matches nothing.
+struct TextFilter {
+  enum class Match : std::uint8_t { Equals, Contains, StartsWith, EndsWith };
+  std::string field;  ///< "name", "description", "email", ...
+  Match match = Match::Equals;
+  bool ignore_case = false;
+  std::string value;
+};
+
+/// What a list of users, projects, domains, groups, roles, services or endpoints is narrowed by.
+struct IdentityFilter {
+  std::optional<DomainId> domain;
+  std::optional<bool> enabled;
+  std::optional<std::string> parent;      ///< Projects: a project's or a domain's id. Regions.
+  std::optional<ServiceId> service;       ///< Endpoints.
+  std::optional<std::string> interface;   ///< Endpoints.
+  std::optional<std::string> region;      ///< Endpoints.
+  std::vector<TextFilter> text;
+  std::string marker;
+  std::size_t limit = SIZE_MAX;
+};
+
+struct DomainCreate {
+  std::string name, description;
+  bool enabled = true;
+  ExtraFields extra;
+  std::optional<DomainId> id;  ///< Chosen by the caller (32 hexadecimal digits); else made.
+};
+struct ProjectCreate {
+  std::string name, description;
+  DomainId domain;
+  ProjectId parent;
+  bool enabled = true;
+  std::vector<std::string> tags;
+  ExtraFields extra;
+};
+struct UserCreate {
+  std::string name, description;
+  DomainId domain;
+  ProjectId default_project;
+  bool enabled = true;
+  std::optional<std::string> password;
+  ExtraFields extra;
+};
+struct GroupCreate {
+  std::string name, description;
+  DomainId domain;
+  ExtraFields extra;
+};
+struct RoleCreate {
+  std::string name, description;
+  ExtraFields extra;
+};
+struct RegionCreate {
+  std::string id, description, parent;
+  ExtraFields extra;
+};
+struct ServiceCreate {
+  std::string type, name, description;
+  bool enabled = true;
+  ExtraFields extra;
+};
+struct EndpointCreate {
+  ServiceId service;
+  std::string interface, region, url, description;
+  bool enabled = true;
+  ExtraFields extra;
+};
+
+/// Changes: what is absent stays as it is. One type per kind of thing would repeat these fields.
+struct IdentityUpdate {
+  std::optional<std::string> name, description;
+  std::optional<bool> enabled;
+  std::optional<std::vector<std::string>> tags;          ///< Projects.
+  std::optional<ProjectId> default_project;              ///< Users; empty removes.
+  std::optional<std::string> password;                   ///< Users: set by an admin.
+  std::optional<std::string> parent;                     ///< Regions.
+  std::optional<std::string> type, interface, region, url;  ///< Services and endpoints.
+  std::optional<ServiceId> service;                      ///< Endpoints.
+  ExtraChanges extra;
+};
+
+/// A user or project as a client names it: by id, or by name within a domain (by id or name).
+struct NamedReference {
+  std::string id, name;
+  std::string domain_id, domain_name;
+};
+
+/// What a new token should be good for.
+struct Scope {
+  enum class Kind : std::uint8_t {
+    Default,   ///< The user's default project if it may be used, else nothing.
+    Unscoped,
+    Project,   ///< `target` is a project.
+    Domain,    ///< `target` is a domain: id or name.
+  } kind = Kind::Default;
+  NamedReference target;
+};
+
+/// A login. With both methods given, both must hold and name the same user.
+struct Login {
+  struct Password {
+    NamedReference user;
+    std::string password;
+  };
+  std::optional<Password> password;
+  std::optional<std::string> token;  ///< A valid token; the new one never outlives it.
+  Scope scope;
+};
+
+/// A token that holds now, with what it says about its bearer.
+struct CLOUDOS_EXPORT Token {
+  struct Named {
+    std::string id, name;
+    friend bool operator==(const Named&, const Named&) = default;
+  };
+  std::string text;  ///< What the client sends as X-Auth-Token.
+  std::vector<std::string> methods;
+  Named user, user_domain;
+  std::optional<Named> project, project_domain;  ///< Scoped to a project.
+  std::optional<Named> domain;                   ///< Scoped to a domain.
+  std::vector<Named> roles;                      ///< On the scope, implied ones included.
+  WallTime issued_at, expires_at;
+  std::vector<std::string> audit_ids;  ///< Its own, then that of the login it goes back to.
+
+  /// Who calls, for the services.
+  Context context(std::string request_id) const;
+};
+
+/// One service of the catalog with the endpoints a client picks from.
+struct CatalogEntry {
+  CatalogService service;
+  std::vector<Endpoint> endpoints;  ///< With URLs filled in.
+};
+
+/// Whose thing a policy rule is asked about. Empty members are not compared.
+struct PolicyTarget {
+  ProjectId project;
+  UserId user;
+};
+
+/// Who may do what: domains, projects, users, groups, roles, tokens, catalog.
+///
+/// Thread-safe. Tokens cost no write. Every change is committed when a call returns, and kills the
+/// tokens it must kill with that very commit. Calls that take a password block for one password
+/// hash (a quarter of a second by default), at most two of which run at once.
+/// Source: Identity API v3.
+class CLOUDOS_EXPORT Identity final {
+ public:
+  struct Impl;
+  explicit Identity(std::unique_ptr<Impl> impl);
+  ~Identity();
+  Identity(const Identity&) = delete;
+  Identity& operator=(const Identity&) = delete;
+
+  /// Makes a token. Writes nothing. Blocks for a password hash when the login has a password.
+  /// Errors: Unauthenticated (whatever is wrong with the login), InvalidArgument (no method),
+  /// Unavailable (too many logins wait).
+  Result<Token> authenticate(const Login& login);
+  /// What the token says, if it holds at this moment. Never blocks for a hash.
+  /// Errors: Unauthenticated.
+  Result<Token> validate(std::string_view token_text) const;
+  /// Ends this token before its time: one's own, or any for an admin.
+  /// Errors: NotFound (no valid token), Forbidden.
+  Result<void> revoke(const Context& ctx, std::string_view token_text);
+  /// May the caller do what the rule of that name guards? Pure; the rules are one table.
+  /// Errors: Forbidden, Internal (no such rule).
+  Result<void> enforce(const Context& ctx, std::string_view policy,
+                       const PolicyTarget& target = {}) const;
+  /// The enabled services and endpoints, URLs filled in for this project and user.
+  Result<std::vector<CatalogEntry>> catalog(const ProjectId& project, const UserId& user) const;
+  /// Enabled projects (domains) on which the user has any role: what a token may be scoped to.
+  Result<std::vector<Project>> projects_of(const Context& ctx, const UserId& user) const;
+  Result<std::vector<Domain>> domains_of(const Context& ctx, const UserId& user) const;
+
+  /// Errors of all create calls: InvalidArgument, AlreadyExists (name), Forbidden; of get, update
+  /// and remove: NotFound, Forbidden. Lists come newest first, or sorted as named.
+  Result<Domain> create_domain(const Context& ctx, const DomainCreate& spec);
+  Result<Domain> get_domain(const Context& ctx, const DomainId& id) const;
+  Result<std::vector<Domain>> list_domains(const Context& ctx, const IdentityFilter& filter) const;
+  Result<Domain> update_domain(const Context& ctx, const DomainId& id, const IdentityUpdate& with);
+  /// Only a disabled domain; takes all that is in it along. Errors: Forbidden (still enabled, or
+  /// `default`).
+  Result<void> remove_domain(const Context& ctx, const DomainId& id);
+
+  Result<Project> create_project(const Context& ctx, const ProjectCreate& spec);
+  Result<Project> get_project(const Context& ctx, const ProjectId& id) const;
+  Result<std::vector<Project>> list_projects(const Context& ctx,
+                                             const IdentityFilter& filter) const;
+  Result<Project> update_project(const Context& ctx, const ProjectId& id,
+                                 const IdentityUpdate& with);
+  /// Its assignments go with it. What other services hold for it stays, visible to admins; the log
+  /// names it. Errors: Forbidden (has projects below it).
+  Result<void> remove_project(const Context& ctx, const ProjectId& id);
+
+  Result<User> create_user(const Context& ctx, const UserCreate& spec);
+  Result<User> get_user(const Context& ctx, const UserId& id) const;
+  Result<std::vector<User>> list_users(const Context& ctx, const IdentityFilter& filter) const;
+  Result<User> update_user(const Context& ctx, const UserId& id, const IdentityUpdate& with);
+  Result<void> remove_user(const Context& ctx, const UserId& id);
+  /// The user's own change; needs the password in use. Errors: Unauthenticated, InvalidArgument.
+  Result<void> change_password(const Context& ctx, const UserId& id, std::string_view original,
+                               std::string_view password);
+
+  Result<Group> create_group(const Context& ctx, const GroupCreate& spec);
+  Result<Group> get_group(const Context& ctx, const GroupId& id) const;
+  Result<std::vector<Group>> list_groups(const Context& ctx, const IdentityFilter& filter) const;
+  Result<Group> update_group(const Context& ctx, const GroupId& id, const IdentityUpdate& with);
+  Result<void> remove_group(const Context& ctx, const GroupId& id);
+  Result<void> add_to_group(const Context& ctx, const GroupId& group, const UserId& user);
+  Result<void> remove_from_group(const Context& ctx, const GroupId& group, const UserId& user);
+  /// Errors: NotFound (group, user, or not a member).
+  Result<void> check_in_group(const Context& ctx, const GroupId& group, const UserId& user) const;
+  Result<std::vector<User>> users_of_group(const Context& ctx, const GroupId& group,
+                                           const IdentityFilter& filter) const;
+  Result<std::vector<Group>> groups_of_user(const Context& ctx, const UserId& user,
+                                            const IdentityFilter& filter) const;
+
+  Result<Role> create_role(const Context& ctx, const RoleCreate& spec);
+  Result<Role> get_role(const Context& ctx, const RoleId& id) const;
+  Result<std::vector<Role>> list_roles(const Context& ctx, const IdentityFilter& filter) const;
+  Result<Role> update_role(const Context& ctx, const RoleId& id, const IdentityUpdate& with);
+  Result<void> remove_role(const Context& ctx, const RoleId& id);
+  /// Errors: InvalidArgument (a circle, or a role implying itself).
+  Result<void> imply_role(const Context& ctx, const RoleId& prior, const RoleId& implied);
+  Result<void> stop_implying_role(const Context& ctx, const RoleId& prior, const RoleId& implied);
+
+  /// Giving a role that is held already succeeds. Errors: NotFound (actor, target, role).
+  Result<void> grant(const Context& ctx, const Assignment& assignment);
+  /// Errors: NotFound (also when it is not held).
+  Result<void> ungrant(const Context& ctx, const Assignment& assignment);
+  Result<void> check_grant(const Context& ctx, const Assignment& assignment) const;
+  /// Roles held directly; `assignment.role` is not looked at.
+  Result<std::vector<Role>> roles_of(const Context& ctx, const Assignment& assignment) const;
+  Result<std::vector<NamedAssignment>> list_assignments(const Context& ctx,
+                                                        const AssignmentFilter& filter) const;
+
+  Result<Region> create_region(const Context& ctx, const RegionCreate& spec);
+  Result<Region> get_region(const Context& ctx, const std::string& id) const;
+  Result<std::vector<Region>> list_regions(const Context& ctx, const IdentityFilter& filter) const;
+  Result<Region> update_region(const Context& ctx, const std::string& id,
+                               const IdentityUpdate& with);
+  /// Errors: Conflict (has regions below it or endpoints in it).
+  Result<void> remove_region(const Context& ctx, const std::string& id);
+
+  Result<CatalogService> create_service(const Context& ctx, const ServiceCreate& spec);
+  Result<CatalogService> get_service(const Context& ctx, const ServiceId& id) const;
+  Result<std::vector<CatalogService>> list_services(const Context& ctx,
+                                                    const IdentityFilter& filter) const;
+  Result<CatalogService> update_service(const Context& ctx, const ServiceId& id,
+                                        const IdentityUpdate& with);
+  /// Its endpoints go with it.
+  Result<void> remove_service(const Context& ctx, const ServiceId& id);
+
+  Result<Endpoint> create_endpoint(const Context& ctx, const EndpointCreate& spec);
+  Result<Endpoint> get_endpoint(const Context& ctx, const EndpointId& id) const;
+  Result<std::vector<Endpoint>> list_endpoints(const Context& ctx,
+                                               const IdentityFilter& filter) const;
+  Result<Endpoint> update_endpoint(const Context& ctx, const EndpointId& id,
+                                   const IdentityUpdate& with);
+  Result<void> remove_endpoint(const Context& ctx, const EndpointId& id);
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace cloudos
