@@ -29,8 +29,22 @@ inline constexpr std::size_t kTaskSteps = 32;
 inline constexpr std::uint32_t kTaskAttempts = 8;
 inline constexpr std::chrono::milliseconds kBackoffFirst{200};
 inline constexpr std::chrono::milliseconds kBackoffMost{30'000};
+inline constexpr std::chrono::milliseconds kStuckRetry{60'000};  ///< Stuck by a retryable error.
 inline constexpr std::size_t kHostLanes = 2;
 inline constexpr std::size_t kFinishedTasksKept = 10'000;
+
+// Compute.
+inline constexpr std::size_t kConsoleBytes = 100 << 10;   ///< Of the console log, per answer.
+inline constexpr std::size_t kServersPerCall = 100;       ///< max_count of one create.
+inline constexpr std::size_t kServerPorts = 16;
+inline constexpr std::size_t kKeypairsPerUser = 100;
+inline constexpr std::size_t kPublicKeyBytes = 16 << 10;
+inline constexpr std::size_t kServersFixedPerPass = 64;   ///< By one pass of the reconciler.
+inline constexpr std::size_t kHosts = 16'384;
+inline constexpr std::uint32_t kPlacementTries = 3;       ///< Hosts a build is tried on.
+inline constexpr std::chrono::seconds kGracefulStop{60};
+inline constexpr std::chrono::seconds kHostPeriod{10};    ///< Between two looks at a host.
+inline constexpr std::chrono::seconds kHostDown{60};      ///< Without an answer for as long: down.
 
 // Edges.
 inline constexpr std::size_t kJsonDepth = 32;
