@@ -24,6 +24,20 @@ inline constexpr std::size_t kSortedListRecords = 20'000;  ///< Lists by another
 inline constexpr std::size_t kMetadataItems = 128;
 inline constexpr std::size_t kMetadataValueChars = 255;
 
+// Networks.
+inline constexpr std::size_t kNetworkBulk = 100;           ///< Resources in one bulk request.
+inline constexpr unsigned kSubnetPrefixLeast = 8;          ///< The largest subnet is a /8.
+inline constexpr std::size_t kSubnetsPerNetwork = 64;
+inline constexpr std::size_t kSubnetPools = 64;
+inline constexpr std::size_t kSubnetDnsServers = 5;
+inline constexpr std::size_t kSubnetHostRoutes = 20;
+inline constexpr std::size_t kPortFixedIps = 8;
+inline constexpr std::size_t kPortGroups = 32;
+inline constexpr std::size_t kPortAddressPairs = 10;
+inline constexpr std::size_t kPortProfileBytes = 4'096;
+inline constexpr std::size_t kDeviceChars = 255;
+inline constexpr std::size_t kMacAttempts = 8;             ///< MACs drawn until one is free.
+
 // Tasks.
 inline constexpr std::size_t kTaskSteps = 32;
 inline constexpr std::uint32_t kTaskAttempts = 8;

@@ -40,6 +40,7 @@ struct Error {
   ErrorCode code = ErrorCode::Internal;
   std::string message;  ///< For whoever called: what, where, what to do. Holds no secret or path.
   std::string detail;   ///< For the log only.
+  std::string type{};   ///< The API's own name of it ("NetworkInUse"), for bodies that show one.
 
   friend bool operator==(const Error&, const Error&) = default;
 };
@@ -67,18 +68,20 @@ inline tl::unexpected<Error> fail_in(std::string_view where, Error error) {
 #define CLOUDOS_CONCAT_(a, b) a##b
 #define CLOUDOS_CONCAT(a, b) CLOUDOS_CONCAT_(a, b)
 
-/// Declares `decl` from the value of a Result, or returns its error. `decl` holds no comma.
-#define CLOUDOS_TRY(decl, expr)                                                        \
-  auto CLOUDOS_CONCAT(cloudos_try_, __LINE__) = (expr);                                \
-  if (!CLOUDOS_CONCAT(cloudos_try_, __LINE__))                                         \
-    return ::tl::unexpected<::cloudos::Error>(                                         \
-        std::move(CLOUDOS_CONCAT(cloudos_try_, __LINE__)).error());                    \
-  decl = std::move(*CLOUDOS_CONCAT(cloudos_try_, __LINE__))
-
-/// Returns the error of a Result<void> (or of one whose value is not needed), if it has one.
-#define CLOUDOS_CHECK(expr)                                                            \
+// A fresh name for each use, so that a closure inside the expression may use the macros too.
+#define CLOUDOS_TRY_(result, decl, expr)                                               \
+  auto result = (expr);                                                                \
+  if (!result) return ::tl::unexpected<::cloudos::Error>(std::move(result).error());   \
+  decl = std::move(*result)
+#define CLOUDOS_CHECK_(result, expr)                                                   \
   do {                                                                                 \
-    auto cloudos_check_ = (expr);                                                      \
-    if (!cloudos_check_)                                                               \
-      return ::tl::unexpected<::cloudos::Error>(std::move(cloudos_check_).error());    \
+    auto result = (expr);                                                              \
+    if (!result) return ::tl::unexpected<::cloudos::Error>(std::move(result).error()); \
   } while (false)
+
+/// Declares `decl` from the value of a Result, or returns its error. `decl` holds no comma.
+#define CLOUDOS_TRY(decl, ...) \
+  CLOUDOS_TRY_(CLOUDOS_CONCAT(cloudos_try_, __COUNTER__), decl, (__VA_ARGS__))
+/// Returns the error of a Result<void> (or of one whose value is not needed), if it has one.
+#define CLOUDOS_CHECK(...) \
+  CLOUDOS_CHECK_(CLOUDOS_CONCAT(cloudos_check_, __COUNTER__), (__VA_ARGS__))
