@@ -60,8 +60,10 @@ class TaskRunner final {
   void wake_reconciler(std::string_view name);
   Tasks& tasks();
 
- private:
   struct Impl;
+
+ private:
+  friend class Tasks;
   std::shared_ptr<Impl> impl_;  // Shared with closures in the executor that outlive a late stop.
 };
 

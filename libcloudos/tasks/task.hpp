@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "cloudos/random.hpp"
 #include "cloudos/tasks.hpp"
 #include "codec/fields.hpp"
 #include "records/keys.hpp"
@@ -40,6 +41,7 @@ struct TaskRecord {
   std::optional<WallTime> not_before;
   std::string waits_for;
   std::string superseded_by;   ///< Id of the task that makes this one unwind.
+  bool unwinding = false;      ///< Which way a Stuck task goes when it is tried again.
   std::optional<std::int32_t> error_code;
   std::string error_message, error_detail;
   std::string unknown;
@@ -133,12 +135,22 @@ struct Event {
   bool retryable = false;       ///< StepFailed, UndoFailed
   bool last_step = false;       ///< StepDone: no step follows. UndoDone: none is left to undo.
   bool no_return = false;       ///< The point of no return has begun.
-  std::uint32_t attempt = 0;    ///< Failures before this one.
+  bool unwinding = false;       ///< Retry: the way the task went when it got stuck.
+  std::uint32_t attempt = 0;    ///< Failures of this step before this one.
 };
 struct Transition {
   TaskState state;
-  enum class Move : std::uint8_t { Stay, Next, Back, BackOff, End } move;
+  enum class Move : std::uint8_t {
+    Stay,     ///< Same step, as the step asked.
+    Next,     ///< On to the next step.
+    Back,     ///< Undo: this step first when it had begun, then the one before.
+    BackOff,  ///< Same step, later.
+    End,      ///< Nothing more to do.
+  } move;
+  friend bool operator==(const Transition&, const Transition&) = default;
 };
 Transition next_state(TaskState state, const Event& event);
+/// min(first * 2^attempt, most), half of it jittered by `random`.
+std::chrono::milliseconds backoff(std::uint32_t attempt, Random& random);
 
 }  // namespace cloudos::tasks

@@ -1,0 +1,103 @@
+#include <fmt/format.h>
+
+#include "records/table.hpp"
+#include "tasks/runner_impl.hpp"
+
+namespace cloudos {
+
+using std::chrono::milliseconds;
+
+void TaskRunner::Impl::start_reconcilers() {
+  std::vector<std::pair<std::string, std::string>> names;
+  {
+    LockGuard lock(mutex);
+    for (const auto& [name, slot] : reconcilers) names.emplace_back(name, slot.reconciler.wake_on);
+  }
+  std::weak_ptr<Impl> weak = shared_from_this();
+  for (const auto& [name, prefix] : names) {
+    if (!prefix.empty()) {
+      auto watch = store.watch(prefix, [weak, reconciler = name] {
+        if (const auto self = weak.lock()) self->schedule_reconciler(reconciler, milliseconds{0});
+      });
+      LockGuard lock(mutex);
+      reconcilers[name].watch = std::move(watch);
+    }
+    schedule_reconciler(name, milliseconds{0});
+  }
+}
+
+void TaskRunner::Impl::schedule_reconciler(const std::string& name, milliseconds after) {
+  std::uint64_t ticket;
+  {
+    LockGuard lock(mutex);
+    const auto slot = reconcilers.find(name);
+    if (stopping || !started || slot == reconcilers.end()) return;
+    if (slot->second.running) {
+      slot->second.again = true;
+      return;
+    }
+    ticket = ++slot->second.ticket;
+  }
+  executor.post_at(after.count() == 0 ? MonoTime{} : clock.mono() + after,
+                   [self = shared_from_this(), name, ticket] {
+                     self->run_reconciler(name, ticket);
+                   });
+}
+
+void TaskRunner::Impl::run_reconciler(const std::string& name, std::uint64_t ticket) {
+  Reconciler* reconciler;
+  {
+    LockGuard lock(mutex);
+    const auto slot = reconcilers.find(name);
+    if (stopping || slot->second.running || slot->second.ticket != ticket) return;
+    slot->second.running = true;
+    slot->second.again = false;
+    reconciler = &slot->second.reconciler;  // Constant after start.
+  }
+  bool more = false;
+  try {
+    const auto passed = reconciler->pass();
+    if (passed) more = *passed;
+    else log.warn(fmt::format("reconciler {}: {}{}{}", name, passed.error().message,
+                              passed.error().detail.empty() ? "" : " - ", passed.error().detail));
+  } catch (const std::exception& thrown) {
+    log.error(fmt::format("reconciler {}: {}", name, thrown.what()));
+  }
+  {
+    LockGuard lock(mutex);
+    const auto slot = reconcilers.find(name);
+    slot->second.running = false;
+    more = more || slot->second.again;
+  }
+  schedule_reconciler(name, more ? milliseconds{0} : reconciler->period);
+}
+
+/// Keeps the history of finished tasks bounded: the oldest go first.
+Reconciler TaskRunner::Impl::retention() {
+  const auto pass = [this]() -> Result<bool> {
+    CLOUDOS_TRY(const auto snapshot, store.snapshot());
+    const std::string prefix = records::index_prefix(tasks::TaskRecord::kKind, "final", "1");
+    std::vector<std::string> ids;
+    store::ScanOptions scan;
+    scan.keys_only = true;
+    for (;;) {
+      CLOUDOS_TRY(const auto entries, snapshot->scan(prefix, scan));
+      for (const auto& entry : entries) ids.push_back(entry.key.substr(prefix.size()));
+      if (entries.size() < limits::kScanPage) break;
+      scan.after = entries.back().key;
+    }
+    if (ids.size() <= limits::kFinishedTasksKept) return false;
+    const std::size_t batch = std::min<std::size_t>(ids.size() - limits::kFinishedTasksKept, 200);
+    CLOUDOS_CHECK(store.transact([&](store::Txn& txn) -> Result<void> {
+      for (std::size_t i = 0; i < batch; ++i) {
+        const auto erased = records::erase<tasks::TaskRecord>(txn, ids[i]);
+        if (!erased && erased.error().code != ErrorCode::NotFound) return fail(erased.error());
+      }
+      return Result<void>();
+    }));
+    return ids.size() - batch > limits::kFinishedTasksKept;
+  };
+  return {"tasks", std::chrono::minutes{10}, {}, pass};
+}
+
+}  // namespace cloudos

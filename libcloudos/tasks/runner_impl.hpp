@@ -1,0 +1,101 @@
+#pragma once
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "base/mutex.hpp"
+#include "tasks/runner.hpp"
+
+namespace cloudos {
+
+struct Tasks::Impl {
+  store::Store& store;
+  Executor& executor;
+  const Clock& clock;
+  TaskRunner& runner;
+};
+
+/// What the runner knows in memory; all of it can be found again in the store.
+struct TaskRunner::Impl : std::enable_shared_from_this<TaskRunner::Impl> {
+  Impl(store::Store& s, Executor& e, const Clock& c, Random& r, Log l, RunnerOptions o)
+      : store(s), executor(e), clock(c), random(r), log(std::move(l)), options(std::move(o)) {}
+
+  struct Slot {
+    bool running = false;    ///< A closure of this task is on a thread.
+    bool again = false;      ///< Something changed meanwhile: look once more when it ends.
+    std::uint64_t ticket = 0;  ///< Closures with an older ticket are void.
+    std::unique_ptr<store::Watch> waiting;
+  };
+  struct ReconcilerSlot {
+    Reconciler reconciler;
+    bool running = false, again = false;
+    std::uint64_t ticket = 0;
+    std::unique_ptr<store::Watch> watch;
+  };
+
+  // Constant after start().
+  store::Store& store;
+  Executor& executor;
+  const Clock& clock;
+  Random& random;
+  const Log log;
+  const RunnerOptions options;
+  std::map<std::string, tasks::TaskType> types;
+  std::unique_ptr<Tasks> service;
+  std::unique_ptr<store::Watch> task_watch;
+
+  Mutex mutex;
+  std::condition_variable_any finished;  ///< A task became final or stuck.
+  bool started CLOUDOS_GUARDED_BY(mutex) = false;
+  bool stopping CLOUDOS_GUARDED_BY(mutex) = false;
+  bool discovering CLOUDOS_GUARDED_BY(mutex) = false;
+  store::Revision seen CLOUDOS_GUARDED_BY(mutex) = 0;
+  std::map<std::string, Slot> slots CLOUDOS_GUARDED_BY(mutex);
+  std::map<std::string, std::size_t> lane_use CLOUDOS_GUARDED_BY(mutex);
+  std::map<std::string, std::deque<std::string>> lane_queue CLOUDOS_GUARDED_BY(mutex);
+  std::map<std::string, ReconcilerSlot> reconcilers CLOUDOS_GUARDED_BY(mutex);
+
+  bool is_stopping();
+
+  // runner.cpp: which task runs when
+  Result<void> find_open();
+  void request_discover();
+  void discover();
+  void schedule(const std::string& id, std::chrono::milliseconds after);
+  void run(const std::string& id, std::uint64_t ticket);
+  bool enter_lane(const std::string& host, const std::string& id);
+  void leave_lane(const std::string& host);
+  void forget(const std::string& id);
+  void wait_for(const std::string& id, const tasks::WaitFor& wait, store::Revision since);
+
+  // step.cpp: one call of one step
+  struct Next {
+    bool ended = false;                        ///< Final, stuck or parked: nothing to schedule …
+    std::optional<std::chrono::milliseconds> after;  ///< … unless this is set.
+    std::optional<tasks::WaitFor> wait;
+    store::Revision since = 0;                 ///< The state of the store the step saw.
+  };
+  Next perform(const std::string& id);
+
+  // reconcilers.cpp
+  void start_reconcilers();
+  void schedule_reconciler(const std::string& name, std::chrono::milliseconds after);
+  void run_reconciler(const std::string& name, std::uint64_t ticket);
+  Reconciler retention();
+};
+
+/// The steps of a task by name, and what follows from where it stands.
+struct StepPosition {
+  const tasks::TaskType* type = nullptr;
+  std::size_t index = 0;        ///< Of the step at hand.
+  bool known = true;            ///< False: the record names a step this version does not have.
+  bool no_return = false;       ///< A point of no return lies at or before index.
+  const tasks::Step& step() const { return type->steps[index]; }
+  bool last() const { return index + 1 == type->steps.size(); }
+};
+StepPosition locate(const tasks::TaskType& type, const tasks::TaskRecord& record);
+
+}  // namespace cloudos

@@ -1,0 +1,280 @@
+// One call of one step: before it, around it, and the commit after it.
+#include <fmt/format.h>
+
+#include "base/assert.hpp"
+#include "records/table.hpp"
+#include "tasks/runner_impl.hpp"
+
+namespace cloudos {
+
+using tasks::Event;
+using tasks::Outcome;
+using tasks::TaskRecord;
+using tasks::Transition;
+
+StepPosition locate(const tasks::TaskType& type, const TaskRecord& record) {
+  StepPosition at{&type, 0, true, false};
+  if (!record.step.empty()) {
+    at.known = false;
+    for (std::size_t i = 0; i < type.steps.size() && !at.known; ++i) {
+      if (type.steps[i].name != record.step) continue;
+      at.index = i;
+      at.known = true;
+    }
+  }
+  for (std::size_t i = 0; at.known && i <= at.index; ++i)
+    at.no_return = at.no_return || type.steps[i].point_of_no_return;
+  return at;
+}
+
+namespace {
+
+Error stored_error(const TaskRecord& record) {
+  return {static_cast<ErrorCode>(record.error_code.value_or(0)), record.error_message,
+          record.error_detail};
+}
+
+void store_error(TaskRecord& record, const Error& error) {
+  record.error_code = static_cast<std::int32_t>(error.code);
+  record.error_message = error.message;
+  record.error_detail = error.detail;
+}
+
+/// Moves the record as the transition says and runs the hooks of the type that belong to it.
+Result<void> apply_transition(store::Txn& txn, const StepPosition& at, const Transition& transition,
+                              TaskRecord& record, const Error* error, WallTime now,
+                              std::optional<std::chrono::milliseconds> delay) {
+  const bool was_unwinding = record.unwinding;
+  record.state = transition.state;
+  record.updated_at = now;
+  record.waits_for.clear();
+  record.not_before.reset();
+  if (delay) record.not_before = now + *delay;
+  // The first error is the reason; errors of undoing go to the log and into the detail only.
+  if (error && !was_unwinding) store_error(record, *error);
+  if (error && was_unwinding) record.error_detail = "undo: " + error->message;
+  const auto& steps = at.type->steps;
+  switch (transition.move) {
+    case Transition::Move::BackOff:
+      ++record.attempt;
+      break;
+    case Transition::Move::Next:
+      record.attempt = 0;
+      record.step = steps[at.index + 1].name;
+      if (!error) record.error_code.reset(), record.error_message.clear(), record.error_detail.clear();
+      break;
+    case Transition::Move::Back:
+      record.attempt = 0;
+      record.unwinding = true;
+      // Unwinding begins with the step that had begun, and then goes one back each time.
+      if (was_unwinding) record.step = steps[at.index - 1].name;
+      else record.step = steps[at.index].name;
+      break;
+    case Transition::Move::Stay:
+    case Transition::Move::End:
+      break;
+  }
+  if (record.state == TaskState::Done && at.type->done) CLOUDOS_CHECK(at.type->done(txn, record));
+  if (record.state == TaskState::Failed) {
+    if (record.superseded_by.empty()) {
+      if (at.type->failed) CLOUDOS_CHECK(at.type->failed(txn, record, stored_error(record)));
+    } else if (at.type->superseded) {
+      CLOUDOS_CHECK(at.type->superseded(txn, record));
+    }
+  }
+  if (record.state == TaskState::Stuck && at.type->stuck) {
+    CLOUDOS_CHECK(at.type->stuck(txn, record, error ? *error : stored_error(record)));
+  }
+  return records::update(txn, record);
+}
+
+class StepCall final : public tasks::StepContext {
+ public:
+  StepCall(TaskRunner::Impl& runner, TaskRecord record, StepPosition at)
+      : runner_(runner), record_(std::move(record)), at_(at) {}
+
+  const TaskRecord& task() const override { return record_; }
+  Result<std::unique_ptr<store::Snapshot>> snapshot() const override {
+    return runner_.store.snapshot();
+  }
+  void output(std::string name, std::string value) override {
+    outputs_.insert_or_assign(std::move(name), std::move(value));
+  }
+  std::uint32_t attempt() const override { return record_.attempt; }
+  const Clock& clock() const override { return runner_.clock; }
+
+  Result<void> commit(const store::Body& effect) override {
+    CLOUDOS_ASSERT(!committed_);
+    const Event event = done_event();
+    CLOUDOS_CHECK(advance(event, nullptr, std::nullopt, effect));
+    committed_ = true;
+    return Result<void>();
+  }
+
+  bool committed() const { return committed_; }
+  bool superseded() const { return superseded_; }
+  bool moved_on() const { return moved_on_; }
+  bool has_outputs() const { return !outputs_.empty(); }
+  const TaskRecord& written() const { return written_; }
+
+  Event done_event() const {
+    Event event{record_.unwinding ? Event::Kind::UndoDone : Event::Kind::StepDone};
+    event.last_step = record_.unwinding ? at_.index == 0 : at_.last();
+    event.no_return = at_.no_return;
+    return event;
+  }
+
+  /// The commit that moves the task. Fences: the record must stand where we left it.
+  Result<void> advance(const Event& event, const Error* error,
+                       std::optional<std::chrono::milliseconds> delay,
+                       const store::Body& effect = nullptr, const std::string& waits_for = {}) {
+    superseded_ = false;
+    const WallTime now = runner_.clock.wall();
+    auto result = runner_.store.transact([&](store::Txn& txn) -> Result<void> {
+      CLOUDOS_TRY(TaskRecord current, records::get<TaskRecord>(txn, record_.id));
+      moved_on_ = current.state != record_.state || current.step != record_.step ||
+                  current.unwinding != record_.unwinding;
+      if (moved_on_) return fail(ErrorCode::Stale, "the task has moved on");
+      superseded_ = !current.superseded_by.empty() && !current.unwinding && !at_.no_return &&
+                    event.kind != Event::Kind::Superseded;
+      if (superseded_) return fail(ErrorCode::Conflict, "another task takes over");
+      if (effect) CLOUDOS_CHECK(effect(txn));
+      for (const auto& [name, value] : outputs_) current.outputs.insert_or_assign(name, value);
+      const Transition transition = tasks::next_state(current.state, event);
+      CLOUDOS_CHECK(apply_transition(txn, at_, transition, current, error, now, delay));
+      if (!waits_for.empty()) {
+        current.waits_for = waits_for;
+        CLOUDOS_CHECK(records::update(txn, current));
+      }
+      written_ = std::move(current);
+      return Result<void>();
+    });
+    if (!result) return fail(result.error());
+    return Result<void>();
+  }
+
+ private:
+  TaskRunner::Impl& runner_;
+  const TaskRecord record_;
+  const StepPosition at_;
+  tasks::Values outputs_;
+  TaskRecord written_;
+  bool committed_ = false, superseded_ = false, moved_on_ = false;
+};
+
+Result<Outcome> call_step(const tasks::StepFunction& function, tasks::StepContext& context) {
+  if (!function) return Outcome(tasks::Done{});
+  try {
+    return function(context);
+  } catch (const std::exception& thrown) {
+    return fail(ErrorCode::Internal, "an internal error stopped the step", thrown.what());
+  }
+}
+
+}  // namespace
+
+TaskRunner::Impl::Next TaskRunner::Impl::perform(const std::string& id) {
+  // The store failing is no failure of the step: look again in a while.
+  const Next later{false, std::chrono::seconds{1}, std::nullopt, 0};
+  auto snapshot = store.snapshot();
+  if (!snapshot) return later;
+  const store::Revision since = (*snapshot)->revision();
+  const auto found = records::get<TaskRecord>(**snapshot, id);
+  snapshot->reset();
+  if (!found) {
+    if (found.error().code == ErrorCode::NotFound) return {true, std::nullopt, std::nullopt, 0};
+    log.error(fmt::format("task {}: {} ({})", id, found.error().message, found.error().detail));
+    return later;
+  }
+  const TaskRecord& record = *found;
+  if (is_final(record.state) || record.state == TaskState::Parked)
+    return {true, std::nullopt, std::nullopt, 0};
+
+  const auto type = types.find(record.type);
+  const bool known = type != types.end() && type->second.version >= record.version;
+  const StepPosition at = known ? locate(type->second, record) : StepPosition{};
+  if (!known || !at.known) {
+    log.warn(fmt::format("task {}: type {} version {} step '{}' is not known here; parked", id,
+                         record.type, record.version, record.step));
+    const auto parked = store.transact([&](store::Txn& txn) -> Result<void> {
+      CLOUDOS_CHECK(records::modify<TaskRecord>(txn, record.id, [](TaskRecord& t) {
+        t.state = TaskState::Parked;
+        return Result<void>();
+      }));
+      return Result<void>();
+    });
+    return parked ? Next{true, std::nullopt, std::nullopt, 0} : later;
+  }
+
+  StepCall call(*this, record, at);
+  const auto move = [&](const Event& event, const Error* error,
+                        std::optional<std::chrono::milliseconds> delay) -> Next {
+    const auto moved = call.advance(event, error, delay);
+    if (!moved) return call.moved_on() || call.superseded() ? Next{false, std::chrono::milliseconds{0}, std::nullopt, 0} : later;
+    if (is_final(call.written().state)) return {true, std::nullopt, std::nullopt, 0};
+    if (call.written().state == TaskState::Stuck) {
+      const bool retries = error && is_retryable(error->code);
+      log.warn(fmt::format("task {} ({}) is stuck at '{}': {}", id, record.type, record.step,
+                           error ? error->message : std::string()));
+      return {true, retries ? std::optional(limits::kStuckRetry) : std::nullopt, std::nullopt, 0};
+    }
+    return {false, delay.value_or(std::chrono::milliseconds{0}), std::nullopt, 0};
+  };
+
+  const bool takes_over = !record.superseded_by.empty() && !record.unwinding;
+  if (takes_over && (!at.no_return || record.state == TaskState::Stuck))
+    return move({.kind = Event::Kind::Superseded, .no_return = at.no_return}, nullptr, std::nullopt);
+  if (record.state == TaskState::Stuck) {
+    // Only a retryable reason is tried again without being asked.
+    if (!record.error_code || !is_retryable(static_cast<ErrorCode>(*record.error_code)))
+      return {true, std::nullopt, std::nullopt, 0};
+    return move({.kind = Event::Kind::Retry, .unwinding = record.unwinding}, nullptr, std::nullopt);
+  }
+
+  const std::string_view name = at.step().name;
+  std::optional<Error> injected;
+  if (options.faults.before_step) injected = options.faults.before_step(record, name, record.unwinding);
+  auto outcome = injected ? Result<Outcome>(fail(*injected))
+                          : call_step(record.unwinding ? at.step().undo : at.step().run, call);
+  if (call.committed()) {
+    if (is_final(call.written().state)) return {true, std::nullopt, std::nullopt, 0};
+    return {false, std::chrono::milliseconds{0}, std::nullopt, 0};
+  }
+  if (options.faults.forget_step && options.faults.forget_step(record, name, record.unwinding))
+    return {false, std::chrono::milliseconds{0}, std::nullopt, 0};
+  if (call.moved_on() || call.superseded())
+    return {false, std::chrono::milliseconds{0}, std::nullopt, 0};
+
+  if (!outcome) {
+    const Error error = outcome.error();
+    Event event{record.unwinding ? Event::Kind::UndoFailed : Event::Kind::StepFailed};
+    event.retryable = is_retryable(error.code);
+    event.no_return = at.no_return;
+    event.attempt = record.attempt;
+    log.write(LogLevel::Warning,
+              fmt::format("task {} ({}), {} '{}', attempt {}: {}{}{}", id, record.type,
+                          record.unwinding ? "undoing" : "step", name, record.attempt + 1,
+                          error.message, error.detail.empty() ? "" : " - ", error.detail),
+              record.request_id);
+    const Transition expected = tasks::next_state(record.state, event);
+    std::optional<std::chrono::milliseconds> delay;
+    if (expected.move == Transition::Move::BackOff) delay = tasks::backoff(record.attempt, random);
+    if (expected.state == TaskState::Stuck && event.retryable) delay = limits::kStuckRetry;
+    return move(event, &error, delay);
+  }
+  if (std::holds_alternative<tasks::Done>(*outcome)) return move(call.done_event(), nullptr, std::nullopt);
+
+  // Again and WaitFor: a commit only when there is something to keep, so that polling is free.
+  const auto* again = std::get_if<tasks::Again>(&*outcome);
+  const auto* wait = std::get_if<tasks::WaitFor>(&*outcome);
+  const std::string waits_for = wait ? wait->key : std::string();
+  if (call.has_outputs() || record.waits_for != waits_for) {
+    const auto kept = call.advance({.kind = Event::Kind::StepAgain}, nullptr, std::nullopt, nullptr,
+                                   waits_for);
+    if (!kept) return call.moved_on() || call.superseded() ? Next{false, std::chrono::milliseconds{0}, std::nullopt, 0} : later;
+  }
+  if (again) return {false, again->after, std::nullopt, 0};
+  return {false, std::nullopt, *wait, since};
+}
+
+}  // namespace cloudos
