@@ -20,6 +20,7 @@ class Headers {
   void add(std::string name, std::string value) {
     fields_.emplace_back(std::move(name), std::move(value));
   }
+  /// Replaces every field of that name by this one.
   void set(std::string_view name, std::string value);
   /// The first field of that name; empty when absent.
   std::string_view get(std::string_view name) const;

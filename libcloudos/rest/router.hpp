@@ -5,12 +5,17 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <nlohmann/json_fwd.hpp>
 
 #include "cloudos/cloud.hpp"
 #include "rest/http.hpp"
+
+namespace cloudos {
+struct Token;
+}
 
 /// From request to response: match, authenticate, check policy by route name, call, encode.
 namespace cloudos::rest {
@@ -24,6 +29,14 @@ struct Microversion {
   friend auto operator<=>(const Microversion&, const Microversion&) = default;
 };
 inline constexpr Microversion kComputeMin{2, 1};
+/// The newest Compute microversion on offer; raised in the change that teaches the encoders.
+inline constexpr Microversion kComputeMax{2, 1};
+
+/// The request's target taken apart: what the pattern's {names} matched, and the query.
+struct ParsedTarget {
+  std::vector<std::pair<std::string, std::string>> path;   ///< {name} to value, unescaped
+  std::vector<std::pair<std::string, std::string>> query;  ///< in order, unescaped
+};
 
 /// One call on its way through a handler.
 class Call {
@@ -32,6 +45,7 @@ class Call {
   const Context& ctx;               ///< Who calls. For routes with auth = false: no user, no roles.
   Request& request;
   Microversion microversion;        ///< Negotiated; {0,0} where there is none.
+  const Token* token = nullptr;     ///< The caller's; null with auth = false.
   std::string service_url;          ///< "http://host:port/compute/v2.1": what this service's links begin with.
 
   /// The value of {name} in the route's pattern, unescaped.
@@ -52,11 +66,12 @@ class Call {
   /// The body's member `name`, which must be an object: {"server": {...}}. Errors: InvalidArgument.
   Result<const nlohmann::json*> json_object(std::string_view name);
 
-  Call(Cloud& cloud, const Context& ctx, Request& request);
+  Call(Cloud& the_cloud, const Context& caller, Request& the_request, ParsedTarget target);
   ~Call();
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
 
  private:
-  friend class Router;
   struct Parsed;
   std::unique_ptr<Parsed> parsed_;
 };
@@ -64,7 +79,7 @@ class Call {
 using Handler = Result<Response> (*)(Call& call);
 
 struct Route {
-  std::string_view method;   ///< "GET" also answers HEAD, without the body.
+  std::string_view method;   ///< "GET" also answers HEAD; the carrier leaves the body out.
   std::string_view pattern;  ///< "/compute/v2.1/servers/{server_id}"
   Handler handler;
   std::string_view policy;   ///< Name in the policy table: "os_compute_api:servers:show"; empty with auth = false.
@@ -81,8 +96,16 @@ std::span<const Route> compute_routes();
 std::span<const Route> discovery_routes();
 
 /// An error in the service's own body and status. The only place where errors become HTTP.
+///
+/// Network errors also carry a type that clients map to exception classes: it is made of the code
+/// and of the first noun in the message, so a message names its subject first: "network 'a' is not
+/// known" gives NetworkNotFound, "subnet 'b' is in use by port 'c'" gives SubnetInUse, "address
+/// 10.0.0.5 is taken" gives IpAddressInUse (rest/errors.cpp has the table).
 Response error_response(Service service, const Error& error, const Request& request);
 int http_status(Service service, ErrorCode code);
+/// What a refusal that no ErrorCode stands for looks like: 405, 406, 408, 411, 414, 431 and such.
+Response status_response(Service service, int status, std::string_view message,
+                         const Request& request);
 
 /// Replies.
 Response json_response(int status, std::string body);
@@ -91,13 +114,18 @@ Response empty_response(int status);
 /// Thread-safe. Outlived by the Cloud.
 class CLOUDOS_EXPORT Router final {
  public:
+  /// With the routes of every service.
   explicit Router(Cloud& cloud);
+  /// With these routes only. Two routes of one method and shape are a bug and abort.
+  Router(Cloud& cloud, const std::vector<std::span<const Route>>& tables);
   ~Router();
   /// Never fails: errors are responses. Adds X-Openstack-Request-Id. Pulls the body as it needs;
   /// what it leaves unread is the carrier's to drain or to close on.
   Response handle(Request& request) const;
   /// Which pool should run this request; by method and path alone, without reading the body.
   RouteClass classify(std::string_view method, std::string_view target) const;
+  /// Whose error body a request for this path would get: for refusals by the carrier itself.
+  static Service service_of(std::string_view target);
 
  private:
   struct Impl;

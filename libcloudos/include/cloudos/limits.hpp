@@ -60,11 +60,22 @@ inline constexpr std::chrono::seconds kGracefulStop{60};
 inline constexpr std::chrono::seconds kHostPeriod{10};    ///< Between two looks at a host.
 inline constexpr std::chrono::seconds kHostDown{60};      ///< Without an answer for as long: down.
 
+// Hypervisor: what one domain may have; one PCI bus carries disks and interfaces.
+inline constexpr std::uint32_t kDomainVcpus = 255;
+inline constexpr std::uint64_t kDomainRamMib = std::uint64_t{16} << 20;
+inline constexpr std::size_t kDomainDisks = 26;
+inline constexpr std::size_t kDomainNics = 28;
+inline constexpr std::size_t kConsoleLogBytes = 4 << 20;  ///< Then its older half is dropped.
+inline constexpr std::size_t kStuckDriverCalls = 8;       ///< Hung in libvirt; then calls are refused.
+
 // Edges.
 inline constexpr std::size_t kJsonDepth = 32;
 inline constexpr std::size_t kJsonBodyBytes = 1 << 20;
 inline constexpr std::size_t kHeaderBytes = 32 << 10;
 inline constexpr std::size_t kUriBytes = 16 << 10;
+inline constexpr std::size_t kPathSegments = 32;
+inline constexpr std::size_t kQueryParameters = 256;
+inline constexpr std::size_t kListPage = 1'000;
 inline constexpr std::size_t kPasswordBytes = 4'096;
 inline constexpr std::size_t kUserDataBytes = 65'535;  ///< Of the base64 text, as Compute has it.
 
