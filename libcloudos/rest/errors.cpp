@@ -224,7 +224,8 @@ int http_status(Service service, ErrorCode code) {
       if (service == Service::Network) return 409;
       return service == Service::Image ? 413 : 403;
     case ErrorCode::TooLarge: return 413;
-    case ErrorCode::Unsupported: return service == Service::Image ? 400 : 501;
+    case ErrorCode::Unsupported:
+      return service == Service::Image || service == Service::Network ? 400 : 501;
     case ErrorCode::Stale:
     case ErrorCode::Unavailable: return 503;
     case ErrorCode::Timeout: return 504;
@@ -235,7 +236,9 @@ int http_status(Service service, ErrorCode code) {
 }
 
 Response error_response(Service service, const Error& error, const Request& request) {
-  const std::string type = service == Service::Network ? network_error_type(error) : std::string();
+  const std::string type = service != Service::Network ? std::string()
+                           : error.type.empty()        ? network_error_type(error)
+                                                       : error.type;
   return refusal(service, http_status(service, error.code), type, error.message, request);
 }
 
