@@ -1,0 +1,222 @@
+#include <set>
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "placement/hosts_impl.hpp"
+#include "records/table.hpp"
+
+namespace cloudos {
+namespace {
+
+// A host takes two keys when it is new; well under the limits of a transaction.
+constexpr std::size_t kHostsPerCommit = 500;
+
+bool same_facts(const HostFacts& a, const HostFacts& b) {
+  HostFacts left = a;
+  left.disk_free_gib = b.disk_free_gib;  // Changes all the time and is never recorded.
+  return left == b;
+}
+
+}  // namespace
+
+/// Writes a record for each host that has none yet.
+Result<void> Hosts::Impl::register_hosts() {
+  std::vector<placement::HostRecord> fresh;
+  {
+    CLOUDOS_TRY(const auto snapshot, engine.store.snapshot());
+    CLOUDOS_TRY(const auto known, records::all<placement::HostRecord>(*snapshot));
+    std::set<std::string_view> names;
+    std::uint64_t number = 0;
+    for (const auto& host : known) {
+      names.insert(host.name);
+      number = std::max(number, host.number);
+    }
+    for (std::size_t source = 0; source < settings.hosts.size(); ++source) {
+      for (const std::string& name : settings.hosts[source].names) {
+        CLOUDOS_CHECK(check_name("host name", name, 1, limits::kNameChars));
+        if (!source_of.emplace(name, source).second) {
+          return fail(ErrorCode::InvalidArgument, fmt::format("host {} is named twice", name));
+        }
+        if (names.contains(name)) continue;
+        placement::HostRecord host;
+        host.id = engine.ids.make<HostId>();
+        host.number = ++number;
+        host.name = name;
+        host.zone = settings.zone;
+        host.cpu_ratio = settings.cpu_ratio;
+        host.ram_ratio = settings.ram_ratio;
+        host.disk_ratio = settings.disk_ratio;
+        host.reserved_ram_mib = settings.reserved_ram_mib;
+        host.created_at = engine.clock.wall();
+        fresh.push_back(std::move(host));
+      }
+    }
+    if (source_of.size() > limits::kHosts) {
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("{} hosts, at most {} are possible", source_of.size(),
+                              limits::kHosts));
+    }
+  }
+  for (std::size_t from = 0; from < fresh.size(); from += kHostsPerCommit) {
+    const std::size_t to = std::min(fresh.size(), from + kHostsPerCommit);
+    CLOUDOS_CHECK(engine.store.transact([&](store::Txn& txn) -> Result<void> {
+      for (std::size_t i = from; i < to; ++i) CLOUDOS_CHECK(records::insert(txn, fresh[i]));
+      return Result<void>();
+    }));
+  }
+  return Result<void>();
+}
+
+/// Writes what a hypervisor says into the records of its hosts, where it differs.
+Result<void> Hosts::Impl::record_facts(const placement::HostSource& source,
+                                       const HostFacts& facts) {
+  std::vector<HostId> differ;
+  {
+    CLOUDOS_TRY(const auto snapshot, engine.store.snapshot());
+    for (const std::string& name : source.names) {
+      CLOUDOS_TRY(const auto record, find(*snapshot, name));
+      if (!same_facts(record.facts, facts)) differ.push_back(record.id);
+    }
+  }
+  for (std::size_t from = 0; from < differ.size(); from += kHostsPerCommit) {
+    const std::size_t to = std::min(differ.size(), from + kHostsPerCommit);
+    CLOUDOS_CHECK(engine.store.transact([&](store::Txn& txn) -> Result<void> {
+      for (std::size_t i = from; i < to; ++i) {
+        CLOUDOS_CHECK(records::modify<placement::HostRecord>(
+            txn, differ[i], [&](placement::HostRecord& host) {
+              host.facts = facts;
+              host.facts.disk_free_gib = 0;
+              return Result<void>();
+            }));
+      }
+      return Result<void>();
+    }));
+  }
+  return Result<void>();
+}
+
+/// One pass of the reconciler: asks every hypervisor once.
+Result<bool> Hosts::Impl::probe_all() {
+  std::optional<Error> first_error;
+  for (std::size_t i = 0; i < settings.hosts.size(); ++i) {
+    auto facts = settings.hosts[i].probe();
+    // Recorded before the host counts as up: the scheduler must not see it without its amounts.
+    auto recorded = facts ? record_facts(settings.hosts[i], *facts) : Result<void>();
+    const auto& error = !facts ? std::optional<Error>(facts.error())
+                        : !recorded ? std::optional<Error>(recorded.error())
+                                    : std::nullopt;
+    if (error && !first_error) first_error = error;
+    LockGuard lock(mutex);
+    Answer& answer = answers[i];
+    answer.asked = true;
+    if (error) continue;
+    answer.at = engine.clock.mono();
+    answer.wall = engine.clock.wall();
+    answer.disk_free_gib = facts->disk_free_gib;
+  }
+  if (first_error) return fail(std::move(*first_error));
+  return false;
+}
+
+/// Brings the scheduler's view up to the newest commit. Under cache_mutex.
+Result<void> Hosts::Impl::refresh_cache() {
+  // "/host" begins the keys of both kinds the view is made of.
+  constexpr std::string_view kPrefix = "/host";
+  bool rebuild = !cache.states;
+  std::set<std::string> ids;
+  store::Revision until = 0;
+  if (!rebuild) {
+    CLOUDOS_TRY(const auto changes, engine.store.changes(kPrefix, cache.since));
+    rebuild = changes.too_old;
+    until = changes.until;
+    for (const std::string& key : changes.keys) ids.insert(key.substr(key.rfind('/') + 1));
+    if (!rebuild && ids.empty()) {
+      cache.since = until;
+      return Result<void>();
+    }
+  }
+  CLOUDOS_TRY(const auto snapshot, engine.store.snapshot());
+  const auto load = [&](const placement::HostRecord& record,
+                        scheduler::HostState& state) -> Result<void> {
+    auto usage = records::get<placement::HostUsage>(*snapshot, record.id);
+    if (!usage && usage.error().code != ErrorCode::NotFound) return fail(usage.error());
+    placement::fill_capacity(record, usage ? &*usage : nullptr, state.vcpus, state.ram_mib,
+                             state.disk_gib);
+    state.id = record.id;
+    state.name = record.name;
+    state.zone = record.zone;
+    state.enabled = !record.disabled;
+    state.servers = usage ? usage->servers : 0;
+    return Result<void>();
+  };
+  if (!rebuild) {
+    // A ranking may still read the old view: then it keeps it, and we write a copy.
+    if (cache.states.use_count() > 1) {
+      cache.states = std::make_shared<std::vector<scheduler::HostState>>(*cache.states);
+    }
+    for (const std::string& id : ids) {
+      const auto at = cache.at.find(HostId{id});
+      if (at == cache.at.end()) {
+        rebuild = true;  // A host joined: rare.
+        break;
+      }
+      CLOUDOS_TRY(const auto record, records::get<placement::HostRecord>(*snapshot, id));
+      CLOUDOS_CHECK(load(record, (*cache.states)[at->second]));
+    }
+    cache.since = until;
+  }
+  if (rebuild) {
+    CLOUDOS_TRY(const auto hosts, records::all<placement::HostRecord>(*snapshot));
+    auto states = std::make_shared<std::vector<scheduler::HostState>>(hosts.size());
+    cache.at.clear();
+    for (std::size_t i = 0; i < hosts.size(); ++i) {
+      CLOUDOS_CHECK(load(hosts[i], (*states)[i]));
+      cache.at[hosts[i].id] = i;
+    }
+    cache.states = std::move(states);
+    cache.alive.assign(settings.hosts.size(), false);
+    cache.since = snapshot->revision();
+  }
+  return Result<void>();
+}
+
+namespace placement {
+
+Result<std::unique_ptr<Hosts>> make_hosts(const Engine& engine, PlacementSettings settings) {
+  auto impl = std::make_unique<Hosts::Impl>(engine, std::move(settings));
+  CLOUDOS_CHECK(impl->register_hosts());
+  Hosts::Impl* self = impl.get();
+  engine.runner.add(
+      Reconciler{"hosts", impl->settings.period, "", [self] { return self->probe_all(); }});
+  return std::make_unique<Hosts>(std::move(impl));
+}
+
+Result<std::shared_ptr<const std::vector<scheduler::HostState>>> host_states(const Hosts& hosts) {
+  Hosts::Impl& impl = hosts.impl();
+  LockGuard lock(impl.cache_mutex);
+  CLOUDOS_CHECK(impl.refresh_cache());
+  const auto answers = impl.answers_now();
+  auto& cache = impl.cache;
+  std::vector<bool> alive(answers.size());
+  for (std::size_t i = 0; i < answers.size(); ++i) alive[i] = impl.is_up(answers[i]);
+  if (alive != cache.alive) {
+    if (cache.states.use_count() > 1) {
+      cache.states = std::make_shared<std::vector<scheduler::HostState>>(*cache.states);
+    }
+    for (scheduler::HostState& state : *cache.states) {
+      const auto source = impl.source_of.find(state.name);
+      state.alive = source != impl.source_of.end() && alive[source->second];
+    }
+    cache.alive = alive;
+  }
+  return std::shared_ptr<const std::vector<scheduler::HostState>>(cache.states);
+}
+
+bool all_probed(const Hosts& hosts) {
+  const auto answers = hosts.impl().answers_now();
+  return std::all_of(answers.begin(), answers.end(), [](const auto& a) { return a.asked; });
+}
+
+}  // namespace placement
+}  // namespace cloudos

@@ -1,0 +1,114 @@
+#include <algorithm>
+#include <numeric>
+
+#include <fmt/format.h>
+
+#include "cloudos/scheduler.hpp"
+
+namespace cloudos::scheduler {
+namespace {
+
+bool is_excluded(const HostState& host, const Request& request) {
+  if (!request.host.empty() && host.name != request.host) return true;
+  return !request.not_hosts.empty() &&
+         std::find(request.not_hosts.begin(), request.not_hosts.end(), host.name) !=
+             request.not_hosts.end();
+}
+
+/// Adds each weigher's normalised, multiplied values up.
+std::vector<double> total_weights(const Policy& policy, std::span<const HostState> hosts,
+                                  const Request& request, const std::vector<std::size_t>& passed) {
+  std::vector<double> total(passed.size(), 0.0);
+  std::vector<double> raw(passed.size());
+  for (const Weighed& weighed : policy.weighers) {
+    if (weighed.multiplier == 0.0) continue;
+    double most = 0.0;
+    double least = 0.0;  // The lower bound is fixed: half as much free weighs half as much.
+    for (std::size_t i = 0; i < passed.size(); ++i) {
+      raw[i] = weighed.weigher->weigh(hosts[passed[i]], request);
+      most = std::max(most, raw[i]);
+      least = std::min(least, raw[i]);
+    }
+    if (most == least) continue;
+    const double scale = weighed.multiplier / (most - least);
+    for (std::size_t i = 0; i < passed.size(); ++i) total[i] += (raw[i] - least) * scale;
+  }
+  return total;
+}
+
+}  // namespace
+
+Ranking rank(const Policy& policy, std::span<const HostState> hosts, const Request& request,
+             std::size_t most) {
+  Ranking ranking;
+  ranking.report.hosts = hosts.size();
+  std::vector<std::size_t> left;
+  left.reserve(hosts.size());
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    if (!is_excluded(hosts[i], request)) left.push_back(i);
+  }
+  ranking.report.excluded = hosts.size() - left.size();
+  for (const auto& filter : policy.filters) {
+    if (left.empty()) break;
+    const std::size_t before = left.size();
+    std::erase_if(left, [&](std::size_t i) { return !filter->pass(hosts[i], request); });
+    ranking.report.lines.push_back({filter->name(), before - left.size()});
+  }
+  ranking.passed = left.size();
+  const std::vector<double> weight = total_weights(policy, hosts, request, left);
+  std::vector<std::size_t> order(left.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto wanted = order.begin() + static_cast<std::ptrdiff_t>(std::min(most, order.size()));
+  std::partial_sort(order.begin(), wanted, order.end(), [&](std::size_t a, std::size_t b) {
+    return weight[a] != weight[b] ? weight[a] > weight[b] : a < b;
+  });
+  ranking.best.reserve(static_cast<std::size_t>(wanted - order.begin()));
+  for (auto it = order.begin(); it != wanted; ++it) ranking.best.push_back(left[*it]);
+  return ranking;
+}
+
+std::string summary(const Report& report) {
+  std::string text = fmt::format("{} host{}", report.hosts, report.hosts == 1 ? "" : "s");
+  std::string_view separator = ": ";
+  if (report.excluded > 0) {
+    text += fmt::format("{}{} left out by name or tried before", separator, report.excluded);
+    separator = ", ";
+  }
+  for (const Report::Line& line : report.lines) {
+    if (line.removed == 0) continue;
+    text += fmt::format("{}{} removed {}", separator, line.filter, line.removed);
+    separator = ", ";
+  }
+  return text;
+}
+
+std::string explain(const Policy& policy, std::span<const HostState> hosts, const Request& request,
+                    std::size_t most_lines) {
+  std::string text;
+  std::size_t lines = 0;
+  std::size_t untold = 0;
+  const auto add = [&](const HostState& host, std::string_view filter, std::string_view why) {
+    if (lines == most_lines) {
+      ++untold;
+      return;
+    }
+    ++lines;
+    text += fmt::format("{}: {}: {}\n", host.name, filter, why);
+  };
+  for (const HostState& host : hosts) {
+    if (is_excluded(host, request)) {
+      add(host, "excluded", "not the host asked for, or tried before");
+      continue;
+    }
+    for (const auto& filter : policy.filters) {
+      if (filter->pass(host, request)) continue;
+      // Text beyond the limit is not built at all.
+      add(host, filter->name(), lines < most_lines ? filter->explain(host, request) : "");
+      break;
+    }
+  }
+  if (untold > 0) text += fmt::format("and {} more\n", untold);
+  return text;
+}
+
+}  // namespace cloudos::scheduler
