@@ -1,0 +1,182 @@
+// Reads the sources as text: who may include whom, how long files are, which words are banned.
+#include <doctest/doctest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+
+namespace fs = std::filesystem;
+
+namespace {
+
+const fs::path kRoot = CLOUDOS_SOURCE_DIR;
+
+// The table of rooms: what each may include beside itself, the public headers and std. The engine
+// rooms are the first line's; see libcloudos/README.md.
+const std::set<std::string> kEngine = {"base",     "codec",     "store",     "records",
+                                       "tasks",    "identity",  "placement", "scheduler"};
+std::map<std::string, std::set<std::string>> room_table() {
+  std::map<std::string, std::set<std::string>> table = {
+      {"base", {}},
+      {"codec", {"base"}},
+      {"store", {"base"}},
+      {"records", {"base", "codec", "store"}},
+      {"tasks", {"base", "codec", "store", "records"}},
+      {"identity", {"base", "codec", "store", "records", "tasks"}},
+      {"placement", {"base", "codec", "store", "records", "tasks"}},
+      {"scheduler", {"base"}},
+      {"hypervisor", {"base"}},
+      {"rest", {"base", "codec", "cloud"}},
+  };
+  table["image"] = kEngine;
+  table["network"] = kEngine;
+  table["compute"] = kEngine;
+  table["compute"].insert({"hypervisor", "network/driver.hpp"});
+  table["cloud"] = kEngine;
+  table["cloud"].insert({"hypervisor", "image", "network", "compute"});
+  return table;
+}
+
+std::vector<std::string> lines_of(const fs::path& file) {
+  std::ifstream in(file);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(in, line);) lines.push_back(line);
+  return lines;
+}
+
+std::vector<fs::path> sources(const std::vector<std::string>& folders) {
+  std::vector<fs::path> files;
+  for (const std::string& folder : folders) {
+    if (!fs::exists(kRoot / folder)) continue;
+    for (const auto& entry : fs::recursive_directory_iterator(kRoot / folder)) {
+      const auto ext = entry.path().extension();
+      if (ext == ".cpp" || ext == ".hpp" || ext == ".h") files.push_back(entry.path());
+    }
+  }
+  return files;
+}
+
+std::string included(const std::string& line) {
+  if (!line.starts_with("#include \"")) return {};
+  return line.substr(10, line.find('"', 10) - 10);
+}
+
+}  // namespace
+
+TEST_CASE("rooms include only what the table of rooms allows") {
+  const auto table = room_table();
+  for (const auto& [room, allowed] : table) {
+    for (const fs::path& file : sources({"libcloudos/" + room})) {
+      for (const std::string& line : lines_of(file)) {
+        const std::string path = included(line);
+        const std::size_t slash = path.find('/');
+        if (slash == std::string::npos) continue;
+        const std::string other = path.substr(0, slash);
+        if (other == "cloudos" || other == room) continue;
+        CAPTURE(file.string());
+        CAPTURE(path);
+        CHECK((allowed.contains(other) || allowed.contains(path)));
+      }
+    }
+  }
+}
+
+TEST_CASE("every folder of the library is a room of the table") {
+  const auto table = room_table();
+  for (const auto& entry : fs::directory_iterator(kRoot / "libcloudos")) {
+    if (!entry.is_directory() || entry.path().filename() == "include") continue;
+    CAPTURE(entry.path().string());
+    CHECK(table.contains(entry.path().filename().string()));
+    CHECK(fs::exists(entry.path() / "README.md"));
+    if (fs::exists(entry.path() / "README.md"))
+      CHECK(lines_of(entry.path() / "README.md").size() <= 30);
+  }
+}
+
+TEST_CASE("public headers include std, tl/expected and one another only") {
+  static const std::set<std::string> kForbidden = {"fmt",  "nlohmann", "boost", "lmdb", "libvirt",
+                                                   "base", "store",    "tasks", "codec"};
+  for (const fs::path& file : sources({"libcloudos/include"})) {
+    for (const std::string& line : lines_of(file)) {
+      if (!line.starts_with("#include ")) continue;
+      CAPTURE(file.string());
+      CAPTURE(line);
+      const std::string path = line.substr(10, line.find_first_of("/.\">", 10) - 10);
+      CHECK_FALSE(kForbidden.contains(path));
+      if (line.starts_with("#include \"")) CHECK(line.starts_with("#include \"cloudos/"));
+    }
+  }
+}
+
+TEST_CASE("files stay under 800 lines of 100 columns") {
+  for (const fs::path& file : sources({"libcloudos", "apps", "bindings", "examples", "tests"})) {
+    const auto lines = lines_of(file);
+    CAPTURE(file.string());
+    CHECK(lines.size() <= 800);
+    std::size_t number = 0;
+    for (const std::string& line : lines) {
+      ++number;
+      // Columns are characters, not bytes: count what does not continue a UTF-8 sequence.
+      const auto columns = std::count_if(line.begin(), line.end(), [](char c) {
+        return (static_cast<unsigned char>(c) & 0xc0U) != 0x80;
+      });
+      CAPTURE(number);
+      if (columns > 110) CHECK(columns <= 110);  // clang-format leaves long literals alone.
+    }
+  }
+}
+
+TEST_CASE("banned words stay out") {
+  struct Row { const char* word; const char* why; bool library_only; };
+  const std::string std_regex = std::string("std::") + "regex", todo = std::string("TO") + "DO";
+  const std::string fixme = std::string("FIX") + "ME", value = std::string(".val") + "ue()";
+  const Row rows[] = {
+      {std_regex.c_str(), "slow to compile, recursive on hostile input", false},
+      {todo.c_str(), "do it, or say it in a README", false},
+      {fixme.c_str(), "fix it", false},
+      {"using namespace std", "hides where names come from", false},
+      {"std::cout", "stdout belongs to the host program", true},
+      {"std::exit(", "the host program decides when it ends", true},
+      {"setlocale(", "the locale belongs to the host program", true},
+      {"umask(", "the umask belongs to the host program", true},
+      {"chdir(", "the working directory belongs to the host program", true},
+  };
+  for (const fs::path& file : sources({"libcloudos", "apps", "tests", "examples"})) {
+    if (file.filename() == "tidy_test.cpp") continue;
+    const bool library = file.string().find("/libcloudos/libcloudos/") != std::string::npos ||
+                         file.string().starts_with((kRoot / "libcloudos").string());
+    const auto lines = lines_of(file);
+    for (const std::string& line : lines) {
+      for (const Row& row : rows) {
+        if (row.library_only && !library) continue;
+        if (line.find(row.word) == std::string::npos) continue;
+        CAPTURE(file.string());
+        CAPTURE(line);
+        FAIL_CHECK(row.why);
+      }
+      if (library && file.extension() == ".hpp" && line == "#include <iostream>") {
+        CAPTURE(file.string());
+        FAIL_CHECK("iostream in a header");
+      }
+      if (library && line.find("CLOUDOS_TRY(") == std::string::npos &&
+          line.find(value) != std::string::npos) {
+        CAPTURE(file.string());
+        CAPTURE(line);
+        FAIL_CHECK("a Result's throwing accessor");
+      }
+    }
+  }
+}
+
+TEST_CASE("the top level holds its folders and files and nothing else") {
+  static const std::set<std::string> kAllowed = {
+      "CMakeLists.txt", "CMakePresets.json", "README.md", "LICENSE", "libcloudos", "bindings",
+      "examples",       "apps",              "tests",     "cmake",   "build"};
+  for (const auto& entry : fs::directory_iterator(kRoot)) {
+    const std::string name = entry.path().filename().string();
+    CAPTURE(name);
+    CHECK((name.starts_with('.') || kAllowed.contains(name)));
+  }
+}
