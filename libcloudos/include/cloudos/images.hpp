@@ -44,6 +44,14 @@ CLOUDOS_EXPORT std::string_view to_string(ImageVisibility visibility);
 CLOUDOS_EXPORT std::string_view to_string(DiskFormat format);
 CLOUDOS_EXPORT std::string_view to_string(ContainerFormat format);
 CLOUDOS_EXPORT std::string_view to_string(MemberStatus status);
+/// The inverse; nothing for text that is no such value, nor for "".
+CLOUDOS_EXPORT std::optional<ImageStatus> image_status_from(std::string_view text);
+CLOUDOS_EXPORT std::optional<ImageVisibility> image_visibility_from(std::string_view text);
+CLOUDOS_EXPORT std::optional<DiskFormat> disk_format_from(std::string_view text);
+CLOUDOS_EXPORT std::optional<ContainerFormat> container_format_from(std::string_view text);
+CLOUDOS_EXPORT std::optional<MemberStatus> member_status_from(std::string_view text);
+/// True for names that the Image API gives a meaning, which a free property therefore cannot have.
+CLOUDOS_EXPORT bool is_image_attribute(std::string_view name);
 
 /// A project that an image with visibility Shared is shared with.
 struct ImageMember {

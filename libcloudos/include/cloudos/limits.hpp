@@ -15,6 +15,9 @@ inline constexpr std::size_t kReplanRounds = 16;
 inline constexpr std::size_t kChangeLogEntries = 100'000;
 inline constexpr std::uint64_t kStoreMapBytes = std::uint64_t{1} << 40;
 inline constexpr unsigned kStoreReaders = 1'024;
+inline constexpr std::uint64_t kStoreMapLeastBytes = 512 << 10;
+inline constexpr std::uint64_t kStoreReserveBytes = 16 << 20;  ///< Of the map, for changes that only erase.
+inline constexpr std::size_t kCommitBatchBytes = 8 << 20;  ///< Bodies that share one fsync.
 
 // Records.
 inline constexpr std::size_t kKeyValueBytes = 200;  ///< A value inside a key; longer ones are hashed.
@@ -38,7 +41,17 @@ inline constexpr std::size_t kPortProfileBytes = 4'096;
 inline constexpr std::size_t kDeviceChars = 255;
 inline constexpr std::size_t kMacAttempts = 8;             ///< MACs drawn until one is free.
 
+// Identity.
+inline constexpr std::size_t kProjectNameChars = 64;  ///< Of domains too.
+inline constexpr std::size_t kProjectTags = 80;
+inline constexpr std::size_t kProjectDepth = 5;       ///< The domain counts as the first level.
+inline constexpr std::size_t kGroupsOfUser = 64;
+inline constexpr std::size_t kExtraFields = 64;
+inline constexpr std::size_t kIdentityTextBytes = 65'535;  ///< A description; all extra fields.
+inline constexpr std::size_t kUrlChars = 2'048;
+
 // Tasks.
+inline constexpr unsigned kWorkers = 256;
 inline constexpr std::size_t kTaskSteps = 32;
 inline constexpr std::uint32_t kTaskAttempts = 8;
 inline constexpr std::chrono::milliseconds kBackoffFirst{200};
@@ -66,16 +79,42 @@ inline constexpr std::uint64_t kDomainRamMib = std::uint64_t{16} << 20;
 inline constexpr std::size_t kDomainDisks = 26;
 inline constexpr std::size_t kDomainNics = 28;
 inline constexpr std::size_t kConsoleLogBytes = 4 << 20;  ///< Then its older half is dropped.
-inline constexpr std::size_t kStuckDriverCalls = 8;       ///< Hung in libvirt; then calls are refused.
+inline constexpr std::size_t kLibvirtCalls = 64;           ///< Under way or hung, of one connection.
+
+// Images.
+inline constexpr std::size_t kImageTags = 128;
+inline constexpr std::size_t kImageProperties = 128;
+inline constexpr std::size_t kImagePropertyChars = 65'535;
+inline constexpr std::size_t kImageMembers = 128;
+inline constexpr std::size_t kImageQueryValues = 256;  ///< Of one filter: ids, names, tags.
+inline constexpr std::uint64_t kImageBytes = std::uint64_t{1} << 40;
+inline constexpr std::uint64_t kImageVirtualBytes = std::uint64_t{1} << 44;
+inline constexpr std::uint64_t kImageMemoryBytes = 256 << 20;  ///< In a cloud without a folder.
+inline constexpr std::size_t kImageChunkBytes = 256 << 10;     ///< Memory of a running upload.
+inline constexpr std::size_t kImageDescriptorBytes = 64 << 10;
+inline constexpr std::size_t kImageHeaderExtensions = 64;
+inline constexpr std::size_t kImageSweepItems = 64;            ///< A pass of the reconciler.
 
 // Edges.
 inline constexpr std::size_t kJsonDepth = 32;
 inline constexpr std::size_t kJsonBodyBytes = 1 << 20;
 inline constexpr std::size_t kHeaderBytes = 32 << 10;
 inline constexpr std::size_t kUriBytes = 16 << 10;
+inline constexpr std::size_t kHeaderFields = 128;
 inline constexpr std::size_t kPathSegments = 32;
 inline constexpr std::size_t kQueryParameters = 256;
 inline constexpr std::size_t kListPage = 1'000;
+inline constexpr std::size_t kConnections = 10'000;
+inline constexpr unsigned kCommitThreads = 64;     ///< Writers share an fsync only if they wait together.
+inline constexpr unsigned kStreamThreads = 64;
+inline constexpr unsigned kHashThreads = 2;
+inline constexpr std::size_t kQueuedRequests = 1'024;  ///< A pool's; more are answered 503.
+inline constexpr std::chrono::seconds kHeadTime{10};   ///< From a request's first byte to its blank line.
+inline constexpr std::chrono::seconds kBodyTime{60};   ///< For a body that is read before it is handled.
+inline constexpr std::chrono::seconds kIdleTime{75};   ///< Between two requests.
+inline constexpr std::chrono::seconds kStallTime{30};  ///< A stream without a byte.
+inline constexpr std::uint64_t kStreamBytesPerSecond = 1'024;  ///< The least, on the average.
+inline constexpr std::chrono::seconds kDrainTime{10};  ///< For requests under way at the stop.
 inline constexpr std::size_t kPasswordBytes = 4'096;
 inline constexpr std::size_t kUserDataBytes = 65'535;  ///< Of the base64 text, as Compute has it.
 

@@ -1,0 +1,42 @@
+#pragma once
+#include <string>
+#include <string_view>
+
+#include "cloudos/images.hpp"
+#include "codec/fields.hpp"
+#include "records/table.hpp"
+
+/// How images are stored.
+///   /image/<id>                     Image
+///   /image-payload/<id>             what its data is; outlives the image while a pin does
+///   /image-pin/<image>/<holder>     somebody boots from the data
+///   /image-garbage/<id>             the data is to be removed, and the id is not free until then
+namespace cloudos {
+
+void fields(codec::FieldVisitor& v, ImageMember& m);
+void fields(codec::FieldVisitor& v, Image& i);
+void keys(records::Keys& k, const Image& i);
+
+namespace image {
+
+/// The verified data of an image.
+struct Payload {
+  static constexpr std::string_view kKind = "image-payload";
+  static constexpr std::uint32_t kSchema = 1;
+  ImageId id;
+  std::uint64_t generation = 0;
+  DiskFormat format = DiskFormat::Raw;
+  std::uint64_t size_bytes = 0;
+  std::uint64_t virtual_size_bytes = 0;
+  std::string unknown;
+};
+void fields(codec::FieldVisitor& v, Payload& p);
+void keys(records::Keys& k, const Payload& p);
+
+inline constexpr std::string_view kGarbagePrefix = "/image-garbage/";
+std::string garbage_key(const ImageId& id);
+std::string pin_prefix(const ImageId& id);
+std::string pin_key(const ImageId& id, std::string_view holder);
+
+}  // namespace image
+}  // namespace cloudos

@@ -1,0 +1,211 @@
+#include "image/rules.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "cloudos/limits.hpp"
+#include "records/table.hpp"
+
+namespace cloudos::image {
+namespace {
+
+constexpr std::uint32_t kMostMinimum = INT32_MAX;  // What clients hold it in.
+
+Result<void> check_image_name(std::string_view name) {
+  return check_name("name", name, 0, limits::kNameChars);
+}
+
+Result<void> check_visibility(const Context& ctx, ImageVisibility visibility) {
+  if (visibility == ImageVisibility::Public && !ctx.is_admin) {
+    return fail(ErrorCode::Forbidden, "only admins may make an image public");
+  }
+  return Result<void>();
+}
+
+Result<void> check_minimum(std::string_view what, std::uint32_t value) {
+  if (value > kMostMinimum) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("{}: {} is over the limit of {}", what, value, kMostMinimum));
+  }
+  return Result<void>();
+}
+
+Result<void> check_property_name(std::string_view name) {
+  if (is_image_attribute(name) || name.starts_with("os_hash_") || name.starts_with("os_glance_")) {
+    return fail(ErrorCode::Forbidden,
+                fmt::format("attribute '{}' is reserved and cannot be set", name));
+  }
+  return check_name("property name", name, 1, limits::kNameChars);
+}
+
+Result<void> check_property(std::string_view name, std::string_view value) {
+  CLOUDOS_CHECK(check_property_name(name));
+  const auto chars = utf8_length(value);
+  if (!chars || value.find('\0') != std::string_view::npos) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("property '{}': the value is not valid UTF-8 text", name));
+  }
+  if (*chars > limits::kImagePropertyChars) {
+    return fail(ErrorCode::TooLarge, fmt::format("property '{}': {} characters, at most {} allowed",
+                                                 name, *chars, limits::kImagePropertyChars));
+  }
+  return Result<void>();
+}
+
+Result<void> check_property_count(std::size_t count) {
+  if (count > limits::kImageProperties) {
+    return fail(ErrorCode::TooLarge, fmt::format("{} properties, an image has at most {}", count,
+                                                 limits::kImageProperties));
+  }
+  return Result<void>();
+}
+
+Result<void> change_property(const ImagePropertyChange& change, Image& image) {
+  using Kind = ImagePropertyChange::Kind;
+  CLOUDOS_CHECK(check_property_name(change.name));
+  if (change.kind != Kind::Add && !image.properties.contains(change.name)) {
+    return fail(ErrorCode::Conflict, fmt::format("property '{}' does not exist", change.name));
+  }
+  if (change.kind == Kind::Remove) {
+    image.properties.erase(change.name);
+    return Result<void>();
+  }
+  CLOUDOS_CHECK(check_property(change.name, change.value));
+  image.properties[change.name] = change.value;
+  return Result<void>();
+}
+
+template <class Format>
+Result<void> change_format(std::string_view what, const std::optional<Format>& wanted,
+                           const Image& image, Format& format) {
+  if (!wanted || *wanted == format) return Result<void>();
+  if (image.status != ImageStatus::Queued) {
+    return fail(ErrorCode::Forbidden,
+                fmt::format("attribute {} can be replaced only while the image is queued", what));
+  }
+  format = *wanted;
+  return Result<void>();
+}
+
+}  // namespace
+
+bool may_see(const Context& ctx, const Image& image) {
+  if (may_change(ctx, image)) return true;
+  switch (image.visibility) {
+    case ImageVisibility::Public:
+    case ImageVisibility::Community: return true;
+    case ImageVisibility::Shared: return image.members.contains(ctx.project.value);
+    case ImageVisibility::Private: return false;
+  }
+  return false;
+}
+
+bool may_change(const Context& ctx, const Image& image) {
+  return ctx.is_admin || (!image.owner.empty() && image.owner == ctx.project);
+}
+
+tl::unexpected<Error> image_not_found(const ImageId& id) {
+  return records::not_found(Image::kKind, id.value);
+}
+
+Result<void> check_may_change(const Context& ctx, const Image& image) {
+  if (!may_see(ctx, image)) return image_not_found(image.id);
+  if (!may_change(ctx, image)) {
+    return fail(ErrorCode::Forbidden,
+                fmt::format("image {} belongs to another project", image.id.value));
+  }
+  return Result<void>();
+}
+
+Result<void> check_tags(const std::set<std::string>& tags) {
+  if (tags.size() > limits::kImageTags) {
+    return fail(ErrorCode::TooLarge,
+                fmt::format("{} tags, an image has at most {}", tags.size(), limits::kImageTags));
+  }
+  for (const std::string& tag : tags) {
+    CLOUDOS_CHECK(check_name("tag", tag, 1, limits::kNameChars));
+  }
+  return Result<void>();
+}
+
+Result<ImageId> checked_image_id(const ImageId& id) {
+  if (id.value.size() != 36 || !is_uuid_like(id.value)) {
+    return fail(ErrorCode::InvalidArgument, "id: not a UUID (8-4-4-4-12 hexadecimal digits)");
+  }
+  return ImageId{fold_case(id.value)};
+}
+
+Result<Image> new_image(const Context& ctx, const ImageCreate& spec) {
+  Image image;
+  image.owner = spec.owner.empty() ? ctx.project : spec.owner;
+  if (image.owner != ctx.project && !ctx.is_admin) {
+    return fail(ErrorCode::Forbidden, "only admins may create images for another project");
+  }
+  CLOUDOS_CHECK(check_name("owner", image.owner.value, 0, limits::kNameChars));
+  CLOUDOS_CHECK(check_image_name(spec.name));
+  image.visibility = spec.visibility.value_or(ImageVisibility::Shared);
+  CLOUDOS_CHECK(check_visibility(ctx, image.visibility));
+  CLOUDOS_CHECK(check_minimum("min_disk", spec.min_disk_gib));
+  CLOUDOS_CHECK(check_minimum("min_ram", spec.min_ram_mib));
+  CLOUDOS_CHECK(check_tags(spec.tags));
+  CLOUDOS_CHECK(check_property_count(spec.properties.size()));
+  for (const auto& [name, value] : spec.properties) CLOUDOS_CHECK(check_property(name, value));
+  image.name = spec.name;
+  image.disk_format = spec.disk_format;
+  image.container_format = spec.container_format;
+  image.is_protected = spec.is_protected;
+  image.is_hidden = spec.is_hidden;
+  image.min_disk_gib = spec.min_disk_gib;
+  image.min_ram_mib = spec.min_ram_mib;
+  image.tags = spec.tags;
+  image.properties = spec.properties;
+  return image;
+}
+
+Result<void> apply_update(const Context& ctx, const ImageUpdate& changes, Image& image) {
+  if (changes.owner && *changes.owner != image.owner) {
+    if (!ctx.is_admin) {
+      return fail(ErrorCode::Forbidden, "only admins may give an image to another project");
+    }
+    CLOUDOS_CHECK(check_name("owner", changes.owner->value, 1, limits::kNameChars));
+    image.owner = *changes.owner;
+  }
+  if (changes.name) {
+    CLOUDOS_CHECK(check_image_name(*changes.name));
+    image.name = *changes.name;
+  }
+  if (changes.visibility && *changes.visibility != image.visibility) {
+    CLOUDOS_CHECK(check_visibility(ctx, *changes.visibility));
+    image.visibility = *changes.visibility;
+  }
+  CLOUDOS_CHECK(change_format("disk_format", changes.disk_format, image, image.disk_format));
+  CLOUDOS_CHECK(change_format("container_format", changes.container_format, image,
+                              image.container_format));
+  CLOUDOS_CHECK(check_minimum("min_disk", changes.min_disk_gib.value_or(0)));
+  CLOUDOS_CHECK(check_minimum("min_ram", changes.min_ram_mib.value_or(0)));
+  image.is_protected = changes.is_protected.value_or(image.is_protected);
+  image.is_hidden = changes.is_hidden.value_or(image.is_hidden);
+  image.min_disk_gib = changes.min_disk_gib.value_or(image.min_disk_gib);
+  image.min_ram_mib = changes.min_ram_mib.value_or(image.min_ram_mib);
+  if (changes.tags) {
+    CLOUDOS_CHECK(check_tags(*changes.tags));
+    image.tags = *changes.tags;
+  }
+  for (const auto& change : changes.properties) CLOUDOS_CHECK(change_property(change, image));
+  return check_property_count(image.properties.size());
+}
+
+bool is_bootable(ContainerFormat format) {
+  switch (format) {
+    case ContainerFormat::Bare:
+    case ContainerFormat::Ovf:
+    case ContainerFormat::Ami:
+    case ContainerFormat::Ari:
+    case ContainerFormat::Aki: return true;
+    default: return false;
+  }
+}
+
+}  // namespace cloudos::image
