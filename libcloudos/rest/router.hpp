@@ -59,7 +59,7 @@ class Call {
     std::string marker;
     std::size_t limit = SIZE_MAX;
   };
-  Result<Page> page(std::size_t most = 1000) const;
+  Result<Page> page(std::size_t most = limits::kListPage) const;
   /// The body as JSON: at most limits::kJsonBodyBytes, limits::kJsonDepth deep, valid UTF-8, no
   /// duplicate surprises. Errors: InvalidArgument (with line and reason), TooLarge.
   Result<const nlohmann::json*> json();
@@ -97,8 +97,8 @@ std::span<const Route> discovery_routes();
 
 /// An error in the service's own body and status. The only place where errors become HTTP.
 ///
-/// Network errors also carry a type that clients map to exception classes: it is made of the code
-/// and of the first noun in the message, so a message names its subject first: "network 'a' is not
+/// Network errors also carry a type that clients map to exception classes: Error.type, or else it
+/// is made of the code and of the first noun in the message, so a message names its subject first: "network 'a' is not
 /// known" gives NetworkNotFound, "subnet 'b' is in use by port 'c'" gives SubnetInUse, "address
 /// 10.0.0.5 is taken" gives IpAddressInUse (rest/errors.cpp has the table).
 Response error_response(Service service, const Error& error, const Request& request);
