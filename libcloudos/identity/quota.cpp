@@ -1,7 +1,6 @@
 #include "identity/quota.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include <fmt/format.h>
 
@@ -80,7 +79,8 @@ Result<void> Quota::reserve(store::Txn& txn, const ProjectId& project, std::stri
     auto limit = stored_number(txn.get(quota_limit_key(project, resource)));
     if (!limit) limit = stored_number(txn.get(quota_default_key(resource)));
     const std::int64_t most = limit.value_or(row->limit);
-    if (most != kUnlimited && (used > most || delta > most - used)) {
+    const std::int64_t room = (most == kUnlimited ? INT64_MAX : most) - used;
+    if (delta > room) {
       return fail(ErrorCode::QuotaExceeded,
                   fmt::format("quota exceeded for {}: requested {}, but already used {} of {}",
                               resource, delta, used, most));

@@ -1,0 +1,292 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "codec/binary.hpp"
+#include "identity/impl.hpp"
+
+namespace cloudos {
+
+using identity::DomainRecord;
+using identity::ProjectRecord;
+using identity::RevocationRecord;
+using identity::TokenPayload;
+using identity::UserRecord;
+
+namespace {
+
+constexpr std::size_t kAuditIdBytes = 16;
+
+tl::unexpected<Error> bad_token() {
+  return fail(ErrorCode::Unauthenticated, "the token does not hold (any more): log in again");
+}
+/// One answer for every wrong login: it tells neither users nor projects apart.
+tl::unexpected<Error> bad_login() {
+  return fail(ErrorCode::Unauthenticated,
+              "the login failed: wrong user, password or scope, or one that is disabled");
+}
+
+/// NotFound becomes "the token does not hold"; a store that fails stays what it is.
+template <class Record>
+Result<Record> record_of_token(const store::Snapshot& at, std::string_view id) {
+  auto record = records::get<Record>(at, id);
+  if (!record && record.error().code == ErrorCode::NotFound) return bad_token();
+  return record;
+}
+
+std::string audit_text(const std::string& raw) { return to_base64(raw, true); }
+
+std::uint64_t unix_seconds(WallTime time) {
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(time).time_since_epoch().count();
+  return seconds < 0 ? 0 : static_cast<std::uint64_t>(seconds);
+}
+
+}  // namespace
+
+Context Token::context(std::string request_id) const {
+  Context context;
+  context.user = UserId{user.id};
+  context.user_domain = DomainId{user_domain.id};
+  if (project) context.project = ProjectId{project->id};
+  if (project_domain) context.project_domain = DomainId{project_domain->id};
+  for (const Named& role : roles) {
+    context.roles.push_back(role.name);
+    context.is_admin = context.is_admin || role.name == "admin";
+  }
+  std::sort(context.roles.begin(), context.roles.end());
+  context.request_id = std::move(request_id);
+  return context;
+}
+
+Result<std::optional<TokenPayload>> Identity::Impl::open(std::string_view text) const {
+  if (text.empty() || text.size() > identity::kTokenBytes) return std::optional<TokenPayload>();
+  const auto plain = fernet.open(text);
+  if (!plain) return std::optional<TokenPayload>();
+  auto payload = codec::decode_record<TokenPayload>(*plain);
+  // Sealed by our key and yet not readable: a newer version's, or our bug. Not valid here.
+  if (!payload || payload->user.empty() || payload->audit_ids.empty())
+    return std::optional<TokenPayload>();
+  return std::optional<TokenPayload>(std::move(*payload));
+}
+
+Result<Token> Identity::Impl::resolve(const store::Snapshot& at, const TokenPayload& payload,
+                                      std::string_view text) const {
+  CLOUDOS_TRY(const auto revoked,
+              at.get(records::record_key(RevocationRecord::kKind,
+                                         audit_text(payload.audit_ids.front()))));
+  if (revoked) return bad_token();
+  CLOUDOS_TRY(const auto user, record_of_token<UserRecord>(at, payload.user.value));
+  CLOUDOS_TRY(const auto domain, record_of_token<DomainRecord>(at, user.domain.value));
+  if (!user.enabled || user.epoch != payload.user_epoch || !domain.enabled ||
+      domain.epoch != payload.user_domain_epoch) {
+    return bad_token();
+  }
+  Token token;
+  token.text = text;
+  token.methods = identity::method_names(payload.methods);
+  token.user = {user.id.value, user.name};
+  token.user_domain = {domain.id.value, domain.name};
+  token.issued_at = payload.issued_at;
+  token.expires_at = payload.expires_at;
+  for (const std::string& id : payload.audit_ids) token.audit_ids.push_back(audit_text(id));
+  if (payload.target == TokenPayload::Target::None) return token;
+
+  const bool on_project = payload.target == TokenPayload::Target::Project;
+  const ProjectId project_id{on_project ? payload.target_id : std::string()};
+  const DomainId domain_id{on_project ? std::string() : payload.target_id};
+  if (on_project) {
+    CLOUDOS_TRY(const auto project, record_of_token<ProjectRecord>(at, payload.target_id));
+    CLOUDOS_TRY(const auto home, record_of_token<DomainRecord>(at, project.domain.value));
+    if (!project.enabled || project.epoch != payload.target_epoch || !home.enabled ||
+        home.epoch != payload.target_domain_epoch) {
+      return bad_token();
+    }
+    token.project = Token::Named{project.id.value, project.name};
+    token.project_domain = Token::Named{home.id.value, home.name};
+  } else {
+    CLOUDOS_TRY(const auto target, record_of_token<DomainRecord>(at, payload.target_id));
+    if (!target.enabled || target.epoch != payload.target_epoch) return bad_token();
+    token.domain = Token::Named{target.id.value, target.name};
+  }
+  CLOUDOS_TRY(auto effective, effective_roles(at, user, project_id, domain_id));
+  const auto held = [&](std::uint64_t stamp) {
+    return std::find(effective.stamps.begin(), effective.stamps.end(), stamp) !=
+           effective.stamps.end();
+  };
+  if (effective.roles.empty() || !std::all_of(payload.stamps.begin(), payload.stamps.end(), held))
+    return bad_token();
+  token.roles = std::move(effective.roles);
+  return token;
+}
+
+Result<Token> Identity::Impl::validate(std::string_view text) const {
+  if (text.empty() || text.size() > identity::kTokenBytes) return bad_token();
+  CLOUDOS_TRY(const auto at, snapshot());
+  CLOUDOS_TRY(const auto state_entry, at->get(identity::kStateKey));
+  const std::string state = state_entry ? state_entry->value : std::string();
+  auto entry = cache.find(text);
+  if (!entry) {
+    CLOUDOS_TRY(auto payload, open(text));
+    if (!payload) return bad_token();
+    entry = identity::TokenCache::Entry{
+        std::make_shared<const TokenPayload>(std::move(*payload)), nullptr, {}};
+  }
+  if (engine.clock.wall() >= entry->payload->expires_at) return bad_token();
+  if (entry->token && entry->state == state) return *entry->token;
+  CLOUDOS_TRY(auto token, resolve(*at, *entry->payload, text));
+  entry->token = std::make_shared<const Token>(token);
+  entry->state = state;
+  cache.put(text, std::move(*entry));
+  return token;
+}
+
+Result<Token> Identity::Impl::issue(const store::Snapshot& at, TokenPayload payload,
+                                    const UserRecord& user, const Scope& scope) const {
+  const auto domain = records::get<DomainRecord>(at, user.domain);
+  if (!domain) return bad_login();
+  payload.user = user.id;
+  payload.user_epoch = user.epoch;
+  payload.user_domain_epoch = domain->epoch;
+  const auto aim_at_project = [&](const ProjectRecord& project) -> Result<void> {
+    const auto home = records::get<DomainRecord>(at, project.domain);
+    if (!home) return bad_login();
+    CLOUDOS_TRY(auto effective, effective_roles(at, user, project.id, {}));
+    payload.target = TokenPayload::Target::Project;
+    payload.target_id = project.id.value;
+    payload.target_epoch = project.epoch;
+    payload.target_domain_epoch = home->epoch;
+    payload.stamps = std::move(effective.stamps);
+    return Result<void>();
+  };
+  if (scope.kind == Scope::Kind::Project) {
+    CLOUDOS_TRY(const auto project, find_project(at, scope.target));
+    if (!project) return bad_login();
+    CLOUDOS_CHECK(aim_at_project(*project));
+  } else if (scope.kind == Scope::Kind::Domain) {
+    CLOUDOS_TRY(const auto target, find_domain(at, scope.target.id, scope.target.name));
+    if (!target) return bad_login();
+    CLOUDOS_TRY(auto effective, effective_roles(at, user, {}, target->id));
+    payload.target = TokenPayload::Target::Domain;
+    payload.target_id = target->id.value;
+    payload.target_epoch = target->epoch;
+    payload.stamps = std::move(effective.stamps);
+  }
+  const auto seal = [&](const TokenPayload& content) -> Result<Token> {
+    const std::string text =
+        fernet.seal(codec::encode_record(content), unix_seconds(content.issued_at), engine.random);
+    return resolve(at, content, text);
+  };
+  if (scope.kind == Scope::Kind::Default && !user.default_project.empty()) {
+    const TokenPayload unscoped = payload;
+    const auto project = records::get<ProjectRecord>(at, user.default_project);
+    if (project && aim_at_project(*project)) {
+      if (auto token = seal(payload)) return token;
+    }
+    payload = unscoped;  // A default that cannot be used is no reason to refuse the login.
+  }
+  auto token = seal(payload);
+  if (!token && token.error().code == ErrorCode::Unauthenticated) return bad_login();
+  return token;
+}
+
+Result<Token> Identity::authenticate(const Login& login) {
+  if (!login.password && !login.token) {
+    return fail(ErrorCode::InvalidArgument,
+                "a login needs the method password or token with what belongs to it");
+  }
+  TokenPayload payload;
+  payload.issued_at = impl_->engine.clock.wall();
+  payload.expires_at = payload.issued_at + impl_->settings.token_lifetime;
+  std::string own_audit(kAuditIdBytes, '\0');
+  impl_->engine.random.fill({reinterpret_cast<std::uint8_t*>(own_audit.data()), kAuditIdBytes});
+  payload.audit_ids = {own_audit};
+
+  std::optional<UserRecord> user;
+  std::optional<TokenPayload> parent;
+  if (login.token) {
+    CLOUDOS_CHECK(impl_->validate(*login.token));
+    CLOUDOS_TRY(parent, impl_->open(*login.token));
+    if (!parent) return bad_token();
+    CLOUDOS_TRY(const auto at, impl_->snapshot());
+    CLOUDOS_TRY(user, record_of_token<UserRecord>(*at, parent->user.value));
+    if (user->epoch != parent->user_epoch) return bad_token();
+    // Rescoping never gains time, and the chain names the login it goes back to.
+    payload.expires_at = parent->expires_at;
+    payload.audit_ids.push_back(parent->audit_ids.back());
+    payload.methods = parent->methods | static_cast<std::uint32_t>(TokenPayload::Method::Token);
+  }
+  if (login.password) {
+    std::optional<UserRecord> named;
+    {
+      CLOUDOS_TRY(const auto at, impl_->snapshot());  // Not held during the hash: it pins pages.
+      CLOUDOS_TRY(named, impl_->find_user(*at, login.password->user));
+    }
+    const auto matched =
+        impl_->passwords.verify(login.password->password, named ? named->password_hash : "");
+    if (!matched && matched.error().code != ErrorCode::Unauthenticated)
+      return fail(matched.error());
+    if (!matched || !named || !named->enabled || (user && user->id != named->id))
+      return bad_login();
+    payload.methods |= static_cast<std::uint32_t>(TokenPayload::Method::Password);
+    // The state the password was checked in: a change since then leaves this login behind.
+    user = std::move(named);
+  }
+  CLOUDOS_TRY(const auto at, impl_->snapshot());
+  // The old token must hold in the very state the new one is made from.
+  if (parent) CLOUDOS_CHECK(impl_->resolve(*at, *parent, *login.token));
+  return impl_->issue(*at, std::move(payload), *user, login.scope);
+}
+
+Result<Token> Identity::validate(std::string_view token_text) const {
+  return impl_->validate(token_text);
+}
+
+Result<void> Identity::revoke(const Context& ctx, std::string_view token_text) {
+  const auto token = impl_->validate(token_text);
+  if (!token) {
+    if (token.error().code != ErrorCode::Unauthenticated) return fail(token.error());
+    return fail(ErrorCode::NotFound, "no such token holds");
+  }
+  if (!ctx.is_admin && ctx.user.value != token->user.id)
+    return identity::forbidden("identity:revoke_token");
+  RevocationRecord record;
+  record.id = token->audit_ids.front();
+  record.expires_at = token->expires_at;
+  return impl_->commit([&](store::Txn& txn) -> Result<void> {
+    if (txn.get(records::record_key(RevocationRecord::kKind, record.id))) return Result<void>();
+    RevocationRecord fresh = record;
+    return records::insert(txn, fresh);
+  });
+}
+
+Result<bool> Identity::Impl::sweep_revocations() const {
+  constexpr std::size_t kSwept = 200;
+  CLOUDOS_TRY(const auto at, snapshot());
+  store::ScanOptions options;
+  options.limit = kSwept;
+  options.keys_only = true;
+  const std::string root = records::index_root(RevocationRecord::kKind, "expires");
+  CLOUDOS_TRY(const auto entries, at->scan(root, options));
+  const auto now = static_cast<std::uint64_t>(engine.clock.wall().time_since_epoch().count());
+  const std::string until = records::key_number(now);
+  std::vector<std::string> due;
+  for (const store::Entry& entry : entries) {
+    const std::string_view rest = std::string_view(entry.key).substr(root.size());
+    const auto slash = rest.find('/');
+    if (slash == std::string_view::npos || rest.substr(0, slash) > until) break;
+    due.emplace_back(rest.substr(slash + 1));
+  }
+  if (due.empty()) return false;
+  // An expired token is refused by its time: no cache needs to look again.
+  CLOUDOS_CHECK(commit_quietly([&](store::Txn& txn) -> Result<void> {
+    for (const std::string& id : due) {
+      auto erased = records::erase<RevocationRecord>(txn, id);
+      if (!erased && erased.error().code != ErrorCode::NotFound) return erased;
+    }
+    return Result<void>();
+  }));
+  return due.size() == kSwept;
+}
+
+}  // namespace cloudos

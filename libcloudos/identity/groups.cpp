@@ -1,0 +1,203 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "identity/impl.hpp"
+
+namespace cloudos {
+
+using identity::DomainRecord;
+using identity::GroupRecord;
+using identity::UserRecord;
+
+namespace {
+
+std::optional<std::string> group_text(const GroupRecord& r, std::string_view field) {
+  if (field == "id") return r.id.value;
+  if (field == "name") return r.name;
+  if (field == "description") return r.description;
+  return identity::extra_text(r.extra, field);
+}
+
+bool is_member(const UserRecord& user, const GroupId& group) {
+  return std::find(user.groups.begin(), user.groups.end(), group) != user.groups.end();
+}
+
+tl::unexpected<Error> no_member(const UserId& user, const GroupId& group) {
+  return fail(ErrorCode::NotFound,
+              fmt::format("user {} is not in group {}", user.value.substr(0, 64),
+                          group.value.substr(0, 64)));
+}
+
+/// Leaving ends the user's tokens: those that rest on the group cannot be told from the others
+/// once the membership is gone.
+Result<void> leave_group(store::Txn& txn, const UserId& user, const GroupId& group) {
+  CLOUDOS_CHECK(records::modify<UserRecord>(txn, user, [&](UserRecord& r) -> Result<void> {
+    if (std::erase(r.groups, group) == 0) return no_member(user, group);
+    ++r.epoch;
+    return Result<void>();
+  }));
+  return Result<void>();
+}
+
+}  // namespace
+
+Result<Group> Identity::create_group(const Context& ctx, const GroupCreate& spec) {
+  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:create_group"));
+  CLOUDOS_CHECK(identity::check_title("name", spec.name, limits::kNameChars));
+  CLOUDOS_CHECK(identity::check_text("description", spec.description));
+  CLOUDOS_CHECK(identity::check_extra(spec.extra));
+  GroupRecord record;
+  record.id = GroupId{impl_->engine.ids.hex()};
+  record.name = spec.name;
+  record.description = spec.description;
+  record.domain = spec.domain;
+  record.extra = spec.extra;
+  record.created_at = impl_->engine.clock.wall();
+  CLOUDOS_CHECK(impl_->commit_quietly([&](store::Txn& txn) -> Result<void> {
+    CLOUDOS_CHECK(records::get<DomainRecord>(txn, record.domain));
+    return records::insert(txn, record);
+  }));
+  return Group(record);
+}
+
+Result<Group> Identity::get_group(const Context& ctx, const GroupId& id) const {
+  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:get_group"));
+  CLOUDOS_TRY(const auto at, impl_->snapshot());
+  CLOUDOS_TRY(auto record, records::get<GroupRecord>(*at, id));
+  return Group(std::move(record));
+}
+
+Result<std::vector<Group>> Identity::list_groups(const Context& ctx,
+                                                 const IdentityFilter& filter) const {
+  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:list_groups"));
+  CLOUDOS_TRY(const auto at, impl_->snapshot());
+  records::PageSpec<GroupRecord> spec;
+  if (filter.domain) spec.range = {"domain", filter.domain->value, true};
+  spec.matches = [&](const GroupRecord& r) {
+    return identity::text_matches(
+        filter.text, [&](std::string_view field) { return group_text(r, field); });
+  };
+  spec.marker = filter.marker;
+  spec.limit = filter.limit;
+  return identity::public_page<Group>(*at, spec);
+}
+
+Result<Group> Identity::update_group(const Context& ctx, const GroupId& id,
+                                     const IdentityUpdate& with) {
+  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:update_group"));
+  if (with.name) CLOUDOS_CHECK(identity::check_title("name", *with.name, limits::kNameChars));
+  if (with.description) CLOUDOS_CHECK(identity::check_text("description", *with.description));
+  Group after;
+  CLOUDOS_CHECK(impl_->commit_quietly([&](store::Txn& txn) -> Result<void> {
+    CLOUDOS_TRY(auto record, records::modify<GroupRecord>(txn, id, [&](GroupRecord& r) {
+      if (with.name) r.name = *with.name;
+      if (with.description) r.description = *with.description;
+      return identity::apply_extra(r.extra, with.extra);
+    }));
+    after = std::move(record);
+    return Result<void>();
+  }));
+  return after;
+}
+
+Result<void> Identity::Impl::empty_group(const GroupId& group) const {
+  constexpr std::size_t kAtOnce = 200;
+  for (;;) {
+    CLOUDOS_TRY(const auto at, snapshot());
+    records::PageSpec<UserRecord> spec;
+    spec.range = {"group", group.value, false};
+    spec.limit = kAtOnce;
+    CLOUDOS_TRY(const auto members, records::page(*at, spec));
+    if (members.empty()) return Result<void>();
+    CLOUDOS_CHECK(commit([&](store::Txn& txn) -> Result<void> {
+      for (const UserRecord& member : members) {
+        auto left = leave_group(txn, member.id, group);
+        if (!left && left.error().code != ErrorCode::NotFound) return left;
+      }
+      return Result<void>();
+    }));
+  }
+}
+
+Result<void> Identity::remove_group(const Context& ctx, const GroupId& id) {
+  CLOUDOS_CHECK(get_group(ctx, id));
+  return store::replan([&]() -> Result<void> {
+    CLOUDOS_CHECK(impl_->empty_group(id));
+    return impl_->drop_grants("group", id.value, [&](store::Txn& txn) -> Result<void> {
+      if (!txn.none(records::index_prefix(UserRecord::kKind, "group", id.value)))
+        return fail(ErrorCode::Stale, "someone joined the group meanwhile");
+      return records::erase<GroupRecord>(txn, id);
+    });
+  });
+}
+
+Result<void> Identity::add_to_group(const Context& ctx, const GroupId& group, const UserId& user) {
+  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:add_user_to_group"));
+  return impl_->commit([&](store::Txn& txn) -> Result<void> {
+    CLOUDOS_CHECK(records::get<GroupRecord>(txn, group));
+    CLOUDOS_TRY(auto record, records::get<UserRecord>(txn, user));
+    if (is_member(record, group)) return Result<void>();
+    if (record.groups.size() >= limits::kGroupsOfUser) {
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("a user may be in {} groups at most", limits::kGroupsOfUser));
+    }
+    record.groups.push_back(group);
+    return records::update(txn, record);
+  });
+}
+
+Result<void> Identity::remove_from_group(const Context& ctx, const GroupId& group,
+                                         const UserId& user) {
+  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:remove_user_from_group"));
+  return impl_->commit([&](store::Txn& txn) -> Result<void> {
+    CLOUDOS_CHECK(records::get<GroupRecord>(txn, group));
+    return leave_group(txn, user, group);
+  });
+}
+
+Result<void> Identity::check_in_group(const Context& ctx, const GroupId& group,
+                                      const UserId& user) const {
+  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:check_user_in_group"));
+  CLOUDOS_TRY(const auto at, impl_->snapshot());
+  CLOUDOS_CHECK(records::get<GroupRecord>(*at, group));
+  CLOUDOS_TRY(const auto record, records::get<UserRecord>(*at, user));
+  if (!is_member(record, group)) return no_member(user, group);
+  return Result<void>();
+}
+
+Result<std::vector<User>> Identity::users_of_group(const Context& ctx, const GroupId& group,
+                                                   const IdentityFilter& filter) const {
+  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:list_users_in_group"));
+  CLOUDOS_TRY(const auto at, impl_->snapshot());
+  CLOUDOS_CHECK(records::get<GroupRecord>(*at, group));
+  records::PageSpec<UserRecord> spec;
+  spec.range = {"group", group.value, true};
+  spec.matches = [&](const UserRecord& r) {
+    if (filter.enabled && *filter.enabled != r.enabled) return false;
+    return identity::text_matches(filter.text, [&](std::string_view field) {
+      if (field == "name") return std::optional(r.name);
+      return identity::extra_text(r.extra, field);
+    });
+  };
+  spec.marker = filter.marker;
+  spec.limit = filter.limit;
+  return identity::public_page<User>(*at, spec);
+}
+
+Result<std::vector<Group>> Identity::groups_of_user(const Context& ctx, const UserId& user,
+                                                    const IdentityFilter& filter) const {
+  if (!ctx.is_admin && user != ctx.user)
+    return identity::forbidden("identity:list_groups_for_user");
+  CLOUDOS_TRY(const auto at, impl_->snapshot());
+  CLOUDOS_TRY(const auto record, records::get<UserRecord>(*at, user));
+  std::vector<Group> found;
+  for (const GroupId& id : record.groups) {
+    CLOUDOS_TRY(auto group, records::get<GroupRecord>(*at, id));
+    const auto text_of = [&](std::string_view field) { return group_text(group, field); };
+    if (identity::text_matches(filter.text, text_of)) found.push_back(std::move(group));
+  }
+  return found;
+}
+
+}  // namespace cloudos

@@ -1,0 +1,194 @@
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "identity/impl.hpp"
+#include "identity/quota.hpp"
+
+namespace cloudos {
+
+using identity::DomainRecord;
+using identity::ProjectRecord;
+
+namespace {
+
+Result<void> check_tags(const std::vector<std::string>& tags) {
+  if (tags.size() > limits::kProjectTags) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("tags: more than {} on a project", limits::kProjectTags));
+  }
+  std::set<std::string_view> seen;
+  for (const std::string& tag : tags) {
+    CLOUDOS_CHECK(check_name("tags", tag, 1, limits::kNameChars));
+    if (tag.find_first_of("/,") != std::string::npos)
+      return fail(ErrorCode::InvalidArgument, "tags: must not contain a slash or a comma");
+    if (!seen.insert(tag).second)
+      return fail(ErrorCode::InvalidArgument, "tags: the same tag twice");
+  }
+  return Result<void>();
+}
+
+/// The parent must be there, enabled, in the same domain and not too deep. It is written again, so
+/// that disabling it meanwhile sees the child that comes.
+Result<void> attach_to_parent(store::Txn& txn, const ProjectRecord& child) {
+  if (child.parent.empty()) return Result<void>();
+  const auto wrong = [](std::string_view why) {
+    return fail(ErrorCode::InvalidArgument, fmt::format("parent_id: {}", why));
+  };
+  ProjectId above = child.parent;
+  // The domain itself is the first level of the tree.
+  for (std::size_t depth = 2; !above.empty(); ++depth) {
+    if (depth >= limits::kProjectDepth)
+      return fail(ErrorCode::Forbidden,
+                  fmt::format("projects nest at most {} deep", limits::kProjectDepth));
+    const auto parent = records::get<ProjectRecord>(txn, above);
+    if (!parent && parent.error().code != ErrorCode::NotFound) return fail(parent.error());
+    if (!parent) return fail(ErrorCode::NotFound, fmt::format("project {} could not be found",
+                                                              above.value.substr(0, 64)));
+    if (parent->domain != child.domain) return wrong("the parent is in another domain");
+    if (!parent->enabled) return fail(ErrorCode::Forbidden, "the parent project is disabled");
+    above = parent->parent;
+  }
+  CLOUDOS_CHECK(records::modify<ProjectRecord>(txn, child.parent,
+                                               [](ProjectRecord&) { return Result<void>(); }));
+  return Result<void>();
+}
+
+void change_project(ProjectRecord& r, const IdentityUpdate& with) {
+  if (with.name) r.name = *with.name;
+  if (with.description) r.description = *with.description;
+  if (with.tags) r.tags = *with.tags;
+  if (with.enabled) {
+    if (r.enabled && !*with.enabled) ++r.epoch;
+    r.enabled = *with.enabled;
+  }
+}
+
+}  // namespace
+
+Result<Project> Identity::create_project(const Context& ctx, const ProjectCreate& spec) {
+  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:create_project"));
+  CLOUDOS_CHECK(identity::check_title("name", spec.name, limits::kProjectNameChars));
+  CLOUDOS_CHECK(identity::check_text("description", spec.description));
+  CLOUDOS_CHECK(identity::check_extra(spec.extra));
+  CLOUDOS_CHECK(check_tags(spec.tags));
+  ProjectRecord record;
+  record.id = ProjectId{impl_->engine.ids.hex()};
+  record.name = spec.name;
+  record.description = spec.description;
+  record.domain = spec.domain;
+  if (spec.parent.value != spec.domain.value) record.parent = spec.parent;
+  record.enabled = spec.enabled;
+  record.tags = spec.tags;
+  record.extra = spec.extra;
+  record.created_at = impl_->engine.clock.wall();
+  if (!record.parent.empty() && record.domain.empty()) {
+    // Without a domain the parent's is meant; without its own record it is a domain's id.
+    CLOUDOS_TRY(const auto at, impl_->snapshot());
+    const auto parent = records::get<ProjectRecord>(*at, record.parent);
+    record.domain = parent ? parent->domain : DomainId{record.parent.value};
+    if (!parent) record.parent = {};
+  }
+  CLOUDOS_CHECK(impl_->commit([&](store::Txn& txn) -> Result<void> {
+    CLOUDOS_CHECK(records::get<DomainRecord>(txn, record.domain));
+    CLOUDOS_CHECK(attach_to_parent(txn, record));
+    return records::insert(txn, record);
+  }));
+  return Project(record);
+}
+
+Result<Project> Identity::get_project(const Context& ctx, const ProjectId& id) const {
+  if (!ctx.is_admin && id != ctx.project) return identity::forbidden("identity:get_project");
+  CLOUDOS_TRY(const auto at, impl_->snapshot());
+  CLOUDOS_TRY(auto record, records::get<ProjectRecord>(*at, id));
+  return Project(std::move(record));
+}
+
+Result<std::vector<Project>> Identity::list_projects(const Context& ctx,
+                                                     const IdentityFilter& filter) const {
+  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:list_projects"));
+  CLOUDOS_TRY(const auto at, impl_->snapshot());
+  records::PageSpec<ProjectRecord> spec;
+  if (filter.parent) spec.range = {"parent", *filter.parent, true};
+  else if (filter.domain) spec.range = {"domain", filter.domain->value, true};
+  spec.matches = [&](const ProjectRecord& r) {
+    if (filter.enabled && *filter.enabled != r.enabled) return false;
+    if (filter.domain && *filter.domain != r.domain) return false;
+    return identity::text_matches(filter.text, [&](std::string_view field) {
+      if (field == "id") return std::optional(r.id.value);
+      if (field == "name") return std::optional(r.name);
+      if (field == "description") return std::optional(r.description);
+      return identity::extra_text(r.extra, field);
+    });
+  };
+  spec.marker = filter.marker;
+  spec.limit = filter.limit;
+  return identity::public_page<Project>(*at, spec);
+}
+
+Result<Project> Identity::update_project(const Context& ctx, const ProjectId& id,
+                                         const IdentityUpdate& with) {
+  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:update_project"));
+  if (with.name)
+    CLOUDOS_CHECK(identity::check_title("name", *with.name, limits::kProjectNameChars));
+  if (with.description) CLOUDOS_CHECK(identity::check_text("description", *with.description));
+  if (with.tags) CLOUDOS_CHECK(check_tags(*with.tags));
+  Project after;
+  CLOUDOS_CHECK(store::replan([&]() -> Result<void> {
+    CLOUDOS_TRY(const auto at, impl_->snapshot());
+    CLOUDOS_TRY(const auto before, records::get<ProjectRecord>(*at, id));
+    const bool disables = with.enabled && !*with.enabled && before.enabled;
+    if (disables) {
+      CLOUDOS_TRY(const auto children, records::all<ProjectRecord>(*at, "parent", id.value));
+      for (const ProjectRecord& child : children) {
+        if (child.enabled)
+          return fail(ErrorCode::Forbidden,
+                      fmt::format("project {} has enabled projects below it: disable them first",
+                                  before.name));
+      }
+    }
+    return impl_->commit([&](store::Txn& txn) -> Result<void> {
+      CLOUDOS_TRY(auto record, records::get<ProjectRecord>(txn, id));
+      // Children write their parent when they come or are enabled.
+      if (disables && record.generation != before.generation)
+        return fail(ErrorCode::Stale, "the project changed meanwhile");
+      const bool enables = with.enabled && *with.enabled && !record.enabled;
+      if (enables) CLOUDOS_CHECK(attach_to_parent(txn, record));
+      change_project(record, with);
+      CLOUDOS_CHECK(identity::apply_extra(record.extra, with.extra));
+      CLOUDOS_CHECK(records::update(txn, record));
+      after = record;
+      return Result<void>();
+    });
+  }));
+  return after;
+}
+
+Result<void> Identity::remove_project(const Context& ctx, const ProjectId& id) {
+  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:delete_project"));
+  const auto has_children = [] {
+    return fail(ErrorCode::Forbidden, "the project has projects below it: delete them first");
+  };
+  std::string left;
+  {
+    CLOUDOS_TRY(const auto at, impl_->snapshot());
+    CLOUDOS_CHECK(records::get<ProjectRecord>(*at, id));
+    CLOUDOS_TRY(const auto children, records::all<ProjectRecord>(*at, "parent", id.value));
+    if (!children.empty()) return has_children();
+    CLOUDOS_TRY(const auto uses, Quota::usage(*at, id));
+    for (const auto& [resource, use] : uses)
+      if (use.in_use > 0) left += fmt::format(" {} {}", use.in_use, resource);
+  }
+  CLOUDOS_CHECK(impl_->drop_grants("project", id.value, [&](store::Txn& txn) -> Result<void> {
+    if (!txn.none(records::index_prefix(ProjectRecord::kKind, "parent", id.value)))
+      return has_children();
+    return records::erase<ProjectRecord>(txn, id);
+  }));
+  if (!left.empty()) {
+    impl_->engine.log.write(LogLevel::Warning,
+                            fmt::format("project {} is gone and left behind:{}", id.value, left),
+                            ctx.request_id);
+  }
+  return Result<void>();
+}
+
+}  // namespace cloudos

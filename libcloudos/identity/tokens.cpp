@@ -1,0 +1,83 @@
+#include "identity/tokens.hpp"
+
+#include <algorithm>
+
+#include "base/text.hpp"
+
+namespace cloudos::identity {
+namespace {
+
+/// Ids of 32 hexadecimal digits as 16 bytes, others as they are; the first byte tells.
+std::string pack_id(const std::string& id) {
+  if (id.size() == 32) {
+    if (const auto raw = from_hex(id);
+        raw && to_hex({reinterpret_cast<const std::uint8_t*>(raw->data()), raw->size()}) == id) {
+      return "h" + *raw;
+    }
+  }
+  return id.empty() ? id : "t" + id;
+}
+
+std::string unpack_id(const std::string& packed) {
+  if (packed.empty()) return packed;
+  if (packed[0] != 'h') return packed.substr(1);
+  return to_hex({reinterpret_cast<const std::uint8_t*>(packed.data()) + 1, packed.size() - 1});
+}
+
+}  // namespace
+
+void fields(codec::FieldVisitor& v, TokenPayload& p) {
+  v.field({1, "methods"}, p.methods);
+  std::string user = pack_id(p.user.value), target = pack_id(p.target_id);
+  v.field({2, "user"}, user);
+  v.field({3, "target"}, p.target);
+  v.field({4, "target_id"}, target);
+  p.user.value = unpack_id(user);
+  p.target_id = unpack_id(target);
+  v.field({5, "issued_at"}, p.issued_at);
+  v.field({6, "expires_at"}, p.expires_at);
+  std::string audit;
+  for (const std::string& id : p.audit_ids) audit += id;
+  v.field({7, "audit_ids"}, audit);
+  p.audit_ids.clear();
+  for (std::size_t at = 0; at + 16 <= audit.size(); at += 16)
+    p.audit_ids.push_back(audit.substr(at, 16));
+  v.field({8, "user_epoch"}, p.user_epoch);
+  v.field({9, "user_domain_epoch"}, p.user_domain_epoch);
+  v.field({10, "target_epoch"}, p.target_epoch);
+  v.field({11, "target_domain_epoch"}, p.target_domain_epoch);
+  v.field({12, "stamps"}, p.stamps);
+  v.unknown(p.unknown);
+}
+
+std::vector<std::string> method_names(std::uint32_t methods) {
+  std::vector<std::string> names;
+  if (methods & static_cast<std::uint32_t>(TokenPayload::Method::Password))
+    names.emplace_back("password");
+  if (methods & static_cast<std::uint32_t>(TokenPayload::Method::Token))
+    names.emplace_back("token");
+  return names;
+}
+
+std::optional<TokenCache::Entry> TokenCache::find(std::string_view text) {
+  const std::lock_guard lock(mutex_);
+  if (const auto hit = young_.find(text); hit != young_.end()) return hit->second;
+  if (const auto hit = old_.find(text); hit != old_.end()) return hit->second;
+  return std::nullopt;
+}
+
+void TokenCache::put(std::string_view text, Entry entry) {
+  const std::lock_guard lock(mutex_);
+  if (young_.size() >= most_) {
+    old_ = std::move(young_);
+    young_.clear();
+  }
+  young_.insert_or_assign(std::string(text), std::move(entry));
+}
+
+std::size_t TokenCache::size() const {
+  const std::lock_guard lock(mutex_);
+  return young_.size() + old_.size();
+}
+
+}  // namespace cloudos::identity
