@@ -1,5 +1,7 @@
 #pragma once
+#include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -102,6 +104,30 @@ struct MemoryOptions {
   std::size_t change_log_entries = limits::kChangeLogEntries;
 };
 std::unique_ptr<Store> open_memory(const MemoryOptions& options = {});
+
+/// On disk: one LMDB environment in a folder of its own.
+struct LmdbOptions {
+  std::filesystem::path directory;  ///< Made (0700) by the owner when it does not exist.
+  /// Address space and upper bound of the data file, which is sparse: it never grows under readers.
+  std::uint64_t map_bytes = limits::kStoreMapBytes;
+  unsigned readers = limits::kStoreReaders;  ///< Snapshots open at one time.
+  /// The one process that writes. Guests (false) only read, take no lock and leave no mark: a guest
+  /// that is stopped or killed neither pins pages nor blocks a commit. The price: a guest's snapshot
+  /// reads until two more commits passed, then answers Stale (see replan). transact() is Unavailable,
+  /// and watch() never calls: guests poll changes().
+  bool owner = true;
+  std::size_t change_log_entries = limits::kChangeLogEntries;  ///< Keys the change log reaches back.
+  /// How often a commit looks for reader slots of killed processes (LMDB's own tools take them).
+  std::chrono::milliseconds reader_check{1'000};
+};
+
+/// Opens (the owner: or makes) the store in `options.directory`. Starts no thread; an idle store
+/// writes nothing.
+///
+/// Errors: Conflict (it has an owner, in this process or another), NotFound (a guest finds no
+/// store), Unavailable (not readable or writable), Unsupported (foreign data, newer format),
+/// StorageFull, InvalidArgument (map_bytes), Internal (damaged).
+Result<std::unique_ptr<Store>> open_lmdb(const LmdbOptions& options);
 
 /// The bounded loop around snapshot and transact: runs `attempt` again while it ends in Stale.
 Result<void> replan(const std::function<Result<void>()>& attempt);

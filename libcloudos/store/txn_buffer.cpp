@@ -48,6 +48,9 @@ Result<void> TxnBuffer::run(const Body& body) {
   } catch (const std::exception& thrown) {
     return fail(ErrorCode::Internal, "an internal error stopped the change; nothing was written",
                 thrown.what());
+  } catch (...) {  // Other callers' bodies share the commit: nothing may escape through them.
+    return fail(ErrorCode::Internal, "an internal error stopped the change; nothing was written",
+                "a body threw what is not an exception");
   }
   if (error_) return fail(*error_);
   return Result<void>();

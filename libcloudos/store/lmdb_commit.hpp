@@ -1,0 +1,48 @@
+#pragma once
+#include <chrono>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "store/lmdb_env.hpp"
+#include "store/txn_buffer.hpp"
+
+namespace cloudos::store::lmdb {
+
+/// Group commit: who comes while a commit runs waits in a queue; the first of the queue then leads
+/// and runs all waiting bodies, one after another, over one write transaction with one fsync.
+///
+/// Every result waits for that commit, also of a body that failed or wrote nothing: it may have read
+/// what another body of the batch wrote. Thread-safe.
+class Committer {
+ public:
+  /// Hears what a batch wrote, after its commit and before its callers return.
+  using Committed = std::function<void(std::span<const TxnBuffer* const>)>;
+
+  Committer(Env& env, const LmdbOptions& options, Committed committed);
+  Result<Revision> transact(const Body& body);
+
+ private:
+  class Batch;
+  struct Waiter;
+
+  void lead();
+  Waiter* take();
+  Result<void> run(Batch& batch, const std::function<Waiter*()>& next);
+  void hand_over(std::span<Waiter* const> done);
+  void check_readers();
+
+  Env& env_;
+  const std::size_t log_entries_;
+  const std::chrono::milliseconds reader_check_;
+  const Committed committed_;
+  std::chrono::steady_clock::time_point readers_checked_;  // The leader's.
+
+  std::mutex mutex_;
+  std::deque<Waiter*> queue_;  // By mutex_.
+  bool leading_ = false;       // By mutex_: someone leads, or was woken to.
+};
+
+}  // namespace cloudos::store::lmdb

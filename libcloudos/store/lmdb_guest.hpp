@@ -1,0 +1,9 @@
+#pragma once
+#include "store/store.hpp"
+
+namespace cloudos::store::lmdb {
+
+/// A reader beside the owner, from any process (lmdb_pages.hpp tells how). Thread-safe.
+Result<std::unique_ptr<Store>> open_guest(const LmdbOptions& options);
+
+}  // namespace cloudos::store::lmdb
