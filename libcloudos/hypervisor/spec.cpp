@@ -1,0 +1,91 @@
+#include "hypervisor/spec.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "base/text.hpp"
+#include "cloudos/limits.hpp"
+
+namespace cloudos::hypervisor {
+namespace {
+
+constexpr std::array<std::string_view, 6> kBackingFormats = {"raw", "qcow2", "vmdk",
+                                                             "vdi", "vpc",   "vhdx"};
+constexpr std::size_t kDeviceNameBytes = 15;  // IFNAMSIZ without the zero
+
+Result<void> invalid(std::string message) {
+  return fail(ErrorCode::InvalidArgument, std::move(message));
+}
+
+// QEMU's and libvirt's file names pass through files of ours: no control character may end a line.
+bool usable_path(const std::filesystem::path& path) {
+  const std::string& text = path.native();
+  return path.is_absolute() && utf8_length(text).has_value() &&
+         std::none_of(text.begin(), text.end(), [](unsigned char c) { return c < 0x20; });
+}
+
+bool is_mac(std::string_view text) {
+  if (text.size() != 17) return false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (i % 3 == 2 ? c != ':' : std::isxdigit(c) == 0) return false;
+  }
+  return true;
+}
+
+bool is_device_name(std::string_view text) {
+  return text.size() <= kDeviceNameBytes && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+           return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
+         });
+}
+
+}  // namespace
+
+Result<void> check_disk(const DiskSpec& disk) {
+  if (!usable_path(disk.path)) return invalid("a disk needs an absolute path");
+  if (disk.backing.empty()) {
+    return disk.size_bytes != 0 ? Result<void>() : invalid("a blank disk needs a size");
+  }
+  if (!usable_path(disk.backing)) return invalid("a backing file needs an absolute path");
+  if (std::find(kBackingFormats.begin(), kBackingFormats.end(), disk.backing_format) ==
+      kBackingFormats.end()) {
+    return invalid("the backing file's format is not one a guest can start from");
+  }
+  return Result<void>();
+}
+
+Result<void> check_domain(const DomainSpec& spec) {
+  // Dashes too: libvirt shows ids with them, and the two must be the same text.
+  if (spec.id.value.size() != 36 || !is_uuid_like(spec.id.value)) {
+    return invalid("a domain's id must be a UUID");
+  }
+  if (spec.vcpus == 0 || spec.vcpus > limits::kDomainVcpus) {
+    return invalid("a domain needs 1 to 255 processors");
+  }
+  if (spec.ram_mib == 0 || spec.ram_mib > limits::kDomainRamMib) {
+    return invalid("a domain needs 1 MiB to 16 TiB of memory");
+  }
+  if (spec.disks.size() > limits::kDomainDisks || spec.nics.size() > limits::kDomainNics) {
+    return invalid("a domain takes at most 26 disks and 28 network interfaces");
+  }
+  for (const DiskSpec& disk : spec.disks) CLOUDOS_CHECK(check_disk(disk));
+  for (const NicSpec& nic : spec.nics) {
+    if (!is_mac(nic.mac)) return invalid("a network interface needs a MAC address");
+    if (!is_device_name(nic.tap)) return invalid("a tap's name is no device name");
+  }
+  if (!spec.console_log.empty() && !usable_path(spec.console_log)) {
+    return invalid("the console log needs an absolute path");
+  }
+  return Result<void>();
+}
+
+Error unknown_domain() {
+  return {ErrorCode::NotFound, "the hypervisor does not know this server", {}};
+}
+
+Error foreign_domain() {
+  return {ErrorCode::Conflict,
+          "a domain with this server's id exists on the hypervisor and is not this cloud's", {}};
+}
+
+}  // namespace cloudos::hypervisor
