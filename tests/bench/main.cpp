@@ -1,0 +1,99 @@
+#include <algorithm>
+#include <cstdio>
+#include <string_view>
+#include <thread>
+
+#include <fmt/format.h>
+#include <stdlib.h>
+
+#include "bench.hpp"
+
+namespace cloudos::bench {
+
+namespace {
+
+struct Group {
+  std::string_view name;
+  std::vector<Figure> (*run)(const Settings&);
+};
+
+// A group of cases is one file; this is the table of them.
+constexpr Group kGroups[] = {
+    {"store", bench_store},
+};
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+void print(const std::vector<Figure>& figures) {
+  fmt::print("{{\n  \"cores\": {},\n  \"figures\": [", std::thread::hardware_concurrency());
+  const char* comma = "\n";
+  for (const Figure& f : figures) {
+    fmt::print("{}    {{\"name\": \"{}\", \"what\": \"{}\", \"unit\": \"{}\",\n"
+               "     \"ours\": {:.1f}, \"reference\": {:.1f}, \"ratio\": {:.2f}, "
+               "\"ratio_least\": {:.2f}, \"ratio_most\": {:.2f}}}",
+               comma, f.name, f.what, f.unit, f.ours, f.reference, f.ratio, f.ratio_least,
+               f.ratio_most);
+    comma = ",\n";
+  }
+  fmt::print("\n  ]\n}}\n");
+}
+
+int usage() {
+  fmt::print(stderr, "usage: cloudos_bench [--quick] [--dir FOLDER] [GROUP...]\ngroups:");
+  for (const Group& group : kGroups) fmt::print(stderr, " {}", group.name);
+  fmt::print(stderr, "\n");
+  return 2;
+}
+
+int run(const std::vector<std::string_view>& words) {
+  Settings settings{.folder = std::filesystem::temp_directory_path()};
+  std::vector<const Group*> chosen;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const auto* const group = std::find_if(std::begin(kGroups), std::end(kGroups),
+                                           [&](const Group& g) { return g.name == words[i]; });
+    if (words[i] == "--quick") settings.quick = true;
+    else if (words[i] == "--dir" && i + 1 < words.size()) settings.folder = words[++i];
+    else if (group != std::end(kGroups)) chosen.push_back(group);
+    else return usage();
+  }
+  if (chosen.empty())
+    for (const Group& group : kGroups) chosen.push_back(&group);
+  std::string folder = (settings.folder / "cloudos-bench-XXXXXX").native();
+  if (!::mkdtemp(folder.data())) {
+    fmt::print(stderr, "cloudos_bench: cannot write to {}\n", settings.folder.native());
+    return 1;
+  }
+  settings.folder = folder;
+  std::vector<Figure> figures;
+  for (const Group* group : chosen) {
+    for (Figure& figure : group->run(settings)) figures.push_back(std::move(figure));
+  }
+  std::filesystem::remove_all(settings.folder);
+  print(figures);
+  return 0;
+}
+
+}  // namespace
+
+void Rounds::add(double ours, double reference) {
+  ours_.push_back(ours);
+  reference_.push_back(reference);
+}
+
+Figure Rounds::figure(std::string name, std::string what, std::string unit) const {
+  std::vector<double> ratios;
+  for (std::size_t i = 0; i < ours_.size(); ++i) ratios.push_back(ours_[i] / reference_[i]);
+  const auto [least, most] = std::minmax_element(ratios.begin(), ratios.end());
+  return {std::move(name),    std::move(what), std::move(unit), median(ours_),
+          median(reference_), median(ratios),  *least,          *most};
+}
+
+}  // namespace cloudos::bench
+
+int main(int argc, char** argv) {
+  return cloudos::bench::run({argv + 1, argv + argc});
+}
