@@ -4,11 +4,11 @@
 
 namespace cloudos {
 
-std::unique_ptr<Images> make_images(const Engine& engine, ImageSettings settings) {
-  if (!settings.payloads) {
-    settings.payloads = engine.data_dir.empty()
-                            ? image::open_payload_memory(limits::kImageMemoryBytes)
-                            : image::open_payload_files(engine.data_dir / "images");
+Result<std::unique_ptr<Images>> make_images(const Engine& engine, ImageSettings settings) {
+  if (!settings.payloads && engine.data_dir.empty()) {
+    settings.payloads = image::open_payload_memory(limits::kImageMemoryBytes);
+  } else if (!settings.payloads) {
+    CLOUDOS_TRY(settings.payloads, image::open_payload_files(engine.data_dir / "images"));
   }
   auto impl = std::make_unique<Images::Impl>(engine, std::move(settings));
   Reconciler reconciler;

@@ -16,6 +16,7 @@ struct ImageSettings {
 
 /// The room's one door for `cloud`. Adds the reconciler "images" to engine.runner: it clears what a
 /// crash left (unfinished uploads) and the data of images that nobody refers to any more.
-std::unique_ptr<Images> make_images(const Engine& engine, ImageSettings settings = {});
+/// Errors: Unavailable, StorageFull (the folder for the data cannot be made).
+Result<std::unique_ptr<Images>> make_images(const Engine& engine, ImageSettings settings = {});
 
 }  // namespace cloudos

@@ -38,7 +38,8 @@ class PayloadStore {
 };
 
 /// Files "<id>" and, unpublished, "<id>.part" in `folder`, which is made when missing.
-std::unique_ptr<PayloadStore> open_payload_files(std::filesystem::path folder);
+/// Errors: Unavailable, StorageFull.
+Result<std::unique_ptr<PayloadStore>> open_payload_files(std::filesystem::path folder);
 /// In memory, at most `limit_bytes` in all.
 std::unique_ptr<PayloadStore> open_payload_memory(std::uint64_t limit_bytes);
 

@@ -124,9 +124,6 @@ class PayloadFiles final : public PayloadStore {
   explicit PayloadFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
   Result<std::unique_ptr<PayloadWriter>> create(const ImageId& id) override {
-    std::error_code error;
-    std::filesystem::create_directories(folder_, error);
-    if (error) return file_failure("make images folder", error.value());
     CLOUDOS_CHECK(remove(id));
     const int fd = open_retrying(part(id), O_RDWR | O_CREAT | O_EXCL, 0640);
     if (fd < 0) return file_failure("create payload", errno);
@@ -179,8 +176,11 @@ class PayloadFiles final : public PayloadStore {
 
 }  // namespace
 
-std::unique_ptr<PayloadStore> open_payload_files(std::filesystem::path folder) {
-  return std::make_unique<PayloadFiles>(std::move(folder));
+Result<std::unique_ptr<PayloadStore>> open_payload_files(std::filesystem::path folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) return file_failure("make images folder", error.value());
+  return std::unique_ptr<PayloadStore>(std::make_unique<PayloadFiles>(std::move(folder)));
 }
 
 }  // namespace cloudos::image

@@ -1,0 +1,134 @@
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <stdlib.h>
+
+#include <doctest/doctest.h>
+
+#include "image/blobs.hpp"
+#include "image/images_room.hpp"
+#include "store/store.hpp"
+
+/// The image room alone, on a store in memory and a manual clock; data in memory or in files.
+namespace image_test {
+
+/// A folder that goes with the test.
+class Folder {
+ public:
+  Folder() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "cloudos-image-XXXXXX").string();
+    REQUIRE(mkdtemp(pattern.data()) != nullptr);
+    path = pattern;
+  }
+  ~Folder() {
+    std::error_code error;
+    std::filesystem::remove_all(path, error);
+  }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  std::size_t files() const {
+    std::size_t count = 0;
+    if (!std::filesystem::exists(path / "images")) return 0;
+    for ([[maybe_unused]] const auto& file : std::filesystem::directory_iterator(path / "images"))
+      ++count;
+    return count;
+  }
+  std::filesystem::path path;
+};
+
+/// One life of the process that runs the folder.
+class World {
+ public:
+  explicit World(std::filesystem::path folder = {}, std::shared_ptr<store::Store> shared = nullptr,
+                 ImageSettings settings = {})
+      : store(shared ? std::move(shared) : std::shared_ptr<store::Store>(store::open_memory())) {
+    Engine engine{*store, executor, runner, clock, random, ids, Log(), std::move(folder), "0badcafe"};
+    auto made = make_images(engine, std::move(settings));
+    REQUIRE(made);
+    images = std::move(*made);
+  }
+  /// Starts the runner when it is not, and runs what is due, reconcilers included.
+  void settle() {
+    if (!started) REQUIRE(runner.start());
+    started = true;
+    executor.run_pending();
+  }
+  Result<void> with(const store::Body& body) {
+    CLOUDOS_CHECK(store->transact(body));
+    return Result<void>();
+  }
+  ImageId make(const Context& ctx, ImageCreate spec = {}) {
+    if (spec.disk_format == DiskFormat::Unset) spec.disk_format = DiskFormat::Raw;
+    if (spec.container_format == ContainerFormat::Unset)
+      spec.container_format = ContainerFormat::Bare;
+    const auto image = images->create(ctx, spec);
+    REQUIRE(image);
+    clock.advance(std::chrono::seconds(1));
+    return image->id;
+  }
+  Result<Image> upload(const Context& ctx, const ImageId& id, std::string bytes) {
+    TextSource source(std::move(bytes));
+    return images->upload(ctx, id, source);
+  }
+  /// An active image.
+  ImageId active(const Context& ctx, std::string bytes, ImageCreate spec = {}) {
+    const ImageId id = make(ctx, std::move(spec));
+    const auto done = upload(ctx, id, std::move(bytes));
+    const std::string why = done ? "" : done.error().message;
+    INFO(why);
+    REQUIRE(done);
+    return id;
+  }
+  /// Keys of the room left in the store.
+  std::size_t keys_left() const {
+    const auto snapshot = store->snapshot();
+    REQUIRE(snapshot);
+    std::size_t count = 0;
+    for (const char* prefix : {"/image", "/ix/image", "/ux/image"})
+      count += (*snapshot)->scan(prefix)->size();
+    return count;
+  }
+
+  std::shared_ptr<store::Store> store;
+  ManualClock clock;
+  SeededRandom random{5};
+  IdSource ids{clock, random};
+  Executor executor{clock, 0};
+  TaskRunner runner{*store, executor, clock, random, Log()};
+  std::unique_ptr<Images> images;
+  bool started = false;
+};
+
+inline Context member_of(std::string project) {
+  Context ctx;
+  ctx.user = UserId{"user of " + project};
+  ctx.project = ProjectId{std::move(project)};
+  ctx.roles = {"member", "reader"};
+  return ctx;
+}
+inline Context admin_of(std::string project) {
+  Context ctx = Context::system();
+  ctx.project = ProjectId{std::move(project)};
+  return ctx;
+}
+template <class T>
+ErrorCode code_of(const Result<T>& result) {
+  REQUIRE_FALSE(result);
+  return result.error().code;
+}
+/// All bytes of a source, read in odd pieces.
+inline std::string drained(ByteSource& source) {
+  std::string all;
+  std::byte piece[777];
+  for (;;) {
+    const auto got = source.read(piece);
+    REQUIRE(got);
+    if (*got == 0) return all;
+    all.append(reinterpret_cast<const char*>(piece), *got);
+  }
+}
+
+}  // namespace image_test
