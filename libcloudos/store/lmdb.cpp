@@ -34,7 +34,8 @@ struct WatchList {
 
 class ListedWatch final : public Watch {
  public:
-  ListedWatch(std::shared_ptr<WatchList> list, std::uint64_t id) : list_(std::move(list)), id_(id) {}
+  ListedWatch(std::shared_ptr<WatchList> list, std::uint64_t id)
+      : list_(std::move(list)), id_(id) {}
   ~ListedWatch() override {
     LockGuard lock(list_->mutex);
     list_->watches.erase(id_);

@@ -1,9 +1,9 @@
 #include "store/lmdb_commit.hpp"
 
+#include <semaphore.h>
+
 #include <algorithm>
 #include <cerrno>
-
-#include <semaphore.h>
 
 #include "store/lmdb_scan.hpp"
 
@@ -43,8 +43,8 @@ class Committer::Batch {
   bool full() const { return bytes_ >= limits::kCommitBatchBytes; }
 
   Result<void> begin();
-  /// Runs the body of `waiter` and, if it succeeded, applies its writes. Errors: of the transaction,
-  /// which is lost with all that it held; an error of the body alone is its outcome.
+  /// Runs the body of `waiter` and, if it succeeded, applies its writes. Errors: of the
+  /// transaction, which is lost with all that it held; an error of the body alone is its outcome.
   Result<void> add(Waiter& waiter);
   Result<void> commit();
   /// The buffers with writes, for watches; empty when nothing was committed.
@@ -137,8 +137,10 @@ Result<bool> Committer::Batch::has_room(const TxnBuffer::Writes& writes) const {
   for (const auto& [key, value] : writes) {
     if (!value) continue;
     const std::size_t node = key.size() + value->size() + 32;
-    if (node > env_.page_bytes() / 2) pages += 1 + node / env_.page_bytes();
-    else bytes += node;
+    if (node > env_.page_bytes() / 2)
+      pages += 1 + node / env_.page_bytes();
+    else
+      bytes += node;
   }
   if (pages == 0 && bytes == 0) return true;
   // Half-full pages, and a new path from the root down.
@@ -229,7 +231,8 @@ Result<void> Committer::Batch::trim_log(std::uint64_t logged) {
     if (kept <= log_entries_ || oldest.revision == revision_) break;
     const Key key = log_key(oldest.revision, oldest.part);
     MDB_val k{key.view().size(), const_cast<char*>(key.view().data())};
-    if (const int code = mdb_del(txn_, env_.tree(), &k, nullptr)) return fail(env_.commit_error(code));
+    if (const int code = mdb_del(txn_, env_.tree(), &k, nullptr))
+      return fail(env_.commit_error(code));
     CLOUDOS_CHECK(cursor_->seek(log_key(0, 0).view()));
   }
   return Result<void>();
@@ -324,8 +327,10 @@ void Committer::hand_over(std::span<Waiter* const> done) {
   Waiter* heir = nullptr;
   {
     const std::lock_guard lock(mutex_);
-    if (queue_.empty()) leading_ = false;
-    else heir = queue_.front();
+    if (queue_.empty())
+      leading_ = false;
+    else
+      heir = queue_.front();
   }
   if (heir) {
     heir->leads = true;

@@ -14,8 +14,8 @@ namespace cloudos::store::lmdb {
 /// Group commit: who comes while a commit runs waits in a queue; the first of the queue then leads
 /// and runs all waiting bodies, one after another, over one write transaction with one fsync.
 ///
-/// Every result waits for that commit, also of a body that failed or wrote nothing: it may have read
-/// what another body of the batch wrote. Thread-safe.
+/// Every result waits for that commit, also of a body that failed or wrote nothing: it may have
+/// read what another body of the batch wrote. Thread-safe.
 class Committer {
  public:
   /// Hears what a batch wrote, after its commit and before its callers return.

@@ -1,14 +1,14 @@
 #include "store/lmdb_env.hpp"
 
-#include <algorithm>
-#include <cerrno>
-
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
 
 namespace cloudos::store::lmdb {
 
@@ -82,7 +82,8 @@ Env::~Env() {
 }
 
 /// One owner a folder, in any process: LMDB's lock file must not be opened twice in one (closing it
-/// once drops the locks of both). flock belongs to the open file, so it also holds within a process.
+/// once drops the locks of both). flock belongs to the open file, so it also holds within a
+/// process.
 Result<void> Env::lock(const LmdbOptions& options) {
   CLOUDOS_CHECK(make_folder(options.directory));
   folder_ = Descriptor(::open(options.directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -94,16 +95,19 @@ Result<void> Env::lock(const LmdbOptions& options) {
               options.directory.native());
 }
 
-/// LMDB makes lock.mdb with holes and writes to it through a map: on a full disk the first reader in
-/// a new page of it would end the process (SIGBUS). Before LMDB opens it, as nobody may after.
+/// LMDB makes lock.mdb with holes and writes to it through a map: on a full disk the first reader
+/// in a new page of it would end the process (SIGBUS). Before LMDB opens it, as nobody may after.
 Result<void> Env::reserve_lock_file(const LmdbOptions& options) {
   constexpr off_t slot_bytes = 64, header_slots = 8;
   const Descriptor fd(::openat(folder_.get(), "lock.mdb", O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  struct stat file{};
-  if (fd.get() < 0 || ::fstat(fd.get(), &file) != 0) return fail(lmdb_error(errno, "open lock.mdb"));
+  struct stat file {};
+  if (fd.get() < 0 || ::fstat(fd.get(), &file) != 0)
+    return fail(lmdb_error(errno, "open lock.mdb"));
   // An existing one is not extended: one of LMDB's own tools may have it mapped.
-  const off_t size = file.st_size > 0 ? file.st_size : (options.readers + header_slots) * slot_bytes;
-  if (const int code = ::posix_fallocate(fd.get(), 0, size)) return fail(lmdb_error(code, "reserve lock.mdb"));
+  const off_t size =
+      file.st_size > 0 ? file.st_size : (options.readers + header_slots) * slot_bytes;
+  if (const int code = ::posix_fallocate(fd.get(), 0, size))
+    return fail(lmdb_error(code, "reserve lock.mdb"));
   return Result<void>();
 }
 
@@ -120,7 +124,8 @@ Result<void> Env::start(const LmdbOptions& options) {
   mdb_env_stat(env_, &stat);
   mdb_env_info(env_, &info);
   page_bytes_ = stat.ms_psize;
-  const std::uint64_t reserve = std::min<std::uint64_t>(limits::kStoreReserveBytes, info.me_mapsize / 4);
+  const std::uint64_t reserve =
+      std::min<std::uint64_t>(limits::kStoreReserveBytes, info.me_mapsize / 4);
   usable_pages_ = (info.me_mapsize - reserve) / page_bytes_;
   return Result<void>();
 }
@@ -129,7 +134,7 @@ Result<void> Env::start(const LmdbOptions& options) {
 /// with holes there instead, LMDB reads zeros and says so. It may lack unused pages rightfully.
 Result<void> Env::cover_pages() {
   int fd = -1;
-  struct stat file{};
+  struct stat file {};
   MDB_envinfo info;
   mdb_env_info(env_, &info);
   if (const int code = mdb_env_get_fd(env_, &fd)) return fail(lmdb_error(code, "data file"));
@@ -158,7 +163,8 @@ Result<void> Env::found(Reader reader) {
     return at.last();  // Touches the other end of the tree: a cut-off file shows here.
   }
   MDB_txn* txn = nullptr;
-  if (const int code = mdb_txn_begin(env_, nullptr, 0, &txn)) return fail(lmdb_error(code, "begin"));
+  if (const int code = mdb_txn_begin(env_, nullptr, 0, &txn))
+    return fail(lmdb_error(code, "begin"));
   std::string text = format_record();
   MDB_val key{format.view().size(), const_cast<char*>(format.view().data())};
   MDB_val value{text.size(), text.data()};
@@ -212,7 +218,7 @@ void Env::end_read(Reader reader) {
 }
 
 Error Env::commit_error(int code) const {
-  struct statvfs disk{};
+  struct statvfs disk {};
   if (code == EIO && ::fstatvfs(folder_.get(), &disk) == 0 &&
       std::uint64_t{disk.f_bavail} * disk.f_frsize < kFullDiskBytes)
     code = ENOSPC;

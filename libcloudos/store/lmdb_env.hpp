@@ -1,10 +1,10 @@
 #pragma once
+#include <lmdb.h>
+
 #include <memory>
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include <lmdb.h>
 
 #include "base/mutex.hpp"
 #include "store/lmdb_format.hpp"
@@ -56,7 +56,8 @@ struct Reader {
   MDB_cursor* cursor = nullptr;
 };
 
-/// The owner's environment. Thread-safe. Shared by the store and its snapshots, which may outlive it.
+/// The owner's environment. Thread-safe. Shared by the store and its snapshots, which may outlive
+/// it.
 class Env {
  public:
   /// Locks the folder, opens LMDB in it, and makes or checks the format record.

@@ -1,9 +1,9 @@
 #include "store/lmdb_format.hpp"
 
-#include <cerrno>
-
 #include <fmt/format.h>
 #include <lmdb.h>
+
+#include <cerrno>
 
 namespace cloudos::store::lmdb {
 
@@ -63,9 +63,11 @@ Error lmdb_error(int code, std::string_view doing) {
     case ENOSPC:
     case EDQUOT:
       return {ErrorCode::StorageFull,
-              "the disk that holds the store is full; nothing was changed: free some space", detail};
+              "the disk that holds the store is full; nothing was changed: free some space",
+              detail};
     case MDB_READERS_FULL:
-      return {ErrorCode::Unavailable, "too many snapshots of the store are open; try again", detail};
+      return {ErrorCode::Unavailable, "too many snapshots of the store are open; try again",
+              detail};
     case EROFS:
     case EACCES:
     case EPERM:
@@ -81,14 +83,16 @@ Error lmdb_error(int code, std::string_view doing) {
               detail};
     case MDB_VERSION_MISMATCH:
       return {ErrorCode::Unsupported,
-              "the store was written by another version of LMDB; install that version again", detail};
+              "the store was written by another version of LMDB; install that version again",
+              detail};
     case MDB_INVALID:
     case MDB_CORRUPTED:
     case MDB_PAGE_NOTFOUND:
       return damaged(detail);
     default:
       return {ErrorCode::Unavailable,
-              "the disk that holds the store reports errors; see the log, then start again", detail};
+              "the disk that holds the store reports errors; see the log, then start again",
+              detail};
   }
 }
 

@@ -67,9 +67,10 @@ Key log_key(Revision revision, std::uint16_t part);
 struct LogPart {
   Revision revision = 0;
   std::uint16_t part = 0;
-  std::uint64_t before = 0;  ///< Keys ever logged before this part: two parts tell what lies between.
+  std::uint64_t before =
+      0;  ///< Keys ever logged before this part: two parts tell what lies between.
   std::uint16_t count = 0;
-  std::string_view keys;     ///< count times: length (2 bytes), key.
+  std::string_view keys;  ///< count times: length (2 bytes), key.
 };
 
 /// Nothing when the bytes are not a part of the log.

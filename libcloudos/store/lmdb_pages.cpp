@@ -1,12 +1,12 @@
 #include "store/lmdb_pages.hpp"
 
-#include <algorithm>
-#include <bit>
-#include <cerrno>
-
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
 
 namespace cloudos::store::lmdb {
 
@@ -28,8 +28,8 @@ constexpr std::uint16_t kBranchPage = 1, kLeafPage = 2, kOverflowPage = 4, kFixe
 constexpr std::size_t kNodeHeader = 8;
 constexpr std::uint16_t kBigData = 1, kSubTree = 2, kDuplicates = 4;
 // Meta, behind the header of pages 0 and 1: magic 4, version 4, address 8, map size 8, two trees of
-// 48, last page 8, transaction 8. Tree: pad 4 (the first: page size), flags 2, depth 2, pages 3 * 8,
-// entries 8, root 8.
+// 48, last page 8, transaction 8. Tree: pad 4 (the first: page size), flags 2, depth 2, pages 3 *
+// 8, entries 8, root 8.
 constexpr std::size_t kMetaBytes = 136, kFreeTreeAt = 24, kMainTreeAt = 72;
 constexpr std::size_t kRootAt = 40, kLastPageAt = 120, kTxnAt = 128;
 constexpr std::uint32_t kMagic = 0xBEEFC0DE, kDataVersion = 1;
@@ -67,8 +67,8 @@ Result<std::shared_ptr<const PageFile>> PageFile::open(const std::filesystem::pa
 Result<std::string> PageFile::read_bytes(std::uint64_t offset, std::size_t size) const {
   std::string bytes(size, '\0');
   for (std::size_t done = 0; done < size;) {
-    const auto got = ::pread(file_.get(), bytes.data() + done, size - done,
-                             static_cast<off_t>(offset + done));
+    const auto got =
+        ::pread(file_.get(), bytes.data() + done, size - done, static_cast<off_t>(offset + done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail(lmdb_error(errno, "read page"));
     if (got == 0) return fail(damaged("data.mdb is cut off"));
@@ -77,16 +77,16 @@ Result<std::string> PageFile::read_bytes(std::uint64_t offset, std::size_t size)
   return bytes;
 }
 
-/// Two meta pages take turns; a commit writes the older one, its transaction number last. Reading it
-/// twice alike tells that no commit ran through it meanwhile.
+/// Two meta pages take turns; a commit writes the older one, its transaction number last. Reading
+/// it twice alike tells that no commit ran through it meanwhile.
 Result<Commit> PageFile::newest() const {
   for (std::size_t round = 0; round < limits::kReplanRounds; ++round) {
     CLOUDOS_TRY(const std::string first, read_metas());
     CLOUDOS_TRY(const std::string second, read_metas());
     if (first != second) continue;
     const std::string_view both = first;
-    const bool swapped = native<std::uint64_t>(both, kTxnAt) <
-                         native<std::uint64_t>(both, kMetaBytes + kTxnAt);
+    const bool swapped =
+        native<std::uint64_t>(both, kTxnAt) < native<std::uint64_t>(both, kMetaBytes + kTxnAt);
     const std::string_view meta = both.substr(swapped ? kMetaBytes : 0, kMetaBytes);
     return Commit{native<std::uint64_t>(meta, kTxnAt),
                   native<std::uint64_t>(meta, kMainTreeAt + kRootAt),
@@ -188,14 +188,16 @@ Result<void> PageCursor::seek(std::string_view key) {
   for (std::uint64_t page = commit_.root;;) {
     if (path_.size() >= kDeepest) return fail(damaged("the tree is deeper than LMDB allows"));
     CLOUDOS_TRY(Step loaded, load(page));
-    // The first node whose key is over `key` (in a branch), or at or over it (in a leaf). A branch's
-    // first key is left empty and stands for all that is lower.
+    // The first node whose key is over `key` (in a branch), or at or over it (in a leaf). A
+    // branch's first key is left empty and stands for all that is lower.
     std::size_t low = loaded.leaf ? 0 : 1, high = loaded.count;
     while (low < high) {
       const std::size_t middle = (low + high) / 2;
       CLOUDOS_TRY(const Node probe, node(loaded, middle));
-      if (loaded.leaf ? probe.key < key : probe.key <= key) low = middle + 1;
-      else high = middle;
+      if (loaded.leaf ? probe.key < key : probe.key <= key)
+        low = middle + 1;
+      else
+        high = middle;
     }
     loaded.at = loaded.leaf ? low : low - 1;
     path_.push_back(std::move(loaded));
@@ -230,10 +232,16 @@ Result<void> PageCursor::step(bool forward) {
   return Result<void>();
 }
 
-Result<void> PageCursor::next() { return step(true); }
-Result<void> PageCursor::prev() { return step(false); }
+Result<void> PageCursor::next() {
+  return step(true);
+}
+Result<void> PageCursor::prev() {
+  return step(false);
+}
 
-std::string_view PageCursor::key() const { return current_.key; }
+std::string_view PageCursor::key() const {
+  return current_.key;
+}
 
 Result<std::string_view> PageCursor::value() const {
   if (current_.page == 0) return current_.data;

@@ -8,18 +8,18 @@
 
 /// Reads LMDB's data file without LMDB: no lock, no reader slot, no map.
 ///
-/// LMDB's own readers pin pages by a slot in shared memory, for as long as their process is stopped,
-/// and take a mutex there to get one. Instead each page is copied out (pread) and *then* the newest
-/// commit is looked up. The writer reuses pages that commit n freed from commit n+2 on, so what
-/// commit t reaches is whole while commit t+1 is the newest; after that the copy is thrown away
-/// unread and the answer is Stale. Nothing of a torn page is ever interpreted.
-/// Source: LMDB 0.9 data format 1 (lmdb.h, mdb.c: MDB_meta, MDB_page, MDB_node).
+/// LMDB's own readers pin pages by a slot in shared memory, for as long as their process is
+/// stopped, and take a mutex there to get one. Instead each page is copied out (pread) and *then*
+/// the newest commit is looked up. The writer reuses pages that commit n freed from commit n+2 on,
+/// so what commit t reaches is whole while commit t+1 is the newest; after that the copy is thrown
+/// away unread and the answer is Stale. Nothing of a torn page is ever interpreted. Source: LMDB
+/// 0.9 data format 1 (lmdb.h, mdb.c: MDB_meta, MDB_page, MDB_node).
 namespace cloudos::store::lmdb {
 
 /// One commit, as a meta page describes it.
 struct Commit {
   std::uint64_t txn = 0;
-  std::uint64_t root = 0;       ///< Page of the tree's root; kNoPage when the tree is empty.
+  std::uint64_t root = 0;  ///< Page of the tree's root; kNoPage when the tree is empty.
   std::uint64_t last_page = 0;
 };
 
@@ -67,9 +67,9 @@ class PageCursor {
   };
   struct Node {
     std::string_view key;
-    std::string_view data;       ///< Of a leaf.
-    std::uint64_t page = 0;      ///< Of a branch: the child. Of a leaf: first overflow page.
-    std::size_t big_bytes = 0;   ///< Of a value on overflow pages.
+    std::string_view data;      ///< Of a leaf.
+    std::uint64_t page = 0;     ///< Of a branch: the child. Of a leaf: first overflow page.
+    std::size_t big_bytes = 0;  ///< Of a value on overflow pages.
   };
 
   Result<Step> load(std::uint64_t page) const;

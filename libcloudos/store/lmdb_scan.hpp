@@ -10,7 +10,8 @@
 /// Reads that are the same over LMDB's own cursor (the owner) and over pages (guests).
 ///
 /// A cursor has: seek(key) to the first key at or after it, last(), next(), prev(), each
-/// Result<void>; valid(), key(), and value() as Result<std::string_view>. Views live until it moves.
+/// Result<void>; valid(), key(), and value() as Result<std::string_view>. Views live until it
+/// moves.
 namespace cloudos::store::lmdb {
 
 /// Revision and value of the record that `at` stands on.

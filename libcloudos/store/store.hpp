@@ -27,7 +27,8 @@ struct Entry {
 };
 
 struct ScanOptions {
-  std::string after;        ///< Whole key to start behind (before, when reversed); empty: from the end of the range.
+  /// Whole key to start behind (before, when reversed); empty: from the end of the range.
+  std::string after;
   std::size_t limit = limits::kScanPage;
   bool reverse = false;
   bool keys_only = false;   ///< Leave `value` empty: cheaper for index entries.
@@ -91,8 +92,9 @@ class Store {
   /// Unavailable; Stale (a backend gave up after bounded reruns).
   virtual Result<Revision> transact(const Body& body) = 0;
 
-  /// Calls `wake` soon after each commit under `prefix`, from any process on the folder; may call
-  /// it without cause. `wake` must be short and must not call the store. A hint: confirm by reading.
+  /// Calls `wake` soon after each commit under `prefix` that was made through this store; may call
+  /// it without cause. `wake` must be short and must not call the store. A hint: confirm by
+  /// reading.
   virtual std::unique_ptr<Watch> watch(std::string prefix, std::function<void()> wake) = 0;
 
   /// The keys under `prefix` changed after `since`. Errors: Unavailable.
@@ -111,12 +113,12 @@ struct LmdbOptions {
   /// Address space and upper bound of the data file, which is sparse: it never grows under readers.
   std::uint64_t map_bytes = limits::kStoreMapBytes;
   unsigned readers = limits::kStoreReaders;  ///< Snapshots open at one time.
-  /// The one process that writes. Guests (false) only read, take no lock and leave no mark: a guest
-  /// that is stopped or killed neither pins pages nor blocks a commit. The price: a guest's snapshot
-  /// reads until two more commits passed, then answers Stale (see replan). transact() is Unavailable,
-  /// and watch() never calls: guests poll changes().
+  /// The one process that writes. Guests (false) only read, take no lock and leave no mark: one
+  /// that is stopped or killed neither pins pages nor blocks a commit. The price: their snapshots
+  /// read until two more commits passed, then answer Stale (see replan). transact() is
+  /// Unavailable, and watch() never calls: guests poll changes().
   bool owner = true;
-  std::size_t change_log_entries = limits::kChangeLogEntries;  ///< Keys the change log reaches back.
+  std::size_t change_log_entries = limits::kChangeLogEntries;  ///< Keys the log reaches back.
   /// How often a commit looks for reader slots of killed processes (LMDB's own tools take them).
   std::chrono::milliseconds reader_check{1'000};
 };

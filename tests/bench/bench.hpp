@@ -14,10 +14,10 @@ struct Settings {
 
 /// One result. `ratio` is the median over rounds of ours/reference, each round taken together.
 struct Figure {
-  std::string name;        ///< "store.one_caller"
-  std::string what;        ///< What was counted, on both sides.
-  std::string unit;        ///< Of `ours` and `reference`: "commits/s".
-  double ours = 0;         ///< Median over rounds.
+  std::string name;  ///< "store.one_caller"
+  std::string what;  ///< What was counted, on both sides.
+  std::string unit;  ///< Of `ours` and `reference`: "commits/s".
+  double ours = 0;   ///< Median over rounds.
   double reference = 0;
   double ratio = 0;
   double ratio_least = 0;  ///< Of the rounds.

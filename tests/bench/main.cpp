@@ -1,10 +1,10 @@
+#include <fmt/format.h>
+#include <stdlib.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <string_view>
 #include <thread>
-
-#include <fmt/format.h>
-#include <stdlib.h>
 
 #include "bench.hpp"
 
@@ -32,11 +32,11 @@ void print(const std::vector<Figure>& figures) {
   fmt::print("{{\n  \"cores\": {},\n  \"figures\": [", std::thread::hardware_concurrency());
   const char* comma = "\n";
   for (const Figure& f : figures) {
-    fmt::print("{}    {{\"name\": \"{}\", \"what\": \"{}\", \"unit\": \"{}\",\n"
-               "     \"ours\": {:.1f}, \"reference\": {:.1f}, \"ratio\": {:.2f}, "
-               "\"ratio_least\": {:.2f}, \"ratio_most\": {:.2f}}}",
-               comma, f.name, f.what, f.unit, f.ours, f.reference, f.ratio, f.ratio_least,
-               f.ratio_most);
+    fmt::print(
+        "{}    {{\"name\": \"{}\", \"what\": \"{}\", \"unit\": \"{}\",\n"
+        "     \"ours\": {:.1f}, \"reference\": {:.1f}, \"ratio\": {:.2f}, "
+        "\"ratio_least\": {:.2f}, \"ratio_most\": {:.2f}}}",
+        comma, f.name, f.what, f.unit, f.ours, f.reference, f.ratio, f.ratio_least, f.ratio_most);
     comma = ",\n";
   }
   fmt::print("\n  ]\n}}\n");
@@ -55,10 +55,14 @@ int run(const std::vector<std::string_view>& words) {
   for (std::size_t i = 0; i < words.size(); ++i) {
     const auto* const group = std::find_if(std::begin(kGroups), std::end(kGroups),
                                            [&](const Group& g) { return g.name == words[i]; });
-    if (words[i] == "--quick") settings.quick = true;
-    else if (words[i] == "--dir" && i + 1 < words.size()) settings.folder = words[++i];
-    else if (group != std::end(kGroups)) chosen.push_back(group);
-    else return usage();
+    if (words[i] == "--quick")
+      settings.quick = true;
+    else if (words[i] == "--dir" && i + 1 < words.size())
+      settings.folder = words[++i];
+    else if (group != std::end(kGroups))
+      chosen.push_back(group);
+    else
+      return usage();
   }
   if (chosen.empty())
     for (const Group& group : kGroups) chosen.push_back(&group);

@@ -1,10 +1,10 @@
+#include <fmt/format.h>
+#include <lmdb.h>
+
 #include <atomic>
 #include <chrono>
 #include <functional>
 #include <thread>
-
-#include <fmt/format.h>
-#include <lmdb.h>
 
 #include "base/assert.hpp"
 #include "bench.hpp"
@@ -19,9 +19,13 @@ constexpr int kCallers = 64;
 constexpr std::size_t kFillBatch = 1'000;
 
 /// Keys in creation order, as our ids sort: one counter, padded.
-std::string creation_key(std::uint64_t number) { return fmt::format("/server/{:032x}", number); }
+std::string creation_key(std::uint64_t number) {
+  return fmt::format("/server/{:032x}", number);
+}
 
-void must(int code) { CLOUDOS_ASSERT(code == 0); }
+void must(int code) {
+  CLOUDOS_ASSERT(code == 0);
+}
 
 /// Plain LMDB with the same map, flags and records: what one put and one fsync cost without us.
 class RawLmdb {
@@ -107,8 +111,8 @@ void fill(Side& side, std::size_t records) {
 struct Counts {
   std::size_t records;  ///< In the store before the first round.
   int rounds;
-  int alone;            ///< Commits a round by one caller.
-  int together;         ///< Commits a round by each of many callers.
+  int alone;     ///< Commits a round by one caller.
+  int together;  ///< Commits a round by each of many callers.
 };
 
 Figure one_caller(const Settings& settings, const Counts& counts) {
@@ -134,10 +138,11 @@ Figure many_callers(const Settings& settings, const Counts& counts, std::size_t 
     const double reference = rate(1, counts.alone, [&] { ours.put_next(puts); });
     rounds.add(rate(kCallers, counts.together, [&] { ours.put_next(puts); }), reference);
   }
-  return rounds.figure(fmt::format("store.{}_callers_{}_puts", kCallers, puts),
-                       fmt::format("{} callers, puts per body: {}; reference: one caller, same body",
-                                   kCallers, puts),
-                       "commits/s");
+  return rounds.figure(
+      fmt::format("store.{}_callers_{}_puts", kCallers, puts),
+      fmt::format("{} callers, puts per body: {}; reference: one caller, same body", kCallers,
+                  puts),
+      "commits/s");
 }
 
 }  // namespace

@@ -1,10 +1,10 @@
-#include <fstream>
-#include <thread>
-
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <lmdb.h>
 #include <unistd.h>
+
+#include <fstream>
+#include <thread>
 
 #include "lmdb_support.hpp"
 
@@ -19,7 +19,8 @@ using test::value_of;
 namespace {
 
 /// Writes one record into a folder with plain LMDB, as another program would.
-void write_foreign(const std::filesystem::path& folder, std::string_view key, std::string_view value) {
+void write_foreign(const std::filesystem::path& folder, std::string_view key,
+                   std::string_view value) {
   MDB_env* env = nullptr;
   MDB_txn* txn = nullptr;
   MDB_dbi tree = 0;
@@ -34,7 +35,9 @@ void write_foreign(const std::filesystem::path& folder, std::string_view key, st
   mdb_env_close(env);
 }
 
-std::string fill_key(int i) { return fmt::format("/fill/{:06}", i); }
+std::string fill_key(int i) {
+  return fmt::format("/fill/{:06}", i);
+}
 
 /// Puts records until the store is full: how many there are.
 int fill_up(store::Store& s, std::size_t value_bytes) {
@@ -101,7 +104,10 @@ TEST_CASE("a snapshot that pins the last pages is told apart from lost data") {
 }
 
 TEST_CASE("one body too many for the store does not take the others of its commit down") {
-  struct Row { const char* what; bool pinned; };
+  struct Row {
+    const char* what;
+    bool pinned;
+  };
   const Row rows[] = {{"refused before it is applied", false}, {"the map overflows", true}};
   for (const Row& row : rows) {
     CAPTURE(row.what);
@@ -126,8 +132,10 @@ TEST_CASE("one body too many for the store does not take the others of its commi
           txn.put(fmt::format("/by/{}", i), i == 3 ? std::string(large, 'z') : "small");
           return Result<void>();
         });
-        if (done) ++stored;
-        else if (done.error().code == ErrorCode::StorageFull && i == 3) ++refused;
+        if (done)
+          ++stored;
+        else if (done.error().code == ErrorCode::StorageFull && i == 3)
+          ++refused;
       });
     }
     for (auto& caller : callers) caller.join();
@@ -228,15 +236,20 @@ TEST_CASE("what is not a store of ours is refused, and left as it is") {
       {"a few bytes", "x", {}, {}, ErrorCode::Internal},
       {"pages of zeros", std::string(16'384, '\0'), {}, {}, ErrorCode::Internal},
       {"another program's", {}, "some key", "some value", ErrorCode::Unsupported},
-      {"a newer format", {}, std::string(1, '\1'), name + std::string("\0\0\0\2", 4),
+      {"a newer format",
+       {},
+       std::string(1, '\1'),
+       name + std::string("\0\0\0\2", 4),
        ErrorCode::Unsupported},
       {"a format cut off", {}, std::string(1, '\1'), name, ErrorCode::Unsupported},
   };
   for (const Row& row : rows) {
     CAPTURE(row.what);
     const TempFolder folder;
-    if (row.content.empty()) write_foreign(folder.path(), row.key, row.value);
-    else std::ofstream(folder.path() / "data.mdb") << row.content;
+    if (row.content.empty())
+      write_foreign(folder.path(), row.key, row.value);
+    else
+      std::ofstream(folder.path() / "data.mdb") << row.content;
     for (const bool owner : {true, false}) {
       CAPTURE(owner);
       const auto s = store::open_lmdb({.directory = folder.path(), .owner = owner});
@@ -276,7 +289,8 @@ TEST_CASE("a data file cut off by a broken copy is reported, never a crash") {
 TEST_CASE("options out of range are refused") {
   const TempFolder folder;
   CHECK(store::open_lmdb({.directory = folder.path(), .map_bytes = limits::kStoreMapLeastBytes - 1})
-            .error().code == ErrorCode::InvalidArgument);
+            .error()
+            .code == ErrorCode::InvalidArgument);
   CHECK(store::open_lmdb({.directory = folder.path() / "no" / "such"}).error().code ==
         ErrorCode::NotFound);
   std::ofstream(folder.path() / "file") << "text";

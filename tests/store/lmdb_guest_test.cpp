@@ -1,8 +1,8 @@
-#include <random>
-#include <thread>
-
 #include <doctest/doctest.h>
 #include <fmt/format.h>
+
+#include <random>
+#include <thread>
 
 #include "lmdb_support.hpp"
 
@@ -33,10 +33,13 @@ void fill_at_random(store::Store& s, std::mt19937& random, int commits) {
   for (int c = 0; c < commits; ++c) {
     REQUIRE(s.transact([&](store::Txn& txn) {
       for (int i = 0; i < 40; ++i) {
-        const auto key = fmt::format("/r/{:03x}/{}", random() % 4096, std::string(random() % 90, 'k'));
+        const auto key =
+            fmt::format("/r/{:03x}/{}", random() % 4096, std::string(random() % 90, 'k'));
         const std::size_t size = random() % 50 == 0 ? random() % 20'000 : random() % 200;
-        if (random() % 4 == 0) txn.erase(key);
-        else txn.put(key, std::string(size, static_cast<char>('a' + random() % 26)));
+        if (random() % 4 == 0)
+          txn.erase(key);
+        else
+          txn.put(key, std::string(size, static_cast<char>('a' + random() % 26)));
       }
       return Result<void>();
     }));
@@ -58,8 +61,10 @@ TEST_CASE("a guest reads what the owner reads") {
     const auto ours = *owner->snapshot();
     CHECK(theirs->revision() == ours->revision());
     for (int probe = 0; probe < 60; ++probe) {
-      const auto prefix = random() % 3 == 0 ? std::string("/r/") : fmt::format("/r/{:x}", random() % 16);
-      store::ScanOptions options{.limit = 1 + random() % 300, .reverse = random() % 2 == 0,
+      const auto prefix =
+          random() % 3 == 0 ? std::string("/r/") : fmt::format("/r/{:x}", random() % 16);
+      store::ScanOptions options{.limit = 1 + random() % 300,
+                                 .reverse = random() % 2 == 0,
                                  .keys_only = random() % 2 == 0};
       if (random() % 2 == 0) options.after = fmt::format("/r/{:03x}", random() % 4096);
       CAPTURE(prefix);

@@ -1,14 +1,14 @@
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <lmdb.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
 #include <map>
 #include <random>
 #include <thread>
-
-#include <doctest/doctest.h>
-#include <fmt/format.h>
-#include <lmdb.h>
-#include <unistd.h>
 
 #include "base/text.hpp"
 #include "lmdb_support.hpp"
@@ -117,7 +117,8 @@ void check_survived(store::Store& s, const std::map<int, int>& reported, store::
       CHECK(right.has_value() == (i <= count && i > count - 20));
     }
   }
-  const auto changes = *s.changes("/count/", view->revision() - std::min<store::Revision>(view->revision(), 1));
+  const auto changes =
+      *s.changes("/count/", view->revision() - std::min<store::Revision>(view->revision(), 1));
   CHECK_FALSE(changes.too_old);
   CHECK(changes.keys.empty() == (view->revision() == 0));
 }
@@ -130,7 +131,10 @@ TEST_CASE("a child of the store tests" * doctest::skip()) {
   const auto parts = split(job, ':');
   const std::filesystem::path folder{std::string(parts.at(1))};
   const std::map<std::string_view, int (*)(const std::filesystem::path&)> roles = {
-      {"commit", commit_until_killed}, {"stopped", read_stopped}, {"reader", hold_reader}, {"own", own}};
+      {"commit", commit_until_killed},
+      {"stopped", read_stopped},
+      {"reader", hold_reader},
+      {"own", own}};
   ::_exit(roles.at(parts.at(0))(folder));
 }
 
@@ -184,7 +188,8 @@ TEST_CASE("a stopped guest with an open snapshot neither blocks commits nor pins
 
 TEST_CASE("a killed reader of LMDB's own kind pins pages only until the next check") {
   const TempFolder folder;
-  const auto s = *store::open_lmdb({.directory = folder.path(), .reader_check = std::chrono::milliseconds{0}});
+  const auto s =
+      *store::open_lmdb({.directory = folder.path(), .reader_check = std::chrono::milliseconds{0}});
   rewrite(*s, 20);
   Child child("reader", folder.path());
   REQUIRE(child.line() == "holding");

@@ -1,13 +1,13 @@
 #include "lmdb_support.hpp"
 
-#include <csignal>
-#include <cstdlib>
-
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
 
 namespace cloudos::test {
 
@@ -75,7 +75,9 @@ std::string Child::line() {
   }
 }
 
-void Child::signal(int number) const { REQUIRE(::kill(pid_, number) == 0); }
+void Child::signal(int number) const {
+  REQUIRE(::kill(pid_, number) == 0);
+}
 
 bool Child::wait_stopped() const {
   int status = 0;

@@ -1,13 +1,13 @@
-#include <atomic>
-#include <fstream>
-#include <set>
-#include <thread>
-
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <atomic>
+#include <fstream>
+#include <set>
+#include <thread>
 
 #include "contract.hpp"
 #include "lmdb_support.hpp"
@@ -79,7 +79,8 @@ TEST_CASE("one commit of the most and longest keys is in the change log, and non
   const auto since = *put_one(*s, "/first", "");
   const std::string stem = "/" + std::string(400, 'k');
   REQUIRE(s->transact([&](store::Txn& txn) {
-    for (std::size_t i = 0; i < limits::kTxnKeys; ++i) txn.put(fmt::format("{}{:04}", stem, i), "v");
+    for (std::size_t i = 0; i < limits::kTxnKeys; ++i)
+      txn.put(fmt::format("{}{:04}", stem, i), "v");
     return Result<void>();
   }));
   REQUIRE(put_one(*s, "/last", ""));
@@ -138,7 +139,7 @@ TEST_CASE("the store's files are private, sparse, and not inherited by child pro
   const TempFolder folder;
   const auto path = folder.path() / "store";
   const auto s = open_owner(path);
-  struct stat status{};
+  struct stat status {};
   REQUIRE(::stat(path.c_str(), &status) == 0);
   CHECK((status.st_mode & 0777) == 0700);
   for (const char* name : {"data.mdb", "lock.mdb"}) {
@@ -190,7 +191,9 @@ TEST_CASE("a body that throws anything leaves no trace and no caller waiting") {
   CHECK(s->transact([](store::Txn& txn) -> Result<void> {
            txn.put("/x", "");
            throw 42;
-         }).error().code == ErrorCode::Internal);
+         })
+            .error()
+            .code == ErrorCode::Internal);
   REQUIRE(put_one(*s, "/y", ""));
   CHECK(value_of(*s, "/x") == "(none)");
 }
