@@ -24,6 +24,7 @@ struct SubnetPlan {
   std::vector<std::string> dns_servers;
   std::vector<std::pair<std::string, std::string>> host_routes;  ///< destination, next hop
   std::string dhcp_address;                ///< Of the network's DHCP port in this subnet.
+  friend bool operator==(const SubnetPlan&, const SubnetPlan&) = default;
 };
 
 /// One lease the DHCP server hands out.
@@ -32,6 +33,7 @@ struct DhcpHost {
   SubnetId subnet;
   std::string mac, address;
   std::string host_name;                   ///< A valid DNS label; "host-10-0-0-5" when none is set.
+  friend bool operator==(const DhcpHost&, const DhcpHost&) = default;
 };
 
 struct NetworkPlan {
@@ -43,6 +45,7 @@ struct NetworkPlan {
   std::string dhcp_mac;                    ///< Of the DHCP port; empty: no DHCP on this network.
   std::vector<SubnetPlan> subnets;
   std::vector<DhcpHost> hosts;
+  friend bool operator==(const NetworkPlan&, const NetworkPlan&) = default;
 };
 
 struct RulePlan {
@@ -52,12 +55,14 @@ struct RulePlan {
   std::optional<std::uint32_t> port_min, port_max;  ///< icmp: type and code.
   std::string remote_cidr;                 ///< Empty: any (unless remote_group).
   SecurityGroupId remote_group;            ///< Members' addresses.
+  friend bool operator==(const RulePlan&, const RulePlan&) = default;
 };
 
 struct GroupPlan {
   SecurityGroupId id;
   std::vector<RulePlan> rules;
   std::vector<std::string> members;        ///< Addresses of ports in the group, for remote_group.
+  friend bool operator==(const GroupPlan&, const GroupPlan&) = default;
 };
 
 struct PortPlan {
@@ -71,6 +76,7 @@ struct PortPlan {
   std::vector<SecurityGroupId> groups;
   std::string tap;                         ///< The device's name on the host; fixed for the port's life.
   std::uint32_t mtu = 1500;
+  friend bool operator==(const PortPlan&, const PortPlan&) = default;
 };
 
 /// Everything a driver has to provide on its host.
@@ -111,6 +117,8 @@ class MechanismDriver {
   virtual ~MechanismDriver() = default;
   virtual std::string_view name() const = 0;
   /// Inside the transaction: veto, or write the driver's own records. No I/O; may run twice.
+  /// The plan holds what the transaction can read without a scan: no `hosts`, no `members`, and of
+  /// a group's rules only those being added.
   virtual Result<void> precommit(store::Txn& txn, const Change& change) = 0;
   /// After commit, at least once, in revision order per resource: makes the back end match. A port
   /// is complete only after its network and its groups were told. May block; on workers only.

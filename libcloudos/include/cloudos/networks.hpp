@@ -166,6 +166,7 @@ struct Port {
   std::map<std::string, std::string> vif_details;
   bool plugged = false;      ///< Its device should be on `host`.
   bool wired = false;        ///< The driver has made it so.
+  bool foreign = false;      ///< Its project is not its network's.
   std::string tap;           ///< Its device's name, fixed for life; no two ports share one.
   WallTime created_at, updated_at;
   std::string unknown;

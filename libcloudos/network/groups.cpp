@@ -1,0 +1,305 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "identity/quota.hpp"
+#include "network/impl.hpp"
+#include "network/rules.hpp"
+
+namespace cloudos {
+
+using network::Change;
+
+namespace network {
+namespace {
+
+constexpr std::string_view kDefaultName = "default";
+// A rule has about eight keys; this many fit a transaction with room to spare.
+constexpr std::size_t kRulesPerTxn = 200;
+
+Result<void> insert_rules(store::Txn& txn, const SecurityGroup& group,
+                          std::vector<SecurityGroupRule> rules) {
+  CLOUDOS_CHECK(Quota::reserve(txn, group.project, "security_group_rules",
+                               static_cast<std::int64_t>(rules.size())));
+  for (SecurityGroupRule& rule : rules) CLOUDOS_CHECK(records::insert(txn, rule));
+  return Result<void>();
+}
+
+Result<void> insert_group(store::Txn& txn, SecurityGroup& group,
+                          std::vector<SecurityGroupRule> rules) {
+  CLOUDOS_CHECK(Quota::reserve(txn, group.project, "security_groups", 1));
+  CLOUDOS_CHECK(records::insert(txn, group));
+  return insert_rules(txn, group, std::move(rules));
+}
+
+Result<void> precommit_rules(const Wiring& wiring, store::Txn& txn, const SecurityGroup& group,
+                             const std::vector<SecurityGroupRule>& added) {
+  GroupPlan plan;
+  plan.id = group.id;
+  for (const SecurityGroupRule& rule : added) plan.rules.push_back(plan_rule(rule));
+  Change change{};
+  change.kind = Change::Kind::Group;
+  change.id = group.id.value;
+  change.revision = group.generation;
+  change.group = std::make_shared<const GroupPlan>(std::move(plan));
+  return wiring.precommit(txn, change);
+}
+
+/// A rule was added or taken away: the group's revision says so.
+Result<SecurityGroup> touch_group(store::Txn& txn, const SecurityGroupId& id, WallTime now) {
+  CLOUDOS_TRY(SecurityGroup group, load<SecurityGroup>(txn, id));
+  group.updated_at = now;
+  CLOUDOS_CHECK(records::update(txn, group));
+  return group;
+}
+
+Result<void> erase_rule(store::Txn& txn, const SecurityGroupRule& rule) {
+  CLOUDOS_CHECK(Quota::reserve(txn, rule.project, "security_group_rules", -1));
+  return records::erase<SecurityGroupRule>(txn, rule.id);
+}
+
+Result<void> refuse_group_in_use(store::Txn& txn, const SecurityGroupId& id) {
+  if (txn.none(records::index_prefix(Port::kKind, "group", id.value))) return Result<void>();
+  return fail_as("SecurityGroupInUse", ErrorCode::Conflict,
+                 fmt::format("Security Group {} in use.", id.value));
+}
+
+/// Inserts rules that make_rule() drafted, after checks that need the store.
+Result<SecurityGroupRule> insert_asked(const Networks::Impl& impl, store::Txn& txn,
+                                       const Context& ctx, SecurityGroupRule rule,
+                                       const std::optional<ProjectId>& project) {
+  CLOUDOS_TRY(SecurityGroup group, load_owned<SecurityGroup>(txn, ctx, rule.group));
+  if (project && *project != group.project) {
+    return fail_as("SecurityGroupNotSingleGroupRules", ErrorCode::InvalidArgument,
+                   "project_id: a rule belongs to the project of its group");
+  }
+  rule.project = group.project;
+  if (!rule.remote_group.empty()) {
+    CLOUDOS_CHECK(load_seen<SecurityGroup>(txn, ctx, rule.remote_group));
+  }
+  const auto twin = records::find_unique(txn, SecurityGroupRule::kKind, "rule",
+                                         rule.group.value, canonical_rule(rule));
+  if (twin) {
+    return fail_as("SecurityGroupRuleExists", ErrorCode::AlreadyExists,
+                   fmt::format("Security group rule already exists. Rule id is {}.", *twin));
+  }
+  CLOUDOS_CHECK(insert_rules(txn, group, {rule}));
+  rule.generation = 1;
+  CLOUDOS_TRY(group, touch_group(txn, group.id, rule.created_at));
+  CLOUDOS_CHECK(precommit_rules(impl.wiring, txn, group, {rule}));
+  return rule;
+}
+
+}  // namespace
+}  // namespace network
+
+// ---- the default group -------------------------------------------------------------------------------
+
+Networks::Impl::GroupDraft Networks::Impl::draft_group(std::size_t rules) const {
+  GroupDraft draft;
+  draft.id = engine.ids.make<SecurityGroupId>();
+  for (std::size_t i = 0; i < rules; ++i)
+    draft.rules.push_back(engine.ids.make<SecurityGroupRuleId>());
+  draft.now = engine.clock.wall();
+  return draft;
+}
+
+Result<SecurityGroupId> Networks::Impl::default_group(store::Txn& txn, const ProjectId& project,
+                                                      const GroupDraft& draft) const {
+  const auto id =
+      records::find_unique(txn, SecurityGroup::kKind, "default", "", project.value);
+  if (id) return SecurityGroupId{*id};
+  SecurityGroup group;
+  group.id = draft.id;
+  group.project = project;
+  group.name = network::kDefaultName;
+  group.description = "Default security group";
+  group.is_default = true;
+  group.created_at = group.updated_at = draft.now;
+  auto rules = network::default_rules(group, draft.rules);
+  CLOUDOS_CHECK(network::insert_group(txn, group, rules));
+  CLOUDOS_CHECK(network::precommit_rules(wiring, txn, group, rules));
+  return group.id;
+}
+
+Result<void> Networks::Impl::ensure_default_group(const ProjectId& project) {
+  if (project.empty()) return Result<void>();
+  {
+    CLOUDOS_TRY(const auto view, snapshot());
+    CLOUDOS_TRY(const auto id, records::find_unique(*view, SecurityGroup::kKind, "default", "",
+                                                    project.value));
+    if (id) return Result<void>();
+  }
+  const auto draft = draft_group(network::kDefaultRules);
+  return transact([&](store::Txn& txn) -> Result<void> {
+    CLOUDOS_CHECK(default_group(txn, project, draft));
+    return Result<void>();
+  });
+}
+
+// ---- groups ------------------------------------------------------------------------------------------
+
+Result<SecurityGroup> Networks::create_group(const Context& ctx, const SecurityGroupCreate& spec) {
+  CLOUDOS_CHECK(network::check_texts(spec.name, spec.description));
+  CLOUDOS_TRY(const auto project, network::owner_of_new(ctx, spec.project));
+  CLOUDOS_CHECK(impl_->ensure_default_group(project));
+  if (fold_case(spec.name) == network::kDefaultName) {
+    return network::fail_as("SecurityGroupDefaultAlreadyExists", ErrorCode::Conflict,
+                            "Default security group already exists.");
+  }
+  const auto draft = impl_->draft_group(network::kEgressRules);
+  SecurityGroup drafted;
+  drafted.id = draft.id;
+  drafted.project = project;
+  drafted.name = spec.name;
+  drafted.description = spec.description;
+  drafted.created_at = drafted.updated_at = draft.now;
+  SecurityGroup made;
+  CLOUDOS_CHECK(impl_->transact([&](store::Txn& txn) -> Result<void> {
+    made = drafted;
+    const auto rules = network::egress_rules(made, draft.rules);
+    CLOUDOS_CHECK(network::insert_group(txn, made, rules));
+    return network::precommit_rules(impl_->wiring, txn, made, rules);
+  }));
+  return made;
+}
+
+Result<SecurityGroup> Networks::group(const Context& ctx, const SecurityGroupId& id) const {
+  CLOUDOS_TRY(const auto snapshot, impl_->snapshot());
+  return network::load_seen<SecurityGroup>(*snapshot, ctx, id);
+}
+
+Result<SecurityGroup> Networks::update_group(const Context& ctx, const SecurityGroupId& id,
+                                             const SecurityGroupUpdate& change) {
+  CLOUDOS_CHECK(network::check_texts(change.name.value_or(""), change.description.value_or("")));
+  const WallTime now = impl_->engine.clock.wall();
+  SecurityGroup changed;
+  CLOUDOS_CHECK(impl_->transact([&](store::Txn& txn) -> Result<void> {
+    CLOUDOS_TRY(changed, network::load_owned<SecurityGroup>(txn, ctx, id));
+    const bool renames = change.name && *change.name != changed.name;
+    if (renames && (changed.is_default || fold_case(*change.name) == network::kDefaultName)) {
+      return network::fail_as("SecurityGroupCannotUpdateDefault", ErrorCode::Conflict,
+                              "Updating default security group not allowed.");
+    }
+    if (change.name) changed.name = *change.name;
+    if (change.description) changed.description = *change.description;
+    changed.updated_at = now;
+    return records::update(txn, changed);
+  }));
+  return changed;
+}
+
+Result<void> Networks::delete_group(const Context& ctx, const SecurityGroupId& id) {
+  const WallTime now = impl_->engine.clock.wall();
+  return store::replan([&]() -> Result<void> {
+    std::vector<SecurityGroupRule> rules;
+    {
+      CLOUDOS_TRY(const auto snapshot, impl_->snapshot());
+      CLOUDOS_CHECK(network::load_owned<SecurityGroup>(*snapshot, ctx, id));
+      CLOUDOS_TRY(rules, records::all<SecurityGroupRule>(*snapshot, "group", id.value));
+      CLOUDOS_TRY(auto naming, records::all<SecurityGroupRule>(*snapshot, "remote", id.value));
+      for (auto& rule : naming)
+        if (rule.group != id) rules.push_back(std::move(rule));
+    }
+    const bool last = rules.size() <= network::kRulesPerTxn;
+    if (!last) rules.resize(network::kRulesPerTxn);
+    CLOUDOS_CHECK(impl_->transact([&](store::Txn& txn) -> Result<void> {
+      CLOUDOS_TRY(const auto group, network::load_owned<SecurityGroup>(txn, ctx, id));
+      if (group.is_default && !ctx.is_admin) {
+        return network::fail_as("SecurityGroupCannotRemoveDefault", ErrorCode::Conflict,
+                                "Insufficient rights for removing default security group.");
+      }
+      CLOUDOS_CHECK(network::refuse_group_in_use(txn, id));
+      for (const SecurityGroupRule& rule : rules) {
+        auto now_there = records::get<SecurityGroupRule>(txn, rule.id);
+        if (!now_there) continue;
+        CLOUDOS_CHECK(network::erase_rule(txn, *now_there));
+        if (rule.group != id) CLOUDOS_CHECK(network::touch_group(txn, rule.group, now));
+      }
+      if (!last) return Result<void>();
+      for (const char* field : {"group", "remote"}) {
+        if (!txn.none(records::index_prefix(SecurityGroupRule::kKind, field, id.value)))
+          return fail(ErrorCode::Stale, "a rule was added meanwhile");
+      }
+      CLOUDOS_CHECK(Quota::reserve(txn, group.project, "security_groups", -1));
+      CLOUDOS_CHECK(records::erase<SecurityGroup>(txn, id));
+      return impl_->precommit_gone(txn, Change::Kind::Group, id.value, group.generation + 1);
+    }));
+    if (!last) return fail(ErrorCode::Stale, "more rules to delete");
+    return Result<void>();
+  });
+}
+
+Result<SecurityGroup> Networks::find_group(const store::Snapshot& snapshot, const Context& ctx,
+                                           std::string_view name_or_id) const {
+  if (is_uuid_like(name_or_id)) {
+    auto by_id = network::load_seen<SecurityGroup>(snapshot, ctx,
+                                                   SecurityGroupId{std::string(name_or_id)});
+    if (by_id || by_id.error().code != ErrorCode::NotFound) return by_id;
+  }
+  CLOUDOS_TRY(const auto groups,
+              records::all<SecurityGroup>(snapshot, "project", ctx.project.value));
+  const SecurityGroup* found = nullptr;
+  for (const SecurityGroup& group : groups) {
+    if (group.name != name_or_id) continue;
+    if (found) {
+      return network::fail_as("NoUniqueMatch", ErrorCode::Conflict,
+                              fmt::format("several security groups are named '{}': use an id",
+                                          name_or_id.substr(0, 64)));
+    }
+    found = &group;
+  }
+  if (!found) return network::missing<SecurityGroup>(name_or_id);
+  return *found;
+}
+
+// ---- rules -------------------------------------------------------------------------------------------
+
+Result<std::vector<SecurityGroupRule>> Networks::create_rules(
+    const Context& ctx, const std::vector<SecurityGroupRuleCreate>& specs) {
+  if (specs.size() > limits::kNetworkBulk)
+    return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
+  std::vector<SecurityGroupRule> drafts;
+  for (const SecurityGroupRuleCreate& spec : specs) {
+    CLOUDOS_TRY(auto draft, network::make_rule(spec));
+    if (spec.project) CLOUDOS_CHECK(network::owner_of_new(ctx, spec.project));
+    draft.id = impl_->engine.ids.make<SecurityGroupRuleId>();
+    draft.created_at = draft.updated_at = impl_->engine.clock.wall();
+    drafts.push_back(std::move(draft));
+  }
+  std::vector<SecurityGroupRule> made;
+  CLOUDOS_CHECK(impl_->transact([&](store::Txn& txn) -> Result<void> {
+    made.clear();
+    for (std::size_t i = 0; i < drafts.size(); ++i) {
+      CLOUDOS_TRY(auto rule,
+                  network::insert_asked(*impl_, txn, ctx, drafts[i], specs[i].project));
+      made.push_back(std::move(rule));
+    }
+    return Result<void>();
+  }));
+  return made;
+}
+
+Result<SecurityGroupRule> Networks::create_rule(const Context& ctx,
+                                                const SecurityGroupRuleCreate& spec) {
+  CLOUDOS_TRY(auto made, create_rules(ctx, {spec}));
+  return std::move(made.front());
+}
+
+Result<SecurityGroupRule> Networks::rule(const Context& ctx, const SecurityGroupRuleId& id) const {
+  CLOUDOS_TRY(const auto snapshot, impl_->snapshot());
+  return network::load_seen<SecurityGroupRule>(*snapshot, ctx, id);
+}
+
+Result<void> Networks::delete_rule(const Context& ctx, const SecurityGroupRuleId& id) {
+  const WallTime now = impl_->engine.clock.wall();
+  return impl_->transact([&](store::Txn& txn) -> Result<void> {
+    CLOUDOS_TRY(const auto rule, network::load_owned<SecurityGroupRule>(txn, ctx, id));
+    CLOUDOS_CHECK(network::erase_rule(txn, rule));
+    CLOUDOS_TRY(const auto group, network::touch_group(txn, rule.group, now));
+    return network::precommit_rules(impl_->wiring, txn, group, {});
+  });
+}
+
+}  // namespace cloudos

@@ -1,0 +1,70 @@
+#include <fmt/format.h>
+
+#include "network/impl.hpp"
+
+namespace cloudos {
+
+namespace network {
+namespace {
+
+/// Writes that the port's device should be on `host`, with the binding that makes it so.
+Result<void> mark_plugged(const Networks::Impl& impl, store::Txn& txn, const ServerId& server,
+                          std::string_view host, Port& port) {
+  if (port.device_id != server.value) {
+    return fail_as("PortInUse", ErrorCode::Conflict,
+                   fmt::format("port {} does not belong to server {}", port.id.value,
+                               server.value));
+  }
+  if (port.plugged && port.host != host) {
+    return fail_as("PortInUse", ErrorCode::Conflict,
+                   fmt::format("port {} is plugged on host {}", port.id.value, port.host));
+  }
+  if (port.plugged) return Result<void>();
+  CLOUDOS_TRY(const Network network, load<Network>(txn, port.network));
+  if (port.host != host || port.driver.empty())
+    CLOUDOS_CHECK(impl.bind_port(network, port, host));
+  port.plugged = true;
+  CLOUDOS_CHECK(records::update(txn, port));
+  return impl.precommit_port(txn, port, network);
+}
+
+}  // namespace
+}  // namespace network
+
+Result<PortWiring> Networks::plug(const PortId& id, const ServerId& server,
+                                  std::string_view host) {
+  Port port;
+  Network network;
+  CLOUDOS_TRY(const auto revision, impl_->engine.store.transact([&](store::Txn& txn) {
+    return [&]() -> Result<void> {
+      CLOUDOS_TRY(port, network::load<Port>(txn, id));
+      CLOUDOS_TRY(network, network::load<Network>(txn, port.network));
+      return network::mark_plugged(*impl_, txn, server, host, port);
+    }();
+  }));
+  auto told = impl_->wiring.tell_plugged(port, revision);
+  if (!told) return fail_in(fmt::format("plugging port {}", id.value), std::move(told).error());
+  return PortWiring{port.id, port.network, port.tap, port.mac, network.mtu, port.vif_type};
+}
+
+Result<void> Networks::unplug(const PortId& id) {
+  std::optional<Port> port;
+  CLOUDOS_TRY(const auto revision, impl_->engine.store.transact([&](store::Txn& txn) {
+    return [&]() -> Result<void> {
+      port.reset();
+      auto found = records::get<Port>(txn, id);
+      if (!found && found.error().code == ErrorCode::NotFound) return Result<void>();
+      if (!found) return fail(std::move(found).error());
+      port = std::move(*found);
+      if (!port->plugged) return Result<void>();
+      port->plugged = port->wired = false;
+      CLOUDOS_CHECK(records::update(txn, *port));
+      return impl_->precommit_gone(txn, network::Change::Kind::Port, id.value, port->generation);
+    }();
+  }));
+  auto told = impl_->wiring.tell_unplugged(id, port, revision);
+  if (!told) return fail_in(fmt::format("unplugging port {}", id.value), std::move(told).error());
+  return Result<void>();
+}
+
+}  // namespace cloudos

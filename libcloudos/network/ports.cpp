@@ -1,0 +1,413 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "identity/quota.hpp"
+#include "network/address.hpp"
+#include "network/impl.hpp"
+#include "network/port_checks.hpp"
+
+namespace cloudos {
+namespace network {
+namespace {
+
+constexpr std::string_view kVnicTypes[] = {"normal", "macvtap", "direct", "direct-physical",
+                                           "baremetal", "virtio-forwarder"};
+
+Result<void> check_dns_label(std::string_view label) {
+  if (label.empty()) return Result<void>();
+  const std::string folded = fold_case(label);
+  const bool good = folded.size() <= 63 && folded.front() != '-' && folded.back() != '-' &&
+                    folded.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") ==
+                        folded.npos;
+  // DHCP options are made of it: nothing but a label may pass.
+  if (!good) return invalid("dns_name: 1 to 63 letters, digits and dashes");
+  return Result<void>();
+}
+
+Result<std::string> checked_mac(std::string_view text) {
+  const auto mac = normalise_mac(text);
+  if (!mac)
+    return invalid(fmt::format("mac_address: '{}' is not one host's", text.substr(0, 64)));
+  return *mac;
+}
+
+Result<std::vector<AllowedAddressPair>> check_pairs(const std::vector<AllowedAddressPair>& pairs) {
+  if (pairs.size() > limits::kPortAddressPairs) {
+    return fail_as("AllowedAddressPairExhausted", ErrorCode::InvalidArgument,
+                   fmt::format("allowed_address_pairs: at most {}", limits::kPortAddressPairs));
+  }
+  std::vector<AllowedAddressPair> checked;
+  for (const AllowedAddressPair& pair : pairs) {
+    const auto address = normalise_address_or_cidr(pair.address);
+    if (!address) {
+      return invalid(fmt::format("allowed_address_pairs: '{}' is not an address or CIDR",
+                                 pair.address.substr(0, 64)));
+    }
+    AllowedAddressPair normal{*address, {}};
+    if (!pair.mac.empty()) {
+      CLOUDOS_TRY(normal.mac, checked_mac(pair.mac));
+    }
+    if (std::find(checked.begin(), checked.end(), normal) != checked.end()) {
+      return fail_as("DuplicateAddressPairInRequest", ErrorCode::InvalidArgument,
+                     fmt::format("Request contains duplicate address pair: mac_address {} "
+                                 "ip_address {}.", normal.mac, normal.address));
+    }
+    checked.push_back(std::move(normal));
+  }
+  return checked;
+}
+
+Result<void> check_fixed(const std::vector<FixedIpRequest>& asked) {
+  if (asked.size() > limits::kPortFixedIps)
+    return invalid(fmt::format("fixed_ips: at most {}", limits::kPortFixedIps));
+  for (const FixedIpRequest& one : asked) {
+    if (one.subnet.empty() && one.address.empty())
+      return invalid("fixed_ips: subnet_id or ip_address is needed");
+  }
+  return Result<void>();
+}
+
+Result<std::vector<SecurityGroupId>> check_group_list(std::vector<SecurityGroupId> groups) {
+  std::sort(groups.begin(), groups.end());
+  groups.erase(std::unique(groups.begin(), groups.end()), groups.end());
+  if (groups.size() > limits::kPortGroups)
+    return invalid(fmt::format("security_groups: at most {}", limits::kPortGroups));
+  return groups;
+}
+
+Result<void> check_device(std::string_view id, std::string_view owner, bool owns_network) {
+  CLOUDOS_CHECK(check_name("device_id", id, 0, limits::kDeviceChars));
+  CLOUDOS_CHECK(check_name("device_owner", owner, 0, limits::kDeviceChars));
+  if (owner == kDhcpOwner) return forbidden("device_owner: network:dhcp is the cloud's own");
+  if (owner.substr(0, 8) == "network:" && !owns_network)
+    return forbidden("device_owner: network:* is for the network's owner");
+  return Result<void>();
+}
+
+Result<void> check_binding(std::string_view host, std::string_view vnic_type,
+                           std::string_view profile) {
+  CLOUDOS_CHECK(check_name("binding:host_id", host, 0, limits::kNameChars));
+  const auto* end = std::end(kVnicTypes);
+  if (std::find(std::begin(kVnicTypes), end, vnic_type) == end)
+    return invalid(fmt::format("binding:vnic_type '{}' is unknown", vnic_type.substr(0, 64)));
+  if (profile.size() > limits::kPortProfileBytes) {
+    return invalid(fmt::format("binding:profile: at most {} bytes", limits::kPortProfileBytes));
+  }
+  return Result<void>();
+}
+
+/// The fields that the API's default policy keeps for admins and owners of the network.
+Result<void> check_creator(const Context& ctx, const Network& network, const PortCreate& spec) {
+  CLOUDOS_CHECK(admin_only(ctx, !spec.host.empty(), "binding:host_id"));
+  CLOUDOS_CHECK(admin_only(ctx, spec.profile != "{}", "binding:profile"));
+  if (ctx.may_see(network.project)) return Result<void>();
+  if (network.external && !network.shared)
+    return forbidden("ports on another project's external network");
+  const auto named = [](const FixedIpRequest& one) { return !one.address.empty(); };
+  const bool addresses =
+      spec.fixed_ips && std::any_of(spec.fixed_ips->begin(), spec.fixed_ips->end(), named);
+  const std::pair<bool, std::string_view> kept[] = {
+      {!spec.mac.empty(), "mac_address"},
+      {addresses, "fixed_ips:ip_address"},
+      {spec.port_security.has_value(), "port_security_enabled"},
+      {!spec.allowed_address_pairs.empty(), "allowed_address_pairs"},
+  };
+  for (const auto& [used, attribute] : kept)
+    if (used) return forbidden(fmt::format("{}: only the network's owner may set it", attribute));
+  return Result<void>();
+}
+
+Result<void> check_changer(const Context& ctx, const Network& network, const PortUpdate& change) {
+  CLOUDOS_CHECK(admin_only(ctx, change.host.has_value(), "binding:host_id"));
+  CLOUDOS_CHECK(admin_only(ctx, change.profile.has_value(), "binding:profile"));
+  CLOUDOS_CHECK(admin_only(ctx, change.mac.has_value(), "mac_address"));
+  if (ctx.may_see(network.project)) return Result<void>();
+  const auto named = [](const FixedIpRequest& one) { return !one.address.empty(); };
+  const bool addresses =
+      change.fixed_ips && std::any_of(change.fixed_ips->begin(), change.fixed_ips->end(), named);
+  const std::pair<bool, std::string_view> kept[] = {
+      {addresses, "fixed_ips:ip_address"},
+      {change.port_security.has_value(), "port_security_enabled"},
+      {change.allowed_address_pairs.has_value(), "allowed_address_pairs"},
+  };
+  for (const auto& [used, attribute] : kept)
+    if (used) return forbidden(fmt::format("{}: only the network's owner may set it", attribute));
+  return Result<void>();
+}
+
+/// Checks of a change that need nothing but itself; normalises it.
+Result<PortUpdate> check_change(PortUpdate change) {
+  CLOUDOS_CHECK(check_texts(change.name.value_or(""), change.description.value_or("")));
+  CLOUDOS_CHECK(check_dns_label(change.dns_name.value_or("")));
+  CLOUDOS_CHECK(check_binding(change.host.value_or(""), change.vnic_type.value_or("normal"),
+                              change.profile.value_or("{}")));
+  if (change.mac) {
+    CLOUDOS_TRY(change.mac, checked_mac(*change.mac));
+  }
+  if (change.fixed_ips) CLOUDOS_CHECK(check_fixed(*change.fixed_ips));
+  if (change.security_groups) {
+    CLOUDOS_TRY(change.security_groups, check_group_list(*change.security_groups));
+  }
+  if (change.allowed_address_pairs) {
+    CLOUDOS_TRY(change.allowed_address_pairs, check_pairs(*change.allowed_address_pairs));
+  }
+  return change;
+}
+
+}  // namespace
+}  // namespace network
+
+Result<PortPrep> Networks::prepare_port(const store::Snapshot& snapshot, const Context& ctx,
+                                        const PortCreate& spec) const {
+  PortPrep prep;
+  prep.spec = spec;
+  CLOUDOS_TRY(const Network network, network::load_seen<Network>(snapshot, ctx, spec.network));
+  CLOUDOS_CHECK(network::check_texts(spec.name, spec.description));
+  CLOUDOS_CHECK(network::check_dns_label(spec.dns_name));
+  CLOUDOS_CHECK(network::check_creator(ctx, network, spec));
+  CLOUDOS_CHECK(network::check_device(spec.device_id, spec.device_owner,
+                                      ctx.may_see(network.project)));
+  CLOUDOS_CHECK(network::check_binding(spec.host, spec.vnic_type, spec.profile));
+  if (spec.fixed_ips) CLOUDOS_CHECK(network::check_fixed(*spec.fixed_ips));
+  CLOUDOS_TRY(prep.spec.allowed_address_pairs, network::check_pairs(spec.allowed_address_pairs));
+  if (spec.security_groups) {
+    CLOUDOS_TRY(prep.spec.security_groups, network::check_group_list(*spec.security_groups));
+  }
+  CLOUDOS_TRY(prep.project, network::owner_of_new(ctx, spec.project));
+  if (spec.mac.empty()) {
+    prep.macs = impl_->make_macs();
+  } else {
+    CLOUDOS_TRY(auto mac, network::checked_mac(spec.mac));
+    prep.macs = {std::move(mac)};
+  }
+  prep.id = impl_->engine.ids.make<PortId>();
+  auto group = impl_->draft_group(0);
+  prep.default_group = std::move(group.id);
+  prep.default_rules = impl_->draft_group(4).rules;
+  prep.now = group.now;
+  return prep;
+}
+
+Result<Port> Networks::create_port(store::Txn& txn, const Context& ctx,
+                                   const PortPrep& prep) const {
+  return impl_->insert_port(txn, ctx, prep);
+}
+
+Result<std::vector<Port>> Networks::create_ports(const Context& ctx,
+                                                 const std::vector<PortCreate>& specs) {
+  if (specs.size() > limits::kNetworkBulk)
+    return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
+  std::vector<PortPrep> preps;
+  {
+    CLOUDOS_TRY(const auto snapshot, impl_->snapshot());
+    for (const PortCreate& spec : specs) {
+      CLOUDOS_TRY(auto prep, prepare_port(*snapshot, ctx, spec));
+      preps.push_back(std::move(prep));
+    }
+  }
+  std::vector<Port> made;
+  CLOUDOS_CHECK(impl_->transact([&](store::Txn& txn) -> Result<void> {
+    made.clear();
+    for (const PortPrep& prep : preps) {
+      CLOUDOS_TRY(auto port, impl_->insert_port(txn, ctx, prep));
+      made.push_back(std::move(port));
+    }
+    return Result<void>();
+  }));
+  return made;
+}
+
+Result<Port> Networks::create_port(const Context& ctx, const PortCreate& spec) {
+  CLOUDOS_TRY(auto made, create_ports(ctx, {spec}));
+  return std::move(made.front());
+}
+
+Result<Port> Networks::port(const Context& ctx, const PortId& id) const {
+  CLOUDOS_TRY(const auto snapshot, impl_->snapshot());
+  return network::load_seen<Port>(*snapshot, ctx, id);
+}
+
+// ---- update ------------------------------------------------------------------------------------------
+
+namespace network {
+namespace {
+
+/// Keeps the addresses asked for that are held, gives back the rest, takes what is new.
+Result<void> change_addresses(const Networks::Impl& impl, store::Txn& txn, const Network& network,
+                              const std::vector<FixedIpRequest>& asked, Port& port) {
+  std::vector<FixedIp> kept;
+  std::vector<FixedIpRequest> wanted;
+  auto held = port.fixed_ips;
+  const auto keep = [&](const FixedIpRequest& one) {
+    const auto found = std::find_if(held.begin(), held.end(), [&](const FixedIp& fixed) {
+      return (one.subnet.empty() || one.subnet == fixed.subnet) &&
+             (one.address.empty() || one.address == fixed.address);
+    });
+    if (found == held.end()) return false;
+    kept.push_back(*found);
+    held.erase(found);
+    return true;
+  };
+  for (const bool named : {true, false})
+    for (const FixedIpRequest& one : asked)
+      if (one.address.empty() != named && !keep(one)) wanted.push_back(one);
+  CLOUDOS_CHECK(impl.give_back(txn, held));
+  CLOUDOS_TRY(const auto taken, impl.take_addresses(txn, network, &wanted));
+  kept.insert(kept.end(), taken.begin(), taken.end());
+  port.fixed_ips = std::move(kept);
+  return Result<void>();
+}
+
+Result<void> change_mac(store::Txn& txn, const std::string& mac, Port& port) {
+  if (mac == port.mac) return Result<void>();
+  if (port.plugged || !port.host.empty()) {
+    return fail_as("PortBound", ErrorCode::Conflict,
+                   fmt::format("Unable to complete operation on port {}, port is already bound, "
+                               "port type: {}, old_mac {}, new_mac {}.", port.id.value,
+                               port.vif_type, port.mac, mac));
+  }
+  CLOUDOS_TRY(port.mac, free_mac(txn, port.network, {mac}));
+  return Result<void>();
+}
+
+Result<void> change_binding(const Networks::Impl& impl, const Network& network,
+                            const PortUpdate& change, Port& port) {
+  const bool rebind = (change.host && *change.host != port.host) ||
+                      (change.vnic_type && *change.vnic_type != port.vnic_type);
+  if (change.profile) port.profile = *change.profile;
+  if (!rebind) return Result<void>();
+  if (port.plugged) {
+    return fail_as("PortInUse", ErrorCode::Conflict,
+                   fmt::format("port {} is plugged on host {}: its binding cannot change now",
+                               port.id.value, port.host));
+  }
+  if (change.vnic_type) port.vnic_type = *change.vnic_type;
+  const std::string host = change.host.value_or(port.host);
+  if (!host.empty()) return impl.bind_port(network, port, host);
+  port.host.clear();
+  port.driver.clear();
+  port.vif_type = "unbound";
+  port.vif_details.clear();
+  return Result<void>();
+}
+
+Result<void> change_port(const Networks::Impl& impl, store::Txn& txn, const Context& ctx,
+                         const Network& network, const PortUpdate& change, Port& port) {
+  if (change.name) port.name = *change.name;
+  if (change.description) port.description = *change.description;
+  if (change.admin_up) port.admin_up = *change.admin_up;
+  if (change.dns_name) port.dns_name = *change.dns_name;
+  if (change.device_id || change.device_owner) {
+    const std::string& id = change.device_id ? *change.device_id : port.device_id;
+    const std::string& owner = change.device_owner ? *change.device_owner : port.device_owner;
+    CLOUDOS_CHECK(check_device(id, owner, ctx.may_see(network.project)));
+    if (port.plugged && (id != port.device_id || owner != port.device_owner)) {
+      return fail_as("PortInUse", ErrorCode::Conflict,
+                     fmt::format("port {} is plugged for device {}", port.id.value,
+                                 port.device_id));
+    }
+    port.device_id = id;
+    port.device_owner = owner;
+  }
+  if (change.mac) CLOUDOS_CHECK(change_mac(txn, *change.mac, port));
+  if (change.fixed_ips)
+    CLOUDOS_CHECK(change_addresses(impl, txn, network, *change.fixed_ips, port));
+  if (change.port_security) port.port_security = *change.port_security;
+  if (change.allowed_address_pairs) port.allowed_address_pairs = *change.allowed_address_pairs;
+  if (change.security_groups) {
+    port.security_groups = *change.security_groups;
+    CLOUDOS_CHECK(check_groups(txn, ctx, port));
+  }
+  CLOUDOS_CHECK(check_security(port));
+  return change_binding(impl, network, change, port);
+}
+
+Result<void> refuse_dhcp_port(const Port& port) {
+  if (port.device_owner != kDhcpOwner) return Result<void>();
+  return fail_as("PortInUse", ErrorCode::Conflict,
+                 fmt::format("port {} is the DHCP server's: it goes with the last subnet of its "
+                             "network that has DHCP", port.id.value));
+}
+
+}  // namespace
+}  // namespace network
+
+Result<Port> Networks::update_port(const Context& ctx, const PortId& id, const PortUpdate& asked) {
+  CLOUDOS_TRY(const PortUpdate change, network::check_change(asked));
+  const WallTime now = impl_->engine.clock.wall();
+  Port changed;
+  CLOUDOS_CHECK(impl_->transact([&](store::Txn& txn) -> Result<void> {
+    CLOUDOS_TRY(changed, network::load_owned<Port>(txn, ctx, id));
+    CLOUDOS_TRY(const Network network, network::load<Network>(txn, changed.network));
+    CLOUDOS_CHECK(network::check_changer(ctx, network, change));
+    CLOUDOS_CHECK(network::refuse_dhcp_port(changed));
+    CLOUDOS_CHECK(network::change_port(*impl_, txn, ctx, network, change, changed));
+    changed.updated_at = now;
+    CLOUDOS_CHECK(records::update(txn, changed));
+    return impl_->precommit_port(txn, changed, network);
+  }));
+  return changed;
+}
+
+Result<void> Networks::delete_port(const Context& ctx, const PortId& id) {
+  return impl_->transact([&](store::Txn& txn) -> Result<void> {
+    CLOUDOS_TRY(const Port port, network::load_owned<Port>(txn, ctx, id));
+    CLOUDOS_CHECK(network::refuse_dhcp_port(port));
+    const bool compute = port.device_owner.rfind(network::kComputeOwner, 0) == 0;
+    if (auto* owner = impl_->device_owner.load(); owner && compute && !port.device_id.empty())
+      CLOUDOS_CHECK(owner->release_port(txn, ServerId{port.device_id}, id));
+    return impl_->erase_port(txn, port);
+  });
+}
+
+// ---- for compute -------------------------------------------------------------------------------------
+
+Result<Port> Networks::attach_port(store::Txn& txn, const Context& ctx, const PortId& id,
+                                   const ServerId& server, std::string_view device_owner) const {
+  CLOUDOS_TRY(Port port, network::load_owned<Port>(txn, ctx, id));
+  if (!port.device_id.empty() && port.device_id != server.value) {
+    return network::fail_as("PortInUse", ErrorCode::Conflict,
+                            fmt::format("Port {} is still in use.", id.value));
+  }
+  port.device_id = server.value;
+  port.device_owner = device_owner;
+  CLOUDOS_CHECK(records::update(txn, port));
+  return port;
+}
+
+Result<void> Networks::detach_port(store::Txn& txn, const PortId& id,
+                                   const ServerId& server) const {
+  auto port = records::get<Port>(txn, id);
+  if (!port && port.error().code == ErrorCode::NotFound) return Result<void>();
+  if (!port) return fail(std::move(port).error());
+  if (port->device_id != server.value) return Result<void>();
+  port->device_id.clear();
+  port->device_owner.clear();
+  port->host.clear();
+  port->driver.clear();
+  port->vif_type = "unbound";
+  port->vif_details.clear();
+  port->plugged = port->wired = false;
+  return records::update(txn, *port);
+}
+
+Result<void> Networks::delete_port(store::Txn& txn, const PortId& id) const {
+  const auto port = records::get<Port>(txn, id);
+  if (port) return impl_->erase_port(txn, *port);
+  if (port.error().code == ErrorCode::NotFound) return Result<void>();
+  return fail(port.error());
+}
+
+Result<std::vector<Port>> Networks::ports_of(const store::Snapshot& snapshot,
+                                             const ServerId& server) const {
+  return records::all<Port>(snapshot, "device", server.value);
+}
+
+Result<std::vector<Port>> Networks::ports_of(const ServerId& server) const {
+  CLOUDOS_TRY(const auto snapshot, impl_->snapshot());
+  return ports_of(*snapshot, server);
+}
+
+}  // namespace cloudos

@@ -1,0 +1,337 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/assert.hpp"
+#include "base/text.hpp"
+#include "identity/quota.hpp"
+#include "network/address.hpp"
+#include "network/impl.hpp"
+#include "network/ipam.hpp"
+#include "network/plan.hpp"
+#include "network/port_checks.hpp"
+
+namespace cloudos {
+
+using network::Change;
+
+std::string Networks::Impl::make_mac() const {
+  std::array<std::uint8_t, 3> tail{};
+  engine.random.fill(tail);
+  return fmt::format("fa:16:3e:{:02x}:{:02x}:{:02x}", tail[0], tail[1], tail[2]);
+}
+
+std::vector<std::string> Networks::Impl::make_macs() const {
+  std::vector<std::string> macs;
+  for (std::size_t i = 0; i < limits::kMacAttempts; ++i) macs.push_back(make_mac());
+  return macs;
+}
+
+namespace network {
+
+Result<std::string> free_mac(store::Txn& txn, const NetworkId& network,
+                             const std::vector<std::string>& macs) {
+  for (const std::string& mac : macs)
+    if (!records::find_unique(txn, Port::kKind, "mac", network.value, mac)) return mac;
+  if (macs.size() == 1) {
+    return fail_as("MacAddressInUse", ErrorCode::AlreadyExists,
+                   fmt::format("Unable to complete operation for network {}. The mac address {} is "
+                               "in use.", network.value, macs.front()));
+  }
+  return fail_as("MacAddressGenerationFailure", ErrorCode::NoCapacity,
+                 fmt::format("Unable to generate a unique mac on network {}.", network.value));
+}
+
+Result<void> check_groups(store::Txn& txn, const Context& ctx, const Port& port) {
+  for (const SecurityGroupId& id : port.security_groups) {
+    CLOUDOS_TRY(const SecurityGroup group, load_seen<SecurityGroup>(txn, ctx, id));
+    // An admin does not lend one project's group to another: its owner could not see who uses it.
+    if (group.project != port.project && group.project != ctx.project)
+      return missing<SecurityGroup>(id.value);
+  }
+  return Result<void>();
+}
+
+Result<void> check_security(const Port& port) {
+  if (port.port_security) return Result<void>();
+  if (!port.security_groups.empty()) {
+    return fail_as("PortSecurityPortHasSecurityGroup", ErrorCode::Conflict,
+                   "Port has security group associated. Cannot disable port security or IP "
+                   "address until security group is removed.");
+  }
+  if (!port.allowed_address_pairs.empty()) {
+    return fail_as("AddressPairAndPortSecurityRequired", ErrorCode::Conflict,
+                   "Port Security must be enabled in order to have allowed address pairs on a "
+                   "port.");
+  }
+  return Result<void>();
+}
+
+namespace {
+
+/// The subnets of a network, read within the transaction.
+Result<std::vector<Subnet>> subnets_of(store::Txn& txn, const Network& network) {
+  std::vector<Subnet> subnets;
+  for (const SubnetId& id : network.subnets) {
+    CLOUDOS_TRY(Subnet subnet, load<Subnet>(txn, id));
+    subnets.push_back(std::move(subnet));
+  }
+  return subnets;
+}
+
+Result<FixedIp> take_asked(store::Txn& txn, const Network& network,
+                           const std::vector<Subnet>& subnets, const FixedIpRequest& asked) {
+  const auto address = parse_ipv4(asked.address);
+  if (!asked.address.empty() && !address) {
+    return invalid(fmt::format("fixed_ips: '{}' is not an IPv4 address",
+                               asked.address.substr(0, 64)));
+  }
+  for (const Subnet& subnet : subnets) {
+    const Space space = space_of(subnet);
+    const bool named = subnet.id == asked.subnet;
+    if (!asked.subnet.empty() && !named) continue;
+    if (!address) {
+      if (!named) continue;
+      CLOUDOS_TRY(const auto any, take_any_address(txn, space));
+      return FixedIp{subnet.id, format_ipv4(any)};
+    }
+    if (!space.block.usable(*address)) {
+      if (!named) continue;
+      return fail_as("InvalidIpForSubnet", ErrorCode::InvalidArgument,
+                     fmt::format("IP address {} is not a valid IP for subnet {} ({}).",
+                                 asked.address, subnet.id.value, subnet.cidr));
+    }
+    CLOUDOS_CHECK(take_address(txn, space, *address));
+    return FixedIp{subnet.id, format_ipv4(*address)};
+  }
+  if (!asked.subnet.empty()) {
+    return invalid(fmt::format("fixed_ips: subnet {} is not on network {}",
+                               asked.subnet.value.substr(0, 64), network.id.value));
+  }
+  return fail_as("InvalidIpForNetwork", ErrorCode::InvalidArgument,
+                 fmt::format("IP address {} is not a valid IP for any of the subnets on network "
+                             "{}.", asked.address.substr(0, 64), network.id.value));
+}
+
+/// What the caller named, as a port of that network; addresses, groups and binding follow.
+Port draft_port(const PortPrep& prep, const Network& network) {
+  const PortCreate& spec = prep.spec;
+  Port port;
+  port.id = prep.id;
+  port.project = prep.project;
+  port.network = network.id;
+  port.name = spec.name;
+  port.description = spec.description;
+  port.admin_up = spec.admin_up;
+  port.device_id = spec.device_id;
+  port.device_owner = spec.device_owner;
+  port.port_security = spec.port_security.value_or(network.port_security);
+  port.allowed_address_pairs = spec.allowed_address_pairs;
+  port.dns_name = spec.dns_name;
+  port.vnic_type = spec.vnic_type;
+  port.profile = spec.profile;
+  port.tap = tap_name(prep.id);
+  port.foreign = prep.project != network.project;
+  port.created_at = port.updated_at = prep.now;
+  return port;
+}
+
+}  // namespace
+}  // namespace network
+
+Result<std::vector<FixedIp>> Networks::Impl::take_addresses(
+    store::Txn& txn, const Network& network, const std::vector<FixedIpRequest>* asked) const {
+  std::vector<FixedIp> taken;
+  CLOUDOS_TRY(const auto subnets, network::subnets_of(txn, network));
+  if (asked) {
+    // Named ones first, so that "any" does not take what the same request names.
+    for (const bool named : {true, false}) {
+      for (const FixedIpRequest& one : *asked) {
+        if (one.address.empty() == named) continue;
+        CLOUDOS_TRY(auto fixed, network::take_asked(txn, network, subnets, one));
+        taken.push_back(std::move(fixed));
+      }
+    }
+    return taken;
+  }
+  std::optional<Error> full;
+  for (const Subnet& subnet : subnets) {
+    const auto address = network::take_any_address(txn, network::space_of(subnet));
+    if (address) return std::vector<FixedIp>{{subnet.id, network::format_ipv4(*address)}};
+    full = address.error();
+  }
+  if (!full) return taken;  // No subnets: a port without addresses.
+  return network::fail_as("IpAddressGenerationFailure", ErrorCode::NoCapacity,
+                          fmt::format("No more IP addresses available on network {}.",
+                                      network.id.value));
+}
+
+Result<void> Networks::Impl::give_back(store::Txn& txn,
+                                       const std::vector<FixedIp>& fixed_ips) const {
+  for (const FixedIp& fixed : fixed_ips) {
+    CLOUDOS_TRY(const Subnet subnet, network::load<Subnet>(txn, fixed.subnet));
+    const auto address = network::parse_ipv4(fixed.address);
+    CLOUDOS_ASSERT(address.has_value());
+    network::give_back_address(txn, network::space_of(subnet), *address);
+  }
+  return Result<void>();
+}
+
+Result<void> Networks::Impl::bind_port(const Network& network, Port& port,
+                                       std::string_view host) const {
+  CLOUDOS_TRY(auto binding,
+              wiring.bind({std::string(host), network.network_type, network.physical_network,
+                           port.vnic_type}));
+  port.host = host;
+  port.driver = std::move(binding.driver);
+  port.vif_type = std::move(binding.vif_type);
+  port.vif_details = std::move(binding.vif_details);
+  return Result<void>();
+}
+
+// ---- precommit ---------------------------------------------------------------------------------------
+
+Result<void> Networks::Impl::precommit_port(store::Txn& txn, const Port& port,
+                                            const Network& network) const {
+  Change change{};
+  change.kind = Change::Kind::Port;
+  change.id = port.id.value;
+  change.revision = port.generation;
+  change.port = std::make_shared<const network::PortPlan>(network::plan_of(port, network));
+  return wiring.precommit(txn, change);
+}
+
+Result<void> Networks::Impl::precommit_gone(store::Txn& txn, Change::Kind kind,
+                                            const std::string& id, std::uint64_t revision) const {
+  Change change{};
+  change.kind = kind;
+  change.id = id;
+  change.revision = revision;
+  return wiring.precommit(txn, change);
+}
+
+Result<void> Networks::Impl::precommit_network(store::Txn& txn, const Network& network) const {
+  auto plan = network::plan_of(network);
+  CLOUDOS_TRY(const auto subnets, network::subnets_of(txn, network));
+  for (const Subnet& subnet : subnets) plan.subnets.push_back(network::plan_of(subnet));
+  Change change{};
+  change.kind = Change::Kind::Network;
+  change.id = network.id.value;
+  change.revision = network.generation;
+  change.network = std::make_shared<const network::NetworkPlan>(std::move(plan));
+  return wiring.precommit(txn, change);
+}
+
+// ---- ports come and go -------------------------------------------------------------------------------
+
+Result<Port> Networks::Impl::insert_port(store::Txn& txn, const Context& ctx,
+                                         const PortPrep& prep) const {
+  const PortCreate& spec = prep.spec;
+  // Read again: a network that went since preparation must not get a port.
+  CLOUDOS_TRY(const Network network, network::load_seen<Network>(txn, ctx, spec.network));
+  Port port = network::draft_port(prep, network);
+  CLOUDOS_TRY(port.mac, network::free_mac(txn, network.id, prep.macs));
+  if (spec.security_groups) {
+    port.security_groups = *spec.security_groups;
+  } else if (port.port_security) {
+    CLOUDOS_TRY(auto group, default_group(txn, port.project,
+                                          {prep.default_group, prep.default_rules, prep.now}));
+    port.security_groups.push_back(std::move(group));
+  }
+  CLOUDOS_CHECK(network::check_security(port));
+  CLOUDOS_CHECK(network::check_groups(txn, ctx, port));
+  CLOUDOS_TRY(port.fixed_ips,
+              take_addresses(txn, network, spec.fixed_ips ? &*spec.fixed_ips : nullptr));
+  if (!spec.host.empty()) CLOUDOS_CHECK(bind_port(network, port, spec.host));
+  CLOUDOS_CHECK(Quota::reserve(txn, port.project, "ports", 1));
+  CLOUDOS_CHECK(records::insert(txn, port));
+  CLOUDOS_CHECK(precommit_port(txn, port, network));
+  return port;
+}
+
+Result<void> Networks::Impl::erase_port(store::Txn& txn, const Port& port) const {
+  CLOUDOS_CHECK(give_back(txn, port.fixed_ips));
+  CLOUDOS_CHECK(Quota::reserve(txn, port.project, "ports", -1));
+  CLOUDOS_CHECK(records::erase<Port>(txn, port.id));
+  return precommit_gone(txn, Change::Kind::Port, port.id.value, port.generation + 1);
+}
+
+// ---- the DHCP port -----------------------------------------------------------------------------------
+
+Networks::Impl::DhcpDraft Networks::Impl::draft_dhcp() const {
+  return {engine.ids.make<PortId>(), make_macs(), engine.clock.wall()};
+}
+
+namespace network {
+namespace {
+
+/// The addresses a DHCP port keeps, and those it gives back.
+std::pair<std::vector<FixedIp>, std::vector<FixedIp>> part_addresses(
+    const std::vector<FixedIp>& held, const std::vector<Subnet>& wanted) {
+  std::pair<std::vector<FixedIp>, std::vector<FixedIp>> parts;
+  for (const FixedIp& fixed : held) {
+    const bool keep = std::any_of(wanted.begin(), wanted.end(),
+                                  [&](const Subnet& s) { return s.id == fixed.subnet; });
+    (keep ? parts.first : parts.second).push_back(fixed);
+  }
+  return parts;
+}
+
+Result<Port> new_dhcp_port(store::Txn& txn, const Network& network,
+                           const Networks::Impl::DhcpDraft& draft) {
+  Port port;
+  port.id = draft.id;
+  port.project = network.project;
+  port.network = network.id;
+  CLOUDOS_TRY(port.mac, free_mac(txn, network.id, draft.macs));
+  port.device_id = "dhcp-" + network.id.value;
+  port.device_owner = kDhcpOwner;
+  port.port_security = false;
+  port.vif_type = "unbound";
+  port.tap = tap_name(draft.id);
+  port.created_at = port.updated_at = draft.now;
+  return port;
+}
+
+}  // namespace
+}  // namespace network
+
+Result<void> Networks::Impl::keep_dhcp_port(store::Txn& txn, Network& network,
+                                            const DhcpDraft& draft) const {
+  CLOUDOS_TRY(auto wanted, network::subnets_of(txn, network));
+  wanted.erase(std::remove_if(wanted.begin(), wanted.end(),
+                              [](const Subnet& subnet) { return !subnet.dhcp; }),
+               wanted.end());
+  const bool had = !network.dhcp_port.empty();
+  if (wanted.empty()) {
+    if (!had) return Result<void>();
+    CLOUDOS_TRY(const Port port, network::load<Port>(txn, network.dhcp_port));
+    network.dhcp_port = PortId{};
+    return erase_port(txn, port);
+  }
+  Port port;
+  if (had) {
+    CLOUDOS_TRY(port, network::load<Port>(txn, network.dhcp_port));
+  } else {
+    CLOUDOS_TRY(port, network::new_dhcp_port(txn, network, draft));
+    network.dhcp_port = port.id;
+  }
+  auto [kept, dropped] = network::part_addresses(port.fixed_ips, wanted);
+  if (had && dropped.empty() && kept.size() == wanted.size()) return Result<void>();
+  CLOUDOS_CHECK(give_back(txn, dropped));
+  for (const Subnet& subnet : wanted) {
+    const auto held = std::find_if(kept.begin(), kept.end(),
+                                   [&](const FixedIp& f) { return f.subnet == subnet.id; });
+    if (held != kept.end()) continue;
+    auto address = network::take_any_address(txn, network::space_of(subnet));
+    if (!address) return fail_in("an address for the DHCP server", std::move(address).error());
+    kept.push_back({subnet.id, network::format_ipv4(*address)});
+  }
+  port.fixed_ips = std::move(kept);
+  port.updated_at = draft.now;
+  if (had) return records::update(txn, port);
+  CLOUDOS_CHECK(Quota::reserve(txn, port.project, "ports", 1));
+  return records::insert(txn, port);
+}
+
+}  // namespace cloudos

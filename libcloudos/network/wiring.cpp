@@ -1,0 +1,408 @@
+#include "network/wiring.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "network/errors.hpp"
+#include "network/plan.hpp"
+#include "network/record.hpp"
+
+namespace cloudos::network {
+namespace {
+
+constexpr std::chrono::milliseconds kConvergePeriod{30'000};
+constexpr std::size_t kSettleBatch = 100;
+
+template <class T>
+bool same_plan(const PlanPtr<T>& a, const PlanPtr<T>& b) {
+  return a == b || (a && b && *a == *b);
+}
+bool same_change(const Change& a, const Change& b) {
+  return same_plan(a.network, b.network) && same_plan(a.group, b.group) && same_plan(a.port, b.port);
+}
+
+Change gone_change(Change::Kind kind, const std::string& id, store::Revision revision) {
+  Change change{};
+  change.kind = kind;
+  change.id = id;
+  change.revision = revision;
+  return change;
+}
+
+}  // namespace
+
+Wiring::Wiring(const Engine& engine, Drivers drivers)
+    : engine_(engine), drivers_(std::move(drivers)) {}
+
+Wiring::~Wiring() = default;
+
+void Wiring::start_watching(TaskRunner& runner) {
+  runner.add(Reconciler{"ports", kConvergePeriod, {}, [this] { return pass(); }});
+  const auto wake = [&runner] { runner.wake_reconciler("ports"); };
+  for (const std::string_view kind : {Network::kKind, Subnet::kKind, Port::kKind,
+                                      SecurityGroup::kKind, SecurityGroupRule::kKind})
+    watches_.push_back(engine_.store.watch(records::record_prefix(kind), wake));
+}
+
+Result<Binding> Wiring::bind(const PortContext& context) const {
+  for (const auto& driver : drivers_)
+    if (auto binding = driver->bind_port(context)) return std::move(*binding);
+  return fail_as("PortBindingError", ErrorCode::Unsupported,
+                 fmt::format("no mechanism driver binds a {} port of a {} network on host {}",
+                             context.vnic_type, context.network_type, context.host));
+}
+
+Result<void> Wiring::precommit(store::Txn& txn, const Change& change) const {
+  for (const auto& driver : drivers_) CLOUDOS_CHECK(driver->precommit(txn, change));
+  return Result<void>();
+}
+
+Result<Change> Wiring::build(const store::Snapshot& snapshot, const MechanismDriver& driver,
+                             const Key& key) const {
+  Change change = gone_change(key.first, key.second, snapshot.revision());
+  switch (key.first) {
+    case Change::Kind::Network: {
+      CLOUDOS_TRY(change.network, plan_network(snapshot, driver.name(), NetworkId{key.second}));
+      break;
+    }
+    case Change::Kind::Group: {
+      CLOUDOS_TRY(change.group, plan_group(snapshot, driver.name(), SecurityGroupId{key.second}));
+      break;
+    }
+    case Change::Kind::Port: {
+      CLOUDOS_TRY(change.port, plan_port(snapshot, driver.name(), PortId{key.second}));
+      break;
+    }
+  }
+  return change;
+}
+
+Result<store::Revision> Wiring::tell_now(const Key& key, std::vector<std::optional<Change>>& last) {
+  CLOUDOS_TRY(const auto snapshot, engine_.store.snapshot());
+  std::optional<Error> failure;
+  for (std::size_t i = 0; i < drivers_.size(); ++i) {
+    CLOUDOS_TRY(const Change change, build(*snapshot, *drivers_[i], key));
+    if (last[i] && same_change(*last[i], change)) continue;
+    last[i].reset();
+    const auto told = drivers_[i]->postcommit(change);
+    if (told) last[i] = change;
+    else if (!failure) failure = told.error();
+  }
+  if (failure) return fail(std::move(*failure));
+  return snapshot->revision();
+}
+
+Result<bool> Wiring::tell(Change::Kind kind, const std::string& id, store::Revision least) {
+  const Key key{kind, id};
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] {
+    const auto found = told_.find(key);
+    return !converging_ && (found == told_.end() || !found->second.busy);
+  });
+  Told& mine = told_[key];
+  if (mine.last.empty()) {
+    // After a converge, what was never told is not there.
+    mine.last.resize(drivers_.size());
+    if (converged_) std::fill(mine.last.begin(), mine.last.end(), gone_change(kind, id, 0));
+  }
+  if (mine.failed || mine.revision < least || mine.revision == 0) {
+    mine.busy = true;
+    ++active_;
+    auto last = mine.last;
+    lock.unlock();
+    auto told = tell_now(key, last);
+    lock.lock();
+    Told& after = told_[key];
+    after.busy = false;
+    after.failed = !told;
+    after.last = std::move(last);
+    if (told) after.revision = *told;
+    else converge_later_locked();
+    --active_;
+    changed_.notify_all();
+    if (!told) return fail(std::move(told).error());
+  }
+  const auto& last = told_[key].last;
+  const bool held = std::any_of(last.begin(), last.end(),
+                                [](const auto& change) { return change && !change->gone(); });
+  const bool sure = std::all_of(last.begin(), last.end(),
+                                [](const auto& change) { return change.has_value(); });
+  if (!held && sure && converged_) told_.erase(key);
+  return held;
+}
+
+void Wiring::converge_later_locked() {
+  const auto wait = std::min<std::chrono::milliseconds>(
+      limits::kBackoffFirst * (1LL << std::min<std::uint32_t>(failures_, 10)),
+      limits::kBackoffMost);
+  ++failures_;
+  converge_at_ = engine_.clock.mono() + wait;
+  TaskRunner& runner = engine_.runner;
+  engine_.executor.post_at(converge_at_, [&runner] { runner.wake_reconciler("ports"); });
+}
+
+Result<std::set<SecurityGroupId>> Wiring::with_remote_groups(
+    const store::Snapshot& snapshot, const std::vector<SecurityGroupId>& groups) const {
+  std::set<SecurityGroupId> all(groups.begin(), groups.end());
+  for (const SecurityGroupId& group : groups) {
+    CLOUDOS_TRY(const auto rules,
+                records::all<SecurityGroupRule>(snapshot, "group", group.value));
+    for (const SecurityGroupRule& rule : rules)
+      if (!rule.remote_group.empty()) all.insert(rule.remote_group);
+  }
+  return all;
+}
+
+Result<void> Wiring::tell_plugged(const Port& port, store::Revision least) {
+  std::set<SecurityGroupId> groups;
+  {
+    CLOUDOS_TRY(const auto snapshot, engine_.store.snapshot());
+    CLOUDOS_TRY(groups, with_remote_groups(*snapshot, port.security_groups));
+  }
+  CLOUDOS_TRY(const bool served, tell(Change::Kind::Network, port.network.value, least));
+  for (const SecurityGroupId& group : groups)
+    CLOUDOS_CHECK(tell(Change::Kind::Group, group.value, least));
+  CLOUDOS_CHECK(tell(Change::Kind::Port, port.id.value, least));
+  return settle({{port.id}, {{port.network, served}}});
+}
+
+Result<void> Wiring::tell_unplugged(const PortId& id, const std::optional<Port>& port,
+                                    store::Revision least) {
+  CLOUDOS_CHECK(tell(Change::Kind::Port, id.value, least));
+  if (!port) return Result<void>();
+  std::set<SecurityGroupId> groups;
+  {
+    CLOUDOS_TRY(const auto snapshot, engine_.store.snapshot());
+    CLOUDOS_TRY(groups, with_remote_groups(*snapshot, port->security_groups));
+  }
+  for (const SecurityGroupId& group : groups)
+    CLOUDOS_CHECK(tell(Change::Kind::Group, group.value, least));
+  CLOUDOS_TRY(const bool served, tell(Change::Kind::Network, port->network.value, least));
+  return settle({{}, {{port->network, served}}});
+}
+
+// ---- what drivers did, written down ----------------------------------------------------------------
+
+Result<void> Wiring::settle(const Settled& settled) {
+  // An idle cloud commits nothing: only what differs is written.
+  std::vector<std::pair<PortId, bool>> differing;
+  CLOUDOS_TRY(const auto snapshot, engine_.store.snapshot());
+  for (const PortId& id : settled.wired) {
+    const auto port = records::get<Port>(*snapshot, id);
+    if (port && port->plugged && !port->wired) differing.emplace_back(id, true);
+  }
+  for (const auto& [id, served] : settled.served) {
+    const auto network = records::get<Network>(*snapshot, id);
+    if (!network || network->dhcp_port.empty()) continue;
+    const auto port = records::get<Port>(*snapshot, network->dhcp_port);
+    if (port && port->wired != served) differing.emplace_back(port->id, served);
+  }
+  for (std::size_t from = 0; from < differing.size(); from += kSettleBatch) {
+    CLOUDOS_CHECK(engine_.store.transact([&](store::Txn& txn) -> Result<void> {
+      const std::size_t to = std::min(differing.size(), from + kSettleBatch);
+      for (std::size_t i = from; i < to; ++i) {
+        auto port = records::get<Port>(txn, differing[i].first);
+        if (!port) continue;  // Deleted meanwhile: nothing to say of it.
+        const bool dhcp = port->device_owner == kDhcpOwner;
+        if (!dhcp && !port->plugged) continue;
+        port->wired = differing[i].second;
+        if (dhcp) port->plugged = port->wired;
+        CLOUDOS_CHECK(records::update(txn, *port));
+      }
+      return Result<void>();
+    }));
+  }
+  return Result<void>();
+}
+
+// ---- the whole plan --------------------------------------------------------------------------------
+
+Result<Wiring::Settled> Wiring::converge_drivers(store::Revision& revision,
+                                                 std::map<Key, Told>& told) {
+  CLOUDOS_TRY(const auto snapshot, engine_.store.snapshot());
+  revision = snapshot->revision();
+  Settled settled;
+  std::optional<Error> failure;
+  const auto remember = [&](std::size_t driver, Change change) {
+    Told& one = told[{change.kind, change.id}];
+    one.revision = revision;
+    if (one.last.empty())
+      one.last.assign(drivers_.size(), gone_change(change.kind, change.id, revision));
+    one.last[driver] = std::move(change);
+  };
+  for (std::size_t i = 0; i < drivers_.size(); ++i) {
+    CLOUDOS_TRY(const Plan plan, plan_all(*snapshot, drivers_[i]->name()));
+    if (const auto done = drivers_[i]->converge(plan); !done) {
+      if (!failure) failure = done.error();
+      continue;
+    }
+    for (const auto& [id, network] : plan.networks) {
+      Change change = gone_change(Change::Kind::Network, id.value, revision);
+      change.network = std::make_shared<const NetworkPlan>(network);
+      remember(i, std::move(change));
+      settled.served.emplace_back(id, true);
+    }
+    for (const auto& [id, group] : plan.groups) {
+      Change change = gone_change(Change::Kind::Group, id.value, revision);
+      change.group = std::make_shared<const GroupPlan>(group);
+      remember(i, std::move(change));
+    }
+    for (const auto& [id, port] : plan.ports) {
+      Change change = gone_change(Change::Kind::Port, id.value, revision);
+      change.port = std::make_shared<const PortPlan>(port);
+      remember(i, std::move(change));
+      settled.wired.push_back(id);
+    }
+  }
+  if (failure) return fail(std::move(*failure));
+  return settled;
+}
+
+void Wiring::end_converge(const Result<Settled>& done, store::Revision revision,
+                          std::map<Key, Told> told) {
+  const std::lock_guard lock(mutex_);
+  converging_ = false;
+  if (revision != 0 || done) since_ = revision;
+  converged_ = done.has_value();
+  told_.clear();
+  if (done) {
+    told_ = std::move(told);
+    failures_ = 0;
+    // A little early, so that the period's own pass is never just too soon.
+    converge_at_ = engine_.clock.mono() + kConvergePeriod - std::chrono::milliseconds{500};
+  } else {
+    converge_later_locked();
+  }
+  changed_.notify_all();
+}
+
+Result<bool> Wiring::converge() {
+  {
+    // Nobody is told anything while a whole plan is applied: a plan read before a port was plugged
+    // must not take its device away after.
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return !converging_; });
+    converging_ = true;
+    changed_.wait(lock, [&] { return active_ == 0; });
+  }
+  store::Revision revision = 0;
+  std::map<Key, Told> told;
+  auto done = converge_drivers(revision, told);
+  end_converge(done, revision, std::move(told));
+  if (!done) return fail(std::move(done).error());
+  CLOUDOS_CHECK(settle(*done));
+  return false;
+}
+
+// ---- changes as they come --------------------------------------------------------------------------
+
+Result<bool> Wiring::collect(store::Revision since, Dirty& dirty, store::Revision& until) {
+  // Index entries tell what a deleted record belonged to.
+  const auto port = std::string("/ix/") + std::string(Port::kKind);
+  const auto rule = std::string("/ix/") + std::string(SecurityGroupRule::kKind);
+  const std::pair<std::string, std::function<void(std::string)>> sources[] = {
+      {records::record_prefix(Network::kKind),
+       [&](std::string id) { dirty.networks.insert(NetworkId{std::move(id)}); }},
+      {records::record_prefix(Port::kKind),
+       [&](std::string id) { dirty.ports.insert(PortId{std::move(id)}); }},
+      {records::record_prefix(SecurityGroup::kKind),
+       [&](std::string id) { dirty.groups.insert(SecurityGroupId{std::move(id)}); }},
+      {port + "/network/",
+       [&](std::string id) { dirty.networks.insert(NetworkId{std::move(id)}); }},
+      {port + "/group/",
+       [&](std::string id) { dirty.groups.insert(SecurityGroupId{std::move(id)}); }},
+      {rule + "/group/",
+       [&](std::string id) { dirty.groups.insert(SecurityGroupId{std::move(id)}); }},
+      {rule + "/remote/",
+       [&](std::string id) { dirty.groups.insert(SecurityGroupId{std::move(id)}); }},
+  };
+  until = UINT64_MAX;
+  for (const auto& [prefix, take] : sources) {
+    CLOUDOS_TRY(const store::Changes changes, engine_.store.changes(prefix, since));
+    if (changes.too_old) return false;
+    for (const std::string& key : changes.keys) {
+      const std::string rest = key.substr(prefix.size());
+      take(rest.substr(0, rest.find('/')));
+    }
+    until = std::min(until, changes.until);
+  }
+  return true;
+}
+
+Result<void> Wiring::widen(const store::Snapshot& snapshot, Dirty& dirty) const {
+  for (const PortId& id : dirty.ports) {
+    const auto port = records::get<Port>(snapshot, id);
+    if (!port) continue;
+    dirty.networks.insert(port->network);
+    dirty.groups.insert(port->security_groups.begin(), port->security_groups.end());
+  }
+  const std::vector<SecurityGroupId> groups(dirty.groups.begin(), dirty.groups.end());
+  CLOUDOS_TRY(dirty.groups, with_remote_groups(snapshot, groups));
+  return Result<void>();
+}
+
+Result<void> Wiring::tell_dirty(const Dirty& dirty, store::Revision until) {
+  CLOUDOS_TRY(const auto snapshot, engine_.store.snapshot());
+  std::optional<Error> failure;
+  const auto say = [&](Change::Kind kind, const std::string& id) {
+    const auto told = tell(kind, id, until);
+    if (!told && !failure) failure = told.error();
+    return told && *told;
+  };
+  Settled settled;
+  std::vector<PortId> plugged;
+  // Devices that go come first, then what devices need, then the devices that stay or come.
+  for (const PortId& id : dirty.ports) {
+    const auto port = records::get<Port>(*snapshot, id);
+    if (port && port->plugged) plugged.push_back(id);
+    else say(Change::Kind::Port, id.value);
+  }
+  for (const NetworkId& id : dirty.networks) {
+    const bool served = say(Change::Kind::Network, id.value);
+    settled.served.emplace_back(id, served);
+  }
+  for (const SecurityGroupId& id : dirty.groups) say(Change::Kind::Group, id.value);
+  for (const PortId& id : plugged)
+    if (say(Change::Kind::Port, id.value)) settled.wired.push_back(id);
+  CLOUDOS_CHECK(settle(settled));
+  if (failure) return fail(std::move(*failure));
+  return Result<void>();
+}
+
+Result<bool> Wiring::pass() {
+  std::optional<store::Revision> since;
+  {
+    const std::lock_guard lock(mutex_);
+    if (engine_.clock.mono() < converge_at_) since = since_;
+  }
+  if (!since) return converge();
+  Dirty dirty;
+  store::Revision until = 0;
+  CLOUDOS_TRY(const bool whole, collect(*since, dirty, until));
+  if (!whole) return converge();
+  {
+    CLOUDOS_TRY(const auto snapshot, engine_.store.snapshot());
+    CLOUDOS_CHECK(widen(*snapshot, dirty));
+  }
+  {
+    // A network's change may be its ports' (MTU); one that is not told is none of ours.
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, told] : told_) {
+      if (key.first != Change::Kind::Port) continue;
+      for (const auto& change : told.last)
+        if (change && change->port && dirty.networks.count(change->port->network))
+          dirty.ports.insert(PortId{key.second});
+    }
+  }
+  const auto told = tell_dirty(dirty, until);
+  {
+    // What failed is found again by the converge that is now due; the rest is done.
+    const std::lock_guard lock(mutex_);
+    if (since_ == since) since_ = until;
+  }
+  if (!told) return fail(told.error());
+  return false;
+}
+
+}  // namespace cloudos::network

@@ -1,0 +1,100 @@
+#pragma once
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cloudos/networks.hpp"
+#include "network/driver.hpp"
+#include "tasks/engine.hpp"
+
+namespace cloudos::network {
+
+/// Keeps the drivers told: each resource in revision order, changes as they are committed, and the
+/// whole plan at start, on a period and after a failure.
+///
+/// Knows in memory what each driver was told last, so that nothing is said twice and a burst of
+/// changes to one network becomes one call. What it remembers is never trusted over a restart or a
+/// failure: then drivers converge. Thread-safe.
+class Wiring final {
+ public:
+  using Drivers = std::vector<std::shared_ptr<MechanismDriver>>;  // Shared with their embedder.
+  Wiring(const Engine& engine, Drivers drivers);
+  ~Wiring();
+
+  /// Adds the reconciler `ports`.
+  void start_watching(TaskRunner& runner);
+
+  /// The first driver that takes the port. Errors: Unsupported.
+  Result<Binding> bind(const PortContext& context) const;
+  Result<void> precommit(store::Txn& txn, const Change& change) const;
+
+  /// Returns when every driver holds the resource as it was at `least` or later; true when one of
+  /// them holds it at all. Blocks on drivers. Errors: the first driver's.
+  Result<bool> tell(Change::Kind kind, const std::string& id, store::Revision least);
+  /// Network, groups, port: in the order a driver needs to complete a port.
+  Result<void> tell_plugged(const Port& port, store::Revision least);
+  /// The port, then what it was the last to use.
+  Result<void> tell_unplugged(const PortId& id, const std::optional<Port>& port,
+                              store::Revision least);
+
+  /// One pass of the reconciler; true when there is more to do now.
+  Result<bool> pass();
+
+ private:
+  using Key = std::pair<Change::Kind, std::string>;
+  struct Told {
+    bool busy = false;
+    bool failed = false;
+    store::Revision revision = 0;
+    /// Per driver what it was told last; nothing: unknown.
+    std::vector<std::optional<Change>> last;
+  };
+  struct Dirty {
+    std::set<NetworkId> networks;
+    std::set<SecurityGroupId> groups;
+    std::set<PortId> ports;
+  };
+  /// What to write about a port once its driver did it.
+  struct Settled {
+    std::vector<PortId> wired;
+    std::vector<std::pair<NetworkId, bool>> served;  ///< Whether the network is on the host.
+  };
+
+  Result<Change> build(const store::Snapshot& snapshot, const MechanismDriver& driver,
+                       const Key& key) const;
+  Result<store::Revision> tell_now(const Key& key, std::vector<std::optional<Change>>& last);
+  Result<bool> converge();
+  Result<Settled> converge_drivers(store::Revision& revision, std::map<Key, Told>& told);
+  void end_converge(const Result<Settled>& done, store::Revision revision,
+                    std::map<Key, Told> told);
+  Result<bool> collect(store::Revision since, Dirty& dirty, store::Revision& until);
+  Result<void> widen(const store::Snapshot& snapshot, Dirty& dirty) const;
+  Result<void> tell_dirty(const Dirty& dirty, store::Revision until);
+  Result<std::set<SecurityGroupId>> with_remote_groups(
+      const store::Snapshot& snapshot, const std::vector<SecurityGroupId>& groups) const;
+  Result<void> settle(const Settled& settled);
+  void converge_later_locked();
+
+  Engine engine_;
+  Drivers drivers_;
+  std::vector<std::unique_ptr<store::Watch>> watches_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  // Below: guarded by mutex_. Never held across a driver call; `busy` and `converging_` keep order.
+  std::map<Key, Told> told_;
+  bool converging_ = false;
+  bool converged_ = false;        ///< Drivers hold what told_ says, and nothing else.
+  std::size_t active_ = 0;
+  std::uint32_t failures_ = 0;
+  std::optional<store::Revision> since_;
+  MonoTime converge_at_{};
+};
+
+}  // namespace cloudos::network
