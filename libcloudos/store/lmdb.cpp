@@ -1,4 +1,5 @@
 #include <map>
+#include <span>
 
 #include "store/lmdb_commit.hpp"
 #include "store/lmdb_guest.hpp"

@@ -3,7 +3,9 @@
 #include <lmdb.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <fstream>
+#include <map>
 #include <thread>
 
 #include "lmdb_support.hpp"
