@@ -17,7 +17,7 @@ namespace cloudos {
 struct Keypair {
   static constexpr std::string_view kKind = "keypair";
   static constexpr std::uint32_t kSchema = 1;
-  std::string id;             ///< "<user>/<name>"
+  std::string id;             ///< A digest of user and name.
   std::uint64_t generation = 0;
   std::uint64_t number = 0;   ///< Microseconds of its creation: the numeric id that the API shows.
   UserId user;

@@ -1,0 +1,292 @@
+// Servers::create: everything that can be refused is refused here, then one commit.
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "compute/flavors_room.hpp"
+#include "compute/servers_impl.hpp"
+#include "identity/quota.hpp"
+#include "records/table.hpp"
+
+namespace cloudos {
+namespace {
+
+constexpr std::uint64_t kGib = std::uint64_t{1} << 30;
+
+/// An unknown reference in a body is a wrong request, not a missing resource.
+template <class T>
+Result<T> as_reference(Result<T> result) {
+  if (result || result.error().code != ErrorCode::NotFound) return result;
+  return fail(ErrorCode::InvalidArgument, result.error().message, result.error().detail);
+}
+
+Result<void> check_image(const Image& image, const Flavor& flavor) {
+  if (image.status != ImageStatus::Active) {
+    return fail(ErrorCode::InvalidArgument, fmt::format("Image {} is not active.", image.id.value));
+  }
+  switch (image.disk_format) {
+    case DiskFormat::Aki:
+    case DiskFormat::Ari:
+    case DiskFormat::Unset:
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("Image {} is no disk to boot from.", image.id.value));
+    default:
+      break;
+  }
+  if (flavor.ram_mib < image.min_ram_mib) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("Flavor's memory is too small for requested image: {} MiB, the image "
+                            "needs {}.", flavor.ram_mib, image.min_ram_mib));
+  }
+  if (flavor.disk_gib == 0) return Result<void>();
+  const std::uint64_t size = image.virtual_size_bytes.value_or(image.size_bytes.value_or(0));
+  if (flavor.disk_gib < image.min_disk_gib || flavor.disk_gib * kGib < size) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("Flavor's disk is too small for requested image: {} GiB, the image "
+                            "needs {} bytes and at least {} GiB.", flavor.disk_gib, size,
+                            image.min_disk_gib));
+  }
+  return Result<void>();
+}
+
+Result<void> check_spec(const ServerCreate& spec) {
+  CLOUDOS_CHECK(check_name("name", spec.name, 1, limits::kNameChars));
+  if (!spec.description.empty())
+    CLOUDOS_CHECK(check_name("description", spec.description, 0, limits::kDescriptionChars));
+  CLOUDOS_CHECK(compute::check_items("metadata", spec.metadata, false));
+  if (spec.user_data.size() > limits::kUserDataBytes) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("user_data: at most {} characters of base64", limits::kUserDataBytes));
+  }
+  if (!spec.user_data.empty() && !from_base64(spec.user_data))
+    return fail(ErrorCode::InvalidArgument, "user_data: is not base64");
+  if (spec.min_count < 1 || spec.max_count < spec.min_count ||
+      spec.max_count > limits::kServersPerCall) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("min_count and max_count: 1 to {}, min_count at most max_count",
+                            limits::kServersPerCall));
+  }
+  return Result<void>();
+}
+
+/// The networks the caller means when it names none.
+Result<std::vector<ServerNetwork>> only_network(const Networks& networks, const Context& ctx) {
+  CLOUDOS_TRY(const auto seen, networks.networks(ctx));
+  std::vector<ServerNetwork> usable;
+  for (const Network& network : seen) {
+    const bool own = network.project == ctx.project;
+    if ((own || network.shared) && !network.subnets.empty())
+      usable.push_back({network.id, {}, {}});
+  }
+  if (usable.size() > 1) {
+    return fail(ErrorCode::Conflict,
+                "Multiple possible networks found, use a Network ID to be more specific.");
+  }
+  return usable;
+}
+
+class NetworkCheck {
+ public:
+  NetworkCheck(const Networks& networks, const store::Snapshot& snapshot, const Context& ctx,
+               const ServerCreate& spec, const std::vector<SecurityGroupId>& groups)
+      : networks_(networks), snapshot_(snapshot), ctx_(ctx), spec_(spec), groups_(groups) {}
+
+  Result<void> check(const std::vector<ServerNetwork>& wanted) {
+    if (wanted.size() > limits::kServerPorts) {
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("networks: at most {} are possible", limits::kServerPorts));
+    }
+    for (const ServerNetwork& nic : wanted) {
+      CLOUDOS_CHECK(nic.port.empty() ? check_network(nic) : check_port(nic));
+    }
+    return Result<void>();
+  }
+
+ private:
+  Result<void> check_port(const ServerNetwork& nic) {
+    if (spec_.max_count > 1) {
+      return fail(ErrorCode::InvalidArgument,
+                  "Unable to launch multiple instances with a single configured port ID. Please "
+                  "launch your instances one by one with different ports.");
+    }
+    if (!nic.fixed_ip.empty())
+      return fail(ErrorCode::InvalidArgument, "networks: a port brings its own address");
+    CLOUDOS_TRY(const Port port, as_reference(networks_.port(ctx_, nic.port)));
+    if (!ports_.insert(port.id).second)
+      return fail(ErrorCode::InvalidArgument, fmt::format("Port {} is named twice.", port.id.value));
+    if (!port.device_id.empty())
+      return fail(ErrorCode::Conflict, fmt::format("Port {} is still in use.", port.id.value));
+    return Result<void>();
+  }
+
+  Result<void> check_network(const ServerNetwork& nic) {
+    if (!nic.fixed_ip.empty() && spec_.max_count > 1) {
+      return fail(ErrorCode::InvalidArgument,
+                  "Invalid fixed IP Address: one address cannot serve several servers.");
+    }
+    CLOUDOS_TRY(const Network network, as_reference(networks_.network(ctx_, nic.network)));
+    if (network.subnets.empty()) {
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("Network {} requires a subnet in order to boot instances on.",
+                              network.id.value));
+    }
+    // What the network service would refuse later, it says now.
+    PortCreate port;
+    port.network = network.id;
+    if (!nic.fixed_ip.empty()) port.fixed_ips = std::vector<FixedIpRequest>{{{}, nic.fixed_ip}};
+    if (!groups_.empty()) port.security_groups = groups_;
+    auto prepared = as_reference(networks_.prepare_port(snapshot_, ctx_, port));
+    if (prepared) return Result<void>();
+    if (prepared.error().code == ErrorCode::Conflict && !nic.fixed_ip.empty()) {
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("Fixed IP address {} is already in use.", nic.fixed_ip));
+    }
+    return fail(prepared.error());
+  }
+
+  const Networks& networks_;
+  const store::Snapshot& snapshot_;
+  const Context& ctx_;
+  const ServerCreate& spec_;
+  const std::vector<SecurityGroupId>& groups_;
+  std::set<PortId> ports_;
+};
+
+/// "zone" or "zone:host" (":host" alone names any zone). Errors: Forbidden, InvalidArgument.
+Result<void> read_zone(const Hosts& hosts, const Context& ctx, const std::string& text,
+                       Server& server) {
+  if (text.empty()) return Result<void>();
+  const auto parts = split(text, ':');
+  server.zone = parts[0];
+  if (parts.size() > 1) {
+    if (!ctx.is_admin)
+      return fail(ErrorCode::Forbidden, "only administrators may name the host of a server");
+    if (parts.size() > 3 || (parts.size() == 3 && parts[2] != parts[1] && !parts[2].empty()))
+      return fail(ErrorCode::InvalidArgument, "availability_zone: zone, or zone:host");
+    server.wanted_host = parts[1];
+    if (!server.wanted_host.empty()) {
+      CLOUDOS_CHECK(as_reference(hosts.get(ctx, server.wanted_host)));
+    }
+  }
+  if (server.zone.empty()) return Result<void>();
+  CLOUDOS_TRY(const auto zones, hosts.zones(ctx));
+  for (const Hosts::Zone& zone : zones) {
+    if (zone.name == server.zone) return Result<void>();
+  }
+  return fail(ErrorCode::InvalidArgument, "The requested availability zone is not available");
+}
+
+/// One server of a call: the template with its own ids and name.
+struct Planned {
+  Server server;
+  tasks::TaskRecord task;
+};
+
+std::vector<Planned> plan_servers(const Engine& engine, const Context& ctx, const Server& model,
+                                  std::uint32_t count) {
+  std::vector<Planned> plan(count);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    Server& server = plan[i].server;
+    server = model;
+    server.id = engine.ids.make<ServerId>();
+    if (count > 1) server.name = fmt::format("{}-{}", model.name, i + 1);
+    server.host_name = compute::host_name_for(server.name, "server-" + server.id.value);
+    server.launch_index = i;
+    server.task = engine.ids.make<TaskId>();
+    tasks::TaskRecord& task = plan[i].task;
+    task.id = server.task;
+    task.type = "create-server";
+    task.params = {{"server", server.id.value}, {"admin", ctx.is_admin ? "1" : "0"}};
+    task.resource = "server/" + server.id.value;
+    task.project = server.project;
+    task.request_id = ctx.request_id;
+    task.created_at = server.created_at;
+  }
+  return plan;
+}
+
+}  // namespace
+
+Result<std::vector<Server>> Servers::create_many(const Context& ctx, const ServerCreate& spec) {
+  CLOUDOS_CHECK(check_spec(spec));
+  const Engine& engine = impl_->engine;
+  Server model;
+  model.project = ctx.project;
+  model.user = ctx.user;
+  model.name = spec.name;
+  model.description = spec.description;
+  model.metadata = spec.metadata;
+  model.has_user_data = !spec.user_data.empty();
+  model.manual_disk_config = spec.manual_disk_config;
+  model.task_state = ServerTask::Scheduling;
+  model.created_at = model.updated_at = engine.clock.wall();
+  model.reservation = "r-" + engine.ids.hex().substr(24);
+  CLOUDOS_TRY(model.flavor, as_reference(flavors().get(ctx, spec.flavor)));
+  CLOUDOS_TRY(const Image image, as_reference(impl_->images.get(ctx, spec.image)));
+  CLOUDOS_CHECK(check_image(image, model.flavor));
+  model.image = image.id;
+  model.disk_bytes = model.flavor.disk_gib * kGib;
+  if (!spec.key_name.empty()) {
+    const auto pair = keypairs().get(ctx, spec.key_name);
+    if (!pair) return fail(ErrorCode::InvalidArgument, "Invalid key_name provided.");
+    model.key_name = pair->name;
+    model.public_key = pair->public_key;
+  }
+  CLOUDOS_CHECK(read_zone(impl_->hosts, ctx, spec.availability_zone, model));
+  if (spec.networks) {
+    model.networks = *spec.networks;
+  } else {
+    CLOUDOS_TRY(model.networks, only_network(impl_->networks, ctx));
+  }
+  {
+    CLOUDOS_TRY(const auto snapshot, engine.store.snapshot());
+    for (const std::string& name : spec.security_groups) {
+      if (name == "default") {  // What ports get that name no group; it may not be made yet.
+        model.security_group_names.push_back(name);
+        if (spec.security_groups.size() == 1) break;
+      }
+      CLOUDOS_TRY(const auto group,
+                  as_reference(impl_->networks.find_group(*snapshot, ctx, name)));
+      model.security_groups.push_back(group.id);
+      if (name != "default") model.security_group_names.push_back(group.name);
+    }
+    if (spec.security_groups.empty()) model.security_group_names = {"default"};
+    CLOUDOS_CHECK(NetworkCheck(impl_->networks, *snapshot, ctx, spec, model.security_groups)
+                      .check(model.networks));
+  }
+
+  const auto plan = plan_servers(engine, ctx, model, spec.max_count);
+  std::uint32_t count = spec.max_count;
+  for (;; --count) {
+    const auto written = engine.store.transact([&](store::Txn& txn) -> Result<void> {
+      for (std::uint32_t i = 0; i < count; ++i) {
+        Server server = plan[i].server;
+        const Flavor& flavor = server.flavor;
+        CLOUDOS_CHECK(Quota::reserve(txn, server.project, "servers", 1));
+        CLOUDOS_CHECK(Quota::reserve(txn, server.project, "cores", flavor.vcpus));
+        CLOUDOS_CHECK(Quota::reserve(txn, server.project, "ram_mib",
+                                     static_cast<std::int64_t>(flavor.ram_mib)));
+        CLOUDOS_CHECK(impl_->images.pin(txn, server.image, impl_->holder_of(server.id)));
+        if (server.has_user_data) txn.put(compute::user_data_key(server.id), spec.user_data);
+        CLOUDOS_CHECK(records::insert(txn, server));
+        CLOUDOS_CHECK(tasks::enqueue(txn, plan[i].task));
+      }
+      return Result<void>();
+    });
+    if (written) break;
+    if (written.error().code != ErrorCode::QuotaExceeded || count <= spec.min_count)
+      return fail(written.error());
+  }
+  engine.runner.wake();
+  std::vector<Server> servers;
+  for (std::uint32_t i = 0; i < count; ++i) servers.push_back(plan[i].server);
+  return servers;
+}
+
+Result<Server> Servers::create(const Context& ctx, const ServerCreate& spec) {
+  ServerCreate one = spec;
+  one.min_count = one.max_count = 1;
+  CLOUDOS_TRY(auto servers, create_many(ctx, one));
+  return std::move(servers.front());
+}
+
+}  // namespace cloudos

@@ -1,0 +1,211 @@
+// What the steps of several tasks do to a guest and what it stands on.
+#include <system_error>
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "compute/servers_impl.hpp"
+#include "records/table.hpp"
+
+namespace cloudos {
+namespace compute {
+
+ServerId server_of(const tasks::TaskRecord& task) {
+  const auto id = task.params.find("server");
+  return id == task.params.end() ? ServerId{} : ServerId{id->second};
+}
+
+Context caller_of(const tasks::TaskRecord& task, const Server& server) {
+  Context ctx;
+  ctx.user = server.user;
+  ctx.project = server.project;
+  ctx.roles = {"member", "reader"};
+  const auto admin = task.params.find("admin");
+  ctx.is_admin = admin != task.params.end() && admin->second == "1";
+  if (ctx.is_admin) ctx.roles.insert(ctx.roles.begin(), "admin");
+  ctx.request_id = task.request_id;
+  return ctx;
+}
+
+ServerFault fault_of(std::string_view what, const Error& error, const std::string& host,
+                     WallTime now) {
+  ServerFault fault;
+  fault.message = fmt::format("{}: {}", what, error.message);
+  // Clients show the message in a column: Compute keeps 255 characters of it.
+  while (fault.message.size() > 255 || !utf8_length(fault.message)) fault.message.pop_back();
+  fault.details = error.detail;
+  if (!host.empty()) fault.details = fmt::format("host {}: {}", host, fault.details);
+  fault.created_at = now;
+  return fault;
+}
+
+tasks::StepFunction on_server(Servers::Impl& room, std::string_view step, ServerStep function) {
+  return [&room, step, function = std::move(function)](
+             tasks::StepContext& context) -> Result<tasks::Outcome> {
+    const auto run = [&]() -> Result<tasks::Outcome> {
+      CLOUDOS_TRY(auto snapshot, context.snapshot());
+      auto server = records::get<Server>(*snapshot, server_of(context.task()));
+      snapshot.reset();  // Driver calls follow: a snapshot kept over them would pin pages.
+      if (server) return function(room, context, *server);
+      // Its record is gone: whatever this step would do or undo has been done by a deletion.
+      if (server.error().code == ErrorCode::NotFound) return tasks::Outcome(tasks::Done{});
+      return fail(std::move(server).error());
+    };
+    auto outcome = run();
+    if (!outcome) return fail_in(step, std::move(outcome).error());
+    return outcome;
+  };
+}
+
+Result<void> change_server(store::Txn& txn, const ServerId& id, WallTime now,
+                           const std::function<void(Server&)>& change) {
+  CLOUDOS_TRY(Server server, records::get<Server>(txn, id));
+  change(server);
+  server.updated_at = now;
+  return records::update(txn, server);
+}
+
+}  // namespace compute
+
+Result<std::shared_ptr<hypervisor::Driver>> Servers::Impl::driver_of(
+    const std::string& host) const {
+  const auto driver = settings.drivers.find(host);
+  if (driver != settings.drivers.end()) return driver->second;
+  return fail(ErrorCode::Unavailable, "the host it is on has no hypervisor here", host);
+}
+
+std::filesystem::path Servers::Impl::folder_of(const ServerId& id) const {
+  if (engine.data_dir.empty()) return {};
+  return engine.data_dir / "servers" / id.value;
+}
+
+Result<void> Servers::Impl::plug_ports(const Server& server, tasks::StepContext& step) const {
+  for (std::size_t i = 0; i < server.ports.size(); ++i) {
+    CLOUDOS_TRY(const auto wiring,
+                networks.plug(server.ports[i].port, server.id, server.host));
+    // The next step reads it from the task, so that nothing is asked for twice.
+    step.output(fmt::format("nic.{}", i),
+                fmt::format("{} {} {} {}", wiring.port.value, wiring.mac, wiring.mtu, wiring.tap));
+  }
+  step.output("nics", std::to_string(server.ports.size()));
+  return Result<void>();
+}
+
+Result<void> Servers::Impl::unplug_ports(const Server& server) const {
+  for (const ServerPort& port : server.ports) CLOUDOS_CHECK(networks.unplug(port.port));
+  return Result<void>();
+}
+
+Result<void> Servers::Impl::make_disks(const Server& server) const {
+  const auto folder = folder_of(server.id);
+  CLOUDOS_TRY(const auto driver, driver_of(server.host));
+  if (folder.empty()) return Result<void>();
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    return fail(error == std::errc::no_space_on_device ? ErrorCode::StorageFull
+                                                       : ErrorCode::Unavailable,
+                "the server's folder could not be made", error.message());
+  }
+  CLOUDOS_TRY(const auto base, images.base_file(server.image));
+  hypervisor::DiskSpec disk;
+  disk.path = folder / "disk.qcow2";
+  disk.backing = base.path;
+  disk.backing_format = to_string(base.format);
+  disk.size_bytes = server.disk_bytes;
+  return driver->make_disk(disk);
+}
+
+Result<void> Servers::Impl::remove_disks(const ServerId& id) const {
+  const auto folder = folder_of(id);
+  if (folder.empty()) return Result<void>();
+  std::error_code error;
+  std::filesystem::remove_all(folder, error);
+  if (error) {
+    return fail(ErrorCode::Unavailable, "the server's disks could not be removed",
+                error.message());
+  }
+  return Result<void>();
+}
+
+Result<void> Servers::Impl::boot(const Server& server, tasks::StepContext& step) const {
+  CLOUDOS_TRY(const auto driver, driver_of(server.host));
+  hypervisor::DomainSpec domain;
+  domain.id = server.id;
+  domain.name = server.name;
+  domain.vcpus = server.flavor.vcpus;
+  domain.ram_mib = server.flavor.ram_mib;
+  domain.task = step.task().id.value;
+  if (const auto folder = folder_of(server.id); !folder.empty()) {
+    CLOUDOS_TRY(const auto base, images.base_file(server.image));
+    domain.disks.push_back({folder / "disk.qcow2", base.path, std::string(to_string(base.format)),
+                            server.disk_bytes});
+    domain.console_log = folder / "console.log";
+  }
+  const auto count = parse_unsigned(step.value("nics")).value_or(0);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const auto parts = split(step.value(fmt::format("nic.{}", i)), ' ');
+    if (parts.size() != 4) return fail(ErrorCode::Internal, "the wiring of a port is not known");
+    hypervisor::NicSpec nic;
+    nic.port = PortId{std::string(parts[0])};
+    nic.mac = parts[1];
+    nic.mtu = static_cast<std::uint32_t>(parse_unsigned(parts[2]).value_or(1500));
+    nic.tap = parts[3];
+    domain.nics.push_back(std::move(nic));
+  }
+  CLOUDOS_CHECK(driver->define(domain));
+  return driver->start(server.id);
+}
+
+Result<void> Servers::Impl::release_ports(store::Txn& txn, const ServerId& id,
+                                          const std::vector<ServerPort>& ports) const {
+  for (const ServerPort& used : ports) {
+    CLOUDOS_CHECK(used.made ? networks.delete_port(txn, used.port)
+                            : networks.detach_port(txn, used.port, id));
+  }
+  return Result<void>();
+}
+
+Result<TaskId> Servers::Impl::begin(const Context& ctx, const ServerId& id, compute::Action action,
+                                    ServerTask task_state, std::string_view type,
+                                    tasks::Values params) {
+  {
+    CLOUDOS_TRY(const auto snapshot, engine.store.snapshot());
+    CLOUDOS_CHECK(find(*snapshot, ctx, id));
+  }
+  const WallTime now = engine.clock.wall();
+  tasks::TaskRecord task;
+  task.id = engine.ids.make<TaskId>();
+  task.type = type;
+  task.params = std::move(params);
+  task.params["server"] = id.value;
+  task.resource = "server/" + id.value;
+  task.request_id = ctx.request_id;
+  task.priority = action == compute::Action::Delete ? 0 : 1;
+  task.created_at = now;
+  TaskId running = task.id;
+  CLOUDOS_CHECK(engine.store.transact([&](store::Txn& txn) -> Result<void> {
+    running = task.id;
+    CLOUDOS_TRY(Server server, records::get<Server>(txn, id));
+    CLOUDOS_CHECK(compute::check_action(server, action));
+    if (action == compute::Action::Delete && server.task_state == ServerTask::Deleting) {
+      running = server.task;  // Once is enough.
+      return Result<void>();
+    }
+    tasks::TaskRecord queued = task;
+    queued.project = server.project;
+    queued.params["host"] = server.host;
+    queued.params["waits"] = server.task.value;
+    // Work in progress, or work that got stuck, hands over to us.
+    CLOUDOS_CHECK(tasks::supersede(txn, server.task, task.id));
+    server.task = task.id;
+    server.task_state = task_state;
+    server.updated_at = now;
+    CLOUDOS_CHECK(records::update(txn, server));
+    return tasks::enqueue(txn, std::move(queued));
+  }));
+  engine.runner.wake();
+  return running;
+}
+
+}  // namespace cloudos

@@ -1,0 +1,33 @@
+#pragma once
+#include "cloudos/servers.hpp"
+
+/// What a server may be told to do in which state: pure, table-tested.
+namespace cloudos::compute {
+
+enum class Action : std::uint8_t { Start, Stop, RebootSoft, RebootHard, ChangeMetadata, Delete };
+
+/// Errors: Conflict, saying the action and the state that forbids it.
+/// Source: check_instance_state of the Compute API.
+Result<void> check_action(const Server& server, Action action);
+
+/// What the periodic look at the hypervisor does about a server without work in progress.
+enum class Sync : std::uint8_t {
+  Nothing,
+  Store,        ///< Only the power state is recorded.
+  MarkStopped,  ///< It went off by itself: recorded as stopped.
+  ForceStop,    ///< It runs though it should not: switched off.
+};
+/// `observed`: nothing when the hypervisor has no such domain.
+Sync power_sync(VmState state, PowerState stored, std::optional<PowerState> observed);
+
+std::optional<VmState> parse_vm_state(std::string_view text);
+std::optional<ServerTask> parse_server_task(std::string_view text);
+
+/// A DNS label out of a server's name: "My server.1" -> "my-server-1"; `fallback` if nothing is left.
+std::string host_name_for(std::string_view name, std::string_view fallback);
+
+/// A pattern for names as lists take them: ^ $ . * + ? [a-z] \x; found anywhere in the text.
+/// Bounded: a pattern that would take too long finds nothing.
+bool pattern_found(std::string_view pattern, std::string_view text);
+
+}  // namespace cloudos::compute
