@@ -22,10 +22,6 @@ tl::unexpected<Error> member_not_found(const ImageId& id, const ProjectId& proje
 
 Result<void> switch_status(Images::Impl& impl, const Context& ctx, const ImageId& id,
                            ImageStatus from, ImageStatus to) {
-  if (!ctx.is_admin) {
-    CLOUDOS_CHECK(impl.visible(ctx, id));
-    return fail(ErrorCode::Forbidden, "only admins may deactivate or reactivate an image");
-  }
   CLOUDOS_CHECK(impl.change(ctx, id, [&](Image& image) -> Result<void> {
     if (image.status != from && image.status != to) {
       return fail(ErrorCode::Forbidden,

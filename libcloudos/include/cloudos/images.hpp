@@ -220,8 +220,8 @@ class CLOUDOS_EXPORT Images final {
                                            std::uint64_t offset = 0,
                                            std::uint64_t length = UINT64_MAX) const;
 
-  /// Active -> Deactivated and back; nothing happens to one that is so already. Admins only.
-  /// Errors: NotFound, Forbidden, Conflict (has no data).
+  /// Active -> Deactivated and back; nothing happens to one that is so already.
+  /// Errors: NotFound, Forbidden (not the owner, or the image has no data).
   Result<void> deactivate(const Context& ctx, const ImageId& id);
   Result<void> reactivate(const Context& ctx, const ImageId& id);
 

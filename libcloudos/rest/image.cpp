@@ -1,0 +1,220 @@
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/text.hpp"
+#include "rest/image_codec.hpp"
+
+// Source: Image API v2 reference.
+namespace cloudos::rest {
+namespace {
+
+ImageId image_id(const Call& call) { return ImageId{call.path("image_id")}; }
+
+Response image_response(int status, const Image& image) {
+  JsonWriter w;
+  write_image(w, image);
+  return json_response(status, std::move(w).take());
+}
+
+Result<Response> create_image(Call& call) {
+  CLOUDOS_TRY(const nlohmann::json* body, call.json());
+  CLOUDOS_TRY(const ImageCreate spec, decode_image_create(*body));
+  CLOUDOS_TRY(const Image image, call.cloud.images().create(call.ctx, spec));
+  Response response = image_response(201, image);
+  response.headers.add("Location", call.service_url + "/images/" + image.id.value);
+  return response;
+}
+
+Result<Response> list_images(Call& call) {
+  CLOUDOS_TRY(ImageQuery query, decode_image_query(call));
+  // One more than the page, so that there is a next link only where a next page is.
+  const std::size_t page = query.limit++;
+  CLOUDOS_TRY(auto images, call.cloud.images().list(call.ctx, query));
+  const bool more = images.size() > page;
+  if (more) images.resize(page);
+  const std::string rest = query_without_marker(call);
+  JsonWriter w;
+  w.open().key("images").open_list();
+  for (const Image& image : images) write_image(w, image);
+  w.close_list().member("schema", "/v2/schemas/images");
+  w.member("first", "/v2/images" + (rest.empty() ? "" : "?" + rest));
+  if (more) {
+    w.member("next", fmt::format("/v2/images?{}{}marker={}", rest, rest.empty() ? "" : "&",
+                                 images.back().id.value));
+  }
+  w.close();
+  return json_response(200, std::move(w).take());
+}
+
+Result<Response> show_image(Call& call) {
+  CLOUDOS_TRY(const Image image, call.cloud.images().get(call.ctx, image_id(call)));
+  return image_response(200, image);
+}
+
+std::optional<PatchDialect> patch_dialect(std::string_view content_type) {
+  const std::string_view type = trim(content_type.substr(0, content_type.find(';')));
+  if (equals_ignore_case(type, "application/openstack-images-v2.1-json-patch"))
+    return PatchDialect::V21;
+  if (equals_ignore_case(type, "application/openstack-images-v2.0-json-patch"))
+    return PatchDialect::V20;
+  return std::nullopt;
+}
+
+Result<Response> update_image(Call& call) {
+  const auto dialect = patch_dialect(call.request.headers.get("Content-Type"));
+  if (!dialect) {
+    Response response = status_response(Service::Image, 415,
+                                        "Send application/openstack-images-v2.1-json-patch.",
+                                        call.request);
+    response.headers.add("Accept-Patch", "application/openstack-images-v2.1-json-patch, "
+                                         "application/openstack-images-v2.0-json-patch");
+    return response;
+  }
+  CLOUDOS_TRY(const nlohmann::json* body, call.json());
+  CLOUDOS_TRY(const ImageUpdate changes, decode_image_patch(*body, *dialect));
+  CLOUDOS_TRY(const Image image,
+              call.cloud.images().update(call.ctx, image_id(call), changes));
+  return image_response(200, image);
+}
+
+Result<Response> delete_image(Call& call) {
+  CLOUDOS_CHECK(call.cloud.images().remove(call.ctx, image_id(call)));
+  return empty_response(204);
+}
+
+Result<Response> add_image_tag(Call& call) {
+  CLOUDOS_CHECK(call.cloud.images().add_tag(call.ctx, image_id(call), call.path("tag")));
+  return empty_response(204);
+}
+
+Result<Response> remove_image_tag(Call& call) {
+  CLOUDOS_CHECK(call.cloud.images().remove_tag(call.ctx, image_id(call), call.path("tag")));
+  return empty_response(204);
+}
+
+Result<Response> deactivate_image(Call& call) {
+  CLOUDOS_CHECK(call.cloud.images().deactivate(call.ctx, image_id(call)));
+  return empty_response(204);
+}
+
+Result<Response> reactivate_image(Call& call) {
+  CLOUDOS_CHECK(call.cloud.images().reactivate(call.ctx, image_id(call)));
+  return empty_response(204);
+}
+
+Response member_response(const ImageId& image, const ImageMember& member) {
+  JsonWriter w;
+  write_member(w, image, member);
+  return json_response(200, std::move(w).take());
+}
+
+Result<Response> add_image_member(Call& call) {
+  CLOUDOS_TRY(const nlohmann::json* body, call.json());
+  const Members in(*body, "");
+  CLOUDOS_TRY(const auto project, in.id<ProjectId>("member"));
+  CLOUDOS_TRY(const ImageMember member,
+              call.cloud.images().add_member(call.ctx, image_id(call), project));
+  return member_response(image_id(call), member);
+}
+
+Result<Response> list_image_members(Call& call) {
+  CLOUDOS_TRY(const auto members, call.cloud.images().members(call.ctx, image_id(call)));
+  JsonWriter w;
+  w.open().key("members").open_list();
+  for (const ImageMember& member : members) write_member(w, image_id(call), member);
+  w.close_list().member("schema", "/v2/schemas/members").close();
+  return json_response(200, std::move(w).take());
+}
+
+Result<Response> show_image_member(Call& call) {
+  CLOUDOS_TRY(const auto members, call.cloud.images().members(call.ctx, image_id(call)));
+  for (const ImageMember& member : members)
+    if (member.project.value == call.path("member_id")) return member_response(image_id(call), member);
+  return fail(ErrorCode::NotFound,
+              fmt::format("Image {} has no such member.", image_id(call).value.substr(0, 64)));
+}
+
+Result<Response> update_image_member(Call& call) {
+  CLOUDOS_TRY(const nlohmann::json* body, call.json());
+  const Members in(*body, "");
+  CLOUDOS_TRY(const std::string text, in.text("status"));
+  const auto status = member_status_from(text);
+  if (!status) {
+    return fail(ErrorCode::InvalidArgument, "status must be pending, accepted or rejected");
+  }
+  CLOUDOS_TRY(const ImageMember member,
+              call.cloud.images().set_member_status(
+                  call.ctx, image_id(call), ProjectId{call.path("member_id")}, *status));
+  return member_response(image_id(call), member);
+}
+
+Result<Response> remove_image_member(Call& call) {
+  CLOUDOS_CHECK(call.cloud.images().remove_member(call.ctx, image_id(call),
+                                                  ProjectId{call.path("member_id")}));
+  return empty_response(204);
+}
+
+/// No method of importing is on offer: data comes by PUT.
+Result<Response> import_info(Call&) {
+  JsonWriter w;
+  w.open().key("import-methods").open();
+  w.member("description", "Import methods available.").member("type", "array");
+  w.key("value").open_list().close_list().close().close();
+  return json_response(200, std::move(w).take());
+}
+
+template <std::string (*Make)()>
+Result<Response> show_schema(Call&) {
+  return json_response(200, Make());
+}
+
+}  // namespace
+
+// rest/image_data.cpp
+Result<Response> upload_image_data(Call& call);
+Result<Response> download_image_data(Call& call);
+
+namespace {
+
+constexpr Service kImage = Service::Image;
+constexpr RouteClass kImageCommits = RouteClass::Commits;
+constexpr RouteClass kImageStreams = RouteClass::Streams;
+constexpr Route kImageRoutes[] = {
+    {"POST", "/image/v2/images", create_image, "add_image", kImage, kImageCommits},
+    {"GET", "/image/v2/images", list_images, "get_images", kImage},
+    {"GET", "/image/v2/images/{image_id}", show_image, "get_image", kImage},
+    {"PATCH", "/image/v2/images/{image_id}", update_image, "modify_image", kImage, kImageCommits},
+    {"DELETE", "/image/v2/images/{image_id}", delete_image, "delete_image", kImage, kImageCommits},
+    {"PUT", "/image/v2/images/{image_id}/file", upload_image_data, "upload_image", kImage,
+     kImageStreams},
+    {"GET", "/image/v2/images/{image_id}/file", download_image_data, "download_image", kImage,
+     kImageStreams},
+    {"PUT", "/image/v2/images/{image_id}/tags/{tag}", add_image_tag, "modify_image", kImage,
+     kImageCommits},
+    {"DELETE", "/image/v2/images/{image_id}/tags/{tag}", remove_image_tag, "modify_image", kImage,
+     kImageCommits},
+    {"POST", "/image/v2/images/{image_id}/actions/deactivate", deactivate_image, "deactivate",
+     kImage, kImageCommits},
+    {"POST", "/image/v2/images/{image_id}/actions/reactivate", reactivate_image, "reactivate",
+     kImage, kImageCommits},
+    {"POST", "/image/v2/images/{image_id}/members", add_image_member, "add_member", kImage,
+     kImageCommits},
+    {"GET", "/image/v2/images/{image_id}/members", list_image_members, "get_members", kImage},
+    {"GET", "/image/v2/images/{image_id}/members/{member_id}", show_image_member, "get_member",
+     kImage},
+    {"PUT", "/image/v2/images/{image_id}/members/{member_id}", update_image_member,
+     "modify_member", kImage, kImageCommits},
+    {"DELETE", "/image/v2/images/{image_id}/members/{member_id}", remove_image_member,
+     "delete_member", kImage, kImageCommits},
+    {"GET", "/image/v2/info/import", import_info, "get_image_info", kImage},
+    {"GET", "/image/v2/schemas/image", show_schema<image_schema>, "get_image_schema", kImage},
+    {"GET", "/image/v2/schemas/images", show_schema<images_schema>, "get_image_schema", kImage},
+    {"GET", "/image/v2/schemas/member", show_schema<member_schema>, "get_image_schema", kImage},
+    {"GET", "/image/v2/schemas/members", show_schema<members_schema>, "get_image_schema", kImage},
+};
+
+}  // namespace
+
+std::span<const Route> image_routes() { return kImageRoutes; }
+
+}  // namespace cloudos::rest

@@ -1,0 +1,308 @@
+#include "rest/image_codec.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/text.hpp"
+
+namespace cloudos::rest {
+namespace {
+
+tl::unexpected<Error> wrong_attribute(std::string_view name, std::string_view rule) {
+  return fail(ErrorCode::InvalidArgument, fmt::format("Attribute '{}' must be {}.", name, rule));
+}
+
+Result<void> read_text(std::string_view name, const nlohmann::json& value, std::string& out) {
+  if (value.is_null()) {
+    out.clear();
+    return Result<void>();
+  }
+  if (!value.is_string()) return wrong_attribute(name, "text");
+  out = value.get<std::string>();
+  return Result<void>();
+}
+
+Result<void> read_count(std::string_view name, const nlohmann::json& value, std::uint32_t& out) {
+  const bool fits = value.is_number_integer() && value >= 0 && value <= INT32_MAX;
+  if (!fits) return wrong_attribute(name, fmt::format("a whole number from 0 to {}", INT32_MAX));
+  out = value.get<std::uint32_t>();
+  return Result<void>();
+}
+
+Result<void> read_flag(std::string_view name, const nlohmann::json& value, bool& out) {
+  if (!value.is_boolean()) return wrong_attribute(name, "true or false");
+  out = value.get<bool>();
+  return Result<void>();
+}
+
+Result<void> read_tags(const nlohmann::json& value, std::set<std::string>& out) {
+  if (!value.is_array()) return wrong_attribute("tags", "a list of texts");
+  out.clear();
+  for (const nlohmann::json& tag : value) {
+    if (!tag.is_string()) return wrong_attribute("tags", "a list of texts");
+    out.insert(tag.get<std::string>());
+  }
+  return Result<void>();
+}
+
+/// Null means Unset where the enumeration has one.
+template <class Enum>
+Result<void> read_enum(std::string_view name, const nlohmann::json& value,
+                       std::optional<Enum> (*from)(std::string_view), Enum& out) {
+  if constexpr (requires { Enum::Unset; }) {
+    if (value.is_null()) {
+      out = Enum::Unset;
+      return Result<void>();
+    }
+  }
+  if (!value.is_string()) return wrong_attribute(name, "text");
+  const auto found = from(value.get_ref<const std::string&>());
+  if (!found) return wrong_attribute(name, "one of those that the schema lists");
+  out = *found;
+  return Result<void>();
+}
+
+// The rows differ in the member they set, and updates hold optionals: a reader fills a local, and
+// only what was read well is stored.
+#define CLOUDOS_IMAGE_SETTER(type, target, read)                            \
+  [](const nlohmann::json& value, auto& into) -> Result<void> {             \
+    std::decay_t<type> parsed{};                                            \
+    CLOUDOS_CHECK(read);                                                    \
+    into.target = std::move(parsed);                                        \
+    return Result<void>();                                                  \
+  }
+
+constexpr auto kSetName =
+    CLOUDOS_IMAGE_SETTER(std::string, name, read_text("name", value, parsed));
+constexpr auto kSetProtected =
+    CLOUDOS_IMAGE_SETTER(bool, is_protected, read_flag("protected", value, parsed));
+constexpr auto kSetHidden =
+    CLOUDOS_IMAGE_SETTER(bool, is_hidden, read_flag("os_hidden", value, parsed));
+constexpr auto kSetMinDisk =
+    CLOUDOS_IMAGE_SETTER(std::uint32_t, min_disk_gib, read_count("min_disk", value, parsed));
+constexpr auto kSetMinRam =
+    CLOUDOS_IMAGE_SETTER(std::uint32_t, min_ram_mib, read_count("min_ram", value, parsed));
+constexpr auto kSetTags =
+    CLOUDOS_IMAGE_SETTER(std::set<std::string>, tags, read_tags(value, parsed));
+constexpr auto kSetVisibility = CLOUDOS_IMAGE_SETTER(
+    ImageVisibility, visibility,
+    read_enum("visibility", value, image_visibility_from, parsed));
+constexpr auto kSetDiskFormat = CLOUDOS_IMAGE_SETTER(
+    DiskFormat, disk_format, read_enum("disk_format", value, disk_format_from, parsed));
+constexpr auto kSetContainerFormat = CLOUDOS_IMAGE_SETTER(
+    ContainerFormat, container_format,
+    read_enum("container_format", value, container_format_from, parsed));
+constexpr auto kSetOwner =
+    CLOUDOS_IMAGE_SETTER(ProjectId, owner, read_text("owner", value, parsed.value));
+constexpr auto kSetId = CLOUDOS_IMAGE_SETTER(ImageId, id, read_text("id", value, parsed.value));
+#undef CLOUDOS_IMAGE_SETTER
+
+using Writer = void (*)(JsonWriter&, const Image&);
+std::string image_path(const Image& image) { return "/v2/images/" + image.id.value; }
+
+constexpr Writer kWriteTags = [](JsonWriter& w, const Image& i) {
+  w.open_list();
+  for (const std::string& tag : i.tags) w.value(tag);
+  w.close_list();
+};
+template <class Text>
+void write_or_null(JsonWriter& w, const Text& text) {
+  if (text.empty()) w.null();
+  else w.value(text);
+}
+
+constexpr ImageAttribute kImageAttributeRows[] = {
+    {"id", ImageShape::Uuid, "An identifier for the image",
+     [](JsonWriter& w, const Image& i) { w.value(i.id); }, kSetId, nullptr},
+    {"name", ImageShape::NullableText, "What people call the image; need not be unique",
+     [](JsonWriter& w, const Image& i) { write_or_null(w, i.name); }, kSetName, kSetName},
+    {"status", ImageShape::Status, "Where the image is in its life",
+     [](JsonWriter& w, const Image& i) { w.value(to_string(i.status)); }, nullptr, nullptr},
+    {"visibility", ImageShape::Visibility, "Who may use the image",
+     [](JsonWriter& w, const Image& i) { w.value(to_string(i.visibility)); }, kSetVisibility,
+     kSetVisibility},
+    {"protected", ImageShape::Flag, "Whether the image is safe from deletion",
+     [](JsonWriter& w, const Image& i) { w.value(i.is_protected); }, kSetProtected, kSetProtected},
+    {"os_hidden", ImageShape::Flag, "Whether lists leave the image out",
+     [](JsonWriter& w, const Image& i) { w.value(i.is_hidden); }, kSetHidden, kSetHidden},
+    {"owner", ImageShape::NullableText, "The project that the image belongs to",
+     [](JsonWriter& w, const Image& i) { write_or_null(w, i.owner.value); }, kSetOwner, kSetOwner},
+    {"checksum", ImageShape::Hash, "MD5 of the data",
+     [](JsonWriter& w, const Image& i) { write_or_null(w, i.md5); }, nullptr, nullptr},
+    {"os_hash_algo", ImageShape::Hash, "Algorithm of os_hash_value",
+     [](JsonWriter& w, const Image& i) {
+       write_or_null(w, std::string_view(i.sha512.empty() ? "" : "sha512"));
+     },
+     nullptr, nullptr},
+    {"os_hash_value", ImageShape::Hash, "Digest of the data by os_hash_algo",
+     [](JsonWriter& w, const Image& i) { write_or_null(w, i.sha512); }, nullptr, nullptr},
+    {"size", ImageShape::NullableInteger, "Bytes of the data",
+     [](JsonWriter& w, const Image& i) { w.value(i.size_bytes); }, nullptr, nullptr},
+    {"virtual_size", ImageShape::NullableInteger, "Bytes of the disk that the data describes",
+     [](JsonWriter& w, const Image& i) { w.value(i.virtual_size_bytes); }, nullptr, nullptr},
+    {"container_format", ImageShape::ContainerFormat, "What the data is wrapped in",
+     [](JsonWriter& w, const Image& i) { write_or_null(w, to_string(i.container_format)); },
+     kSetContainerFormat, kSetContainerFormat},
+    {"disk_format", ImageShape::DiskFormat, "How the data describes a disk",
+     [](JsonWriter& w, const Image& i) { write_or_null(w, to_string(i.disk_format)); },
+     kSetDiskFormat, kSetDiskFormat},
+    {"min_disk", ImageShape::Integer, "GiB of disk that a server needs at least",
+     [](JsonWriter& w, const Image& i) { w.value(i.min_disk_gib); }, kSetMinDisk, kSetMinDisk},
+    {"min_ram", ImageShape::Integer, "MiB of memory that a server needs at least",
+     [](JsonWriter& w, const Image& i) { w.value(i.min_ram_mib); }, kSetMinRam, kSetMinRam},
+    {"created_at", ImageShape::Time, "When the image was recorded",
+     [](JsonWriter& w, const Image& i) { w.value(format_time(i.created_at)); }, nullptr, nullptr},
+    {"updated_at", ImageShape::Time, "When the record last changed",
+     [](JsonWriter& w, const Image& i) { w.value(format_time(i.updated_at)); }, nullptr, nullptr},
+    {"tags", ImageShape::Tags, "Words that the image is found by", kWriteTags, kSetTags, kSetTags},
+    {"self", ImageShape::Link, "Where the image is",
+     [](JsonWriter& w, const Image& i) { w.value(image_path(i)); }, nullptr, nullptr},
+    {"file", ImageShape::Link, "Where the data is",
+     [](JsonWriter& w, const Image& i) { w.value(image_path(i) + "/file"); }, nullptr, nullptr},
+    {"schema", ImageShape::Link, "Where this schema is",
+     [](JsonWriter& w, const Image&) { w.value("/v2/schemas/image"); }, nullptr, nullptr},
+};
+
+tl::unexpected<Error> read_only(std::string_view name) {
+  return fail(ErrorCode::Forbidden, fmt::format("Attribute '{}' is read-only.", name));
+}
+
+struct Operation {
+  std::string op, name;
+  const nlohmann::json* value = nullptr;
+};
+
+/// A JSON pointer of one segment, which is all that images have.
+Result<std::string> pointed_name(std::string_view pointer) {
+  std::string name;
+  bool good = pointer.size() > 1 && pointer.front() == '/';
+  for (std::size_t i = 1; good && i < pointer.size(); ++i) {
+    if (pointer[i] == '/') good = false;
+    if (pointer[i] != '~') {
+      name += pointer[i];
+      continue;
+    }
+    const char next = i + 1 < pointer.size() ? pointer[i + 1] : '\0';
+    good = good && (next == '0' || next == '1');
+    name += next == '1' ? '/' : '~';
+    ++i;
+  }
+  if (good) return name;
+  return fail(ErrorCode::InvalidArgument,
+              "Invalid JSON pointer: a path is '/' and the name of an attribute.");
+}
+
+Result<Operation> decode_operation(const nlohmann::json& change, PatchDialect dialect) {
+  constexpr std::array<std::string_view, 3> kVerbs{"add", "replace", "remove"};
+  if (!change.is_object()) {
+    return fail(ErrorCode::InvalidArgument, "Operations must be JSON objects.");
+  }
+  const Members in(change, "operation");
+  Operation operation;
+  std::string pointer;
+  if (dialect == PatchDialect::V21) {
+    CLOUDOS_TRY(operation.op, in.text("op"));
+    CLOUDOS_TRY(pointer, in.text("path"));
+  } else {
+    for (const std::string_view verb : kVerbs) {
+      if (!in.has(verb)) continue;
+      operation.op = verb;
+      CLOUDOS_TRY(pointer, in.text(verb));
+    }
+  }
+  if (std::find(kVerbs.begin(), kVerbs.end(), operation.op) == kVerbs.end()) {
+    return fail(ErrorCode::InvalidArgument, "An operation is one of add, replace, remove.");
+  }
+  CLOUDOS_TRY(operation.name, pointed_name(pointer));
+  operation.value = in.raw("value");
+  if (operation.op != "remove" && operation.value == nullptr) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("Operation '{}' needs a value.", operation.op));
+  }
+  return operation;
+}
+
+Result<void> apply_operation(const Operation& operation, ImageUpdate& changes) {
+  if (const ImageAttribute* attribute = find_image_attribute(operation.name)) {
+    if (attribute->update == nullptr) return read_only(operation.name);
+    if (operation.op == "remove") {
+      return fail(ErrorCode::Forbidden,
+                  fmt::format("Attribute '{}' may not be removed.", operation.name));
+    }
+    return attribute->update(*operation.value, changes);
+  }
+  using Kind = ImagePropertyChange::Kind;
+  ImagePropertyChange change;
+  change.name = operation.name;
+  change.kind = operation.op == "add"       ? Kind::Add
+                : operation.op == "replace" ? Kind::Replace
+                                            : Kind::Remove;
+  if (change.kind != Kind::Remove) {
+    if (!operation.value->is_string()) return wrong_attribute(operation.name, "text");
+    change.value = operation.value->get<std::string>();
+  }
+  changes.properties.push_back(std::move(change));
+  return Result<void>();
+}
+
+}  // namespace
+
+std::span<const ImageAttribute> image_attributes() { return kImageAttributeRows; }
+
+const ImageAttribute* find_image_attribute(std::string_view name) {
+  for (const ImageAttribute& row : kImageAttributeRows)
+    if (row.name == name) return &row;
+  return nullptr;
+}
+
+void write_image(JsonWriter& w, const Image& image) {
+  w.open();
+  for (const auto& [name, value] : image.properties) w.member(name, value);
+  for (const ImageAttribute& row : kImageAttributeRows) {
+    w.key(row.name);
+    row.write(w, image);
+  }
+  w.close();
+}
+
+void write_member(JsonWriter& w, const ImageId& image, const ImageMember& member) {
+  w.open().member("image_id", image).member("member_id", member.project);
+  w.member("status", to_string(member.status));
+  w.member("created_at", format_time(member.created_at));
+  w.member("updated_at", format_time(member.updated_at));
+  w.member("schema", "/v2/schemas/member").close();
+}
+
+Result<ImageCreate> decode_image_create(const nlohmann::json& body) {
+  if (!body.is_object()) {
+    return fail(ErrorCode::InvalidArgument, "The body must be a JSON object.");
+  }
+  ImageCreate spec;
+  for (const auto& [name, value] : body.items()) {
+    if (const ImageAttribute* attribute = find_image_attribute(name)) {
+      if (attribute->create == nullptr) return read_only(name);
+      CLOUDOS_CHECK(attribute->create(value, spec));
+    } else {
+      if (!value.is_string()) return wrong_attribute(name, "text");
+      spec.properties[name] = value.get<std::string>();
+    }
+  }
+  return spec;
+}
+
+Result<ImageUpdate> decode_image_patch(const nlohmann::json& body, PatchDialect dialect) {
+  if (!body.is_array()) {
+    return fail(ErrorCode::InvalidArgument, "The body must be a JSON array of operations.");
+  }
+  ImageUpdate changes;
+  for (const nlohmann::json& change : body) {
+    CLOUDOS_TRY(const Operation operation, decode_operation(change, dialect));
+    CLOUDOS_CHECK(apply_operation(operation, changes));
+  }
+  return changes;
+}
+
+}  // namespace cloudos::rest
