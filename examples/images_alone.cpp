@@ -13,7 +13,7 @@ int main() {
   auto image = images.create(me, {.name = "disk", .disk_format = DiskFormat::Raw, .container_format = ContainerFormat::Bare});
   TextSource good(std::string(1024, 'x'));
   auto active = images.upload(me, image->id, good);
-  std::printf("uploaded: %s\n", active ? active->checksum.c_str() : active.error().message.c_str());
+  std::printf("uploaded: %s\n", active ? active->md5.c_str() : active.error().message.c_str());
   auto second = images.create(me, {.name = "liar", .disk_format = DiskFormat::Raw, .container_format = ContainerFormat::Bare});
   TextSource lie("QFI\xfb" + std::string(1020, '\0'));
   auto refused = images.upload(me, second->id, lie);

@@ -78,7 +78,7 @@ struct HostProgram {
     CHECK(now.locale == locale);
     for (int signal = 1; signal < NSIG; ++signal) {
       CAPTURE(signal);
-      CHECK(now.handlers[signal].sa_handler == handlers[signal].sa_handler);
+      CHECK((now.handlers[signal].sa_handler == handlers[signal].sa_handler));
     }
   }
   mode_t mask;

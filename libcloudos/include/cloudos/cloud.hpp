@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,7 @@ class Networks;
 class Servers;
 class Hosts;
 class Tasks;
+struct RunnerFaults;
 namespace hypervisor { class Driver; }
 namespace network { class MechanismDriver; }
 namespace store { class Store; }
@@ -38,7 +40,7 @@ struct Options {
   std::filesystem::path data_dir;
 
   /// Threads for tasks and timers. 0: none; the host program calls run_pending().
-  unsigned workers = 2;
+  unsigned workers = 4;
 
   Backend hypervisor = Backend::Simulated;
   /// "qemu:///embed" (in the data folder, no daemon) or any libvirt URI. Backend::Real only.
@@ -46,6 +48,8 @@ struct Options {
   /// "auto", "kvm" or "qemu" (TCG). auto: KVM only where the CPU has it and /dev/kvm opens.
   std::string virt_type = "auto";
   Backend network = Backend::Simulated;
+  /// Flat networks: physical network -> bridge that the operator made. Ports are added to it.
+  std::map<std::string, std::string> bridge_mappings;
   /// Names of the simulated hosts; with Backend::Real the one host has the machine's name, or the
   /// first of these.
   std::vector<std::string> host_names;
@@ -67,6 +71,7 @@ struct Options {
   std::shared_ptr<store::Store> store;                   ///< Null: LMDB in data_dir, or memory.
   std::shared_ptr<hypervisor::Driver> hypervisor_driver; ///< Null: by `hypervisor`.
   std::shared_ptr<network::MechanismDriver> mechanism_driver; ///< Null: by `network`.
+  std::shared_ptr<const RunnerFaults> faults;                ///< Test hooks of the task runner.
 };
 
 /// A whole cloud in this process. Several may live in one process, each on its own folder.

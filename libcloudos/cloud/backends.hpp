@@ -1,0 +1,23 @@
+#pragma once
+#include <functional>
+#include <memory>
+
+#include "cloudos/cloud.hpp"
+#include "hypervisor/driver.hpp"
+#include "network/driver.hpp"
+#include "tasks/engine.hpp"
+
+/// Which driver stands behind which option: the one visible table.
+namespace cloudos {
+
+Result<std::shared_ptr<hypervisor::Driver>> open_hypervisor(const Options& options,
+                                                            const Engine& engine);
+
+struct Mechanism {
+  std::shared_ptr<network::MechanismDriver> driver;
+  /// Set when the driver serves metadata to guests: called once, before the first converge.
+  std::function<void(network::MetadataHandler)> serve_metadata;
+};
+Result<Mechanism> open_mechanism(const Options& options, const Engine& engine);
+
+}  // namespace cloudos
