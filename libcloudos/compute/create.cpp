@@ -57,6 +57,7 @@ Result<void> check_spec(const ServerCreate& spec) {
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("user_data: at most {} characters of base64", limits::kUserDataBytes));
   }
+  CLOUDOS_CHECK(compute::check_access_ips(spec.access_ipv4, spec.access_ipv6));
   if (!spec.user_data.empty() && !from_base64(spec.user_data))
     return fail(ErrorCode::InvalidArgument, "user_data: is not base64");
   if (spec.min_count < 1 || spec.max_count < spec.min_count ||
@@ -217,6 +218,8 @@ Result<std::vector<Server>> Servers::create_many(const Context& ctx, const Serve
   model.metadata = spec.metadata;
   model.has_user_data = !spec.user_data.empty();
   model.manual_disk_config = spec.manual_disk_config;
+  model.access_ipv4 = spec.access_ipv4;
+  model.access_ipv6 = spec.access_ipv6;
   model.task_state = ServerTask::Scheduling;
   model.created_at = model.updated_at = engine.clock.wall();
   model.reservation = "r-" + engine.ids.hex().substr(24);

@@ -171,7 +171,8 @@ Result<TaskId> Servers::Impl::begin(const Context& ctx, const ServerId& id, comp
                                     tasks::Values params) {
   {
     CLOUDOS_TRY(const auto snapshot, engine.store.snapshot());
-    CLOUDOS_CHECK(find(*snapshot, ctx, id));
+    CLOUDOS_TRY(const Server server, find(*snapshot, ctx, id));
+    CLOUDOS_CHECK(compute::check_lock(ctx, server));
   }
   const WallTime now = engine.clock.wall();
   tasks::TaskRecord task;

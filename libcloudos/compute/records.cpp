@@ -85,6 +85,10 @@ void fields(codec::FieldVisitor& v, Server& s) {
   v.field({31, "created_at"}, s.created_at);
   v.field({32, "updated_at"}, s.updated_at);
   v.field({33, "launched_at"}, s.launched_at);
+  v.field({34, "access_ipv4"}, s.access_ipv4);
+  v.field({35, "access_ipv6"}, s.access_ipv6);
+  v.field({36, "locked"}, s.locked);
+  v.field({37, "locked_by_admin"}, s.locked_by_admin);
   v.unknown(s.unknown);
 }
 

@@ -3,7 +3,9 @@
 
 #include "base/text.hpp"
 #include "compute/flavors_room.hpp"
+#include "compute/names.hpp"
 #include "compute/servers_impl.hpp"
+#include "identity/quota.hpp"
 #include "records/table.hpp"
 
 namespace cloudos {
@@ -13,29 +15,66 @@ Servers::~Servers() = default;
 Flavors& Servers::flavors() { return *impl_->flavors; }
 Keypairs& Servers::keypairs() { return *impl_->keypairs; }
 
-Result<Server> Servers::rename(const Context& ctx, const ServerId& id,
-                               const std::optional<std::string>& name,
-                               const std::optional<std::string>& description) {
-  if (name) CLOUDOS_CHECK(check_name("name", *name, 1, limits::kNameChars));
-  if (description && !description->empty())
-    CLOUDOS_CHECK(check_name("description", *description, 0, limits::kDescriptionChars));
-  CLOUDOS_CHECK(get(ctx, id));
-  CLOUDOS_CHECK(impl_->engine.store.transact([&](store::Txn& txn) {
-    return compute::change_server(txn, id, impl_->engine.clock.wall(), [&](Server& server) {
-      if (name) server.name = *name;
-      if (description) server.description = *description;
-    });
+Result<Server> Servers::Impl::change(const Context& ctx, const ServerId& id, bool locks_count,
+                                     const std::function<Result<void>(Server&)>& change_record) {
+  {
+    CLOUDOS_TRY(const auto snapshot, engine.store.snapshot());
+    CLOUDOS_CHECK(find(*snapshot, ctx, id));
+  }
+  Server server;
+  CLOUDOS_CHECK(engine.store.transact([&](store::Txn& txn) -> Result<void> {
+    CLOUDOS_TRY(server, records::get<Server>(txn, id));
+    if (locks_count) CLOUDOS_CHECK(compute::check_lock(ctx, server));
+    CLOUDOS_CHECK(change_record(server));
+    server.updated_at = engine.clock.wall();
+    return records::update(txn, server);
   }));
-  return get(ctx, id);
+  CLOUDOS_TRY(const auto snapshot, engine.store.snapshot());
+  Names names(networks);
+  CLOUDOS_CHECK(fill_view(*snapshot, names, server));
+  return server;
+}
+
+Result<Server> Servers::update(const Context& ctx, const ServerId& id,
+                               const ServerUpdate& change) {
+  if (change.name) CLOUDOS_CHECK(check_name("name", *change.name, 1, limits::kNameChars));
+  if (change.description) {
+    CLOUDOS_CHECK(check_name("description", *change.description, 0, limits::kDescriptionChars));
+  }
+  CLOUDOS_CHECK(compute::check_access_ips(change.access_ipv4.value_or(""),
+                                          change.access_ipv6.value_or("")));
+  return impl_->change(ctx, id, true, [&](Server& server) {
+    if (change.name) server.name = *change.name;
+    if (change.description) server.description = *change.description;
+    if (change.access_ipv4) server.access_ipv4 = *change.access_ipv4;
+    if (change.access_ipv6) server.access_ipv6 = *change.access_ipv6;
+    return Result<void>();
+  });
+}
+
+Result<Server> Servers::lock(const Context& ctx, const ServerId& id) {
+  return impl_->change(ctx, id, false, [&](Server& server) {
+    // An administrator's lock is not weakened by a second one.
+    server.locked_by_admin = ctx.is_admin || (server.locked && server.locked_by_admin);
+    server.locked = true;
+    return Result<void>();
+  });
+}
+
+Result<Server> Servers::unlock(const Context& ctx, const ServerId& id) {
+  return impl_->change(ctx, id, false, [&](Server& server) -> Result<void> {
+    if (server.locked_by_admin && !ctx.is_admin)
+      return fail(ErrorCode::Forbidden, "an administrator locked this server");
+    server.locked = server.locked_by_admin = false;
+    return Result<void>();
+  });
 }
 
 Result<Server> Servers::change_metadata(const Context& ctx, const ServerId& id,
                                         const std::map<std::string, std::string>& set,
                                         bool replace, const std::vector<std::string>& unset) {
   CLOUDOS_CHECK(compute::check_items("metadata", set, false));
-  CLOUDOS_CHECK(get(ctx, id));
-  CLOUDOS_CHECK(impl_->engine.store.transact([&](store::Txn& txn) -> Result<void> {
-    CLOUDOS_TRY(Server server, records::get<Server>(txn, id));
+  return impl_->change(ctx, id, true, [&](Server& server) -> Result<void> {
     CLOUDOS_CHECK(compute::check_action(server, compute::Action::ChangeMetadata));
     if (replace) server.metadata.clear();
     for (const auto& [key, value] : set) server.metadata.insert_or_assign(key, value);
@@ -43,11 +82,8 @@ Result<Server> Servers::change_metadata(const Context& ctx, const ServerId& id,
       if (server.metadata.erase(key) == 0)
         return fail(ErrorCode::NotFound, "Metadata item was not found");
     }
-    CLOUDOS_CHECK(compute::check_items("metadata", server.metadata, false));
-    server.updated_at = impl_->engine.clock.wall();
-    return records::update(txn, server);
-  }));
-  return get(ctx, id);
+    return compute::check_items("metadata", server.metadata, false);
+  });
 }
 
 Result<Server> Servers::reset_state(const Context& ctx, const ServerId& id, VmState state) {
@@ -55,9 +91,7 @@ Result<Server> Servers::reset_state(const Context& ctx, const ServerId& id, VmSt
     return fail(ErrorCode::Forbidden, "only administrators may reset a server's state");
   if (state != VmState::Active && state != VmState::Error)
     return fail(ErrorCode::InvalidArgument, "state: active or error");
-  CLOUDOS_CHECK(get(ctx, id));
-  CLOUDOS_CHECK(impl_->engine.store.transact([&](store::Txn& txn) -> Result<void> {
-    CLOUDOS_TRY(Server server, records::get<Server>(txn, id));
+  return impl_->change(ctx, id, false, [&](Server& server) -> Result<void> {
     if (server.task_state != ServerTask::None) {
       return fail(ErrorCode::Conflict,
                   fmt::format("Instance {} is busy: it is in task_state {}", id.value,
@@ -67,10 +101,37 @@ Result<Server> Servers::reset_state(const Context& ctx, const ServerId& id, VmSt
     if (state == VmState::Active && !server.launched_at)
       return fail(ErrorCode::Conflict, fmt::format("Instance {} was never built", id.value));
     server.vm_state = state;
-    server.updated_at = impl_->engine.clock.wall();
-    return records::update(txn, server);
+    return Result<void>();
+  });
+}
+
+Result<std::map<std::string, QuotaLine>> Servers::quota(const Context& ctx,
+                                                        const ProjectId& project) const {
+  if (!ctx.may_see(project))
+    return fail(ErrorCode::Forbidden, "quotas of other projects are for administrators only");
+  CLOUDOS_TRY(const auto snapshot, impl_->engine.store.snapshot());
+  CLOUDOS_TRY(const auto usage, Quota::usage(*snapshot, project));
+  std::map<std::string, QuotaLine> lines;
+  for (const auto& [resource, use] : usage) lines[resource] = {use.limit, use.in_use};
+  return lines;
+}
+
+Result<std::map<std::string, std::int64_t>> Servers::default_quota() const {
+  CLOUDOS_TRY(const auto snapshot, impl_->engine.store.snapshot());
+  return Quota::defaults(*snapshot);
+}
+
+Result<void> Servers::set_quota(
+    const Context& ctx, const ProjectId& project,
+    const std::map<std::string, std::optional<std::int64_t>>& changes) {
+  if (!ctx.is_admin) return fail(ErrorCode::Forbidden, "quotas are set by administrators only");
+  CLOUDOS_CHECK(check_name("project", project.value, 1, limits::kNameChars));
+  CLOUDOS_CHECK(impl_->engine.store.transact([&](store::Txn& txn) -> Result<void> {
+    for (const auto& [resource, limit] : changes)
+      CLOUDOS_CHECK(Quota::set_limit(txn, project, resource, limit));
+    return Result<void>();
   }));
-  return get(ctx, id);
+  return Result<void>();
 }
 
 std::vector<placement::HostSource> host_sources(

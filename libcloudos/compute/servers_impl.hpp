@@ -33,6 +33,11 @@ struct Servers::Impl {
   class Names;
   Result<void> fill_view(const store::Snapshot& snapshot, Names& names, Server& server) const;
 
+  /// Changes a record in one commit and returns it as get() would. Errors: as find; what
+  /// `change_record` returns; Conflict (locked), if `locks_count`.
+  Result<Server> change(const Context& ctx, const ServerId& id, bool locks_count,
+                        const std::function<Result<void>(Server&)>& change_record);
+
   // create.cpp, power.cpp, remove.cpp: the task types.
   tasks::TaskType create_type();
   tasks::TaskType delete_type();

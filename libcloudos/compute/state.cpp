@@ -1,6 +1,6 @@
 #include "compute/state.hpp"
 
-#include <array>
+#include <arpa/inet.h>
 
 #include <fmt/format.h>
 
@@ -119,6 +119,20 @@ std::optional<ServerTask> parse_server_task(std::string_view text) {
     if (to_string(static_cast<ServerTask>(i)) == text) return static_cast<ServerTask>(i);
   }
   return std::nullopt;
+}
+
+Result<void> check_access_ips(const std::string& ipv4, const std::string& ipv6) {
+  in6_addr bytes{};
+  if (!ipv4.empty() && inet_pton(AF_INET, ipv4.c_str(), &bytes) != 1)
+    return fail(ErrorCode::InvalidArgument, "accessIPv4: is no IPv4 address");
+  if (!ipv6.empty() && inet_pton(AF_INET6, ipv6.c_str(), &bytes) != 1)
+    return fail(ErrorCode::InvalidArgument, "accessIPv6: is no IPv6 address");
+  return Result<void>();
+}
+
+Result<void> check_lock(const Context& ctx, const Server& server) {
+  if (!server.locked || ctx.is_admin) return Result<void>();
+  return fail(ErrorCode::Conflict, fmt::format("Instance {} is locked", server.id.value));
 }
 
 std::string host_name_for(std::string_view name, std::string_view fallback) {

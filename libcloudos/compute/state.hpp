@@ -23,6 +23,12 @@ Sync power_sync(VmState state, PowerState stored, std::optional<PowerState> obse
 std::optional<VmState> parse_vm_state(std::string_view text);
 std::optional<ServerTask> parse_server_task(std::string_view text);
 
+/// Each is empty or an address of its family. Errors: InvalidArgument.
+Result<void> check_access_ips(const std::string& ipv4, const std::string& ipv6);
+
+/// Who may act on a locked server. Errors: Conflict.
+Result<void> check_lock(const Context& ctx, const Server& server);
+
 /// A DNS label out of a server's name: "My server.1" -> "my-server-1"; `fallback` if nothing is left.
 std::string host_name_for(std::string_view name, std::string_view fallback);
 

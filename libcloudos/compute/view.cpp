@@ -73,7 +73,12 @@ bool equal_or_any(const std::string& wanted, const std::string& value) {
 
 bool matches_record(const ServerQuery& query, const Server& server) {
   if (!query.name.empty() && !pattern_found(query.name, server.name)) return false;
-  if (!query.status.empty() && !equals_ignore_case(query.status, server.status())) return false;
+  if (!query.statuses.empty() &&
+      std::none_of(query.statuses.begin(), query.statuses.end(), [&](const std::string& status) {
+        return equals_ignore_case(status, server.status());
+      })) {
+    return false;
+  }
   if (query.vm_state && *query.vm_state != server.vm_state) return false;
   if (query.task_state && *query.task_state != server.task_state) return false;
   if (query.power_state && *query.power_state != server.power_state) return false;

@@ -35,6 +35,7 @@ Result<Host> Hosts::Impl::view(const store::Snapshot& snapshot,
   host.zone = record.zone;
   host.enabled = !record.disabled;
   host.disabled_reason = record.disabled_reason;
+  host.forced_down = record.forced_down;
   host.created_at = record.created_at;
   host.facts = record.facts;
   host.servers = usage ? usage->servers : 0;
@@ -44,7 +45,7 @@ Result<Host> Hosts::Impl::view(const store::Snapshot& snapshot,
   if (const auto source = source_of.find(record.name); source != source_of.end()) {
     LockGuard lock(mutex);
     const Answer& answer = answers[source->second];
-    host.up = is_up(answer);
+    host.up = is_up(answer) && !record.forced_down;
     host.seen_at = answer.wall;
     host.facts.disk_free_gib = answer.disk_free_gib;
   }
@@ -129,6 +130,11 @@ Result<Host> Hosts::disable(const Context& ctx, std::string_view id_or_name, std
     host.disabled = true;
     host.disabled_reason = reason;
   });
+}
+
+Result<Host> Hosts::force_down(const Context& ctx, std::string_view id_or_name, bool down) {
+  return impl_->change(ctx, id_or_name,
+                       [&](placement::HostRecord& host) { host.forced_down = down; });
 }
 
 Result<std::vector<Hosts::Zone>> Hosts::zones(const Context& ctx, bool with_hosts) const {

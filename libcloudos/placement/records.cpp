@@ -23,6 +23,7 @@ void fields(codec::FieldVisitor& v, HostRecord& h) {
   v.field({18, "disk_ratio"}, h.disk_ratio);
   v.field({19, "reserved_ram_mib"}, h.reserved_ram_mib);
   v.field({20, "created_at"}, h.created_at);
+  v.field({21, "forced_down"}, h.forced_down);
   v.unknown(h.unknown);
 }
 

@@ -17,6 +17,7 @@ struct HostRecord {
   std::uint64_t number = 0;
   std::string name, zone;
   bool disabled = false;
+  bool forced_down = false;
   std::string disabled_reason;
   HostFacts facts;
   double cpu_ratio = 1.0, ram_ratio = 1.0, disk_ratio = 1.0;

@@ -146,7 +146,8 @@ Result<void> Hosts::Impl::refresh_cache() {
     state.id = record.id;
     state.name = record.name;
     state.zone = record.zone;
-    state.enabled = !record.disabled;
+    // Forced down reads as out of use: liveness is what answers, and changes by itself.
+    state.enabled = !record.disabled && !record.forced_down;
     state.servers = usage ? usage->servers : 0;
     return Result<void>();
   };

@@ -38,6 +38,7 @@ struct Host {
   bool enabled = true;
   std::string disabled_reason;
   bool up = false;                        ///< Its hypervisor answered within the last period.
+  bool forced_down = false;               ///< An administrator says it is down, whatever answers.
   WallTime created_at;
   std::optional<WallTime> seen_at;        ///< Its last answer to this process.
   HostFacts facts;
@@ -60,6 +61,10 @@ class CLOUDOS_EXPORT Hosts final {
   /// Keeps new servers off the host; those on it run on. One commit.
   /// Errors: Forbidden, NotFound, InvalidArgument (reason over 255 characters).
   Result<Host> disable(const Context& ctx, std::string_view id_or_name, std::string reason = {});
+
+  /// Counts the host as down although it answers, or lets its answers count again. One commit.
+  /// Errors: Forbidden, NotFound.
+  Result<Host> force_down(const Context& ctx, std::string_view id_or_name, bool down);
 
   /// An availability zone; hosts are listed for admins only.
   struct Zone {

@@ -98,6 +98,9 @@ struct Server {
   std::string host_zone;                          ///< Of `host` when it was placed.
   TaskId task;                                    ///< Changes it now, or did last.
   std::optional<ServerFault> fault;
+  std::string access_ipv4, access_ipv6;           ///< What the user says it is reached by.
+  bool locked = false;                            ///< Only administrators and who locked it act on it.
+  bool locked_by_admin = false;
   std::string reservation;                        ///< "r-…": servers made by one call share it.
   std::uint32_t launch_index = 0;
   WallTime created_at, updated_at;
@@ -124,15 +127,28 @@ struct ServerCreate {
   std::vector<std::string> security_groups;///< Names or ids; empty: the project's default group.
   std::string availability_zone;           ///< "zone", or, for admins, "zone:host".
   bool manual_disk_config = false;
+  std::string access_ipv4, access_ipv6;
   std::uint32_t min_count = 1;
   std::uint32_t max_count = 1;
+};
+
+/// What changes; absent members stay as they are.
+struct ServerUpdate {
+  std::optional<std::string> name, description;
+  std::optional<std::string> access_ipv4, access_ipv6;  ///< Empty: none.
+};
+
+/// What a project may have of one resource, and has. -1: no limit.
+struct QuotaLine {
+  std::int64_t limit = -1;
+  std::int64_t in_use = 0;
 };
 
 struct ServerQuery {
   bool all_projects = false;               ///< Admins only.
   ProjectId project;                       ///< Admins, with all_projects: this one only.
   std::string name;                        ///< A part of it, or a pattern with ^ . * + ? $ [].
-  std::string status;                      ///< "ACTIVE", …; no case.
+  std::vector<std::string> statuses;       ///< Any of them: "ACTIVE", …; no case. Empty: all.
   std::string image, flavor, host, zone, key_name, user, reservation, ip;
   std::optional<VmState> vm_state;
   std::optional<ServerTask> task_state;
@@ -166,10 +182,12 @@ class CLOUDOS_EXPORT Servers final {
   Result<Server> get(const Context& ctx, const ServerId& id) const;
   /// Errors: InvalidArgument (marker, sort key), TooLarge (too many to sort).
   Result<std::vector<Server>> list(const Context& ctx, const ServerQuery& query = {}) const;
-  /// One commit. Errors: InvalidArgument.
-  Result<Server> rename(const Context& ctx, const ServerId& id,
-                        const std::optional<std::string>& name,
-                        const std::optional<std::string>& description = {});
+  /// One commit. Errors: InvalidArgument, Conflict (locked).
+  Result<Server> update(const Context& ctx, const ServerId& id, const ServerUpdate& change);
+  /// Keeps everybody but administrators and who locked it from changing the server. One commit.
+  Result<Server> lock(const Context& ctx, const ServerId& id);
+  /// Errors: Forbidden (an administrator locked it).
+  Result<Server> unlock(const Context& ctx, const ServerId& id);
   /// Merges `set`, drops `unset` (each must be there), or replaces all. One commit.
   /// Errors: InvalidArgument, QuotaExceeded (over limits::kMetadataItems), NotFound (item),
   /// Conflict (state).
@@ -197,6 +215,18 @@ class CLOUDOS_EXPORT Servers final {
                                      std::optional<std::uint64_t> lines = {}) const;
   /// The base64 text it was made with; empty: none.
   Result<std::string> user_data(const Context& ctx, const ServerId& id) const;
+
+  /// Limits and use of every resource that is counted per project, by the names of Quota
+  /// ("servers", "cores", "ram_mib", "key_pairs", …). Other projects': admins only.
+  /// Errors: Forbidden.
+  Result<std::map<std::string, QuotaLine>> quota(const Context& ctx,
+                                                 const ProjectId& project) const;
+  /// The limits of projects that have none of their own.
+  Result<std::map<std::string, std::int64_t>> default_quota() const;
+  /// Sets limits; nothing returns one to the default. Admins only; one commit.
+  /// Errors: Forbidden, InvalidArgument.
+  Result<void> set_quota(const Context& ctx, const ProjectId& project,
+                         const std::map<std::string, std::optional<std::int64_t>>& limits);
 
   Flavors& flavors();
   Keypairs& keypairs();
