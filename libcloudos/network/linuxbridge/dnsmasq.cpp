@@ -1,0 +1,285 @@
+#include "network/linuxbridge/dnsmasq.hpp"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <thread>
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "network/linuxbridge/fd.hpp"
+#include "network/linuxbridge/names.hpp"
+#include "network/linuxbridge/netns.hpp"
+
+namespace cloudos::network::linuxbridge {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+constexpr std::chrono::seconds kStartPatience{10};
+constexpr std::chrono::seconds kStopPatience{3};
+constexpr std::chrono::milliseconds kStep{2};
+constexpr const char* kFolderSeenAt = "/mnt";
+constexpr std::size_t kComplaintBytes = 2'000;
+
+/// Between fork and exec only calls that are safe there. Never returns.
+[[noreturn]] void become_dnsmasq(int netns, int complaints, const char* folder, char* const* argv) {
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  char* environment[] = {nullptr};
+  const char* failed = nullptr;
+  if (setns(netns, CLONE_NEWNET) != 0) failed = "cannot enter the network namespace\n";
+  // Slave mounts: what the host unmounts is not kept busy by us.
+  if (!failed && (unshare(CLONE_NEWNS) != 0 ||
+                  mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0 ||
+                  mount(folder, kFolderSeenAt, nullptr, MS_BIND, nullptr) != 0)) {
+    failed = "cannot make its mount namespace\n";
+  }
+  if (!failed) {
+    const int null = open("/dev/null", O_RDWR);
+    setsid();
+    if (chdir("/") != 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(complaints, 2) < 0) {
+      failed = "cannot set up its files\n";
+    } else {
+      syscall(SYS_close_range, 3U, ~0U, 0U);
+      execve(argv[0], argv, environment);
+      failed = "cannot be executed\n";
+      complaints = 2;
+    }
+  }
+  const ssize_t written = write(complaints, failed, strlen(failed));
+  _exit(written > 0 ? 127 : 126);
+}
+
+/// Reads until the writer is gone or the time is up.
+std::string read_complaints(int fd, Steady::time_point deadline) {
+  std::string out;
+  std::array<char, 512> chunk{};
+  while (true) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Steady::now());
+    pollfd waiting{fd, POLLIN, 0};
+    const int ready = left.count() <= 0 ? 0 : ::poll(&waiting, 1, static_cast<int>(left.count()));
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready <= 0) return out;
+    const ssize_t got = ::read(fd, chunk.data(), chunk.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return out;
+    if (out.size() < kComplaintBytes) out.append(chunk.data(), static_cast<std::size_t>(got));
+  }
+}
+
+/// The exit status of a child of ours, or nothing when it does not end in time (it is killed then).
+std::optional<int> wait_for_child(pid_t child, Steady::time_point deadline) {
+  int status = 0;
+  while (true) {
+    const pid_t got = ::waitpid(child, &status, WNOHANG);
+    if (got == child) return status;
+    if (got < 0 && errno != EINTR) return 0;  // Reaped by the host program's own handler.
+    if (Steady::now() >= deadline) break;
+    std::this_thread::sleep_for(kStep);
+  }
+  ::kill(child, SIGKILL);
+  ::waitpid(child, &status, 0);
+  return std::nullopt;
+}
+
+/// Address to MAC, from lines of dnsmasq's host file.
+std::map<std::string, std::string> owners_of(const std::string& hosts) {
+  std::map<std::string, std::string> owners;
+  for (const auto line : split(hosts, '\n')) {
+    const auto fields = split(line, ',');
+    if (fields.size() >= 3) owners[std::string(fields[2])] = std::string(fields[0]);
+  }
+  return owners;
+}
+
+/// A lease line ("expiry mac address name client") of an address that now belongs to another MAC.
+bool contradicts(std::string_view lease, const std::map<std::string, std::string>& owners) {
+  const auto fields = split(lease, ' ');
+  if (fields.size() < 3) return false;
+  const auto owner = owners.find(std::string(fields[2]));
+  return owner != owners.end() && owner->second != fields[1];
+}
+
+}  // namespace
+
+Result<Written> replace_file(const std::string& path, const std::string& content) {
+  if (read_small_file(path) == content) return Written::No;
+  const std::string fresh = path + ".new";
+  const auto failed = [&]() -> tl::unexpected<Error> {
+    const int error = errno;
+    ::unlink(fresh.c_str());
+    const bool full = error == ENOSPC || error == EDQUOT;
+    return fail(full ? ErrorCode::StorageFull : ErrorCode::Unavailable,
+                std::string("cannot write a file of the DHCP server: ") + std::strerror(error), path);
+  };
+  Fd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+  if (!file.valid() || ::fchmod(file.get(), 0644) != 0) return failed();
+  for (std::size_t done = 0; done < content.size();) {
+    const ssize_t put = ::write(file.get(), content.data() + done, content.size() - done);
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) return failed();
+    done += static_cast<std::size_t>(put);
+  }
+  if (::rename(fresh.c_str(), path.c_str()) != 0) return failed();
+  return Written::Yes;
+}
+
+std::optional<int> Dnsmasq::pid() const {
+  const auto text = read_small_file(path("dnsmasq.pid"));
+  const auto number = text ? parse_unsigned(trim(*text)) : std::nullopt;
+  if (!number || *number < 2 || *number > 1U << 30) return std::nullopt;
+  const int found = static_cast<int>(*number);
+  return is_ours(found) ? std::optional(found) : std::nullopt;
+}
+
+/// Pids are reused: only a process started with our folder's own file is ours. (A zombie's command
+/// line is empty.)
+bool Dnsmasq::is_ours(int process) const {
+  const auto command = read_small_file(fmt::format("/proc/{}/cmdline", process));
+  if (!command) return false;
+  const std::string mine = "--pid-file=" + path("dnsmasq.pid");
+  for (const auto word : split(*command, '\0')) {
+    if (word == mine) return true;
+  }
+  return false;
+}
+
+/// For when its pid file was lost.
+std::optional<int> Dnsmasq::search() const {
+  DIR* folder = ::opendir("/proc");
+  if (folder == nullptr) return std::nullopt;
+  std::optional<int> found;
+  while (const dirent* entry = ::readdir(folder)) {
+    const auto number = parse_unsigned(entry->d_name);
+    if (number && *number > 1 && is_ours(static_cast<int>(*number))) {
+      found = static_cast<int>(*number);
+      break;
+    }
+  }
+  ::closedir(folder);
+  return found;
+}
+
+bool Dnsmasq::leases_contradict(const std::string& hosts) const {
+  const auto leases = read_small_file(path("leases"));
+  if (!leases || leases->empty()) return false;
+  const auto owners = owners_of(hosts);
+  for (const auto line : split(*leases, '\n')) {
+    if (contradicts(line, owners)) return true;
+  }
+  return false;
+}
+
+Result<void> Dnsmasq::drop_contradicted_leases(const std::string& hosts) const {
+  const auto leases = read_small_file(path("leases"));
+  if (!leases) return Result<void>();
+  const auto owners = owners_of(hosts);
+  std::string kept;
+  for (const auto line : split(*leases, '\n')) {
+    if (!line.empty() && !contradicts(line, owners)) kept.append(line).append("\n");
+  }
+  CLOUDOS_CHECK(replace_file(path("leases"), kept));
+  return Result<void>();
+}
+
+Result<void> Dnsmasq::ensure(const DhcpFiles& files, int netns) {
+  if (::mkdir(folder_.c_str(), 0755) != 0 && errno != EEXIST) {
+    return fail(errno == ENOSPC ? ErrorCode::StorageFull : ErrorCode::Unavailable,
+                std::string("cannot make the DHCP server's folder: ") + std::strerror(errno), folder_);
+  }
+  if (::chmod(folder_.c_str(), 0755) != 0) {
+    return fail(ErrorCode::Unavailable, "cannot open up the DHCP server's folder", folder_);
+  }
+  CLOUDOS_TRY(const auto config, replace_file(path("dnsmasq.conf"), files.config));
+  CLOUDOS_TRY(const auto hosts, replace_file(path("hosts"), files.hosts));
+  CLOUDOS_TRY(const auto options, replace_file(path("options"), files.options));
+  CLOUDOS_TRY(const auto names, replace_file(path("names"), files.names));
+  const auto running = pid();
+  const bool usable = running && config == Written::No &&
+                      same_netns(netns, fmt::format("/proc/{}/ns/net", *running));
+  // dnsmasq would not hand an address to its new owner while the old one's lease lasts.
+  const bool stale = hosts == Written::Yes && leases_contradict(files.hosts);
+  if (usable && !stale) {
+    const bool changed = hosts == Written::Yes || options == Written::Yes || names == Written::Yes;
+    if (changed) ::kill(*running, SIGHUP);
+    return Result<void>();
+  }
+  CLOUDOS_CHECK(stop());
+  CLOUDOS_CHECK(drop_contradicted_leases(files.hosts));
+  return start(netns);
+}
+
+Result<void> Dnsmasq::start(int netns) {
+  std::array<int, 2> ends{-1, -1};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
+    return fail(ErrorCode::Unavailable, "cannot start dnsmasq", std::strerror(errno));
+  }
+  Fd complaints(ends[0]);
+  Fd child_end(ends[1]);
+  std::vector<std::string> words{program_, "--conf-file=" + path("dnsmasq.conf"),
+                                 "--dhcp-leasefile=" + path("leases"),
+                                 "--pid-file=" + path("dnsmasq.pid")};
+  std::vector<char*> argv;
+  for (auto& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  const auto deadline = Steady::now() + kStartPatience;
+  const pid_t child = ::fork();
+  if (child < 0) return fail(ErrorCode::Unavailable, "cannot start dnsmasq", std::strerror(errno));
+  if (child == 0) become_dnsmasq(netns, child_end.get(), folder_.c_str(), argv.data());
+  child_end.reset();
+  // It goes into the background by itself once it serves; the process that we started ends then.
+  std::string said = read_complaints(complaints.get(), deadline);
+  const auto status = wait_for_child(child, deadline);
+  if (status && *status == 0 && pid()) return Result<void>();
+  for (char& c : said) {
+    if (static_cast<unsigned char>(c) < ' ') c = ' ';
+  }
+  return fail(ErrorCode::Unavailable,
+              said.empty() ? "dnsmasq did not start" : "dnsmasq did not start: " + said);
+}
+
+Result<void> Dnsmasq::stop() {
+  auto first = pid();
+  if (!first) first = search();
+  if (!first) return Result<void>();
+  ::kill(*first, SIGTERM);
+  const auto patience = Steady::now() + kStopPatience;
+  while (is_ours(*first)) {
+    if (Steady::now() >= patience) ::kill(*first, SIGKILL);
+    if (Steady::now() >= patience + kStopPatience) {
+      return fail(ErrorCode::Unavailable, "dnsmasq does not end", folder_);
+    }
+    std::this_thread::sleep_for(kStep);
+  }
+  return Result<void>();
+}
+
+Result<void> Dnsmasq::remove() {
+  CLOUDOS_CHECK(stop());
+  for (const auto* file : {"dnsmasq.conf", "hosts", "options", "names", "leases", "dnsmasq.pid",
+                           "dnsmasq.conf.new", "hosts.new", "options.new", "names.new", "leases.new"}) {
+    ::unlink(path(file).c_str());
+  }
+  if (::rmdir(folder_.c_str()) != 0 && errno != ENOENT) {
+    return fail(ErrorCode::Unavailable,
+                std::string("cannot remove the DHCP server's folder: ") + std::strerror(errno), folder_);
+  }
+  return Result<void>();
+}
+
+}  // namespace cloudos::network::linuxbridge

@@ -1,0 +1,58 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cloudos/result.hpp"
+#include "network/driver.hpp"
+
+/// The DHCP and name server of one network: dnsmasq, in the network's namespace.
+///
+/// It outlives our process. It runs as nobody: its files lie in the data folder, which nobody may
+/// enter, so it gets a mount namespace of its own in which they are also visible elsewhere.
+namespace cloudos::network::linuxbridge {
+
+/// What its files hold.
+struct DhcpFiles {
+  std::string config;   ///< A change restarts it …
+  std::string hosts;    ///< … a change of these three only has it read them again.
+  std::string options;
+  std::string names;
+};
+
+/// Writes out a network's plan. Every value is checked: what would break out of its line or field is
+/// left out and named in `rejected`. Errors: InvalidArgument.
+Result<DhcpFiles> render_dhcp(const NetworkPlan& network, const std::string& device,
+                              std::vector<std::string>& rejected);
+
+/// dnsmasq of the network whose files are in `folder`. One thread at a time.
+class Dnsmasq {
+ public:
+  /// `program` is its absolute path; `folder` is ours alone and absolute.
+  Dnsmasq(std::string program, std::string folder)
+      : program_(std::move(program)), folder_(std::move(folder)) {}
+  /// Makes it run in the namespace with these files: starts, restarts or reloads only as needed.
+  /// Returns once it serves. Errors: Unavailable, StorageFull.
+  Result<void> ensure(const DhcpFiles& files, int netns);
+  /// Ends it and removes its files. Success when it is gone already.
+  Result<void> remove();
+  /// Its process, when it is alive and really ours.
+  std::optional<int> pid() const;
+
+ private:
+  Result<void> start(int netns);
+  Result<void> stop();
+  bool is_ours(int pid) const;
+  std::optional<int> search() const;
+  bool leases_contradict(const std::string& hosts) const;
+  Result<void> drop_contradicted_leases(const std::string& hosts) const;
+  std::string path(std::string_view file) const { return folder_ + "/" + std::string(file); }
+  std::string program_, folder_;
+};
+
+/// Replaces a file as a whole: readers see the old or the new one. Readable by everyone who can get
+/// there. Returns whether anything was written. Errors: StorageFull, Unavailable.
+enum class Written : bool { No, Yes };
+Result<Written> replace_file(const std::string& path, const std::string& content);
+
+}  // namespace cloudos::network::linuxbridge

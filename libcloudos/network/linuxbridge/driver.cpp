@@ -1,0 +1,364 @@
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "base/mutex.hpp"
+#include "network/linuxbridge/filter.hpp"
+#include "network/linuxbridge/linuxbridge.hpp"
+#include "network/linuxbridge/names.hpp"
+#include "network/linuxbridge/platform.hpp"
+#include "network/linuxbridge/wires.hpp"
+
+#include <linux/netlink.h>
+
+namespace cloudos::network::linuxbridge {
+namespace {
+
+bool is_our_type(const NetworkPlan& plan) { return plan.type == "local" || plan.type == "flat"; }
+
+/// All failures of a pass as one error: the first with its place, and how many more there were.
+class Failures {
+ public:
+  void add(const std::string& where, const Result<void>& result) {
+    if (result) return;
+    if (count_++ > 0) return;
+    first_ = result.error();
+    first_.message = where + ": " + first_.message;
+  }
+  Result<void> result() const {
+    if (count_ == 0) return Result<void>();
+    Error error = first_;
+    if (count_ > 1) error.message += fmt::format(" (and {} more)", count_ - 1);
+    return fail(std::move(error));
+  }
+
+ private:
+  Error first_;
+  int count_ = 0;
+};
+
+class Driver final : public LinuxBridgeDriver {
+ public:
+  Driver(const LinuxBridgeSettings& settings, const std::string& dnsmasq, Nft nft, Netlink netlink,
+         MetadataHandler handler, Log log)
+      : names_(settings.folder_id), mappings_(settings.physical_bridges),
+        switch_note_(settings.run_dir + "/bridge-filter-was-off"), log_(log),
+        metadata_(std::move(handler), log), filter_(std::move(nft), names_.table()),
+        wires_(names_, {settings.run_dir + "/networks", dnsmasq, settings.physical_bridges},
+               std::move(netlink), metadata_, log),
+        rules_(empty_ruleset(names_)) {}
+
+  std::string_view name() const override { return "linuxbridge"; }
+  Result<void> precommit(store::Txn&, const Change&) override { return Result<void>(); }
+  Result<void> postcommit(const Change& change) override;
+  Result<void> converge(const Plan& plan) override;
+  std::optional<Binding> bind_port(const PortContext& port) const override;
+  void set_metadata_handler(MetadataHandler handler) override {
+    metadata_.set_handler(std::move(handler));
+  }
+
+ private:
+  Result<void> check_start();
+  Result<void> network_changed(const Change& change);
+  Result<void> group_changed(const Change& change);
+  Result<void> port_changed(const Change& change);
+  Result<void> remove_port(const PortId& id);
+  Result<void> wire_port(const PortPlan& plan, const LinkFinder& find);
+  void put_in_filter(const PortPlan& plan, const Link& tap);
+  Result<void> write_filter(const PortPlan* removed = nullptr);
+  Result<void> forget(const Ruleset& before, const std::map<PortId, PortPlan>& ports);
+  bool is_up(const PortPlan& plan) const;
+  void report(const std::vector<std::string>& rejected);
+  void rebuild_rules(const std::map<PortId, Link>& taps);
+  Result<void> clear_host(const std::vector<Link>& links);
+
+  const Names names_;
+  const std::map<std::string, std::string> mappings_;
+  const std::string switch_note_;
+  Log log_;
+  MetadataServer metadata_;
+  Mutex mutex_;
+  Filter filter_ CLOUDOS_GUARDED_BY(mutex_);
+  Wires wires_ CLOUDOS_GUARDED_BY(mutex_);
+  Plan plan_ CLOUDOS_GUARDED_BY(mutex_);          ///< What we were told last.
+  Ruleset rules_ CLOUDOS_GUARDED_BY(mutex_);      ///< What the filter should hold for it.
+  bool started_ CLOUDOS_GUARDED_BY(mutex_) = false;
+  std::map<std::string, std::uint64_t> revisions_ CLOUDOS_GUARDED_BY(mutex_);
+  std::set<std::string> reported_ CLOUDOS_GUARDED_BY(mutex_);
+};
+
+std::optional<Binding> Driver::bind_port(const PortContext& port) const {
+  if (port.vnic_type != "normal") return std::nullopt;
+  const bool flat = port.network_type == "flat" && mappings_.count(port.physical_network) > 0;
+  if (port.network_type != "local" && !flat) return std::nullopt;
+  return Binding{"linuxbridge", "bridge", {{"port_filter", "true"}, {"connectivity", "l2"}}};
+}
+
+void Driver::report(const std::vector<std::string>& rejected) {
+  constexpr std::size_t kMost = 1'000;
+  if (reported_.size() > kMost) reported_.clear();
+  for (const auto& what : rejected) {
+    if (reported_.insert(what).second) log_.warn("left out, which closes: " + what);
+  }
+}
+
+/// Changes may come before the first converge() on a host without anything of ours. On one with
+/// guests they must not: their rules would be replaced by those of the change alone.
+Result<void> Driver::check_start() {
+  if (started_) return Result<void>();
+  CLOUDOS_TRY(const auto there, filter_.present());
+  if (there) {
+    return fail(ErrorCode::Unavailable, "the network driver has not looked at this host yet; try again");
+  }
+  started_ = true;
+  return Result<void>();
+}
+
+Result<void> Driver::postcommit(const Change& change) {
+  LockGuard lock(mutex_);
+  CLOUDOS_CHECK(check_start());
+  const std::string key = std::to_string(static_cast<int>(change.kind)) + change.id;
+  auto& latest = revisions_[key];
+  if (change.revision < latest) return Result<void>();  // Already overtaken by a newer one.
+  latest = change.revision;
+  switch (change.kind) {
+    case Change::Kind::Network: return network_changed(change);
+    case Change::Kind::Group: return group_changed(change);
+    case Change::Kind::Port: return port_changed(change);
+  }
+  return Result<void>();
+}
+
+/// Connections that `before` allowed and the filter no longer does are ended.
+Result<void> Driver::forget(const Ruleset& before, const std::map<PortId, PortPlan>& ports) {
+  const auto tightened = tightened_ports(before, rules_);
+  if (tightened.empty()) return Result<void>();
+  std::set<FlowOwner> owners;
+  for (const auto& [id, port] : ports) {
+    if (tightened.count(names_.brief(id.value)) == 0) continue;
+    const auto network = wires_.filter_network(port.network);
+    for (const auto& address : port.addresses) {
+      const auto ip = parse_ip(address);
+      if (ip) owners.insert({network ? network->zone : 0, ip->address});
+    }
+  }
+  return forget_flows(owners);
+}
+
+/// Without networks and ports nothing of ours is on the host, the tables included.
+Result<void> Driver::write_filter(const PortPlan* removed) {
+  const auto old = filter_.applied();
+  if (plan_.networks.empty() && plan_.ports.empty()) {
+    CLOUDOS_CHECK(filter_.remove());
+    restore_bridged_packets(switch_note_);
+    return Result<void>();
+  }
+  CLOUDOS_CHECK(filter_bridged_packets(switch_note_));
+  CLOUDOS_CHECK(filter_.apply(rules_));
+  if (!old) return Result<void>();
+  if (removed != nullptr) return forget(*old, {{removed->id, *removed}});
+  return forget(*old, plan_.ports);
+}
+
+bool Driver::is_up(const PortPlan& plan) const {
+  const auto network = plan_.networks.find(plan.network);
+  return plan.admin_up && network != plan_.networks.end() && network->second.admin_up;
+}
+
+/// A port whose network is not there yet is filtered all the same, as one the host has no part in.
+void Driver::put_in_filter(const PortPlan& plan, const Link& tap) {
+  const auto network = wires_.filter_network(plan.network);
+  std::vector<std::string> rejected;
+  put_port(rules_, names_, {&plan, tap.index, network.value_or(FilterNetwork())}, rejected);
+  report(rejected);
+}
+
+/// The order is what keeps a port closed: a tap that is down and in no bridge, then its rules, and
+/// only then its place in the bridge.
+Result<void> Driver::wire_port(const PortPlan& plan, const LinkFinder& find) {
+  CLOUDOS_TRY(const auto tap, wires_.ensure_tap(plan, find));
+  put_in_filter(plan, tap);
+  CLOUDOS_CHECK(write_filter());
+  return wires_.attach(plan, tap, is_up(plan));
+}
+
+Result<void> Driver::network_changed(const Change& change) {
+  const NetworkId id(change.id);
+  if (change.gone() || !is_our_type(*change.network)) {
+    if (const auto known = wires_.filter_network(id)) {
+      drop_network(rules_, known->bridge, names_.dhcp_outer(id.value));
+    }
+    plan_.networks.erase(id);
+    CLOUDOS_CHECK(wires_.remove_network(id));
+    return write_filter();
+  }
+  plan_.networks[id] = *change.network;
+  const auto find = wires_.ask_kernel();
+  CLOUDOS_CHECK(wires_.ensure_network(*change.network, find));
+  if (const auto network = wires_.filter_network(id)) {
+    drop_network(rules_, network->bridge, names_.dhcp_outer(id.value));
+    put_network(rules_, *network, wires_.dhcp_link(id));
+  }
+  CLOUDOS_CHECK(write_filter());
+  for (const auto& [port_id, port] : plan_.ports) {  // Those that waited for it, or its state.
+    if (port.network == id) CLOUDOS_CHECK(wire_port(port, find));
+  }
+  return Result<void>();
+}
+
+Result<void> Driver::group_changed(const Change& change) {
+  const SecurityGroupId id(change.id);
+  GroupPlan group;  // One that is gone holds nothing, so what still refers to it is closed.
+  group.id = id;
+  if (!change.gone()) {
+    group = *change.group;
+    plan_.groups[id] = group;
+  } else {
+    plan_.groups.erase(id);
+  }
+  std::vector<std::string> rejected;
+  put_group(rules_, names_, group, rejected);
+  report(rejected);
+  return write_filter();
+}
+
+Result<void> Driver::remove_port(const PortId& id) {
+  const auto known = plan_.ports.find(id);
+  PortPlan port;
+  port.id = id;
+  if (known != plan_.ports.end()) port = known->second;
+  // The device first: a tap without rules would be open.
+  CLOUDOS_CHECK(wires_.remove_tap(id, port.tap));
+  drop_port(rules_, names_, id, port.tap);
+  plan_.ports.erase(id);
+  return write_filter(&port);
+}
+
+Result<void> Driver::port_changed(const Change& change) {
+  const PortId id(change.id);
+  if (change.gone()) return remove_port(id);
+  const auto known = plan_.ports.find(id);
+  if (known != plan_.ports.end() && known->second.tap != change.port->tap) {
+    CLOUDOS_CHECK(remove_port(id));
+  }
+  plan_.ports[id] = *change.port;
+  return wire_port(*change.port, wires_.ask_kernel());
+}
+
+/// The rules of the whole plan, as far as its networks and taps are there.
+void Driver::rebuild_rules(const std::map<PortId, Link>& taps) {
+  rules_ = empty_ruleset(names_);
+  std::vector<std::string> rejected;
+  for (const auto& [id, unused] : plan_.networks) {
+    if (const auto network = wires_.filter_network(id)) {
+      put_network(rules_, *network, wires_.dhcp_link(id));
+    }
+  }
+  for (const auto& [id, group] : plan_.groups) put_group(rules_, names_, group, rejected);
+  report(rejected);
+  for (const auto& [id, tap] : taps) put_in_filter(plan_.ports.at(id), tap);
+}
+
+Result<void> Driver::clear_host(const std::vector<Link>& links) {
+  Failures failures;
+  failures.add("removing what is left", wires_.remove_orphans(links, {}, {}));
+  rules_ = empty_ruleset(names_);
+  failures.add("removing the packet filter", filter_.remove());
+  restore_bridged_packets(switch_note_);
+  return failures.result();
+}
+
+Result<void> Driver::converge(const Plan& plan) {
+  LockGuard lock(mutex_);
+  const Plan before = std::exchange(plan_, plan);
+  std::erase_if(plan_.networks, [](const auto& n) { return !is_our_type(n.second); });
+  CLOUDOS_TRY(const auto links, wires_.links());
+  if (plan_.networks.empty() && plan_.ports.empty()) {
+    CLOUDOS_CHECK(clear_host(links));
+    started_ = true;
+    revisions_.clear();
+    return Result<void>();
+  }
+  CLOUDOS_CHECK(filter_bridged_packets(switch_note_));
+  std::map<std::string, Link> by_name;
+  for (const auto& link : links) by_name.emplace(link.name, link);
+  const LinkFinder find = [&](const std::string& device) -> Result<std::optional<Link>> {
+    const auto found = by_name.find(device);
+    return found == by_name.end() ? std::optional<Link>() : std::optional<Link>(found->second);
+  };
+  std::set<std::string> networks;
+  std::set<std::string> ports;
+  for (const auto& [id, unused] : plan_.networks) networks.insert(id.value);
+  for (const auto& [id, unused] : plan_.ports) ports.insert(id.value);
+  Failures failures;
+  failures.add("removing what is left", wires_.remove_orphans(links, networks, ports));
+  for (const auto& [id, network] : plan_.networks) {
+    failures.add("network " + id.value, wires_.ensure_network(network, find));
+  }
+  std::map<PortId, Link> taps;
+  std::set<PortId> failed;
+  for (const auto& [id, port] : plan_.ports) {
+    auto tap = wires_.ensure_tap(port, find);
+    if (tap) {
+      taps.emplace(id, std::move(*tap));
+      continue;
+    }
+    failures.add("port " + id.value, fail(tap.error()));
+    failed.insert(id);
+    // It may be in its bridge from before: its rules have to stay.
+    const auto there = by_name.find(port.tap);
+    if (there != by_name.end() && there->second.alias == names_.alias(id.value)) {
+      taps.emplace(id, there->second);
+    }
+  }
+  rebuild_rules(taps);
+  const auto old = filter_.applied();
+  // Without its rules no port may be let on: what is attached already stays as it is.
+  CLOUDOS_CHECK(filter_.verify(rules_));
+  if (old) failures.add("ending connections", forget(*old, before.ports));
+  for (const auto& [id, tap] : taps) {
+    if (failed.count(id) > 0) continue;
+    const PortPlan& port = plan_.ports.at(id);
+    failures.add("port " + id.value, wires_.attach(port, tap, is_up(port)));
+  }
+  started_ = true;
+  std::erase_if(revisions_, [&](const auto& r) {
+    const std::string id = r.first.substr(1);
+    return networks.count(id) == 0 && ports.count(id) == 0 &&
+           plan_.groups.count(SecurityGroupId(id)) == 0;
+  });
+  return failures.result();
+}
+
+}  // namespace
+}  // namespace cloudos::network::linuxbridge
+
+namespace cloudos::network {
+
+Result<std::shared_ptr<LinuxBridgeDriver>> make_linuxbridge(LinuxBridgeSettings settings,
+                                                            MetadataHandler handler, Log log) {
+  namespace lb = linuxbridge;
+  const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
+  if (settings.folder_id.size() != 8 ||
+      !std::all_of(settings.folder_id.begin(), settings.folder_id.end(), is_hex)) {
+    return fail(ErrorCode::InvalidArgument, "folder_id must be eight hexadecimal digits");
+  }
+  if (settings.run_dir.empty() || settings.run_dir.front() != '/') {
+    return fail(ErrorCode::InvalidArgument, "run_dir must be an absolute path");
+  }
+  for (const auto& [physical, bridge] : settings.physical_bridges) {
+    if (!lb::is_device_name(bridge)) {
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("the bridge of physical network {} is not a device name", physical));
+    }
+  }
+  CLOUDOS_TRY(const auto dnsmasq, lb::probe_platform(settings.dnsmasq,
+                                                     "cloudos_" + settings.folder_id + "_probe"));
+  CLOUDOS_TRY(auto nft, lb::Nft::open());
+  CLOUDOS_TRY(auto netlink, lb::Netlink::open(NETLINK_ROUTE));
+  return std::shared_ptr<LinuxBridgeDriver>(std::make_shared<lb::Driver>(
+      settings, dnsmasq, std::move(nft), std::move(netlink), std::move(handler), std::move(log)));
+}
+
+}  // namespace cloudos::network

@@ -1,0 +1,38 @@
+#pragma once
+#include <map>
+#include <memory>
+#include <string>
+
+#include "cloudos/log.hpp"
+#include "cloudos/result.hpp"
+#include "network/driver.hpp"
+
+namespace cloudos::network {
+
+struct LinuxBridgeSettings {
+  std::string folder_id;  ///< Eight hexadecimal digits: marks everything that is ours on the host.
+  std::string run_dir;    ///< Absolute, existing; holds the DHCP servers' files.
+  std::map<std::string, std::string> physical_bridges;  ///< Physical network to an existing bridge.
+  std::string dnsmasq;    ///< Absolute path; empty: the usual places.
+};
+
+/// The Linux-bridge mechanism driver: one bridge per network, a tap per port, DHCP and metadata in a
+/// namespace per network, security groups by nftables; all by netlink, no command is run.
+///
+/// Thread-safe; calls wait for each other. It works in the network namespace of the thread that
+/// made it. Guests' network goes on when the driver (or its process) ends: the DHCP servers and the
+/// packet filter stay, metadata answers again after the next converge(). A plan without networks
+/// leaves nothing of ours on the host.
+/// Source: Neutron's linuxbridge agent, DHCP agent and iptables firewall driver, for their meaning.
+class LinuxBridgeDriver : public MechanismDriver {
+ public:
+  /// Who answers metadata requests; until it is set they get 503.
+  virtual void set_metadata_handler(MetadataHandler handler) = 0;
+};
+
+/// Checks what the host offers and makes the driver; changes nothing yet.
+/// Errors: InvalidArgument (settings), Unavailable (names everything that is missing).
+Result<std::shared_ptr<LinuxBridgeDriver>> make_linuxbridge(LinuxBridgeSettings settings,
+                                                            MetadataHandler handler, Log log);
+
+}  // namespace cloudos::network

@@ -1,0 +1,49 @@
+#pragma once
+#include <memory>
+#include <string>
+
+#include "cloudos/log.hpp"
+#include "cloudos/result.hpp"
+#include "network/driver.hpp"
+#include "network/linuxbridge/fd.hpp"
+
+/// HTTP at 169.254.169.254:80, for guests.
+namespace cloudos::network::linuxbridge {
+
+/// A listening socket made inside the namespace; it stays in it, whoever accepts from it.
+/// Errors: Unavailable.
+Result<Fd> listen_in_netns(int netns, const std::string& address, std::uint16_t port);
+
+/// Answers metadata requests of all networks from one thread of its own, started with the first.
+///
+/// Who asks is the peer's address on the network whose socket it came by: guests cannot forge it
+/// (the packet filter sees to that), and no header is read. GET and HEAD only; one request a
+/// connection; requests, connections and time are bounded. Thread-safe.
+class MetadataServer {
+ public:
+  MetadataServer(MetadataHandler handler, Log log);
+  ~MetadataServer();
+  MetadataServer(const MetadataServer&) = delete;
+  MetadataServer& operator=(const MetadataServer&) = delete;
+
+  void set_handler(MetadataHandler handler);
+  /// Serves `network` from `listener`, in place of the socket it had. Errors: Unavailable.
+  Result<void> add(const NetworkId& network, Fd listener);
+  /// Once this returns no socket of the network is open here (they would keep its namespace).
+  void remove(const NetworkId& network);
+  bool serves(const NetworkId& network) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// What a request's head asks for: the path, or the status to refuse it with.
+struct MetadataRequest {
+  int refusal = 0;
+  bool head_only = false;
+  std::string path;
+};
+MetadataRequest parse_metadata_request(std::string_view head);
+
+}  // namespace cloudos::network::linuxbridge

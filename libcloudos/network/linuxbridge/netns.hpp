@@ -1,0 +1,33 @@
+#pragma once
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cloudos/result.hpp"
+#include "network/linuxbridge/fd.hpp"
+
+/// Named network namespaces, kept where iproute2 keeps them, so that `ip netns exec NAME` works.
+///
+/// The caller's thread never changes its namespace: a short-lived thread does.
+namespace cloudos::network::linuxbridge {
+
+/// Makes the namespace, or leaves a usable one of that name as it is. Errors: Unavailable.
+Result<void> create_netns(const std::string& name);
+/// Nothing when there is no namespace of that name (a leftover plain file counts as none).
+std::optional<Fd> open_netns(const std::string& name);
+/// Takes the name away; what still runs in it keeps it alive. Success when it is gone already.
+Result<void> remove_netns(const std::string& name);
+std::vector<std::string> list_netns(std::string_view prefix);
+
+/// Runs `work` on a thread of its own inside the namespace and waits for it.
+Result<void> run_in_netns(int netns, const std::function<Result<void>()>& work);
+/// True when both descriptors (or /proc files) are of the same namespace.
+bool same_netns(int netns, const std::string& proc_file);
+
+/// Writes a short value to a /proc/sys file of the calling thread's namespace.
+Result<void> write_sysctl(const std::string& path, std::string_view value);
+std::optional<std::string> read_small_file(const std::string& path);
+
+}  // namespace cloudos::network::linuxbridge

@@ -1,0 +1,367 @@
+#include "network/linuxbridge/ruleset.hpp"
+
+#include <array>
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+
+namespace cloudos::network::linuxbridge {
+namespace {
+
+using Lines = std::vector<std::string>;
+
+// Marks are told apart from other people's by their first byte; the rest is the tap's index, which
+// no two devices of a host share.
+constexpr std::uint32_t kPortMark = 0xc1000000;
+constexpr std::uint32_t kPassedMark = 0xc2000000;
+
+std::uint32_t mark_of(int tap_index) {
+  return kPortMark | (static_cast<std::uint32_t>(tap_index) & 0x00ffffffU);
+}
+
+void put_chain(FilterTable& table, const std::string& name, Lines rules, std::string hook = {}) {
+  table.chains[name] = {std::move(hook), std::make_shared<const Lines>(std::move(rules))};
+}
+
+std::string base_hook(std::string_view hook, int priority) {
+  return fmt::format("type filter hook {} priority {}; policy accept;", hook, priority);
+}
+
+std::string in_quotes(std::string_view name) { return fmt::format("\"{}\"", name); }
+
+Ruleset bridge_stages(Ruleset rules) {
+  auto& t = rules.bridge;
+  t.sets["isolated"] = {false, "type ifname", {}};
+  t.sets["secured"] = {false, "type ifname", {}};
+  t.sets["spoof"] = {true, "type ifname : verdict", {}};
+  t.sets["out_mark"] = {true, "type ifname : mark", {}};
+  const std::string unpassed = fmt::format("ether type {{ ip, ip6 }} meta mark != {:#x} drop",
+                                           kPassedMark);
+  put_chain(t, "prerouting", {"iifname vmap @spoof"}, base_hook("prerouting", -300));
+  put_chain(t, "forward_from",
+            {"iifname @secured " + unpassed, "iifname @secured meta mark set 0",
+             "meta mark set oifname map @out_mark"},
+            base_hook("forward", -200));
+  put_chain(t, "forward_to",
+            {"oifname @secured " + unpassed, "oifname @secured meta mark set 0"},
+            base_hook("forward", 100));
+  put_chain(t, "input",
+            {"iifname @isolated drop", "iifname @secured " + unpassed,
+             "iifname @secured meta mark set 0"},
+            base_hook("input", -200));
+  put_chain(t, "output", {"oifname @isolated drop", "oifname @secured " + unpassed},
+            base_hook("output", 100));
+  return rules;
+}
+
+Ruleset inet_stages(Ruleset rules) {
+  auto& t = rules.inet;
+  t.sets["zones"] = {true, "typeof iifname : ct zone", {}};
+  t.sets["egress_of"] = {true, "type mark : verdict", {}};
+  t.sets["ingress_of"] = {true, "type mark : verdict", {}};
+  t.sets["ingress_at"] = {true, "type ifname . ipv4_addr : verdict", {}};
+  put_chain(t, "passed", {fmt::format("meta mark set {:#x} accept", kPassedMark)});
+  put_chain(t, "egress_start",
+            {"ct state established,related goto passed", "ct state invalid drop",
+             "meta nfproto ipv4 udp sport 68 udp dport 67 goto passed",
+             "meta nfproto ipv6 udp sport 546 udp dport 547 goto passed",
+             "icmpv6 type { 131, 132, 133, 135, 136, 143 } goto passed"});
+  // Offers come from whoever serves DHCP on the network: a guest's own are dropped where it sends.
+  put_chain(t, "ingress_start",
+            {"ct state established,related goto passed", "ct state invalid drop",
+             "meta nfproto ipv4 udp sport 67 udp dport 68 goto passed",
+             "meta nfproto ipv6 udp sport 547 udp dport 546 goto passed",
+             "icmpv6 type { 130, 134, 135, 136 } goto passed"});
+  put_chain(t, "zone", {"ct zone set iifname map @zones"}, base_hook("prerouting", -300));
+  put_chain(t, "egress", {"meta mark vmap @egress_of"}, base_hook("prerouting", -150));
+  put_chain(t, "ingress", {"meta mark vmap @ingress_of", "oifname . ip daddr vmap @ingress_at"},
+            base_hook("forward", -150));
+  put_chain(t, "from_host", {"oifname . ip daddr vmap @ingress_at"}, base_hook("output", 0));
+  return rules;
+}
+
+struct AddressPair {
+  std::string mac;
+  IpPrefix ip;
+};
+
+/// What the port may send as: its own addresses and the allowed pairs.
+std::vector<AddressPair> pairs_of(const PortPlan& port, const std::string& mac,
+                                  std::vector<std::string>& rejected) {
+  std::vector<AddressPair> pairs;
+  for (const auto& address : port.addresses) {
+    if (auto ip = parse_ip(address)) {
+      pairs.push_back({mac, std::move(*ip)});
+    } else {
+      rejected.push_back(fmt::format("port {}: its address is not one", port.id.value));
+    }
+  }
+  for (const auto& [address, pair_mac] : port.allowed_pairs) {
+    auto ip = parse_ip_prefix(address);
+    auto own = pair_mac.empty() ? std::optional(mac) : parse_mac(pair_mac);
+    if (ip && own) {
+      pairs.push_back({std::move(*own), std::move(*ip)});
+    } else {
+      rejected.push_back(fmt::format("port {}: an allowed address pair is not one", port.id.value));
+    }
+  }
+  return pairs;
+}
+
+Lines spoof_rules(const std::vector<AddressPair>& pairs, const std::string& own_mac,
+                  std::uint32_t mark) {
+  std::set<std::string> macs{own_mac};
+  for (const auto& pair : pairs) macs.insert(pair.mac);
+  const std::string take = fmt::format("meta mark set {:#x} return", mark);
+  Lines lines;
+  lines.push_back(fmt::format("ether saddr != {{ {} }} drop", fmt::join(macs, ", ")));
+  for (const auto& mac : macs) {  // An address being probed for has no owner yet.
+    lines.push_back(fmt::format("ether saddr {0} arp saddr ether {0} arp saddr ip 0.0.0.0 return",
+                                mac));
+  }
+  for (const auto& [mac, ip] : pairs) {
+    if (!ip.v6) {
+      lines.push_back(fmt::format("ether saddr {0} arp saddr ether {0} arp saddr ip {1} return", mac,
+                                  ip.text()));
+    }
+  }
+  lines.push_back("ether type arp drop");
+  lines.push_back("ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 " + take);
+  lines.push_back("ether type ip udp sport 67 udp dport 68 drop");
+  lines.push_back("ether type ip6 udp sport 547 udp dport 546 drop");
+  lines.push_back("ether type ip6 icmpv6 type { 134, 137 } drop");
+  lines.push_back("ip6 saddr :: icmpv6 type { 131, 135, 143 } " + take);
+  for (const auto& mac : macs) {
+    lines.push_back(fmt::format("ether saddr {} ip6 saddr {} {}", mac, link_local_of(mac), take));
+  }
+  for (const auto& [mac, ip] : pairs) {
+    lines.push_back(fmt::format("ether saddr {} {} saddr {} {}", mac, ip.v6 ? "ip6" : "ip",
+                                ip.text(), take));
+  }
+  lines.push_back("drop");
+  return lines;
+}
+
+void put_if_absent(FilterTable& table, const std::string& chain) {
+  if (table.chains.count(chain) == 0) put_chain(table, chain, {});
+}
+
+void put_member_sets(Ruleset& rules, const std::string& brief) {
+  rules.inet.sets.try_emplace("m4_" + brief, FilterTable::Set{false, "type ipv4_addr", {}});
+  rules.inet.sets.try_emplace("m6_" + brief, FilterTable::Set{false, "type ipv6_addr", {}});
+}
+
+/// "tcp" … or a number below 256, as nftables takes it.
+std::optional<std::string> protocol_of(const RulePlan& rule) {
+  static constexpr std::array<std::pair<std::string_view, int>, 17> kKnown{{
+      {"icmp", 1}, {"igmp", 2}, {"ipip", 4}, {"tcp", 6}, {"egp", 8}, {"udp", 17}, {"dccp", 33},
+      {"rsvp", 46}, {"gre", 47}, {"esp", 50}, {"ah", 51}, {"ipv6-icmp", 58}, {"icmpv6", 58},
+      {"ospf", 89}, {"pgm", 113}, {"vrrp", 112}, {"sctp", 132}}};
+  std::optional<std::uint64_t> number = parse_unsigned(rule.protocol);
+  for (const auto& [name, value] : kKnown) {
+    if (rule.protocol == name) number = static_cast<std::uint64_t>(value);
+  }
+  if (!number || *number > 255) return std::nullopt;
+  if (*number == 1 && rule.ipv6) number = 58;  // "icmp" of an IPv6 rule means its own.
+  return std::to_string(*number);
+}
+
+std::optional<std::string> ports_match(const RulePlan& rule, const std::string& protocol) {
+  if (!rule.port_min && !rule.port_max) return "";
+  if (!rule.port_min) return std::nullopt;
+  const std::uint32_t low = *rule.port_min;
+  if (protocol == "1" || protocol == "58") {
+    const std::string_view name = protocol == "1" ? "icmp" : "icmpv6";
+    if (low > 255 || rule.port_max.value_or(0) > 255) return std::nullopt;
+    std::string out = fmt::format(" {} type {}", name, low);
+    if (rule.port_max) out += fmt::format(" {} code {}", name, *rule.port_max);
+    return out;
+  }
+  const bool has_ports = protocol == "6" || protocol == "17" || protocol == "33" ||
+                         protocol == "132" || protocol == "136";
+  const std::uint32_t high = rule.port_max.value_or(low);
+  if (!has_ports || low > high || high > 65535) return std::nullopt;
+  return low == high ? fmt::format(" th dport {}", low) : fmt::format(" th dport {}-{}", low, high);
+}
+
+}  // namespace
+
+Ruleset empty_ruleset(const Names& names) {
+  Ruleset rules;
+  rules.table = names.table();
+  return inet_stages(bridge_stages(std::move(rules)));
+}
+
+void put_network(Ruleset& rules, const FilterNetwork& network, const std::string& dhcp_link) {
+  if (!network.isolated) return;
+  rules.inet.sets["zones"].elements[in_quotes(network.bridge)] = std::to_string(network.zone);
+  if (!dhcp_link.empty()) rules.bridge.sets["isolated"].elements[in_quotes(dhcp_link)] = "";
+}
+
+void drop_network(Ruleset& rules, const std::string& bridge, const std::string& dhcp_link) {
+  rules.inet.sets["zones"].elements.erase(in_quotes(bridge));
+  rules.bridge.sets["isolated"].elements.erase(in_quotes(dhcp_link));
+}
+
+void drop_port(Ruleset& rules, const Names& names, const PortId& port, const std::string& tap) {
+  const std::string brief = names.brief(port.value);
+  const std::string device = in_quotes(tap);
+  auto& bridge = rules.bridge.sets;
+  auto& inet = rules.inet.sets;
+  bridge["isolated"].elements.erase(device);
+  bridge["secured"].elements.erase(device);
+  bridge["spoof"].elements.erase(device);
+  bridge["out_mark"].elements.erase(device);
+  for (const auto* map : {"ingress_of", "egress_of", "ingress_at"}) {
+    const std::string target = (map == std::string_view("egress_of") ? "goto e_" : "goto i_") + brief;
+    std::erase_if(inet[map].elements, [&](const auto& e) { return e.second == target; });
+  }
+  rules.bridge.chains.erase("s_" + brief);
+  rules.inet.chains.erase("i_" + brief);
+  rules.inet.chains.erase("e_" + brief);
+}
+
+std::optional<std::string> match_of(const Names& names, const RulePlan& rule) {
+  const std::string_view family = rule.ipv6 ? "ip6" : "ip";
+  std::string out = rule.ipv6 ? "meta nfproto ipv6" : "meta nfproto ipv4";
+  const std::string_view side = rule.ingress ? "saddr" : "daddr";
+  if (!rule.remote_group.empty()) {
+    out += fmt::format(" {} {} @m{}_{}", family, side, rule.ipv6 ? 6 : 4,
+                       names.brief(rule.remote_group.value));
+  } else if (!rule.remote_cidr.empty()) {
+    const auto cidr = parse_ip_prefix(rule.remote_cidr);
+    if (!cidr || cidr->v6 != rule.ipv6) return std::nullopt;
+    if (cidr->length > 0) out += fmt::format(" {} {} {}", family, side, cidr->text());
+  }
+  if (rule.protocol.empty()) {
+    // Ports without a protocol mean nothing; taking it as "any" would open everything.
+    if (rule.port_min || rule.port_max) return std::nullopt;
+    return out;
+  }
+  const auto protocol = protocol_of(rule);
+  if (!protocol) return std::nullopt;
+  const auto ports = ports_match(rule, *protocol);
+  if (!ports) return std::nullopt;
+  return out + " meta l4proto " + *protocol + *ports;
+}
+
+void put_group(Ruleset& rules, const Names& names, const GroupPlan& group,
+               std::vector<std::string>& rejected) {
+  const std::string brief = names.brief(group.id.value);
+  Lines ingress;
+  Lines egress;
+  std::set<std::string> seen;  // Overlapping rules are fine; the same one twice is only slower.
+  for (const auto& rule : group.rules) {
+    const auto match = match_of(names, rule);
+    if (!match) {
+      rejected.push_back(fmt::format("security group {}: a rule makes no sense", group.id.value));
+      continue;
+    }
+    if (!rule.remote_group.empty()) put_member_sets(rules, names.brief(rule.remote_group.value));
+    if (!seen.insert((rule.ingress ? "i " : "e ") + *match).second) continue;
+    (rule.ingress ? ingress : egress).push_back(*match + " goto passed");
+  }
+  put_chain(rules.inet, "gi_" + brief, std::move(ingress));
+  put_chain(rules.inet, "ge_" + brief, std::move(egress));
+  put_member_sets(rules, brief);
+  auto& v4 = rules.inet.sets["m4_" + brief].elements;
+  auto& v6 = rules.inet.sets["m6_" + brief].elements;
+  v4.clear();
+  v6.clear();
+  for (const auto& member : group.members) {
+    const auto ip = parse_ip(member);
+    if (!ip) {
+      rejected.push_back(fmt::format("security group {}: a member is no address", group.id.value));
+      continue;
+    }
+    (ip->v6 ? v6 : v4)[ip->address] = "";
+  }
+}
+
+void put_port(Ruleset& rules, const Names& names, const FilterPort& port,
+              std::vector<std::string>& rejected) {
+  const PortPlan& plan = *port.plan;
+  drop_port(rules, names, plan.id, plan.tap);
+  const std::string tap = in_quotes(plan.tap);
+  if (port.network.isolated) rules.bridge.sets["isolated"].elements[tap] = "";
+  if (!plan.port_security) return;
+
+  const std::string brief = names.brief(plan.id.value);
+  const std::uint32_t mark = mark_of(port.tap_index);
+  const std::string mark_text = fmt::format("{:#x}", mark);
+  Lines ingress{"jump ingress_start"};
+  Lines egress{"jump egress_start"};
+  for (const auto& group : plan.groups) {
+    const std::string group_brief = names.brief(group.value);
+    put_if_absent(rules.inet, "gi_" + group_brief);
+    put_if_absent(rules.inet, "ge_" + group_brief);
+    ingress.push_back("jump gi_" + group_brief);
+    egress.push_back("jump ge_" + group_brief);
+  }
+  ingress.push_back("drop");
+  egress.push_back("drop");
+  put_chain(rules.inet, "i_" + brief, std::move(ingress));
+  put_chain(rules.inet, "e_" + brief, std::move(egress));
+  rules.inet.sets["ingress_of"].elements[mark_text] = "goto i_" + brief;
+  rules.inet.sets["egress_of"].elements[mark_text] = "goto e_" + brief;
+
+  const auto mac = parse_mac(plan.mac);
+  const auto pairs = mac ? pairs_of(plan, *mac, rejected) : std::vector<AddressPair>{};
+  if (mac) {
+    put_chain(rules.bridge, "s_" + brief, spoof_rules(pairs, *mac, mark));
+  } else {
+    rejected.push_back(fmt::format("port {}: its MAC is not one", plan.id.value));
+    put_chain(rules.bridge, "s_" + brief, {"drop"});
+  }
+  rules.bridge.sets["spoof"].elements[tap] = "jump s_" + brief;
+  rules.bridge.sets["out_mark"].elements[tap] = mark_text;
+  rules.bridge.sets["secured"].elements[tap] = "";
+  if (port.network.isolated) return;
+  for (const auto& pair : pairs) {  // What the host itself sends or routes is not bridged.
+    if (pair.ip.v6 || !pair.ip.host()) continue;
+    rules.inet.sets["ingress_at"].elements[in_quotes(port.network.bridge) + " . " + pair.ip.address] =
+        "goto i_" + brief;
+  }
+}
+
+std::set<std::string> tightened_ports(const Ruleset& before, const Ruleset& after) {
+  std::set<std::string> smaller;  // Sets that lost an element …
+  for (const auto& [name, set] : before.inet.sets) {
+    const auto now = after.inet.sets.find(name);
+    const bool member_set = name.rfind("m4_", 0) == 0 || name.rfind("m6_", 0) == 0;
+    if (!member_set) continue;
+    for (const auto& [key, unused] : set.elements) {
+      if (now == after.inet.sets.end() || now->second.elements.count(key) == 0) smaller.insert(name);
+    }
+  }
+  std::set<std::string> lost;  // … and chains that lost a rule, or one of whose sets did.
+  for (const auto& [name, chain] : before.inet.chains) {
+    const auto now = after.inet.chains.find(name);
+    const bool same = now != after.inet.chains.end() && now->second.rules == chain.rules;
+    if (same && smaller.empty()) continue;
+    const std::set<std::string> kept =
+        now == after.inet.chains.end()
+            ? std::set<std::string>{}
+            : std::set<std::string>(now->second.rules->begin(), now->second.rules->end());
+    for (const auto& rule : *chain.rules) {
+      const auto at = rule.find("@m");
+      const bool shrunk = at != std::string::npos &&
+                          smaller.count(rule.substr(at + 1, rule.find(' ', at) - at - 1)) > 0;
+      if (shrunk || kept.count(rule) == 0) lost.insert(name);
+    }
+  }
+  std::set<std::string> ports;
+  if (lost.empty()) return ports;
+  for (const auto& [name, chain] : before.inet.chains) {
+    if (name.rfind("i_", 0) != 0 && name.rfind("e_", 0) != 0) continue;
+    bool touched = lost.count(name) > 0;
+    for (const auto& rule : *chain.rules) {
+      if (rule.rfind("jump ", 0) == 0 && lost.count(rule.substr(5)) > 0) touched = true;
+    }
+    if (touched) ports.insert(name.substr(2));
+  }
+  return ports;
+}
+
+}  // namespace cloudos::network::linuxbridge

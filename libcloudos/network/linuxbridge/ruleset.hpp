@@ -1,0 +1,90 @@
+#pragma once
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "network/driver.hpp"
+#include "network/linuxbridge/names.hpp"
+
+/// The packet filter as a value: what should be in the kernel, written as nftables text, whole or
+/// as the difference to what is there. No I/O.
+///
+/// How a packet meets it. A frame from a guest's tap passes the bridge family's `prerouting`, where
+/// the tap's chain drops what does not carry the port's own addresses and marks the rest with the
+/// port's mark. Bridged IP packets then pass the inet family (br_netfilter), where connection
+/// tracking is: the mark leads to the port's egress chain, and who is accepted is marked "passed".
+/// In the bridge's `forward` only passed packets go on; they get the mark of the port they leave
+/// by, which leads to that port's ingress chain, and have to be "passed" once more. So a packet
+/// that missed a stage (br_netfilter off, a table flushed) is dropped, never let through.
+namespace cloudos::network::linuxbridge {
+
+/// One table: named chains, sets and maps. Lines are shared, so that a copy costs pointers only.
+struct FilterTable {
+  struct Chain {
+    std::string hook;  ///< "type filter hook …;" of a base chain, or empty.
+    std::shared_ptr<const std::vector<std::string>> rules;
+  };
+  struct Set {
+    bool map = false;
+    std::string type;                            ///< "type ifname : verdict"
+    std::map<std::string, std::string> elements; ///< Key to value; values are empty in a set.
+  };
+  std::map<std::string, Chain> chains;
+  std::map<std::string, Set> sets;
+};
+
+struct Ruleset {
+  std::string table;    ///< The name, the same in both families.
+  FilterTable bridge;   ///< Family bridge: spoofing.
+  FilterTable inet;     ///< Family inet: security groups.
+};
+
+/// A network as the filter sees it.
+struct FilterNetwork {
+  std::string bridge;
+  int zone = 0;         ///< Of connection tracking; 0 shares the host's.
+  bool isolated = true; ///< The bridge is ours alone: the host is no part of it.
+};
+
+/// A port whose tap exists.
+struct FilterPort {
+  const PortPlan* plan = nullptr;
+  int tap_index = 0;
+  FilterNetwork network;
+};
+
+/// The tables with nothing in them but the stages.
+Ruleset empty_ruleset(const Names& names);
+/// Adds one network's DHCP link and connection-tracking zone.
+void put_network(Ruleset& rules, const FilterNetwork& network, const std::string& dhcp_link);
+/// Adds (or replaces) a group's chains and member sets. Rules that cannot be written are left out,
+/// which closes; `rejected` says which.
+void put_group(Ruleset& rules, const Names& names, const GroupPlan& group,
+               std::vector<std::string>& rejected);
+/// Adds (or replaces) a port. Groups it names that are not there yet get empty (closed) chains.
+void put_port(Ruleset& rules, const Names& names, const FilterPort& port,
+              std::vector<std::string>& rejected);
+
+/// Takes a port out again. Success when it is not in.
+void drop_port(Ruleset& rules, const Names& names, const PortId& port, const std::string& tap);
+/// Takes a network's zone and DHCP link out again.
+void drop_network(Ruleset& rules, const std::string& bridge, const std::string& dhcp_link);
+
+/// Ports (as Names::brief) that `after` allows less than `before`: their connections have to end.
+std::set<std::string> tightened_ports(const Ruleset& before, const Ruleset& after);
+
+/// One rule as the match part of an nftables rule; nothing when it makes no sense.
+std::optional<std::string> match_of(const Names& names, const RulePlan& rule);
+
+/// Replaces both tables by this, in one transaction.
+std::string render_whole(const Ruleset& rules);
+/// Turns `before` into `after`, in one transaction. Empty when they are the same.
+std::string render_difference(const Ruleset& before, const Ruleset& after);
+/// Removes both tables, in one transaction.
+std::string render_removal(const std::string& table);
+bool same_rules(const Ruleset& a, const Ruleset& b);
+
+}  // namespace cloudos::network::linuxbridge
