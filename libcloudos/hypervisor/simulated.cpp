@@ -222,6 +222,14 @@ std::size_t Simulated::domain_count() const {
       domains_.begin(), domains_.end(), [](const auto& entry) { return !entry.second.foreign; }));
 }
 
+std::vector<ServerId> Simulated::domains() const {
+  LockGuard lock(mutex_);
+  std::vector<ServerId> ids;
+  for (const auto& [id, domain] : domains_)
+    if (!domain.foreign) ids.push_back(id);
+  return ids;
+}
+
 std::size_t Simulated::disk_count() const {
   LockGuard lock(mutex_);
   return disks_.size();

@@ -76,6 +76,7 @@ class Simulated final : public Driver {
   /// What tests look at.
   std::optional<DomainSpec> spec(const ServerId& id) const;
   std::size_t domain_count() const;
+  std::vector<ServerId> domains() const;  ///< As list(), without its faults.
   std::size_t disk_count() const;
   void remove_disk(const std::filesystem::path& path);
 

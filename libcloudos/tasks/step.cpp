@@ -213,10 +213,9 @@ TaskRunner::Impl::Next TaskRunner::Impl::perform(const std::string& id) {
     if (!moved) return call.moved_on() || call.superseded() ? Next{false, std::chrono::milliseconds{0}, std::nullopt, 0} : later;
     if (is_final(call.written().state)) return {true, std::nullopt, std::nullopt, 0};
     if (call.written().state == TaskState::Stuck) {
-      const bool retries = error && is_retryable(error->code);
       log.warn(fmt::format("task {} ({}) is stuck at '{}': {}", id, record.type, record.step,
                            error ? error->message : std::string()));
-      return {true, retries ? std::optional(limits::kStuckRetry) : std::nullopt, std::nullopt, 0};
+      return {true, delay, std::nullopt, 0};
     }
     return {false, delay.value_or(std::chrono::milliseconds{0}), std::nullopt, 0};
   };
@@ -224,12 +223,8 @@ TaskRunner::Impl::Next TaskRunner::Impl::perform(const std::string& id) {
   const bool takes_over = !record.superseded_by.empty() && !record.unwinding;
   if (takes_over && (!at.no_return || record.state == TaskState::Stuck))
     return move({.kind = Event::Kind::Superseded, .no_return = at.no_return}, nullptr, std::nullopt);
-  if (record.state == TaskState::Stuck) {
-    // Only a retryable reason is tried again without being asked.
-    if (!record.error_code || !is_retryable(static_cast<ErrorCode>(*record.error_code)))
-      return {true, std::nullopt, std::nullopt, 0};
+  if (record.state == TaskState::Stuck)
     return move({.kind = Event::Kind::Retry, .unwinding = record.unwinding}, nullptr, std::nullopt);
-  }
 
   const std::string_view name = at.step().name;
   std::optional<Error> injected;
@@ -259,7 +254,9 @@ TaskRunner::Impl::Next TaskRunner::Impl::perform(const std::string& id) {
     const Transition expected = tasks::next_state(record.state, event);
     std::optional<std::chrono::milliseconds> delay;
     if (expected.move == Transition::Move::BackOff) delay = tasks::backoff(record.attempt, random);
-    if (expected.state == TaskState::Stuck && event.retryable) delay = limits::kStuckRetry;
+    // Nothing is stuck for ever: what failed for good today may work once its cause is mended.
+    if (expected.state == TaskState::Stuck)
+      delay = event.retryable ? limits::kStuckRetry : limits::kStuckRetryFinal;
     return move(event, &error, delay);
   }
   if (std::holds_alternative<tasks::Done>(*outcome)) return move(call.done_event(), nullptr, std::nullopt);

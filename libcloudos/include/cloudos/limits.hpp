@@ -58,6 +58,7 @@ inline constexpr std::uint32_t kTaskAttempts = 8;
 inline constexpr std::chrono::milliseconds kBackoffFirst{200};
 inline constexpr std::chrono::milliseconds kBackoffMost{30'000};
 inline constexpr std::chrono::milliseconds kStuckRetry{60'000};  ///< Stuck by a retryable error.
+inline constexpr std::chrono::milliseconds kStuckRetryFinal{600'000};  ///< Stuck by any other.
 inline constexpr std::size_t kHostLanes = 2;
 inline constexpr std::size_t kFinishedTasksKept = 10'000;
 

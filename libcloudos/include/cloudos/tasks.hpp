@@ -21,7 +21,8 @@ enum class TaskState : std::uint8_t {
   Unwinding,  ///< Undoing its steps, last one first.
   Done,       ///< Every step is done.
   Failed,     ///< Unwound clean; `error` says why.
-  Stuck,      ///< Cannot go on by itself: behind its point of no return, or an undo fails for good.
+  Stuck,      ///< Behind its point of no return, or undoing, and failing: tried again every minute
+              ///< (every ten, when the reason does not look like passing), or when asked.
   Parked,     ///< Its type or version is not known to this program; a newer one will run it.
 };
 constexpr bool is_final(TaskState state) {
