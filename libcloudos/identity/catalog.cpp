@@ -56,16 +56,24 @@ Result<void> check_url(const std::string& url) {
   return Result<void>();
 }
 
-Result<void> check_endpoint_ends(store::Txn& txn, const EndpointRecord& record) {
-  const auto unknown = [](std::string_view what, const std::string& id) {
+/// The service must be there; the region is made when it is missing.
+Result<void> check_endpoint_ends(store::Txn& txn, const EndpointRecord& record, WallTime now) {
+  if (!records::get<ServiceRecord>(txn, record.service)) {
     return fail(ErrorCode::InvalidArgument,
-                fmt::format("{}: {} could not be found", what, id.substr(0, 64)));
-  };
-  if (!records::get<ServiceRecord>(txn, record.service))
-    return unknown("service_id", record.service.value);
-  if (!record.region.empty() && !records::get<RegionRecord>(txn, record.region))
-    return unknown("region_id", record.region);
-  return Result<void>();
+                fmt::format("service_id: {} could not be found",
+                            record.service.value.substr(0, 64)));
+  }
+  if (record.region.empty() || records::get<RegionRecord>(txn, record.region))
+    return Result<void>();
+  RegionRecord region;
+  region.id = record.region;
+  region.created_at = now;
+  return records::insert(txn, region);
+}
+
+Result<void> check_region_name(const std::string& region) {
+  if (region.empty()) return Result<void>();
+  return identity::check_title("region", region, limits::kNameChars);
 }
 
 }  // namespace
@@ -254,6 +262,7 @@ Result<Endpoint> Identity::create_endpoint(const Context& ctx, const EndpointCre
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:create_endpoint"));
   CLOUDOS_CHECK(check_interface(spec.interface));
   CLOUDOS_CHECK(check_url(spec.url));
+  CLOUDOS_CHECK(check_region_name(spec.region));
   CLOUDOS_CHECK(identity::check_text("description", spec.description));
   CLOUDOS_CHECK(identity::check_extra(spec.extra));
   EndpointRecord record;
@@ -265,9 +274,9 @@ Result<Endpoint> Identity::create_endpoint(const Context& ctx, const EndpointCre
   record.description = spec.description;
   record.enabled = spec.enabled;
   record.extra = spec.extra;
-  record.created_at = impl_->engine.clock.wall();
+  const WallTime now = record.created_at = impl_->engine.clock.wall();
   CLOUDOS_CHECK(impl_->commit_quietly([&](store::Txn& txn) -> Result<void> {
-    CLOUDOS_CHECK(check_endpoint_ends(txn, record));
+    CLOUDOS_CHECK(check_endpoint_ends(txn, record, now));
     return records::insert(txn, record);
   }));
   return shown_endpoint(record, impl_->settings.public_url);
@@ -306,6 +315,8 @@ Result<Endpoint> Identity::update_endpoint(const Context& ctx, const EndpointId&
   if (with.interface) CLOUDOS_CHECK(check_interface(*with.interface));
   if (with.url) CLOUDOS_CHECK(check_url(*with.url));
   if (with.description) CLOUDOS_CHECK(identity::check_text("description", *with.description));
+  if (with.region) CLOUDOS_CHECK(check_region_name(*with.region));
+  const WallTime now = impl_->engine.clock.wall();
   EndpointRecord after;
   CLOUDOS_CHECK(impl_->commit_quietly([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(auto record, records::get<EndpointRecord>(txn, id));
@@ -316,7 +327,7 @@ Result<Endpoint> Identity::update_endpoint(const Context& ctx, const EndpointId&
     if (with.description) record.description = *with.description;
     if (with.enabled) record.enabled = *with.enabled;
     CLOUDOS_CHECK(identity::apply_extra(record.extra, with.extra));
-    CLOUDOS_CHECK(check_endpoint_ends(txn, record));
+    CLOUDOS_CHECK(check_endpoint_ends(txn, record, now));
     CLOUDOS_CHECK(records::update(txn, record));
     after = std::move(record);
     return Result<void>();

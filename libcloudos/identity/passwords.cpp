@@ -66,6 +66,11 @@ class Passwords::Turn {
   Passwords& gate_;
 };
 
+Passwords::Load Passwords::load() const {
+  const std::lock_guard lock(mutex_);
+  return {running_, waiting_};
+}
+
 Result<void> Passwords::check(std::string_view password) {
   if (password.empty()) return fail(ErrorCode::InvalidArgument, "password: must not be empty");
   if (password.size() > limits::kPasswordBytes) {

@@ -34,13 +34,18 @@ class Passwords final {
   /// Refused before any work. Errors: InvalidArgument.
   static Result<void> check(std::string_view password);
 
+  struct Load {
+    unsigned running = 0, waiting = 0;
+  };
+  Load load() const;
+
  private:
   class Turn;
   std::string salt(unsigned cost);
 
   const unsigned cost_;
   Random& random_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable freed_;
   unsigned running_ = 0, waiting_ = 0;  // Guarded by mutex_.
 };

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/text.hpp"
@@ -35,9 +37,8 @@ Result<void> attach_to_parent(store::Txn& txn, const ProjectRecord& child) {
     return fail(ErrorCode::InvalidArgument, fmt::format("parent_id: {}", why));
   };
   ProjectId above = child.parent;
-  // The domain itself is the first level of the tree.
   for (std::size_t depth = 2; !above.empty(); ++depth) {
-    if (depth >= limits::kProjectDepth)
+    if (depth > limits::kProjectDepth)
       return fail(ErrorCode::Forbidden,
                   fmt::format("projects nest at most {} deep", limits::kProjectDepth));
     const auto parent = records::get<ProjectRecord>(txn, above);
@@ -51,6 +52,16 @@ Result<void> attach_to_parent(store::Txn& txn, const ProjectRecord& child) {
   CLOUDOS_CHECK(records::modify<ProjectRecord>(txn, child.parent,
                                                [](ProjectRecord&) { return Result<void>(); }));
   return Result<void>();
+}
+
+bool tags_match(const std::vector<std::string>& have, const IdentityFilter& filter) {
+  const auto has = [&](const std::string& tag) {
+    return std::find(have.begin(), have.end(), tag) != have.end();
+  };
+  const auto all = [&](const auto& tags) { return std::all_of(tags.begin(), tags.end(), has); };
+  const auto any = [&](const auto& tags) { return std::any_of(tags.begin(), tags.end(), has); };
+  return all(filter.tags) && (filter.tags_any.empty() || any(filter.tags_any)) &&
+         (filter.not_tags.empty() || !all(filter.not_tags)) && !any(filter.not_tags_any);
 }
 
 void change_project(ProjectRecord& r, const IdentityUpdate& with) {
@@ -113,6 +124,7 @@ Result<std::vector<Project>> Identity::list_projects(const Context& ctx,
   spec.matches = [&](const ProjectRecord& r) {
     if (filter.enabled && *filter.enabled != r.enabled) return false;
     if (filter.domain && *filter.domain != r.domain) return false;
+    if (!tags_match(r.tags, filter)) return false;
     return identity::text_matches(filter.text, [&](std::string_view field) {
       if (field == "id") return std::optional(r.id.value);
       if (field == "name") return std::optional(r.name);

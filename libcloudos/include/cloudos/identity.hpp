@@ -158,6 +158,7 @@ struct IdentityFilter {
   std::optional<ServiceId> service;       ///< Endpoints.
   std::optional<std::string> interface;   ///< Endpoints.
   std::optional<std::string> region;      ///< Endpoints.
+  std::vector<std::string> tags, tags_any, not_tags, not_tags_any;  ///< Projects.
   std::vector<TextFilter> text;
   std::string marker;
   std::size_t limit = SIZE_MAX;
@@ -395,6 +396,7 @@ class CLOUDOS_EXPORT Identity final {
   /// Its endpoints go with it.
   Result<void> remove_service(const Context& ctx, const ServiceId& id);
 
+  /// Makes the region where it is missing, as Keystone does.
   Result<Endpoint> create_endpoint(const Context& ctx, const EndpointCreate& spec);
   Result<Endpoint> get_endpoint(const Context& ctx, const EndpointId& id) const;
   Result<std::vector<Endpoint>> list_endpoints(const Context& ctx,

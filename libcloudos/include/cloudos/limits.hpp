@@ -44,7 +44,7 @@ inline constexpr std::size_t kMacAttempts = 8;             ///< MACs drawn until
 // Identity.
 inline constexpr std::size_t kProjectNameChars = 64;  ///< Of domains too.
 inline constexpr std::size_t kProjectTags = 80;
-inline constexpr std::size_t kProjectDepth = 5;       ///< The domain counts as the first level.
+inline constexpr std::size_t kProjectDepth = 5;       ///< Levels of projects below their domain.
 inline constexpr std::size_t kGroupsOfUser = 64;
 inline constexpr std::size_t kRolesOfGrant = 128;    ///< Of one user or group on one target.
 inline constexpr std::size_t kExtraFields = 64;

@@ -1,0 +1,147 @@
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "cloudos/identity.hpp"
+#include "rest/json.hpp"
+#include "rest/router.hpp"
+
+/// The Identity API v3: what its files share. Handlers are named by verb and noun of their route; a
+/// namespace of their own, because every API has services and roles of some kind.
+namespace cloudos::rest::identity_v3 {
+
+// Bodies. `links` begin with Call::service_url.
+void write_user(JsonWriter& w, const User& user, std::string_view service_url);
+void write_group(JsonWriter& w, const Group& group, std::string_view service_url);
+void write_domain(JsonWriter& w, const Domain& domain, std::string_view service_url);
+/// A domain in the shape of a project: is_domain is true.
+void write_domain_project(JsonWriter& w, const Domain& domain, std::string_view service_url);
+void write_project(JsonWriter& w, const Project& project, std::string_view service_url);
+void write_role(JsonWriter& w, const Role& role, std::string_view service_url);
+void write_region(JsonWriter& w, const Region& region, std::string_view service_url);
+void write_service(JsonWriter& w, const CatalogService& service, std::string_view service_url);
+void write_endpoint(JsonWriter& w, const Endpoint& endpoint, std::string_view service_url);
+void write_catalog(JsonWriter& w, const std::vector<CatalogEntry>& catalog);
+/// {"next": null, "previous": null, "self": ...}
+void write_list_links(JsonWriter& w, const Call& call);
+
+/// {"user": {...}}
+template <class T>
+Response one_reply(std::string_view name, const T& thing, const Call& call,
+                   void (*write)(JsonWriter&, const T&, std::string_view), int status = 200) {
+  JsonWriter w;
+  w.open().key(name);
+  write(w, thing, call.service_url);
+  w.close();
+  return json_response(status, std::move(w).take());
+}
+
+/// {"users": [...], "links": {...}}
+template <class T>
+Response list_reply(std::string_view name, const std::vector<T>& things, const Call& call,
+                    void (*write)(JsonWriter&, const T&, std::string_view)) {
+  JsonWriter w;
+  w.open().key(name).open_list();
+  for (const T& thing : things) write(w, thing, call.service_url);
+  w.close_list().key("links");
+  write_list_links(w, call);
+  w.close();
+  return json_response(200, std::move(w).take());
+}
+
+/// The members of `object` that are not among `known`, kept as JSON text.
+ExtraFields read_extra(const nlohmann::json& object, const std::vector<std::string_view>& known);
+ExtraChanges read_extra_changes(const nlohmann::json& object,
+                                const std::vector<std::string_view>& known);
+/// A real boolean, or nothing. Errors: InvalidArgument (Identity takes no "yes").
+Result<std::optional<bool>> read_boolean(const Members& in, std::string_view name);
+/// A member that may be given but not changed. Errors: InvalidArgument.
+Result<void> read_unchanged(const Members& in, std::string_view name, std::string_view value);
+/// Filters of a list: domain_id, enabled, `text` fields with their __contains kin, limit, marker.
+Result<IdentityFilter> read_filter(const Call& call, const std::vector<std::string_view>& text);
+
+// Tokens.
+Result<Response> create_token(Call& call);
+Result<Response> show_token(Call& call);
+Result<Response> revoke_token(Call& call);
+Result<Response> auth_catalog(Call& call);
+Result<Response> auth_projects(Call& call);
+Result<Response> auth_domains(Call& call);
+Result<Response> auth_system(Call& call);
+
+// Users and groups.
+Result<Response> create_user(Call& call);
+Result<Response> list_users(Call& call);
+Result<Response> show_user(Call& call);
+Result<Response> update_user(Call& call);
+Result<Response> delete_user(Call& call);
+Result<Response> change_user_password(Call& call);
+Result<Response> list_user_projects(Call& call);
+Result<Response> list_user_groups(Call& call);
+Result<Response> create_group(Call& call);
+Result<Response> list_groups(Call& call);
+Result<Response> show_group(Call& call);
+Result<Response> update_group(Call& call);
+Result<Response> delete_group(Call& call);
+Result<Response> list_group_users(Call& call);
+Result<Response> add_group_user(Call& call);
+Result<Response> check_group_user(Call& call);
+Result<Response> remove_group_user(Call& call);
+
+// Domains and projects.
+Result<Response> create_domain(Call& call);
+Result<Response> list_domains(Call& call);
+Result<Response> show_domain(Call& call);
+Result<Response> update_domain(Call& call);
+Result<Response> delete_domain(Call& call);
+Result<Response> create_project(Call& call);
+Result<Response> list_projects(Call& call);
+Result<Response> show_project(Call& call);
+Result<Response> update_project(Call& call);
+Result<Response> delete_project(Call& call);
+Result<Response> list_project_tags(Call& call);
+Result<Response> replace_project_tags(Call& call);
+Result<Response> clear_project_tags(Call& call);
+Result<Response> check_project_tag(Call& call);
+Result<Response> add_project_tag(Call& call);
+Result<Response> remove_project_tag(Call& call);
+
+// Roles and assignments.
+Result<Response> create_role(Call& call);
+Result<Response> list_roles(Call& call);
+Result<Response> show_role(Call& call);
+Result<Response> update_role(Call& call);
+Result<Response> delete_role(Call& call);
+Result<Response> list_implied_roles(Call& call);
+Result<Response> show_implied_role(Call& call);
+Result<Response> create_implied_role(Call& call);
+Result<Response> delete_implied_role(Call& call);
+Result<Response> list_role_inferences(Call& call);
+Result<Response> list_grants(Call& call);
+Result<Response> create_grant(Call& call);
+Result<Response> check_grant(Call& call);
+Result<Response> revoke_grant(Call& call);
+Result<Response> list_role_assignments(Call& call);
+
+// Catalog.
+Result<Response> create_region(Call& call);
+Result<Response> list_regions(Call& call);
+Result<Response> show_region(Call& call);
+Result<Response> update_region(Call& call);
+Result<Response> delete_region(Call& call);
+Result<Response> create_service(Call& call);
+Result<Response> list_services(Call& call);
+Result<Response> show_service(Call& call);
+Result<Response> update_service(Call& call);
+Result<Response> delete_service(Call& call);
+Result<Response> create_endpoint(Call& call);
+Result<Response> list_endpoints(Call& call);
+Result<Response> show_endpoint(Call& call);
+Result<Response> update_endpoint(Call& call);
+Result<Response> delete_endpoint(Call& call);
+
+}  // namespace cloudos::rest::identity_v3

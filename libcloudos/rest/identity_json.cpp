@@ -1,0 +1,220 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include "base/text.hpp"
+#include "rest/identity_handlers.hpp"
+#include "rest/target.hpp"
+
+namespace cloudos::rest::identity_v3 {
+namespace {
+
+void write_self_link(JsonWriter& w, std::string_view service_url, std::string_view kind,
+                     std::string_view id) {
+  w.key("links").open();
+  w.member("self", fmt::format("{}/{}/{}", service_url, kind, percent_encode(id)));
+  w.close();
+}
+
+/// What clients sent and we only keep; `options` is part of every body, given or not.
+void write_extra(JsonWriter& w, const ExtraFields& extra, bool has_options) {
+  for (const auto& [name, json] : extra) w.key(name).literal(json);
+  if (has_options && !extra.contains("options")) w.key("options").open().close();
+}
+
+struct NamedTextFilter {
+  std::string_view suffix;
+  TextFilter::Match match;
+  bool ignore_case;
+};
+constexpr NamedTextFilter kTextFilters[] = {
+    {"", TextFilter::Match::Equals, false},
+    {"__iequals", TextFilter::Match::Equals, true},
+    {"__contains", TextFilter::Match::Contains, false},
+    {"__icontains", TextFilter::Match::Contains, true},
+    {"__startswith", TextFilter::Match::StartsWith, false},
+    {"__istartswith", TextFilter::Match::StartsWith, true},
+    {"__endswith", TextFilter::Match::EndsWith, false},
+    {"__iendswith", TextFilter::Match::EndsWith, true},
+};
+
+std::optional<TextFilter> text_filter(std::string_view parameter, std::string_view value,
+                                      const std::vector<std::string_view>& text) {
+  for (const std::string_view field : text) {
+    if (!parameter.starts_with(field)) continue;
+    for (const NamedTextFilter& kind : kTextFilters) {
+      if (parameter.substr(field.size()) == kind.suffix)
+        return TextFilter{std::string(field), kind.match, kind.ignore_case, std::string(value)};
+    }
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> comma_list(std::string_view text) {
+  std::vector<std::string> items;
+  for (const std::string_view item : split(text, ','))
+    if (!item.empty()) items.emplace_back(item);
+  return items;
+}
+
+}  // namespace
+
+void write_user(JsonWriter& w, const User& user, std::string_view service_url) {
+  w.open().member("id", user.id).member("name", user.name).member("domain_id", user.domain);
+  w.member("enabled", user.enabled).member_null("password_expires_at");
+  if (!user.description.empty()) w.member("description", user.description);
+  if (!user.default_project.empty()) w.member("default_project_id", user.default_project);
+  write_extra(w, user.extra, true);
+  write_self_link(w, service_url, "users", user.id.value);
+  w.close();
+}
+
+void write_group(JsonWriter& w, const Group& group, std::string_view service_url) {
+  w.open().member("id", group.id).member("name", group.name).member("domain_id", group.domain);
+  w.member("description", group.description);
+  write_extra(w, group.extra, false);
+  write_self_link(w, service_url, "groups", group.id.value);
+  w.close();
+}
+
+void write_domain(JsonWriter& w, const Domain& domain, std::string_view service_url) {
+  w.open().member("id", domain.id).member("name", domain.name);
+  w.member("description", domain.description).member("enabled", domain.enabled);
+  w.key("tags").open_list().close_list();
+  write_extra(w, domain.extra, true);
+  write_self_link(w, service_url, "domains", domain.id.value);
+  w.close();
+}
+
+void write_domain_project(JsonWriter& w, const Domain& domain, std::string_view service_url) {
+  w.open().member("id", domain.id).member("name", domain.name);
+  w.member("description", domain.description).member("enabled", domain.enabled);
+  w.member_null("domain_id").member_null("parent_id").member("is_domain", true);
+  w.key("tags").open_list().close_list();
+  write_extra(w, domain.extra, true);
+  write_self_link(w, service_url, "projects", domain.id.value);
+  w.close();
+}
+
+void write_project(JsonWriter& w, const Project& project, std::string_view service_url) {
+  w.open().member("id", project.id).member("name", project.name);
+  w.member("description", project.description).member("enabled", project.enabled);
+  w.member("domain_id", project.domain).member("is_domain", false);
+  w.member("parent_id", project.parent.empty() ? project.domain.value : project.parent.value);
+  w.member("tags", project.tags);
+  write_extra(w, project.extra, true);
+  write_self_link(w, service_url, "projects", project.id.value);
+  w.close();
+}
+
+void write_role(JsonWriter& w, const Role& role, std::string_view service_url) {
+  w.open().member("id", role.id).member("name", role.name).member_null("domain_id");
+  w.member_or_null("description", role.description);
+  write_extra(w, role.extra, true);
+  write_self_link(w, service_url, "roles", role.id.value);
+  w.close();
+}
+
+void write_region(JsonWriter& w, const Region& region, std::string_view service_url) {
+  w.open().member("id", region.id).member("description", region.description);
+  w.member_or_null("parent_region_id", region.parent);
+  write_extra(w, region.extra, false);
+  write_self_link(w, service_url, "regions", region.id);
+  w.close();
+}
+
+void write_service(JsonWriter& w, const CatalogService& service, std::string_view service_url) {
+  w.open().member("id", service.id).member("type", service.type).member("name", service.name);
+  w.member("enabled", service.enabled);
+  if (!service.description.empty()) w.member("description", service.description);
+  write_extra(w, service.extra, false);
+  write_self_link(w, service_url, "services", service.id.value);
+  w.close();
+}
+
+void write_endpoint(JsonWriter& w, const Endpoint& endpoint, std::string_view service_url) {
+  w.open().member("id", endpoint.id).member("service_id", endpoint.service);
+  w.member("interface", endpoint.interface).member("url", endpoint.url);
+  w.member_or_null("region", endpoint.region).member_or_null("region_id", endpoint.region);
+  w.member("enabled", endpoint.enabled);
+  if (!endpoint.description.empty()) w.member("description", endpoint.description);
+  write_extra(w, endpoint.extra, false);
+  write_self_link(w, service_url, "endpoints", endpoint.id.value);
+  w.close();
+}
+
+void write_catalog(JsonWriter& w, const std::vector<CatalogEntry>& catalog) {
+  w.open_list();
+  for (const CatalogEntry& entry : catalog) {
+    w.open().member("id", entry.service.id).member("type", entry.service.type);
+    w.member("name", entry.service.name).key("endpoints").open_list();
+    for (const Endpoint& endpoint : entry.endpoints) {
+      w.open().member("id", endpoint.id).member("interface", endpoint.interface);
+      w.member_or_null("region", endpoint.region).member_or_null("region_id", endpoint.region);
+      w.member("url", endpoint.url).close();
+    }
+    w.close_list().close();
+  }
+  w.close_list();
+}
+
+void write_list_links(JsonWriter& w, const Call& call) {
+  const std::string& target = call.request.target;
+  w.open().member_null("next").member_null("previous");
+  w.member("self", call.request.base_url + target).close();
+}
+
+ExtraFields read_extra(const nlohmann::json& object, const std::vector<std::string_view>& known) {
+  ExtraFields extra;
+  for (const auto& [name, value] : object.items()) {
+    // `id` and `links` are ours to say; a body that was read and sent back holds them.
+    if (name == "id" || name == "links") continue;
+    if (std::find(known.begin(), known.end(), name) == known.end()) extra[name] = value.dump();
+  }
+  return extra;
+}
+
+ExtraChanges read_extra_changes(const nlohmann::json& object,
+                                const std::vector<std::string_view>& known) {
+  ExtraChanges changes;
+  for (auto& [name, value] : read_extra(object, known)) changes[name] = value;
+  return changes;
+}
+
+Result<std::optional<bool>> read_boolean(const Members& in, std::string_view name) {
+  const nlohmann::json* const member = in.raw(name);
+  if (member == nullptr || member->is_null()) return std::optional<bool>();
+  if (!member->is_boolean())
+    return fail(ErrorCode::InvalidArgument, in.where(name) + " must be true or false");
+  return std::optional<bool>(member->get<bool>());
+}
+
+Result<void> read_unchanged(const Members& in, std::string_view name, std::string_view value) {
+  CLOUDOS_TRY(const auto given, in.maybe_text(name));
+  if (!given || *given == value) return Result<void>();
+  return fail(ErrorCode::InvalidArgument, in.where(name) + " cannot be changed");
+}
+
+Result<IdentityFilter> read_filter(const Call& call, const std::vector<std::string_view>& text) {
+  IdentityFilter filter;
+  CLOUDOS_TRY(auto page, call.page(SIZE_MAX));
+  filter.marker = std::move(page.marker);
+  filter.limit = page.limit;
+  for (const auto& [name, value] : call.query_all()) {
+    if (name == "domain_id") filter.domain = DomainId{value};
+    else if (name == "enabled") filter.enabled = value != "0" && !equals_ignore_case(value, "false");
+    else if (name == "parent_id" || name == "parent_region_id") filter.parent = value;
+    else if (name == "service_id") filter.service = ServiceId{value};
+    else if (name == "interface") filter.interface = value;
+    else if (name == "region_id" || name == "region") filter.region = value;
+    else if (name == "tags") filter.tags = comma_list(value);
+    else if (name == "tags-any") filter.tags_any = comma_list(value);
+    else if (name == "not-tags") filter.not_tags = comma_list(value);
+    else if (name == "not-tags-any") filter.not_tags_any = comma_list(value);
+    else if (auto by_text = text_filter(name, value, text)) filter.text.push_back(*by_text);
+  }
+  return filter;
+}
+
+}  // namespace cloudos::rest::identity_v3

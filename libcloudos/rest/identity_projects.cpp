@@ -1,0 +1,234 @@
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "rest/identity_handlers.hpp"
+
+namespace cloudos::rest::identity_v3 {
+namespace {
+
+const std::vector<std::string_view>& domain_members() {
+  static const std::vector<std::string_view> kKnown = {"name", "description", "enabled",
+                                                       "explicit_domain_id", "tags"};
+  return kKnown;
+}
+const std::vector<std::string_view>& project_members() {
+  static const std::vector<std::string_view> kKnown = {
+      "name", "description", "enabled", "domain_id", "parent_id", "is_domain", "tags"};
+  return kKnown;
+}
+
+Result<DomainCreate> read_domain(const nlohmann::json& body, std::string_view where) {
+  const Members in(body, where);
+  DomainCreate spec;
+  CLOUDOS_TRY(spec.name, in.text("name"));
+  CLOUDOS_TRY(const auto description, in.maybe_text("description"));
+  CLOUDOS_TRY(const auto enabled, read_boolean(in, "enabled"));
+  CLOUDOS_TRY(spec.id, in.maybe_id<DomainId>("explicit_domain_id"));
+  spec.description = description.value_or("");
+  spec.enabled = enabled.value_or(true);
+  spec.extra = read_extra(body, project_members());
+  spec.extra.erase("explicit_domain_id");
+  return spec;
+}
+
+Result<IdentityUpdate> read_domain_update(const nlohmann::json& body, const std::string& id) {
+  const Members in(body, "domain");
+  IdentityUpdate with;
+  CLOUDOS_CHECK(read_unchanged(in, "id", id));
+  CLOUDOS_TRY(with.name, in.maybe_text("name"));
+  CLOUDOS_TRY(with.description, in.maybe_text("description"));
+  CLOUDOS_TRY(with.enabled, read_boolean(in, "enabled"));
+  with.extra = read_extra_changes(body, domain_members());
+  return with;
+}
+
+Result<ProjectCreate> read_project(const nlohmann::json& body, const Call& call) {
+  const Members in(body, "project");
+  ProjectCreate spec;
+  CLOUDOS_TRY(spec.name, in.text("name"));
+  CLOUDOS_TRY(const auto description, in.maybe_text("description"));
+  CLOUDOS_TRY(const auto enabled, read_boolean(in, "enabled"));
+  CLOUDOS_TRY(const auto domain, in.maybe_id<DomainId>("domain_id"));
+  CLOUDOS_TRY(const auto parent, in.maybe_id<ProjectId>("parent_id"));
+  CLOUDOS_TRY(auto tags, in.maybe_text_list("tags"));
+  spec.description = description.value_or("");
+  spec.enabled = enabled.value_or(true);
+  if (parent) spec.parent = *parent;
+  if (domain) spec.domain = *domain;
+  else if (!parent) spec.domain = call.ctx.project_domain.empty() ? DomainId{"default"}
+                                                                  : call.ctx.project_domain;
+  if (tags) spec.tags = std::move(*tags);
+  spec.extra = read_extra(body, project_members());
+  return spec;
+}
+
+Result<IdentityUpdate> read_project_update(Call& call, const Project& project) {
+  CLOUDOS_TRY(const nlohmann::json* body, call.json_object("project"));
+  const Members in(*body, "project");
+  IdentityUpdate with;
+  CLOUDOS_CHECK(read_unchanged(in, "id", project.id.value));
+  CLOUDOS_CHECK(read_unchanged(in, "domain_id", project.domain.value));
+  CLOUDOS_CHECK(read_unchanged(
+      in, "parent_id", project.parent.empty() ? project.domain.value : project.parent.value));
+  CLOUDOS_TRY(const auto is_domain, read_boolean(in, "is_domain"));
+  if (is_domain.value_or(false))
+    return fail(ErrorCode::InvalidArgument, "project.is_domain cannot be changed");
+  CLOUDOS_TRY(with.name, in.maybe_text("name"));
+  CLOUDOS_TRY(with.description, in.maybe_text("description"));
+  CLOUDOS_TRY(with.enabled, read_boolean(in, "enabled"));
+  CLOUDOS_TRY(with.tags, in.maybe_text_list("tags"));
+  with.extra = read_extra_changes(*body, project_members());
+  return with;
+}
+
+DomainId path_domain(const Call& call) { return DomainId{call.path("domain_id")}; }
+ProjectId path_project(const Call& call) { return ProjectId{call.path("project_id")}; }
+
+Response tags_reply(const Project& project, const Call& call) {
+  JsonWriter w;
+  w.open().member("tags", project.tags).key("links");
+  write_list_links(w, call);
+  w.close();
+  return json_response(200, std::move(w).take());
+}
+
+Result<Project> change_tags(Call& call, std::vector<std::string> tags) {
+  IdentityUpdate with;
+  with.tags = std::move(tags);
+  return call.cloud.identity().update_project(call.ctx, path_project(call), with);
+}
+
+}  // namespace
+
+Result<Response> create_domain(Call& call) {
+  CLOUDOS_TRY(const nlohmann::json* body, call.json_object("domain"));
+  CLOUDOS_TRY(const auto spec, read_domain(*body, "domain"));
+  CLOUDOS_TRY(const auto domain, call.cloud.identity().create_domain(call.ctx, spec));
+  return one_reply("domain", domain, call, write_domain, 201);
+}
+
+Result<Response> list_domains(Call& call) {
+  CLOUDOS_TRY(const auto filter, read_filter(call, {"name", "description"}));
+  CLOUDOS_TRY(const auto domains, call.cloud.identity().list_domains(call.ctx, filter));
+  return list_reply("domains", domains, call, write_domain);
+}
+
+Result<Response> show_domain(Call& call) {
+  CLOUDOS_TRY(const auto domain, call.cloud.identity().get_domain(call.ctx, path_domain(call)));
+  return one_reply("domain", domain, call, write_domain);
+}
+
+Result<Response> update_domain(Call& call) {
+  CLOUDOS_TRY(const nlohmann::json* body, call.json_object("domain"));
+  CLOUDOS_TRY(const auto with, read_domain_update(*body, call.path("domain_id")));
+  CLOUDOS_TRY(const auto domain,
+              call.cloud.identity().update_domain(call.ctx, path_domain(call), with));
+  return one_reply("domain", domain, call, write_domain);
+}
+
+Result<Response> delete_domain(Call& call) {
+  CLOUDOS_CHECK(call.cloud.identity().remove_domain(call.ctx, path_domain(call)));
+  return empty_response(204);
+}
+
+Result<Response> create_project(Call& call) {
+  CLOUDOS_TRY(const nlohmann::json* body, call.json_object("project"));
+  CLOUDOS_TRY(const auto is_domain, read_boolean(Members(*body, "project"), "is_domain"));
+  if (is_domain.value_or(false)) {
+    CLOUDOS_TRY(const auto spec, read_domain(*body, "project"));
+    CLOUDOS_TRY(const auto domain, call.cloud.identity().create_domain(call.ctx, spec));
+    return one_reply("project", domain, call, write_domain_project, 201);
+  }
+  CLOUDOS_TRY(const auto spec, read_project(*body, call));
+  CLOUDOS_TRY(const auto project, call.cloud.identity().create_project(call.ctx, spec));
+  return one_reply("project", project, call, write_project, 201);
+}
+
+Result<Response> list_projects(Call& call) {
+  CLOUDOS_TRY(const auto filter, read_filter(call, {"name", "description"}));
+  const auto is_domain = call.query("is_domain");
+  if (is_domain && *is_domain != "0" && *is_domain != "false" && *is_domain != "False") {
+    CLOUDOS_TRY(const auto domains, call.cloud.identity().list_domains(call.ctx, filter));
+    return list_reply("projects", domains, call, write_domain_project);
+  }
+  CLOUDOS_TRY(const auto projects, call.cloud.identity().list_projects(call.ctx, filter));
+  return list_reply("projects", projects, call, write_project);
+}
+
+Result<Response> show_project(Call& call) {
+  const auto project = call.cloud.identity().get_project(call.ctx, path_project(call));
+  if (project) return one_reply("project", *project, call, write_project);
+  if (project.error().code != ErrorCode::NotFound) return fail(project.error());
+  // A domain answers under its id as the project it also is.
+  const auto domain =
+      call.cloud.identity().get_domain(call.ctx, DomainId{call.path("project_id")});
+  if (!domain) return fail(project.error());
+  return one_reply("project", *domain, call, write_domain_project);
+}
+
+Result<Response> update_project(Call& call) {
+  CLOUDOS_TRY(const auto before,
+              call.cloud.identity().get_project(call.ctx, path_project(call)));
+  CLOUDOS_TRY(const auto with, read_project_update(call, before));
+  CLOUDOS_TRY(const auto project,
+              call.cloud.identity().update_project(call.ctx, before.id, with));
+  return one_reply("project", project, call, write_project);
+}
+
+Result<Response> delete_project(Call& call) {
+  CLOUDOS_CHECK(call.cloud.identity().remove_project(call.ctx, path_project(call)));
+  return empty_response(204);
+}
+
+Result<Response> list_project_tags(Call& call) {
+  CLOUDOS_TRY(const auto project,
+              call.cloud.identity().get_project(call.ctx, path_project(call)));
+  return tags_reply(project, call);
+}
+
+Result<Response> replace_project_tags(Call& call) {
+  CLOUDOS_TRY(const nlohmann::json* body, call.json());
+  CLOUDOS_TRY(auto tags, Members(*body, "").maybe_text_list("tags"));
+  if (!tags) return fail(ErrorCode::InvalidArgument, "tags is required");
+  CLOUDOS_TRY(const auto project, change_tags(call, std::move(*tags)));
+  return tags_reply(project, call);
+}
+
+Result<Response> clear_project_tags(Call& call) {
+  CLOUDOS_CHECK(change_tags(call, {}));
+  return empty_response(204);
+}
+
+Result<Response> check_project_tag(Call& call) {
+  CLOUDOS_TRY(const auto project,
+              call.cloud.identity().get_project(call.ctx, path_project(call)));
+  const auto found = std::find(project.tags.begin(), project.tags.end(), call.path("tag"));
+  if (found == project.tags.end())
+    return fail(ErrorCode::NotFound, "the project does not have that tag");
+  return empty_response(204);
+}
+
+Result<Response> add_project_tag(Call& call) {
+  CLOUDOS_TRY(const auto project,
+              call.cloud.identity().get_project(call.ctx, path_project(call)));
+  std::vector<std::string> tags = project.tags;
+  if (std::find(tags.begin(), tags.end(), call.path("tag")) == tags.end())
+    tags.push_back(call.path("tag"));
+  CLOUDOS_CHECK(change_tags(call, std::move(tags)));
+  Response response = empty_response(201);
+  response.headers.add("Location", call.request.base_url + call.request.target);
+  return response;
+}
+
+Result<Response> remove_project_tag(Call& call) {
+  CLOUDOS_TRY(const auto project,
+              call.cloud.identity().get_project(call.ctx, path_project(call)));
+  std::vector<std::string> tags = project.tags;
+  if (std::erase(tags, call.path("tag")) == 0)
+    return fail(ErrorCode::NotFound, "the project does not have that tag");
+  CLOUDOS_CHECK(change_tags(call, std::move(tags)));
+  return empty_response(204);
+}
+
+}  // namespace cloudos::rest::identity_v3
