@@ -84,6 +84,7 @@ Result<store::Revision> Wiring::tell_now(const Key& key, std::vector<std::option
   for (std::size_t i = 0; i < drivers_.size(); ++i) {
     CLOUDOS_TRY(const Change change, build(*snapshot, *drivers_[i], key));
     if (last[i] && same_change(*last[i], change)) continue;
+    if (change.port) CLOUDOS_CHECK(tell_needs(*snapshot, *change.port));
     last[i].reset();
     const auto told = drivers_[i]->postcommit(change);
     if (told) last[i] = change;
@@ -93,18 +94,35 @@ Result<store::Revision> Wiring::tell_now(const Key& key, std::vector<std::option
   return snapshot->revision();
 }
 
+/// What a port stands on, as of the snapshot its plan was made of: a plug that commits between the
+/// telling of a group and of the port must not bring the port first.
+Result<void> Wiring::tell_needs(const store::Snapshot& snapshot, const PortPlan& port) {
+  const store::Revision least = snapshot.revision();
+  CLOUDOS_CHECK(tell_in_turn({Change::Kind::Network, port.network.value}, least, true));
+  CLOUDOS_TRY(const auto groups, with_remote_groups(snapshot, port.groups));
+  for (const SecurityGroupId& group : groups)
+    CLOUDOS_CHECK(tell_in_turn({Change::Kind::Group, group.value}, least, true));
+  return Result<void>();
+}
+
 Result<bool> Wiring::tell(Change::Kind kind, const std::string& id, store::Revision least) {
-  const Key key{kind, id};
+  return tell_in_turn({kind, id}, least, false);
+}
+
+/// `nested` is part of another resource's turn, which a converge waits for: it must not wait for
+/// the converge in turn. Only ports nest, and only in networks and groups.
+Result<bool> Wiring::tell_in_turn(const Key& key, store::Revision least, bool nested) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] {
     const auto found = told_.find(key);
-    return !converging_ && (found == told_.end() || !found->second.busy);
+    return (nested || !converging_) && (found == told_.end() || !found->second.busy);
   });
   Told& mine = told_[key];
   if (mine.last.empty()) {
     // After a converge, what was never told is not there.
     mine.last.resize(drivers_.size());
-    if (converged_) std::fill(mine.last.begin(), mine.last.end(), gone_change(kind, id, 0));
+    if (converged_)
+      std::fill(mine.last.begin(), mine.last.end(), gone_change(key.first, key.second, 0));
   }
   if (mine.failed || mine.revision < least || mine.revision == 0) {
     mine.busy = true;
@@ -155,15 +173,8 @@ Result<std::set<SecurityGroupId>> Wiring::with_remote_groups(
 }
 
 Result<void> Wiring::tell_plugged(const Port& port, store::Revision least) {
-  std::set<SecurityGroupId> groups;
-  {
-    CLOUDOS_TRY(const auto snapshot, engine_.store.snapshot());
-    CLOUDOS_TRY(groups, with_remote_groups(*snapshot, port.security_groups));
-  }
-  CLOUDOS_TRY(const bool served, tell(Change::Kind::Network, port.network.value, least));
-  for (const SecurityGroupId& group : groups)
-    CLOUDOS_CHECK(tell(Change::Kind::Group, group.value, least));
   CLOUDOS_CHECK(tell(Change::Kind::Port, port.id.value, least));
+  CLOUDOS_TRY(const bool served, tell(Change::Kind::Network, port.network.value, least));
   return settle({{port.id}, {{port.network, served}}});
 }
 

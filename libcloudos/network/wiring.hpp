@@ -36,8 +36,9 @@ class Wiring final {
 
   /// Returns when every driver holds the resource as it was at `least` or later; true when one of
   /// them holds it at all. Blocks on drivers. Errors: the first driver's.
+  ///
+  /// A plugged port's network and groups are told before it, as of the same revision or later.
   Result<bool> tell(Change::Kind kind, const std::string& id, store::Revision least);
-  /// Network, groups, port: in the order a driver needs to complete a port.
   Result<void> tell_plugged(const Port& port, store::Revision least);
   /// The port, then what it was the last to use.
   Result<void> tell_unplugged(const PortId& id, const std::optional<Port>& port,
@@ -68,7 +69,9 @@ class Wiring final {
 
   Result<Change> build(const store::Snapshot& snapshot, const MechanismDriver& driver,
                        const Key& key) const;
+  Result<bool> tell_in_turn(const Key& key, store::Revision least, bool nested);
   Result<store::Revision> tell_now(const Key& key, std::vector<std::optional<Change>>& last);
+  Result<void> tell_needs(const store::Snapshot& snapshot, const PortPlan& port);
   Result<bool> converge();
   Result<Settled> converge_drivers(store::Revision& revision, std::map<Key, Told>& told);
   void end_converge(const Result<Settled>& done, store::Revision revision,

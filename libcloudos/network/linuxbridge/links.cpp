@@ -92,9 +92,12 @@ Link read_link(const nlmsghdr& message) {
   return link;
 }
 
-Result<Link> added_link(Netlink& netlink, const std::string& name) {
+/// The kernel takes no alias while it makes a link, so that comes second.
+Result<Link> added_link(Netlink& netlink, const std::string& name, const std::string& alias) {
   CLOUDOS_TRY(auto link, find_link(netlink, name));
   if (!link) return fail(ErrorCode::Unavailable, "device " + name + " vanished while it was made");
+  CLOUDOS_CHECK(change_link(netlink, *link, {.alias = alias}));
+  link->alias = alias;
   CLOUDOS_CHECK(silence_inet6(netlink, *link));
   return std::move(*link);
 }
@@ -144,7 +147,6 @@ Result<Link> add_bridge(Netlink& netlink, const std::string& name, const std::st
   NetlinkMessage message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
   message.header(ifinfomsg{});
   message.attr(IFLA_IFNAME, name);
-  message.attr(IFLA_IFALIAS, alias.data(), alias.size());
   message.attr_u32(IFLA_MTU, mtu);
   const auto raw = mac_bytes(mac);
   message.attr(IFLA_ADDRESS, raw.data(), raw.size());
@@ -159,16 +161,17 @@ Result<Link> add_bridge(Netlink& netlink, const std::string& name, const std::st
   if (const int error = netlink.execute(message); error != 0) {
     return link_failed("making bridge", name, error);
   }
-  return added_link(netlink, name);
+  return added_link(netlink, name, alias);
 }
 
 Result<Link> add_veth(Netlink& netlink, const std::string& name, const std::string& alias,
-                      std::uint32_t mtu, const std::string& peer_name, const std::string& peer_mac,
-                      int peer_netns) {
+                      const std::string& mac, std::uint32_t mtu, const std::string& peer_name,
+                      const std::string& peer_mac, int peer_netns) {
   NetlinkMessage message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
   message.header(ifinfomsg{});
   message.attr(IFLA_IFNAME, name);
-  message.attr(IFLA_IFALIAS, alias.data(), alias.size());
+  const auto own = mac_bytes(mac);
+  message.attr(IFLA_ADDRESS, own.data(), own.size());
   message.attr_u32(IFLA_MTU, mtu);
   const auto info = message.begin(IFLA_LINKINFO);
   message.attr(IFLA_INFO_KIND, "veth");
@@ -186,7 +189,7 @@ Result<Link> add_veth(Netlink& netlink, const std::string& name, const std::stri
   if (const int error = netlink.execute(message); error != 0) {
     return link_failed("making link", name, error);
   }
-  return added_link(netlink, name);
+  return added_link(netlink, name, alias);
 }
 
 Result<void> change_link(Netlink& netlink, const Link& link, const LinkChange& change) {

@@ -88,8 +88,8 @@ Result<Link> add_bridge(Netlink& netlink, const std::string& name, const std::st
                         const std::string& mac, std::uint32_t mtu);
 /// A pair whose second end appears inside `peer_netns`. The first carries the alias.
 Result<Link> add_veth(Netlink& netlink, const std::string& name, const std::string& alias,
-                      std::uint32_t mtu, const std::string& peer_name, const std::string& peer_mac,
-                      int peer_netns);
+                      const std::string& mac, std::uint32_t mtu, const std::string& peer_name,
+                      const std::string& peer_mac, int peer_netns);
 Result<void> change_link(Netlink& netlink, const Link& link, const LinkChange& change);
 /// The link gets no IPv6 address by itself. A kernel without IPv6 is fine.
 Result<void> silence_inet6(Netlink& netlink, const Link& link);

@@ -82,6 +82,12 @@ void Wires::report(const std::vector<std::string>& rejected) {
   }
 }
 
+/// By its alias; or, had we died before giving it one, by the address it was made with.
+bool Wires::is_ours(const Link& link, const NetworkId& id) const {
+  return link.alias == names_.alias(id.value) ||
+         (link.alias.empty() && link.mac == names_.mac(id.value));
+}
+
 /// Changes only what differs: a pass that finds everything right writes nothing.
 Result<void> Wires::adjust(Netlink& netlink, const Link& link, const LinkChange& wanted) {
   LinkChange change;
@@ -113,13 +119,13 @@ Result<Link> Wires::ensure_bridge(const NetworkPlan& plan, const LinkFinder& fin
   const std::string name = names_.bridge(plan.id.value);
   const std::string alias = names_.alias(plan.id.value);
   CLOUDOS_TRY(auto link, find(name));
-  if (link && link->alias != alias) return foreign_device(name);
+  if (link && !is_ours(*link, plan.id)) return foreign_device(name);
   if (!link) {
     CLOUDOS_TRY(auto made, add_bridge(netlink_, name, alias, names_.mac(plan.id.value), plan.mtu));
     link = std::move(made);
   }
   CLOUDOS_CHECK(silence_inet6(netlink_, *link));
-  CLOUDOS_CHECK(adjust(netlink_, *link, {.up = plan.admin_up, .mtu = plan.mtu}));
+  CLOUDOS_CHECK(adjust(netlink_, *link, {.up = plan.admin_up, .mtu = plan.mtu, .alias = alias}));
   return std::move(*link);
 }
 
@@ -171,20 +177,21 @@ Result<Link> Wires::ensure_dhcp_link(const NetworkPlan& plan, const Link& bridge
   const auto mac = parse_mac(plan.dhcp_mac);
   if (!mac) return fail(ErrorCode::InvalidArgument, "the DHCP port's MAC is not valid");
   CLOUDOS_TRY(auto outer, find(outer_name));
-  if (outer && outer->alias != names_.alias(plan.id.value)) return foreign_device(outer_name);
+  if (outer && !is_ours(*outer, plan.id)) return foreign_device(outer_name);
   CLOUDOS_TRY(auto inner, find_link(inside, inner_name));
   if (!outer || !inner) {
     if (outer) CLOUDOS_CHECK(delete_link(netlink_, *outer));
     if (inner) CLOUDOS_CHECK(delete_link(inside, *inner));
     const int netns = namespaces_[plan.id].netns.get();
-    CLOUDOS_TRY(auto made, add_veth(netlink_, outer_name, names_.alias(plan.id.value), plan.mtu,
-                                    inner_name, *mac, netns));
+    CLOUDOS_TRY(auto made, add_veth(netlink_, outer_name, names_.alias(plan.id.value),
+                                    names_.mac(plan.id.value), plan.mtu, inner_name, *mac, netns));
     outer = std::move(made);
     CLOUDOS_TRY(inner, find_link(inside, inner_name));
     if (!inner) return fail(ErrorCode::Unavailable, "device " + inner_name + " did not appear");
     CLOUDOS_CHECK(run_in_netns(netns, [&] { return finish_checksums(inner_name); }));
   }
-  CLOUDOS_CHECK(adjust(netlink_, *outer, {.up = true, .mtu = plan.mtu, .master = bridge.index}));
+  CLOUDOS_CHECK(adjust(netlink_, *outer, {.up = true, .mtu = plan.mtu, .master = bridge.index,
+                                          .alias = names_.alias(plan.id.value)}));
   CLOUDOS_CHECK(adjust(inside, *inner, {.up = true, .mtu = plan.mtu, .mac = *mac}));
   return std::move(*inner);
 }
@@ -239,7 +246,7 @@ Result<void> Wires::remove_dhcp(const NetworkId& id) {
   if (open_netns(name)) keep_first(first, remove_netns(name));
   auto outer = find_link(netlink_, names_.dhcp_outer(id.value));
   if (!outer) return fail(std::move(outer).error());
-  if (*outer && (*outer)->alias == names_.alias(id.value)) {
+  if (*outer && is_ours(**outer, id)) {
     keep_first(first, delete_link(netlink_, **outer));
   }
   return first;
@@ -251,7 +258,7 @@ Result<void> Wires::remove_network(const NetworkId& id) {
   networks_.erase(id);
   auto bridge = find_link(netlink_, names_.bridge(id.value));
   if (!bridge) return fail(std::move(bridge).error());
-  if (*bridge && (*bridge)->alias == names_.alias(id.value)) {
+  if (*bridge && is_ours(**bridge, id)) {
     keep_first(first, delete_link(netlink_, **bridge));
   }
   return first;

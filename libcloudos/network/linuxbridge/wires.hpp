@@ -78,6 +78,7 @@ class Wires {
   Result<void> ensure_addresses(const NetworkPlan& plan, const Link& link, Netlink& inside);
   Result<void> remove_dhcp(const NetworkId& id);
   Result<void> adjust(Netlink& netlink, const Link& link, const LinkChange& wanted);
+  bool is_ours(const Link& link, const NetworkId& id) const;
   Dnsmasq dnsmasq_of(const NetworkId& id) const;
   void report(const std::vector<std::string>& rejected);
 
