@@ -22,7 +22,8 @@ BodyParser::~BodyParser() = default;
 bool BodyParser::begin(std::string_view head) {
   auto& parser = impl_->parser.emplace();
   parser.header_limit(static_cast<std::uint32_t>(cloudos::limits::kHeaderBytes + 1));
-  parser.body_limit(boost::none);  // The connection counts what comes out.
+  // The connection counts what comes out. Not boost::none: Boost 1.74 then refuses every length.
+  parser.body_limit(UINT64_MAX);
   boost::system::error_code ec;
   const auto used = parser.put(boost::asio::buffer(head.data(), head.size()), ec);
   if (ec || used != head.size() || !parser.is_header_done()) return false;
