@@ -30,7 +30,7 @@ struct Microversion {
 };
 inline constexpr Microversion kComputeMin{2, 1};
 /// The newest Compute microversion on offer; raised in the change that teaches the encoders.
-inline constexpr Microversion kComputeMax{2, 1};
+inline constexpr Microversion kComputeMax{2, 19};
 
 /// The request's target taken apart: what the pattern's {names} matched, and the query.
 struct ParsedTarget {
