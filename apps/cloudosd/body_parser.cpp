@@ -1,5 +1,6 @@
 #include "cloudosd/body_parser.hpp"
 
+#include <limits>
 #include <optional>
 #include <utility>
 

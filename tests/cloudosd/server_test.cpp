@@ -191,7 +191,7 @@ TEST_CASE("a start that cannot succeed says why in one sentence") {
   struct Row { const char* what; std::vector<std::string> words; int code; std::string says; };
   const Row rows[] = {
       {"port in use", {"--data-dir", (dir.path() / "a").string(), "--listen", listen, "--simulated"}, 1, "in use"},
-      {"folder in use", {"--data-dir", server.data_dir().string(), "--listen", "127.0.0.1:0", "--simulated"}, 1, "another process"},
+      {"folder in use", {"--data-dir", server.data_dir().string(), "--listen", "127.0.0.1:0", "--simulated"}, 1, "in use by process"},
       {"folder is a file", {"--data-dir", file, "--listen", "127.0.0.1:0", "--simulated"}, 1, "cloudosd: "},
       {"no such address", {"--data-dir", (dir.path() / "a").string(), "--listen", "192.0.2.1:5000", "--simulated"}, 1, "--listen"},
       {"no password file", {"--data-dir", (dir.path() / "a").string(), "--listen", "127.0.0.1:0", "--simulated",
