@@ -5,9 +5,9 @@ namespace {
 
 constexpr PolicyRow kIdentityPolicies[] = {
     // What concerns the caller's own token; whose token it is, the service checks.
-    {"identity:validate_token", Rule::Anyone},
-    {"identity:check_token", Rule::Anyone},
-    {"identity:revoke_token", Rule::Anyone},
+    {"identity:validate_token", Rule::Self},
+    {"identity:check_token", Rule::Self},
+    {"identity:revoke_token", Rule::Self},
     {"identity:get_auth_catalog", Rule::Anyone},
     {"identity:get_auth_projects", Rule::Anyone},
     {"identity:get_auth_domains", Rule::Anyone},
