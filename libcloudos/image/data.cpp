@@ -29,7 +29,8 @@ Result<std::uint64_t> verify_content(image::RandomReader& bytes, const Image& im
   return found.virtual_size_bytes;
 }
 
-Result<Received> receive(Images::Impl& impl, const Image& image, ByteSource& data) {
+Result<Received> receive(Images::Impl& impl, const image::Claim& claim, const Image& image,
+                         ByteSource& data) {
   const std::uint64_t most = impl.settings.max_bytes;
   const auto announced = data.size();
   if (announced && *announced > most) return upload_too_large(most);
@@ -41,6 +42,7 @@ Result<Received> receive(Images::Impl& impl, const Image& image, ByteSource& dat
   for (;;) {
     CLOUDOS_TRY(const std::size_t got, data.read(buffer));
     if (got == 0) break;
+    if (claim.cancelled()) return image::image_not_found(image.id);
     if (got > most - total) return upload_too_large(most);
     total += got;
     const auto bytes = std::span<const std::byte>(buffer).first(got);
@@ -104,8 +106,9 @@ Result<Image> activate(Images::Impl& impl, Received& received) {
   return active;
 }
 
-Result<Image> receive_and_activate(Images::Impl& impl, const Image& image, ByteSource& data) {
-  CLOUDOS_TRY(Received received, receive(impl, image, data));
+Result<Image> receive_and_activate(Images::Impl& impl, const image::Claim& claim,
+                                   const Image& image, ByteSource& data) {
+  CLOUDOS_TRY(Received received, receive(impl, claim, image, data));
   // Durable before the record says so; a crash in between leaves a file that the sweep removes.
   CLOUDOS_CHECK(received.writer->publish());
   return activate(impl, received);
@@ -142,7 +145,7 @@ Result<Image> Images::upload(const Context& ctx, const ImageId& id, ByteSource& 
     return fail(ErrorCode::Conflict, fmt::format("image {} is being uploaded already", id.value));
   }
   CLOUDOS_TRY(const Image image, begin_upload(*impl_, ctx, id));
-  auto outcome = receive_and_activate(*impl_, image, data);
+  auto outcome = receive_and_activate(*impl_, claim, image, data);
   if (outcome) return outcome;
   const Log& log = impl_->engine.log;
   log.write(LogLevel::Warning,

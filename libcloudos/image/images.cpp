@@ -107,6 +107,7 @@ Result<void> Images::remove(const Context& ctx, const ImageId& id) {
     image::release_payload(txn, id);
     return Result<void>();
   }));
+  image::cancel_writer(*impl_, id);
   impl_->engine.runner.wake_reconciler("images");
   return Result<void>();
 }

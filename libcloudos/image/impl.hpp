@@ -1,6 +1,6 @@
 #pragma once
 #include <atomic>
-#include <set>
+#include <map>
 
 #include "base/mutex.hpp"
 #include "image/images_room.hpp"
@@ -18,7 +18,10 @@ struct Images::Impl {
   /// Who writes bytes of an image right now: uploads, and the sweep that clears after them. Only
   /// this process writes payloads (it runs the folder), so memory is the right place.
   Mutex mutex;
-  std::set<ImageId> claimed CLOUDOS_GUARDED_BY(mutex);
+  struct Writing {
+    bool cancelled = false;  ///< The image was deleted: nobody wants the rest of the bytes.
+  };
+  std::map<ImageId, Writing> claimed CLOUDOS_GUARDED_BY(mutex);
   std::atomic<bool> swept{false};  ///< What unfinished uploads left has been looked for.
 
   image::PayloadStore& payloads() const { return *settings.payloads; }
@@ -46,12 +49,17 @@ class Claim {
   Claim(const Claim&) = delete;
   Claim& operator=(const Claim&) = delete;
   bool holds() const { return holds_; }
+  /// Somebody deleted the image meanwhile (see cancel_writer).
+  bool cancelled() const;
 
  private:
   Images::Impl& impl_;
   ImageId id_;
   bool holds_;
 };
+
+/// Tells an upload of this image that it is in vain.
+void cancel_writer(Images::Impl& impl, const ImageId& id);
 
 /// Within the commit that removes an image or its last pin: once neither is left, the data is
 /// garbage, and the id is not given out again before it is gone.

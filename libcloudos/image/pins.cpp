@@ -1,3 +1,5 @@
+#include <set>
+
 #include <fmt/format.h>
 
 #include "image/impl.hpp"
@@ -8,13 +10,25 @@ namespace image {
 
 Claim::Claim(Images::Impl& impl, ImageId id) : impl_(impl), id_(std::move(id)) {
   const LockGuard lock(impl_.mutex);
-  holds_ = impl_.claimed.insert(id_).second;
+  holds_ = impl_.claimed.try_emplace(id_).second;
 }
 
 Claim::~Claim() {
   if (!holds_) return;
   const LockGuard lock(impl_.mutex);
   impl_.claimed.erase(id_);
+}
+
+bool Claim::cancelled() const {
+  const LockGuard lock(impl_.mutex);
+  const auto writing = impl_.claimed.find(id_);
+  return writing != impl_.claimed.end() && writing->second.cancelled;
+}
+
+void cancel_writer(Images::Impl& impl, const ImageId& id) {
+  const LockGuard lock(impl.mutex);
+  const auto writing = impl.claimed.find(id);
+  if (writing != impl.claimed.end()) writing->second.cancelled = true;
 }
 
 void release_payload(store::Txn& txn, const ImageId& id) {

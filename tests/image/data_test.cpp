@@ -358,14 +358,14 @@ TEST_CASE("an image deleted during its upload leaves no byte, and the upload fai
   Folder folder;
   World world(folder.path);
   const ImageId id = world.make(kOwner);
-  Generated source(1'000);
-  bool deleted = false;
+  Generated source(8 * limits::kImageChunkBytes);
+  int reads = 0;
   source.before_read = [&]() -> Result<void> {
-    if (!deleted) CHECK(world.images->remove(kOwner, id));
-    deleted = true;
+    if (++reads == 3) CHECK(world.images->remove(kOwner, id));
     return Result<void>();
   };
   CHECK(code_of(world.images->upload(kOwner, id, source)) == ErrorCode::NotFound);
+  CHECK(reads == 3);  // The rest is not waited for.
   CHECK(folder.files() == 0);
   world.settle();
   CHECK(world.keys_left() == 0);
