@@ -34,10 +34,10 @@ void add_output_options(CLI::App* sub, cli::Command& command) {
   sub->add_option("-f,--format", command.format, "table, json or value [table]")
       ->transform(CLI::CheckedTransformer(kFormats))
       ->type_name("FORMAT");
-  // One value each time, so that a column may be followed by the name of what is shown.
+  // One value each time: what follows may be the name of what is shown.
   sub->add_option("-c,--column", command.columns, "column to show (repeat for more)")
-      ->expected(1)
-      ->take_all();
+      ->take_all()
+      ->allow_extra_args(false);
 }
 
 void add_wait_options(CLI::App* sub, cli::Command& command) {
@@ -59,7 +59,7 @@ void add_create_options(CLI::App* sub, const cli::Noun& noun, cli::Command& comm
     CLI::Option* added = sub->add_option_function<std::vector<std::string>>(
         flag, [&command, flag](const std::vector<std::string>& texts) { command.given[flag] = texts; },
         help);
-    added->expected(1)->take_all()->required(option.required);
+    added->take_all()->allow_extra_args(false)->required(option.required);
   }
 }
 
