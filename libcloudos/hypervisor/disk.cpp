@@ -105,7 +105,8 @@ Result<void> run_create(const DiskSpec& disk, const std::filesystem::path& draft
   std::vector<std::string> arguments = {"create", "-q", "-f", "qcow2"};
   if (!disk.backing.empty()) {
     // -u: the size is known and the backing is never opened, so it cannot name other files.
-    arguments.insert(arguments.end(), {"-u", "-F", disk.backing_format, "-b", disk.backing});
+    arguments.insert(arguments.end(), {"-u", "-F", std::string(qemu_format(disk.backing_format)), "-b",
+                                       disk.backing});
   }
   arguments.push_back(draft);
   arguments.push_back(std::to_string(size_bytes));
@@ -137,7 +138,7 @@ Result<void> make_overlay(const DiskSpec& disk) {
   }
   std::uint64_t size_bytes = disk.size_bytes;
   if (!disk.backing.empty()) {
-    CLOUDOS_TRY(const auto backing_bytes, virtual_size(disk.backing, disk.backing_format));
+    CLOUDOS_TRY(const auto backing_bytes, virtual_size(disk.backing, qemu_format(disk.backing_format)));
     if (size_bytes == 0) size_bytes = backing_bytes;
     if (size_bytes < backing_bytes) {
       return fail(ErrorCode::InvalidArgument, "the disk is smaller than its backing file");

@@ -10,7 +10,8 @@ namespace cloudos::hypervisor {
 /// Errors: InvalidArgument, NotFound (backing), StorageFull, Timeout, Unsupported (no qemu-img).
 Result<void> make_overlay(const DiskSpec& disk);
 
-/// The virtual size of an image file, read from its header (raw: its length; others by qemu-img).
+/// The virtual size of an image file of QEMU's `format`, read from its header (raw: its length;
+/// others by qemu-img).
 /// Errors: NotFound, InvalidArgument (not of that format), Unsupported (no qemu-img).
 Result<std::uint64_t> virtual_size(const std::filesystem::path& path, std::string_view format);
 

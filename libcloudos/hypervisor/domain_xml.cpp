@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "hypervisor/spec.hpp"
 
 namespace cloudos::hypervisor {
 namespace {
@@ -44,7 +45,7 @@ void append_disk(std::string& xml, const DiskSpec& disk, std::size_t index) {
     xml += fmt::format(
         "<backingStore type='file'><format type='{}'/><source file='{}'/><backingStore/>"
         "</backingStore>",
-        xml_escape(disk.backing_format), xml_escape(disk.backing.native()));
+        qemu_format(disk.backing_format), xml_escape(disk.backing.native()));
   }
   xml += fmt::format("<target dev='{}' bus='virtio'/>", disk_target(index));
   if (index == 0) xml += "<boot order='1'/>";

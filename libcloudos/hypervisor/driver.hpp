@@ -35,7 +35,7 @@ enum class PowerState : std::uint8_t {
 struct DiskSpec {
   std::filesystem::path path;          ///< The overlay (qcow2); made by make_disk.
   std::filesystem::path backing;       ///< Empty: a blank disk.
-  std::string backing_format;          ///< raw qcow2 vmdk vdi vpc vhdx: explicit, never probed.
+  std::string backing_format;          ///< As Image names it: raw, qcow2, vhd, …; never probed.
   std::uint64_t size_bytes = 0;        ///< Virtual size; 0: the backing's.
 };
 

@@ -1,7 +1,6 @@
 #include "hypervisor/spec.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "base/text.hpp"
 #include "cloudos/limits.hpp"
@@ -9,8 +8,14 @@
 namespace cloudos::hypervisor {
 namespace {
 
-constexpr std::array<std::string_view, 6> kBackingFormats = {"raw", "qcow2", "vmdk",
-                                                             "vdi", "vpc",   "vhdx"};
+struct FormatName {
+  std::string_view image;
+  std::string_view qemu;
+};
+// An ISO or an Amazon machine image is just bytes to a disk.
+constexpr FormatName kFormatNames[] = {{"raw", "raw"}, {"qcow2", "qcow2"}, {"vmdk", "vmdk"},
+                                       {"vdi", "vdi"}, {"vhd", "vpc"},     {"vhdx", "vhdx"},
+                                       {"iso", "raw"}, {"ami", "raw"}};
 constexpr std::size_t kDeviceNameBytes = 15;  // IFNAMSIZ without the zero
 
 Result<void> invalid(std::string message) {
@@ -47,8 +52,7 @@ Result<void> check_disk(const DiskSpec& disk) {
     return disk.size_bytes != 0 ? Result<void>() : invalid("a blank disk needs a size");
   }
   if (!usable_path(disk.backing)) return invalid("a backing file needs an absolute path");
-  if (std::find(kBackingFormats.begin(), kBackingFormats.end(), disk.backing_format) ==
-      kBackingFormats.end()) {
+  if (qemu_format(disk.backing_format).empty()) {
     return invalid("the backing file's format is not one a guest can start from");
   }
   return Result<void>();
@@ -77,6 +81,13 @@ Result<void> check_domain(const DomainSpec& spec) {
     return invalid("the console log needs an absolute path");
   }
   return Result<void>();
+}
+
+std::string_view qemu_format(std::string_view format) {
+  for (const FormatName& name : kFormatNames) {
+    if (name.image == format) return name.qemu;
+  }
+  return {};
 }
 
 Error unknown_domain() {

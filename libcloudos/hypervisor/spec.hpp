@@ -9,6 +9,9 @@ Result<void> check_disk(const DiskSpec& disk);
 /// Errors: InvalidArgument (id is no UUID, no processor, no memory, a bad MAC or device name).
 Result<void> check_domain(const DomainSpec& spec);
 
+/// QEMU's name of a disk format of the Image API; empty: a guest cannot start from it.
+std::string_view qemu_format(std::string_view format);
+
 Error unknown_domain();  ///< NotFound
 Error foreign_domain();  ///< Conflict
 

@@ -73,7 +73,7 @@ Child run_again(const std::string& test_case, const std::filesystem::path& root)
   const std::string filter = "--test-case=" + test_case;
   const std::string variable = fmt::format("{}={}", kRootVariable, root.native());
   const char* arguments[] = {"test_hypervisor", "--no-skip", filter.c_str(), nullptr};
-  const char* environment[] = {variable.c_str(), "PATH=/usr/bin:/bin:/usr/sbin:/sbin", nullptr};
+  const char* environment[] = {variable.c_str(), "LIBVIRT_DEBUG=4", "PATH=/usr/bin:/bin:/usr/sbin:/sbin", nullptr};
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
@@ -258,6 +258,45 @@ TEST_CASE("a guest whose process is killed is shown as crashed, and starts again
   CHECK(power == PowerState::Crashed);
   REQUIRE_OK(driver->start(kGuest));
   CHECK(driver->list(kGuest)->at(0).power == PowerState::Running);
+  REQUIRE_OK(driver->destroy(kGuest));
+}
+
+TEST_CASE("a guest boots from an overlay, tells so on its console, and powers off when asked") {
+  if (!can_run_guests()) return;
+  const char* image = std::getenv("CLOUDOS_GUEST_IMAGE");
+  if (image == nullptr) {
+    MESSAGE("skipped, nothing was tested: CLOUDOS_GUEST_IMAGE names no image (tests/run makes one)");
+    return;
+  }
+  test::TempFolder disks;
+  const auto driver = open_driver(embed_settings(embed_root()));
+  auto spec = test::small_domain(kGuest.value, disks.path());
+  spec.ram_mib = 128;
+  spec.disks.front() = {disks.path() / "disk.qcow2", image, "qcow2", 0};
+  spec.nics.push_back({PortId{"p"}, "52:54:00:12:34:56", "", 1400});
+  spec.console_log = disks.path() / "console.log";
+  REQUIRE_OK(driver->make_disk(spec.disks.front()));
+  REQUIRE_OK(driver->define(spec));
+  REQUIRE_OK(driver->start(kGuest));
+  const auto console_says = [&](std::string_view word, std::size_t times) {
+    std::ifstream file(spec.console_log);
+    const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    std::size_t found = 0;
+    for (auto at = text.find(word); at != text.npos; at = text.find(word, at + 1)) ++found;
+    return found >= times;
+  };
+  const auto wait_for = [](const std::function<bool()>& seen) {
+    for (int i = 0; i < 1200 && !seen(); ++i) std::this_thread::sleep_for(50ms);
+    return seen();
+  };
+  const auto is_off = [&] { return driver->list(kGuest)->at(0).power == PowerState::Shutdown; };
+  CHECK(wait_for([&] { return console_says("GUEST-UP guest 10.0.2.15", 1); }));
+  REQUIRE_OK(driver->stop(kGuest, StopMode::Graceful));
+  CHECK(wait_for(is_off));
+  CHECK(console_says("reboot: Power down", 1));
+  REQUIRE_OK(driver->start(kGuest));
+  // The log was appended to: the first boot is still in it.
+  CHECK(wait_for([&] { return console_says("GUEST-UP", 2); }));
   REQUIRE_OK(driver->destroy(kGuest));
 }
 

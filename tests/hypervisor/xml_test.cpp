@@ -215,4 +215,18 @@ TEST_CASE("an overlay is whole or not there, and a half-made one is made anew") 
   CHECK(make_overlay({folder.path() / "x", folder.path() / "fake", "qcow2", 0}).error().code ==
         ErrorCode::InvalidArgument);
   CHECK_FALSE(std::filesystem::exists(folder.path() / "x"));
+  const std::pair<const char*, const char*> formats[] = {
+      {"vmdk", "vmdk"}, {"vdi", "vdi"}, {"vhd", "vpc"}, {"vhdx", "vhdx"}};
+  for (const auto& [image, qemu] : formats) {
+    CAPTURE(image);
+    const auto path = folder.path() / image;
+    const auto made = run_program({find_program("qemu-img"), {"create", "-f", qemu, path, "4M"}});
+    REQUIRE(made);
+    REQUIRE(made->exit_code == 0);
+    const DiskSpec over{path.native() + ".qcow2", path, image, 0};
+    REQUIRE_OK(make_overlay(over));
+    CHECK(*virtual_size(over.path, "qcow2") >= 4 << 20);
+    CHECK(make_overlay({path.native() + ".x", path, image, 1 << 20}).error().code ==
+          ErrorCode::InvalidArgument);
+  }
 }
