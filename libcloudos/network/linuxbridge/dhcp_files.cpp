@@ -87,9 +87,11 @@ std::string options_of(const DhcpSubnet& subnet, std::uint32_t mtu) {
 }  // namespace
 
 Result<DhcpFiles> render_dhcp(const NetworkPlan& network, const std::string& device,
-                              std::vector<std::string>& rejected) {
+                              int device_index, std::vector<std::string>& rejected) {
   DhcpFiles files;
-  files.config = fmt::format(
+  // Its sockets are bound to the device's index: a device made anew needs a restart.
+  files.config = fmt::format("# {0} {1}\n", device, device_index);
+  files.config += fmt::format(
       "no-hosts\nno-resolv\nbind-interfaces\nexcept-interface=lo\ninterface={0}\n"
       "dhcp-authoritative\ndhcp-lease-max=65536\nquiet-dhcp\ndomain={1}\nlocal=/{1}/\n"
       "dhcp-hostsfile={2}/hosts\ndhcp-optsfile={2}/options\naddn-hosts={2}/names\n",
@@ -107,12 +109,13 @@ Result<DhcpFiles> render_dhcp(const NetworkPlan& network, const std::string& dev
     if (served.count(host.subnet.value) == 0) continue;
     const auto mac = parse_mac(host.mac);
     const auto ip = parse_ip(host.address);
-    if (!mac || !ip || ip->v6 || !is_host_label(host.host_name) || !is_plain_id(host.port.value)) {
+    if (!mac || !ip || ip->v6 || !is_host_label(host.host_name)) {
       rejected.push_back("a DHCP host has a bad name, MAC or address");
       continue;
     }
-    files.hosts += fmt::format("{},{}.{},{},set:p-{}\n", *mac, host.host_name, kDomain, ip->address,
-                               host.port.value);
+    // No "set:" tag here: dnsmasq 2.90 links it into its own state while it answers, and crashes
+    // when it frees it as it reads the file again.
+    files.hosts += fmt::format("{},{}.{},{}\n", *mac, host.host_name, kDomain, ip->address);
     files.names += fmt::format("{} {}.{} {}\n", ip->address, host.host_name, kDomain, host.host_name);
   }
   return files;

@@ -23,7 +23,7 @@ struct DhcpFiles {
 /// Writes out a network's plan. Every value is checked: what would break out of its line or field is
 /// left out and named in `rejected`. Errors: InvalidArgument.
 Result<DhcpFiles> render_dhcp(const NetworkPlan& network, const std::string& device,
-                              std::vector<std::string>& rejected);
+                              int device_index, std::vector<std::string>& rejected);
 
 /// dnsmasq of the network whose files are in `folder`. One thread at a time.
 class Dnsmasq {

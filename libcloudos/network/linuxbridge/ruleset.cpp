@@ -36,8 +36,8 @@ Ruleset bridge_stages(Ruleset rules) {
   t.sets["secured"] = {false, "type ifname", {}};
   t.sets["spoof"] = {true, "type ifname : verdict", {}};
   t.sets["out_mark"] = {true, "type ifname : mark", {}};
-  const std::string unpassed = fmt::format("ether type {{ ip, ip6 }} meta mark != {:#x} drop",
-                                           kPassedMark);
+  // Everything but ARP, tagged frames included: what the IP stages do not see cannot have passed.
+  const std::string unpassed = fmt::format("ether type != arp meta mark != {:#x} drop", kPassedMark);
   put_chain(t, "prerouting", {"iifname vmap @spoof"}, base_hook("prerouting", -300));
   put_chain(t, "forward_from",
             {"iifname @secured " + unpassed, "iifname @secured meta mark set 0",
@@ -116,6 +116,8 @@ Lines spoof_rules(const std::vector<AddressPair>& pairs, const std::string& own_
   const std::string take = fmt::format("meta mark set {:#x} return", mark);
   Lines lines;
   lines.push_back(fmt::format("ether saddr != {{ {} }} drop", fmt::join(macs, ", ")));
+  // A tag would hide the packet from the IP stages, while the matches below look behind it.
+  lines.push_back("ether type != { arp, ip, ip6 } drop");
   for (const auto& mac : macs) {  // An address being probed for has no owner yet.
     lines.push_back(fmt::format("ether saddr {0} arp saddr ether {0} arp saddr ip 0.0.0.0 return",
                                 mac));

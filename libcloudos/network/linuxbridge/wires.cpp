@@ -221,7 +221,7 @@ Result<void> Wires::ensure_dhcp(const NetworkPlan& plan, const Link& bridge, con
   CLOUDOS_CHECK(ensure_addresses(plan, link, *inside));
   const int netns = namespaces_[plan.id].netns.get();
   std::vector<std::string> rejected;
-  CLOUDOS_TRY(const auto files, render_dhcp(plan, link.name, rejected));
+  CLOUDOS_TRY(const auto files, render_dhcp(plan, link.name, link.index, rejected));
   report(rejected);
   if (::mkdir(settings_.networks_dir.c_str(), 0755) != 0 && errno != EEXIST) {
     return fail(errno == ENOSPC ? ErrorCode::StorageFull : ErrorCode::Unavailable,

@@ -1,0 +1,265 @@
+#include <sys/socket.h>
+#include <csignal>
+
+#include <atomic>
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <linux/netlink.h>
+
+#include "dataplane/support.hpp"
+#include "network/linuxbridge/dnsmasq.hpp"
+#include "network/linuxbridge/netns.hpp"
+#include "network/linuxbridge/nft.hpp"
+
+using namespace cloudos;
+using namespace cloudos::network;
+using namespace dataplane;
+
+namespace {
+
+/// A driver on the test's private host.
+struct Host {
+  TempDir dir;
+  std::shared_ptr<LinuxBridgeDriver> driver;
+  std::vector<std::string> asked;  // Written by the metadata thread, read after its answer.
+
+  explicit Host(std::map<std::string, std::string> bridges = {}, const std::string& folder = kFolder) {
+    driver = make(std::move(bridges), folder);
+  }
+  std::shared_ptr<LinuxBridgeDriver> make(std::map<std::string, std::string> bridges = {},
+                                          const std::string& folder = kFolder) {
+    auto made = make_linuxbridge(
+        {folder, dir.path(), std::move(bridges), ""},
+        [this](const NetworkId& network, const std::string& address, const std::string& path) {
+          asked.push_back(address);
+          return MetadataAnswer{200, "text/plain", network.value + " " + address + " " + path};
+        },
+        Log());
+    CAPTURE(made ? "" : made.error().message + made.error().detail);
+    REQUIRE(made);
+    return *made;
+  }
+  void converge(const Plan& plan) const {
+    const auto done = driver->converge(plan);
+    CAPTURE(done ? "" : done.error().message + "\n" + done.error().detail);
+    REQUIRE(done);
+  }
+  void tell(const Change& change) const {
+    const auto done = driver->postcommit(change);
+    CAPTURE(done ? "" : done.error().message + "\n" + done.error().detail);
+    REQUIRE(done);
+  }
+  std::optional<int> dnsmasq(const NetworkId& network) const {
+    return lb::Dnsmasq("", dir.path() + "/networks/" + network.value).pid();
+  }
+};
+
+/// Two guests on a converged host; destroyed last to first.
+struct TwoGuests {
+  Plan plan = simple_plan();
+  PortPlan& first = add_port(plan, 11);
+  PortPlan& second = add_port(plan, 12);
+  Guest a{kFolder, first};
+  Guest b{kFolder, second};
+  Host host;
+  explicit TwoGuests(bool configured = true) {
+    if (configured) {
+      a.add_address("10.0.0.11", 24);
+      b.add_address("10.0.0.12", 24);
+    }
+    host.converge(plan);
+    a.await_carrier();
+    b.await_carrier();
+  }
+  ~TwoGuests() {
+    const auto cleared = host.driver->converge({});
+    CHECK(cleared);
+  }
+  GroupPlan& group() { return plan.groups.begin()->second; }
+  NetworkPlan& network() { return plan.networks.begin()->second; }
+};
+
+const char* const kProbe = "probe-of-the-test";
+
+lb::Fd accept_one(const lb::Fd& listener) {
+  return lb::Fd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+}
+
+}  // namespace
+
+TEST_CASE("a guest gets its address, routes, name servers and MTU by DHCP") {
+  on_private_host([] {
+    TwoGuests t(false);
+    const auto lease = t.a.dhcp();
+    REQUIRE(lease);
+    CHECK(lease->address == "10.0.0.11");
+    const auto text = [](std::initializer_list<int> bytes) { return std::string(bytes.begin(), bytes.end()); };
+    CHECK(lease->options.at(1) == text({255, 255, 255, 0}));
+    CHECK(lease->options.at(3) == text({10, 0, 0, 1}));
+    CHECK(lease->options.at(6) == text({10, 0, 0, 2}));
+    CHECK(lease->options.at(26) == text({0x05, 0xdc}));
+    CHECK(lease->options.at(12) == "guest-11");
+    CHECK(lease->options.at(121) ==
+          text({32, 169, 254, 169, 254, 10, 0, 0, 2, 0, 10, 0, 0, 1}));
+    const auto other = t.b.dhcp();
+    REQUIRE(other);
+    CHECK(other->address == "10.0.0.12");
+    CHECK_FALSE(t.b.dhcp("fa:16:3e:99:99:99"));
+  });
+}
+
+TEST_CASE("metadata goes by the peer's address, whatever headers claim") {
+  on_private_host([] {
+    TwoGuests t;
+    for (auto* guest : {&t.a, &t.b}) {
+      guest->in([] {
+        auto inside = lb::Netlink::open(NETLINK_ROUTE);
+        auto device = lb::find_link(*inside, "eth0");
+        REQUIRE(lb::add_address(*inside, **device, {"169.254.1.1", 16}));
+      });
+    }
+    struct Row {
+      const char* what;
+      std::string request;
+      std::string answer;
+    };
+    const std::string network = t.network().id.value;
+    const Row rows[] = {
+        {"plain", "GET /openstack/latest/meta_data.json HTTP/1.1\r\nHost: x\r\n\r\n",
+         network + " 10.0.0.11 /openstack/latest/meta_data.json"},
+        {"forged headers",
+         "GET /a HTTP/1.1\r\nX-Forwarded-For: 10.0.0.12\r\nX-Instance-ID: 1\r\nX-Real-IP: 10.0.0.12\r\n\r\n",
+         network + " 10.0.0.11 /a"},
+        {"query is cut off", "GET /a?b=c HTTP/1.0\r\n\r\n", network + " 10.0.0.11 /a"},
+        {"other verbs", "POST /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", "405"},
+        {"not HTTP", "hello\r\n\r\n", "400"},
+        {"another proxy's form", "GET http://other/a HTTP/1.1\r\n\r\n", "400"},
+        {"endless head", "GET /a HTTP/1.1\r\nA: " + std::string(9000, 'a'), "431"},
+    };
+    // The guest reaches 169.254.169.254 on its link; its own address must be the source.
+    for (const auto& row : rows) {
+      CAPTURE(std::string(row.what));
+      const lb::Fd fd = t.a.connect("169.254.169.254", 80, "10.0.0.11");
+      REQUIRE(fd.valid());
+      const std::string out = answer_to(fd, row.request);
+      CAPTURE(out);
+      CHECK(out.find(row.answer) != std::string::npos);
+    }
+    CHECK_FALSE(t.b.can_connect("169.254.169.254", 80, "169.254.1.1"));  // Not its address.
+  });
+}
+
+TEST_CASE("ingress is closed until a rule opens it, and closes again with it, connections included") {
+  on_private_host([] {
+    TwoGuests t;
+    const lb::Fd web = t.b.listen("10.0.0.12", 22);
+    auto opened = lb::open_netns(lb::Names(kFolder).netns(t.network().id.value));
+    REQUIRE(opened);
+    const Guest dhcp_namespace(std::move(*opened));
+    CHECK_FALSE(t.a.can_connect("10.0.0.12", 22));
+    CHECK_FALSE(dhcp_namespace.can_connect("10.0.0.12", 22));  // The DHCP port is no exemption.
+    t.group().rules.push_back(tcp_from_anywhere(22));
+    t.host.tell(change_of(t.group(), 2));
+    CHECK(dhcp_namespace.can_connect("10.0.0.12", 22));
+    const lb::Fd session = t.a.connect("10.0.0.12", 22);
+    REQUIRE(session.valid());
+    accept_one(web).reset();  // The namespace's.
+    const lb::Fd accepted = accept_one(web);
+    CHECK(still_flows(session, accepted));
+    t.group().rules.pop_back();
+    t.host.tell(change_of(t.group(), 3));
+    CHECK_FALSE(still_flows(session, accepted));
+    CHECK_FALSE(t.a.can_connect("10.0.0.12", 22));
+    // An old revision that comes late changes nothing.
+    auto late = t.group();
+    late.rules.push_back(tcp_from_anywhere(22));
+    t.host.tell(change_of(late, 2));
+    CHECK_FALSE(t.a.can_connect("10.0.0.12", 22));
+  });
+}
+
+TEST_CASE("a rule for a group lets its members in and nobody else") {
+  on_private_host([] {
+    TwoGuests t;
+    GroupPlan peers;
+    peers.id = SecurityGroupId("55555555-5555-4555-8555-555555555555");
+    t.plan.groups[peers.id] = peers;
+    RulePlan rule = tcp_from_anywhere(80);
+    rule.remote_group = peers.id;
+    t.group().rules.push_back(rule);
+    t.host.tell(change_of(t.group(), 2));
+    t.host.tell(change_of(peers, 2));
+    const lb::Fd web = t.b.listen("10.0.0.12", 80);
+    CHECK_FALSE(t.a.can_connect("10.0.0.12", 80));
+    peers.members = {"10.0.0.11"};
+    t.host.tell(change_of(peers, 3));
+    CHECK(t.a.can_connect("10.0.0.12", 80));
+    peers.members.clear();
+    t.host.tell(change_of(peers, 4));
+    CHECK_FALSE(t.a.can_connect("10.0.0.12", 80));
+  });
+}
+
+TEST_CASE("a guest cannot send as anybody else, nor serve addresses or routes") {
+  on_private_host([] {
+    TwoGuests t;
+    RulePlan any;
+    t.group().rules.push_back(any);
+    t.host.tell(change_of(t.group(), 2));
+    const lb::Fd seen = t.b.sniff();
+    const std::string mine = t.a.mac();
+    const std::string to = t.b.mac();
+    const std::string arp_marker = {10, 0, 0, 77};
+    struct Row {
+      const char* what;
+      std::vector<std::uint8_t> frame;
+      std::string needle;
+      bool passes;
+    };
+    auto vlan = udp_frame(mine, to, "10.0.0.11", "10.0.0.12", 5000, 5001, kProbe);
+    vlan.insert(vlan.begin() + 12, {0x81, 0x00, 0x00, 0x05});
+    auto advert = std::vector<std::uint8_t>{0x33, 0x33, 0, 0, 0, 1};
+    for (const auto b : mac_of(mine)) advert.push_back(b);
+    for (const int b : {0x86, 0xdd, 0x60, 0, 0, 0, 0, 16, 58, 255}) advert.push_back(static_cast<std::uint8_t>(b));
+    // From the guest's own link-local address: only the kind of message is wrong.
+    for (const int b : {0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0xf8, 0x16, 0x3e, 0xff, 0xfe, 0, 0x01, 0x0b}) {
+      advert.push_back(static_cast<std::uint8_t>(b));
+    }
+    for (const int b : {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}) advert.push_back(static_cast<std::uint8_t>(b));
+    for (const int b : {134, 0, 0, 0}) advert.push_back(static_cast<std::uint8_t>(b));
+    for (const char c : std::string("routeadv....")) advert.push_back(static_cast<std::uint8_t>(c));
+    const Row rows[] = {
+        {"its own", udp_frame(mine, to, "10.0.0.11", "10.0.0.12", 5000, 5001, kProbe), kProbe, true},
+        {"another IP", udp_frame(mine, to, "10.0.0.13", "10.0.0.12", 5000, 5001, kProbe), kProbe, false},
+        {"another MAC", udp_frame("fa:16:3e:00:01:99", to, "10.0.0.11", "10.0.0.12", 5000, 5001, kProbe),
+         kProbe, false},
+        {"a DHCP server", udp_frame(mine, to, "10.0.0.11", "10.0.0.12", 67, 68, kProbe), kProbe, false},
+        {"a tagged frame", vlan, kProbe, false},
+        {"a router advertisement", advert, "routeadv", false},
+        {"its own ARP", arp_frame(mine, mine, "10.0.0.11", "10.0.0.77"), arp_marker, true},
+        {"an ARP probe", arp_frame(mine, mine, "0.0.0.0", "10.0.0.77"), arp_marker, true},
+        {"ARP of another IP", arp_frame(mine, mine, "10.0.0.12", "10.0.0.77"), arp_marker, false},
+        {"ARP of another MAC", arp_frame(mine, to, "10.0.0.11", "10.0.0.77"), arp_marker, false},
+    };
+    for (const auto& row : rows) {
+      CAPTURE(std::string(row.what));
+      t.a.send_frame(row.frame);
+      CHECK(arrives(seen, row.needle) == row.passes);
+    }
+    // Allowed pairs widen it; without port security nothing is checked.
+    const auto as_other = udp_frame(mine, to, "10.0.0.13", "10.0.0.12", 5000, 5001, kProbe);
+    t.first.allowed_pairs = {{"10.0.0.13", ""}, {"10.0.0.0/28", ""}};
+    t.host.tell(change_of(t.first, 2));
+    t.a.send_frame(as_other);
+    CHECK(arrives(seen, kProbe));
+    t.first.allowed_pairs.clear();
+    t.host.tell(change_of(t.first, 3));
+    t.a.send_frame(as_other);
+    CHECK_FALSE(arrives(seen, kProbe));
+    t.first.port_security = false;
+    t.host.tell(change_of(t.first, 4));
+    t.a.send_frame(as_other);
+    CHECK(arrives(seen, kProbe));
+  });
+}

@@ -1,0 +1,404 @@
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <csignal>
+
+#include <chrono>
+#include <filesystem>
+#include <set>
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+#include <linux/if_tun.h>
+#include <linux/netlink.h>
+
+#include "dataplane/support.hpp"
+#include "network/linuxbridge/netns.hpp"
+#include "network/linuxbridge/nft.hpp"
+
+using namespace cloudos;
+using namespace cloudos::network;
+using namespace dataplane;
+
+namespace {
+
+std::shared_ptr<LinuxBridgeDriver> driver_in(const std::string& dir, const std::string& folder = kFolder,
+                                             std::map<std::string, std::string> bridges = {}) {
+  auto made = make_linuxbridge({folder, dir, std::move(bridges), ""}, nullptr, Log());
+  CAPTURE(made ? "" : made.error().message + made.error().detail);
+  REQUIRE(made);
+  return *made;
+}
+
+void settle(MechanismDriver& driver, const Plan& plan) {
+  const auto done = driver.converge(plan);
+  CAPTURE(done ? "" : done.error().message + "\n" + done.error().detail);
+  REQUIRE(done);
+}
+
+void told(MechanismDriver& driver, const Change& change) {
+  const auto done = driver.postcommit(change);
+  CAPTURE(done ? "" : done.error().message + "\n" + done.error().detail);
+  REQUIRE(done);
+}
+
+std::uint32_t transactions() {
+  auto context = lb::Nft::open();
+  REQUIRE(context);
+  const auto count = context->generation();
+  REQUIRE(count);
+  return *count;
+}
+
+std::string dnsmasq_pid(const std::string& dir, const Plan& plan) {
+  return lb::read_small_file(dir + "/networks/" + plan.networks.begin()->first.value + "/dnsmasq.pid")
+      .value_or("");
+}
+
+lb::Link link_named(const std::string& name) {
+  auto netlink = lb::Netlink::open(NETLINK_ROUTE);
+  REQUIRE(netlink);
+  const auto link = lb::find_link(*netlink, name);
+  REQUIRE(link);
+  REQUIRE(*link);
+  return **link;
+}
+
+void delete_named(const std::string& name) {
+  auto netlink = lb::Netlink::open(NETLINK_ROUTE);
+  REQUIRE(netlink);
+  REQUIRE(lb::delete_link(*netlink, link_named(name)));
+}
+
+}  // namespace
+
+TEST_CASE("an empty plan leaves the host as it was, and changes one by one do so too") {
+  on_private_host([] {
+    const TempDir dir;
+    const std::string before = host_state(dir.path());
+    {
+      const auto driver = driver_in(dir.path());
+      CHECK((host_state(dir.path()) == before));
+      Plan plan = simple_plan();
+      add_port(plan, 11);
+      settle(*driver, plan);
+      CHECK(host_state(dir.path()) != before);
+      settle(*driver, {});
+      CHECK((host_state(dir.path()) == before));
+
+      const auto network = change_of(plan.networks.begin()->second, 1);
+      const auto group = change_of(plan.groups.begin()->second, 1);
+      const auto port = change_of(plan.ports.begin()->second, 1);
+      for (const auto& change : {port, group, network}) told(*driver, change);
+      CHECK(link_named("tap-test-11").up);
+      CHECK(link_named("tap-test-11").kind == "tun");
+      for (const auto& change : {port, network, group}) told(*driver, gone(change));
+      CHECK((host_state(dir.path()) == before));
+      for (const auto& change : {port, network, group}) told(*driver, gone(change));  // Told twice.
+    }
+    CHECK((host_state(dir.path()) == before));
+  });
+}
+
+TEST_CASE("a second converge with nothing wrong writes nothing") {
+  on_private_host([] {
+    const TempDir dir;
+    const auto driver = driver_in(dir.path());
+    Plan plan = simple_plan();
+    for (int i = 11; i < 16; ++i) add_port(plan, i);
+    settle(*driver, plan);
+    settle(*driver, plan);
+    const std::string before = host_state(dir.path());
+    const auto count = transactions();
+    const auto pid = dnsmasq_pid(dir.path(), plan);
+    settle(*driver, plan);
+    CHECK(transactions() == count);
+    CHECK(dnsmasq_pid(dir.path(), plan) == pid);
+    CHECK((host_state(dir.path()) == before));
+    settle(*driver, {});
+  });
+}
+
+TEST_CASE("what was flushed, deleted or killed behind our back comes back") {
+  on_private_host([] {
+    const TempDir dir;
+    const auto driver = driver_in(dir.path());
+    Plan plan = simple_plan();
+    const PortPlan first = add_port(plan, 11);
+    const PortPlan second = add_port(plan, 12);
+    const Guest a(kFolder, first);
+    Guest b(kFolder, second);
+    b.add_address("10.0.0.12", 24);
+    settle(*driver, plan);
+    const lb::Names names(kFolder);
+    const std::string network = plan.networks.begin()->first.value;
+    std::string good = nft_list();
+    struct Row {
+      const char* what;
+      std::function<void()> damage;
+    };
+    const Row rows[] = {
+        {"rules flushed", [&] { nft("flush table inet cloudos_0a1b2c3d\n"); }},
+        {"an element taken out", [&] {
+           nft("delete element bridge cloudos_0a1b2c3d secured { \"tap-test-11\" }\n");
+         }},
+        {"a rule added", [&] {
+           nft("insert rule bridge cloudos_0a1b2c3d prerouting accept\n");
+         }},
+        {"all tables gone", [&] { nft("flush ruleset\n"); }},
+        {"dnsmasq killed", [&] { ::kill(std::stoi(dnsmasq_pid(dir.path(), plan)), SIGKILL); }},
+        {"its pid file gone", [&] {
+           std::filesystem::remove(dir.path() + "/networks/" + network + "/dnsmasq.pid");
+         }},
+        {"its files gone", [&] {
+           std::filesystem::remove(dir.path() + "/networks/" + network + "/hosts");
+         }},
+        {"the DHCP link deleted", [&] { delete_named(names.dhcp_outer(network)); }},
+        {"the namespace unnamed", [&] { REQUIRE(lb::remove_netns(names.netns(network))); }},
+        {"the bridge deleted", [&] { delete_named(names.bridge(network)); }},
+        {"a tap taken out of its bridge", [&] {
+           auto netlink = lb::Netlink::open(NETLINK_ROUTE);
+           REQUIRE(lb::change_link(*netlink, link_named("tap-test-11"), {.up = false, .master = 0}));
+         }},
+    };
+    for (const auto& row : rows) {
+      CAPTURE(std::string(row.what));
+      row.damage();
+      settle(*driver, plan);
+      a.await_carrier();
+      const auto lease = a.dhcp();
+      CHECK(lease);
+      CHECK(!dnsmasq_pid(dir.path(), plan).empty());
+      // A new bridge has a new index, which is its connection-tracking zone.
+      if (std::string(row.what) == "the bridge deleted") good = nft_list();
+      CHECK((nft_list() == good));
+    }
+    delete_named("tap-test-12");
+    settle(*driver, plan);
+    CHECK(link_named("tap-test-12").kind == "tun");
+    settle(*driver, {});
+  });
+}
+
+TEST_CASE("a new driver takes over what runs, without a restart of anything") {
+  on_private_host([] {
+    const TempDir dir;
+    Plan plan = simple_plan();
+    const PortPlan port = add_port(plan, 11);
+    Guest guest(kFolder, port);
+    guest.add_address("10.0.0.11", 24);
+    guest.add_address("169.254.1.1", 16);
+    auto driver = driver_in(dir.path());
+    settle(*driver, plan);
+    const auto pid = dnsmasq_pid(dir.path(), plan);
+    const auto ask = [&] {
+      const lb::Fd fd = guest.connect("169.254.169.254", 80, "10.0.0.11");
+      return fd.valid();
+    };
+    guest.await_carrier();
+    CHECK(ask());
+    driver.reset();
+    CHECK_FALSE(ask());
+    CHECK(guest.dhcp());  // The data plane does not need us.
+    driver = driver_in(dir.path());
+    // What it would write for one port alone would open the others: it wants to look first.
+    const auto early = driver->postcommit(change_of(port, 9));
+    REQUIRE_FALSE(early);
+    CHECK(early.error().code == ErrorCode::Unavailable);
+    settle(*driver, plan);
+    CHECK(ask());
+    CHECK(dnsmasq_pid(dir.path(), plan) == pid);
+    settle(*driver, {});
+  });
+}
+
+TEST_CASE("foreign devices, tables and processes stay, and their names are not taken over") {
+  on_private_host([] {
+    const TempDir dir;
+    const TempDir other_dir;
+    auto netlink = lb::Netlink::open(NETLINK_ROUTE);
+    REQUIRE(netlink);
+    REQUIRE(lb::add_bridge(*netlink, "br-ex", "", "02:00:00:00:00:01", 1500));
+    nft("add table bridge foreign\nadd chain bridge foreign c { type filter hook forward priority 0; }\n");
+    const std::string before = host_state(dir.path());
+    const auto driver = driver_in(dir.path(), kFolder, {{"public", "br-ex"}});
+    const auto other = driver_in(other_dir.path(), "ffff0000");
+    Plan plan = simple_plan();
+    NetworkPlan& network = plan.networks.begin()->second;
+    network.type = "flat";
+    network.physical_network = "public";
+    const PortPlan port = add_port(plan, 11);
+    Plan others = simple_plan();  // The same ids in another cloud.
+    add_port(others, 12);
+    settle(*driver, plan);
+    settle(*other, others);
+    settle(*driver, plan);
+    const auto count = transactions();
+    settle(*other, others);
+    settle(*driver, plan);
+    CHECK(transactions() == count);
+    CHECK(link_named("tap-test-11").master == link_named("br-ex").index);
+    CHECK(link_named("tap-test-12").master != link_named("br-ex").index);
+
+    // Its tap's name is taken by somebody else's device: said, and left alone.
+    PortPlan clash = port;
+    clash.id = PortId("66666666-6666-4666-8666-666666666666");
+    clash.tap = "br-ex";
+    const auto refused = driver->postcommit(change_of(clash, 1));
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().code == ErrorCode::Conflict);
+
+    const std::string with_both = host_state(other_dir.path());
+    settle(*driver, {});
+    CHECK(!dnsmasq_pid(other_dir.path(), others).empty());
+    settle(*other, {});
+    CHECK((host_state(dir.path()) == before));
+    CHECK(host_state(other_dir.path()) != with_both);
+
+    Plan unmapped = plan;
+    unmapped.networks.begin()->second.physical_network = "nowhere";
+    const auto failed = driver->converge(unmapped);
+    REQUIRE_FALSE(failed);
+    CHECK(failed.error().message.find("nowhere") != std::string::npos);
+    settle(*driver, {});
+    CHECK((host_state(dir.path()) == before));
+  });
+}
+
+TEST_CASE("a port that comes or goes has the DHCP server read its hosts again, not start again") {
+  on_private_host([] {
+    const TempDir dir;
+    const auto driver = driver_in(dir.path());
+    Plan plan = simple_plan();
+    const PortPlan first = add_port(plan, 11);
+    const Guest a(kFolder, first);
+    settle(*driver, plan);
+    a.await_carrier();
+    REQUIRE(a.dhcp());
+    const auto pid = dnsmasq_pid(dir.path(), plan);
+    const PortPlan second = add_port(plan, 12);
+    const Guest b(kFolder, second);
+    told(*driver, change_of(plan.networks.begin()->second, 2));
+    told(*driver, change_of(second, 1));
+    b.await_carrier();
+    const auto lease = b.dhcp();
+    REQUIRE(lease);
+    CHECK(lease->address == "10.0.0.12");
+    CHECK(a.dhcp());
+    CHECK(dnsmasq_pid(dir.path(), plan) == pid);
+    plan.networks.begin()->second.subnets.front().gateway.clear();
+    plan.networks.begin()->second.subnets.front().dns_servers = {"9.9.9.9"};
+    told(*driver, change_of(plan.networks.begin()->second, 3));
+    const auto again = b.dhcp();
+    REQUIRE(again);
+    CHECK(again->options.count(3) == 0);
+    CHECK(again->options.at(6) == "\x09\x09\x09\x09");
+    CHECK(dnsmasq_pid(dir.path(), plan) == pid);
+    settle(*driver, {});
+  });
+}
+
+TEST_CASE("an address that changes hands is leased to its new owner") {
+  on_private_host([] {
+    const TempDir dir;
+    const auto driver = driver_in(dir.path());
+    Plan plan = simple_plan();
+    const PortPlan old_port = add_port(plan, 11);
+    {
+      const Guest old_guest(kFolder, old_port);
+      settle(*driver, plan);
+      old_guest.await_carrier();
+      REQUIRE(old_guest.dhcp());
+    }
+    Plan next = simple_plan();
+    PortPlan port = add_port(next, 11);
+    port.id = PortId("77777777-7777-4777-8777-777777777777");
+    port.mac = "fa:16:3e:00:02:0b";
+    port.tap = "tap-next";
+    next.ports = {{port.id, port}};
+    auto& host = next.networks.begin()->second.hosts.front();
+    host.port = port.id;
+    host.mac = port.mac;
+    const Guest guest(kFolder, port);
+    settle(*driver, next);
+    guest.await_carrier();
+    const auto lease = guest.dhcp();
+    REQUIRE(lease);
+    CHECK(lease->address == "10.0.0.11");
+    settle(*driver, {});
+  });
+}
+
+TEST_CASE("a port that is down is cut off, and one in no known group is closed") {
+  on_private_host([] {
+    const TempDir dir;
+    const auto driver = driver_in(dir.path());
+    Plan plan = simple_plan();
+    PortPlan port = add_port(plan, 11);
+    Guest guest(kFolder, port);
+    settle(*driver, plan);
+    port.admin_up = false;
+    told(*driver, change_of(port, 2));
+    CHECK_FALSE(link_named(port.tap).up);
+    port.admin_up = true;
+    port.groups = {SecurityGroupId("88888888-8888-4888-8888-888888888888")};
+    told(*driver, change_of(port, 3));
+    CHECK(link_named(port.tap).up);
+    guest.await_carrier();
+    guest.add_address("10.0.0.11", 24);
+    guest.add_address("169.254.1.1", 16);
+    CHECK(guest.dhcp());  // What every port may, whatever its groups.
+    CHECK_FALSE(guest.can_connect("169.254.169.254", 80, "10.0.0.11"));
+    port.groups = {plan.groups.begin()->first};
+    told(*driver, change_of(port, 4));
+    CHECK(guest.can_connect("169.254.169.254", 80, "10.0.0.11"));
+    settle(*driver, {});
+  });
+}
+
+TEST_CASE("what is missing on the host is said in one sentence") {
+  on_private_host([] {
+    const TempDir dir;
+    struct Row {
+      const char* what;
+      LinuxBridgeSettings settings;
+      ErrorCode code;
+      const char* names;
+    };
+    const Row rows[] = {
+        {"no dnsmasq", {kFolder, dir.path(), {}, "/nowhere/dnsmasq"}, ErrorCode::Unavailable, "dnsmasq"},
+        {"bad folder id", {"xyz", dir.path(), {}, ""}, ErrorCode::InvalidArgument, "folder_id"},
+        {"relative folder", {kFolder, "run", {}, ""}, ErrorCode::InvalidArgument, "run_dir"},
+        {"bad mapping", {kFolder, dir.path(), {{"public", "a b"}}, ""}, ErrorCode::InvalidArgument,
+         "public"},
+    };
+    for (const auto& row : rows) {
+      CAPTURE(std::string(row.what));
+      const auto made = make_linuxbridge(row.settings, nullptr, Log());
+      REQUIRE_FALSE(made);
+      CHECK(made.error().code == row.code);
+      CHECK(made.error().message.find(row.names) != std::string::npos);
+    }
+  });
+}
+
+TEST_CASE("bridged packets that the packet filter does not see are dropped, and converge repairs it") {
+  on_private_host([] {
+    const TempDir dir;
+    const auto driver = driver_in(dir.path());
+    Plan plan = simple_plan();
+    const PortPlan port = add_port(plan, 11);
+    const Guest guest(kFolder, port);
+    const std::string knob = "/proc/sys/net/bridge/bridge-nf-call-iptables";
+    REQUIRE(lb::write_sysctl(knob, "0"));
+    settle(*driver, plan);
+    CHECK(lb::read_small_file(knob) == "1\n");
+    guest.await_carrier();
+    CHECK(guest.dhcp());
+    REQUIRE(lb::write_sysctl(knob, "0"));
+    CHECK_FALSE(guest.dhcp());
+    settle(*driver, plan);
+    CHECK(guest.dhcp());
+    settle(*driver, {});
+    CHECK(lb::read_small_file(knob) == "0\n");  // As it was.
+  });
+}
