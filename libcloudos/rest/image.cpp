@@ -3,6 +3,7 @@
 
 #include "base/text.hpp"
 #include "rest/image_codec.hpp"
+#include "rest/target.hpp"
 
 // Source: Image API v2 reference.
 namespace cloudos::rest {
@@ -25,7 +26,22 @@ Result<Response> create_image(Call& call) {
   return response;
 }
 
+/// "/v2/images/" names an image without an id, which does not exist, rather than the collection:
+/// a client whose id is empty must not get, or think it deleted, everything.
+bool names_no_image(const Call& call) {
+  return split_target(call.request.target).first.ends_with('/');
+}
+
+Result<Response> refuse_images_delete(Call& call) {
+  if (names_no_image(call)) return fail(ErrorCode::NotFound, "The image has no id.");
+  Response response = status_response(Service::Image, 405, "Images are deleted one by one.",
+                                      call.request);
+  response.headers.set("Allow", "GET, POST");
+  return response;
+}
+
 Result<Response> list_images(Call& call) {
+  if (names_no_image(call)) return fail(ErrorCode::NotFound, "The image has no id.");
   CLOUDOS_TRY(ImageQuery query, decode_image_query(call));
   // One more than the page, so that there is a next link only where a next page is.
   const std::size_t page = query.limit++;
@@ -182,6 +198,7 @@ constexpr RouteClass kImageStreams = RouteClass::Streams;
 constexpr Route kImageRoutes[] = {
     {"POST", "/image/v2/images", create_image, "add_image", kImage, kImageCommits},
     {"GET", "/image/v2/images", list_images, "get_images", kImage},
+    {"DELETE", "/image/v2/images", refuse_images_delete, "delete_image", kImage},
     {"GET", "/image/v2/images/{image_id}", show_image, "get_image", kImage},
     {"PATCH", "/image/v2/images/{image_id}", update_image, "modify_image", kImage, kImageCommits},
     {"DELETE", "/image/v2/images/{image_id}", delete_image, "delete_image", kImage, kImageCommits},

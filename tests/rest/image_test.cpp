@@ -400,6 +400,18 @@ TEST_CASE("image: lists are filtered, sorted and paged as the query says") {
   CHECK(seen == "b;a;");
 }
 
+TEST_CASE("image: a path that ends where an id should be names no image, not all of them") {
+  Site site;
+  new_image(site, site.admin);
+  CHECK(site.get(kImages + "/").status == 404);
+  CHECK(site.get(kImages + "/?limit=1").status == 404);
+  CHECK(site.send("DELETE", kImages + "/", "", site.admin).status == 404);
+  const Answer all = site.send("DELETE", kImages, "", site.admin);
+  CHECK(all.status == 405);
+  CHECK(all.headers.get("Allow") == "GET, POST");
+  CHECK(site.get(kImages).json()["images"].size() == 1);
+}
+
 TEST_CASE("image: tags are put and deleted by name") {
   Site site;
   const std::string image = kImages + "/" + new_image(site, site.admin);
