@@ -140,29 +140,58 @@ Result<void> Networks::Impl::ensure_default_group(const ProjectId& project) {
 
 // ---- groups ------------------------------------------------------------------------------------------
 
-Result<SecurityGroup> Networks::create_group(const Context& ctx, const SecurityGroupCreate& spec) {
-  CLOUDOS_CHECK(network::check_texts(spec.name, spec.description));
-  CLOUDOS_TRY(const auto project, network::owner_of_new(ctx, spec.project));
-  CLOUDOS_CHECK(impl_->ensure_default_group(project));
-  if (fold_case(spec.name) == network::kDefaultName) {
-    return network::fail_as("SecurityGroupDefaultAlreadyExists", ErrorCode::Conflict,
-                            "Default security group already exists.");
+namespace network {
+namespace {
+
+/// A group as asked for; its project has its default group by then.
+Result<SecurityGroup> draft_asked(Networks::Impl& impl, const Context& ctx,
+                                  const SecurityGroupCreate& spec,
+                                  const Networks::Impl::GroupDraft& draft) {
+  CLOUDOS_CHECK(check_texts(spec.name, spec.description));
+  SecurityGroup group;
+  CLOUDOS_TRY(group.project, owner_of_new(ctx, spec.project));
+  CLOUDOS_CHECK(impl.ensure_default_group(group.project));
+  if (fold_case(spec.name) == kDefaultName) {
+    return fail_as("SecurityGroupDefaultAlreadyExists", ErrorCode::Conflict,
+                   "Default security group already exists.");
   }
-  const auto draft = impl_->draft_group(network::kEgressRules);
-  SecurityGroup drafted;
-  drafted.id = draft.id;
-  drafted.project = project;
-  drafted.name = spec.name;
-  drafted.description = spec.description;
-  drafted.created_at = drafted.updated_at = draft.now;
-  SecurityGroup made;
+  group.id = draft.id;
+  group.name = spec.name;
+  group.description = spec.description;
+  group.created_at = group.updated_at = draft.now;
+  return group;
+}
+
+}  // namespace
+}  // namespace network
+
+Result<std::vector<SecurityGroup>> Networks::create_groups(
+    const Context& ctx, const std::vector<SecurityGroupCreate>& specs) {
+  if (specs.size() > limits::kNetworkBulk)
+    return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
+  std::vector<SecurityGroup> groups;
+  std::vector<Impl::GroupDraft> drafts;
+  for (const SecurityGroupCreate& spec : specs) {
+    drafts.push_back(impl_->draft_group(network::kEgressRules));
+    CLOUDOS_TRY(auto group, network::draft_asked(*impl_, ctx, spec, drafts.back()));
+    groups.push_back(std::move(group));
+  }
+  std::vector<SecurityGroup> made;
   CLOUDOS_CHECK(impl_->transact([&](store::Txn& txn) -> Result<void> {
-    made = drafted;
-    const auto rules = network::egress_rules(made, draft.rules);
-    CLOUDOS_CHECK(network::insert_group(txn, made, rules));
-    return network::precommit_rules(impl_->wiring, txn, made, rules);
+    made = groups;
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      const auto rules = network::egress_rules(made[i], drafts[i].rules);
+      CLOUDOS_CHECK(network::insert_group(txn, made[i], rules));
+      CLOUDOS_CHECK(network::precommit_rules(impl_->wiring, txn, made[i], rules));
+    }
+    return Result<void>();
   }));
   return made;
+}
+
+Result<SecurityGroup> Networks::create_group(const Context& ctx, const SecurityGroupCreate& spec) {
+  CLOUDOS_TRY(auto made, create_groups(ctx, {spec}));
+  return std::move(made.front());
 }
 
 Result<SecurityGroup> Networks::group(const Context& ctx, const SecurityGroupId& id) const {

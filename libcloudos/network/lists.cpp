@@ -100,8 +100,6 @@ std::optional<Attribute> attribute(const Port& p, std::string_view name) {
 }
 
 std::optional<Attribute> attribute(const SecurityGroup& g, std::string_view name) {
-  if (name == "stateful") return flag(true);
-  if (name == "shared") return flag(false);
   return common(g, name);
 }
 

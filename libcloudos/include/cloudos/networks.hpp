@@ -293,6 +293,16 @@ struct NetworkListSpec {
   bool reverse = false;          ///< The page before the marker instead.
 };
 
+// ---- quotas --------------------------------------------------------------------------------------
+
+struct NetworkQuota {
+  std::int64_t limit = -1;  ///< -1: none.
+  std::int64_t in_use = 0;
+};
+/// By the API's names: network, subnet, port, security_group, security_group_rule.
+using NetworkQuotas = std::map<std::string, NetworkQuota>;
+using NetworkLimits = std::map<std::string, std::int64_t>;
+
 // ---- the service ---------------------------------------------------------------------------------
 
 /// Networks, subnets, ports and security groups, and the drivers that make them true on hosts.
@@ -352,8 +362,19 @@ class CLOUDOS_EXPORT Networks final {
   Result<std::vector<Subnet>> create_subnets(const Context& ctx,
                                              const std::vector<SubnetCreate>& specs);
   Result<std::vector<Port>> create_ports(const Context& ctx, const std::vector<PortCreate>& specs);
+  Result<std::vector<SecurityGroup>> create_groups(const Context& ctx,
+                                                   const std::vector<SecurityGroupCreate>& specs);
   Result<std::vector<SecurityGroupRule>> create_rules(
       const Context& ctx, const std::vector<SecurityGroupRuleCreate>& specs);
+
+  /// Errors: NotFound (another project's).
+  Result<NetworkQuotas> quotas(const Context& ctx, const ProjectId& project) const;
+  Result<NetworkLimits> default_quotas() const;
+  /// Sets the limits that are named. Admins. Errors: InvalidArgument, Forbidden.
+  Result<NetworkQuotas> set_quotas(const Context& ctx, const ProjectId& project,
+                                   const NetworkLimits& limits);
+  /// Back to the defaults. Admins.
+  Result<void> reset_quotas(const Context& ctx, const ProjectId& project);
 
   // ---- for compute: part of the caller's transaction ----
 

@@ -1,0 +1,91 @@
+#include <fmt/format.h>
+
+#include "identity/quota.hpp"
+#include "network/impl.hpp"
+
+namespace cloudos {
+namespace network {
+namespace {
+
+struct QuotaName {
+  std::string_view api, counter;
+};
+constexpr QuotaName kQuotaNames[] = {
+    {"network", "networks"},
+    {"subnet", "subnets"},
+    {"port", "ports"},
+    {"security_group", "security_groups"},
+    {"security_group_rule", "security_group_rules"},
+};
+
+Result<std::string_view> counter_of(std::string_view api) {
+  for (const QuotaName& name : kQuotaNames)
+    if (name.api == api) return name.counter;
+  return fail_as("HTTPBadRequest", ErrorCode::InvalidArgument,
+                 fmt::format("no quota is kept for '{}'", api.substr(0, 64)));
+}
+
+Result<void> check_project(const ProjectId& project) {
+  if (project.empty() || project.value.size() > limits::kNameChars)
+    return fail_as("TenantIdNotFound", ErrorCode::NotFound, "the project could not be found");
+  return Result<void>();
+}
+
+}  // namespace
+}  // namespace network
+
+Result<NetworkQuotas> Networks::quotas(const Context& ctx, const ProjectId& project) const {
+  CLOUDOS_CHECK(network::check_project(project));
+  if (!ctx.may_see(project)) {
+    return network::fail_as("TenantQuotaNotFound", ErrorCode::NotFound,
+                            fmt::format("Quota for tenant {} could not be found.",
+                                        project.value.substr(0, 64)));
+  }
+  CLOUDOS_TRY(const auto snapshot, impl_->snapshot());
+  CLOUDOS_TRY(const auto usage, Quota::usage(*snapshot, project));
+  NetworkQuotas quotas;
+  for (const auto& name : network::kQuotaNames) {
+    const auto found = usage.find(std::string(name.counter));
+    if (found == usage.end()) continue;
+    quotas.emplace(name.api, NetworkQuota{found->second.limit, found->second.in_use});
+  }
+  return quotas;
+}
+
+Result<NetworkLimits> Networks::default_quotas() const {
+  CLOUDOS_TRY(const auto snapshot, impl_->snapshot());
+  CLOUDOS_TRY(const auto defaults, Quota::defaults(*snapshot));
+  NetworkLimits limits;
+  for (const auto& name : network::kQuotaNames) {
+    if (const auto found = defaults.find(std::string(name.counter)); found != defaults.end())
+      limits.emplace(name.api, found->second);
+  }
+  return limits;
+}
+
+Result<NetworkQuotas> Networks::set_quotas(const Context& ctx, const ProjectId& project,
+                                           const NetworkLimits& asked) {
+  CLOUDOS_CHECK(network::check_project(project));
+  CLOUDOS_CHECK(network::admin_only(ctx, true, "quota"));
+  for (const auto& [name, limit] : asked) CLOUDOS_CHECK(network::counter_of(name));
+  CLOUDOS_CHECK(impl_->transact([&](store::Txn& txn) -> Result<void> {
+    for (const auto& [name, limit] : asked) {
+      CLOUDOS_TRY(const auto counter, network::counter_of(name));
+      CLOUDOS_CHECK(Quota::set_limit(txn, project, counter, limit));
+    }
+    return Result<void>();
+  }));
+  return quotas(ctx, project);
+}
+
+Result<void> Networks::reset_quotas(const Context& ctx, const ProjectId& project) {
+  CLOUDOS_CHECK(network::check_project(project));
+  CLOUDOS_CHECK(network::admin_only(ctx, true, "quota"));
+  return impl_->transact([&](store::Txn& txn) -> Result<void> {
+    for (const auto& name : network::kQuotaNames)
+      CLOUDOS_CHECK(Quota::set_limit(txn, project, name.counter, std::nullopt));
+    return Result<void>();
+  });
+}
+
+}  // namespace cloudos
