@@ -57,6 +57,11 @@ bool has_size(const ImageQuery& query, const Image& image) {
          *image.size_bytes <= query.size_max.value_or(UINT64_MAX);
 }
 
+template <class T>
+bool equals_if_asked(const std::optional<T>& wanted, const T& value) {
+  return !wanted || *wanted == value;
+}
+
 bool has_properties(const ImageQuery& query, const Image& image) {
   return std::all_of(query.properties.begin(), query.properties.end(), [&](const auto& wanted) {
     const auto found = image.properties.find(wanted.first);
@@ -85,8 +90,13 @@ bool matches(const Context& ctx, const ImageQuery& query, const Image& image) {
   if (image.is_hidden != query.is_hidden.value_or(false)) return false;
   if (!is_listed(ctx, query, image)) return false;
   if (query.visibility && image.visibility != *query.visibility) return false;
-  if (query.owner && image.owner != *query.owner) return false;
-  if (query.is_protected && image.is_protected != *query.is_protected) return false;
+  if (!equals_if_asked(query.owner, image.owner) ||
+      !equals_if_asked(query.is_protected, image.is_protected) ||
+      !equals_if_asked(query.min_disk_gib, image.min_disk_gib) ||
+      !equals_if_asked(query.min_ram_mib, image.min_ram_mib) ||
+      !equals_if_asked(query.md5, image.md5) || !equals_if_asked(query.sha512, image.sha512)) {
+    return false;
+  }
   if (!is_one_of(query.ids, image.id) || !is_one_of(query.names, image.name) ||
       !is_one_of(query.statuses, image.status) ||
       !is_one_of(query.disk_formats, image.disk_format) ||

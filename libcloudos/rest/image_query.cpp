@@ -48,6 +48,12 @@ Result<std::uint64_t> filter_number(std::string_view name, std::string_view text
   return *number;
 }
 
+Result<std::uint32_t> filter_count(std::string_view name, std::string_view text) {
+  CLOUDOS_TRY(const std::uint64_t number, filter_number(name, text));
+  // Larger ones match nothing, as the largest one does.
+  return static_cast<std::uint32_t>(std::min<std::uint64_t>(number, UINT32_MAX));
+}
+
 Result<bool> filter_flag(std::string_view name, std::string_view text) {
   if (equals_ignore_case(text, "true") || text == "1") return true;
   if (equals_ignore_case(text, "false") || text == "0") return false;
@@ -170,6 +176,12 @@ Result<void> read_ids(ImageQuery& q, std::string_view text) {
   return Result<void>();
 }
 
+Result<void> read_size(ImageQuery& q, std::string_view text) {
+  CLOUDOS_TRY(q.size_min, filter_number("size", text));
+  q.size_max = q.size_min;
+  return Result<void>();
+}
+
 Result<void> read_created(ImageQuery& q, std::string_view text) {
   CLOUDOS_TRY(const ImageTimeBound bound, filter_time("created_at", text));
   q.created.push_back(bound);
@@ -207,6 +219,19 @@ constexpr Filter kImageFilters[] = {
      }},
     {"size_min", CLOUDOS_IMAGE_FILTER(q.size_min, filter_number("size_min", text))},
     {"size_max", CLOUDOS_IMAGE_FILTER(q.size_max, filter_number("size_max", text))},
+    {"size", read_size},
+    {"min_disk", CLOUDOS_IMAGE_FILTER(q.min_disk_gib, filter_count("min_disk", text))},
+    {"min_ram", CLOUDOS_IMAGE_FILTER(q.min_ram_mib, filter_count("min_ram", text))},
+    {"checksum",
+     [](ImageQuery& q, std::string_view text) {
+       q.md5 = text;
+       return Result<void>();
+     }},
+    {"os_hash_value",
+     [](ImageQuery& q, std::string_view text) {
+       q.sha512 = text;
+       return Result<void>();
+     }},
     {"protected", CLOUDOS_IMAGE_FILTER(q.is_protected, filter_flag("protected", text))},
     {"os_hidden", CLOUDOS_IMAGE_FILTER(q.is_hidden, filter_flag("os_hidden", text))},
     {"created_at", read_created},

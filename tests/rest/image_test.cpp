@@ -382,7 +382,17 @@ TEST_CASE("image: lists are filtered, sorted and paged as the query says") {
       {"?protected=perhaps", "status 400"},
       {"?created_at=yesterday", "status 400"},
       {"?name=in:%22a", "status 400"},
-      {"?checksum=0", "status 400"},
+      {"?virtual_size=0", "status 400"},
+      {"?size=5", "a"},
+      {"?size=4", ""},
+      {"?size=x", "status 400"},
+      {"?min_disk=0", "c,d b a"},
+      {"?min_disk=1", ""},
+      {"?min_ram=18446744073709551615", ""},
+      {"?min_ram=-1", "status 400"},
+      {"?checksum=827ccb0eea8a706c4c34a16891f84e7b", "a"},
+      {"?checksum=0", ""},
+      {"?os_hash_value=0", ""},
   };
   for (const Row& row : rows) {
     CAPTURE(row.query);

@@ -161,6 +161,8 @@ struct ImageQuery {
   std::optional<bool> is_hidden;               ///< Absent: those that are not hidden.
   std::vector<std::string> tags;               ///< All of them.
   std::optional<std::uint64_t> size_min, size_max;
+  std::optional<std::uint32_t> min_disk_gib, min_ram_mib;  ///< Equal.
+  std::optional<std::string> md5, sha512;                  ///< Equal.
   std::map<std::string, std::string> properties;  ///< Equal.
   std::vector<ImageTimeBound> created, updated;
   /// Empty: by id, newest first (ids sort by creation, but for those that callers chose).
