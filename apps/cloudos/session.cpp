@@ -220,7 +220,8 @@ Result<json> Session::find(const Noun& noun, const std::string& wanted) {
   // An id that is malformed is 400 at some services; a name is looked up either way.
   const ErrorCode code = direct.error().code;
   if (code != ErrorCode::NotFound && code != ErrorCode::InvalidArgument) return fail(direct.error());
-  if (noun.key == "name")
+  // The path was its name, or it has none.
+  if (noun.key == "name" || noun.subject_field != "name")
     return fail(ErrorCode::NotFound, fmt::format("No {} is called '{}'. See: cloudos {} list",
                                                  noun.words, wanted, noun.words));
   // Compute's name filters are patterns: everything is fetched there, and compared here.

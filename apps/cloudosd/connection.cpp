@@ -73,6 +73,10 @@ void Connection::drain() {
   if (phase_ == Phase::Idle || phase_ == Phase::Lingering) close();
 }
 
+void Connection::make_room() {
+  if (phase_ == Phase::Idle) close();
+}
+
 void Connection::cut() {
   // Shut, not closed: the number must stay taken while a pool's thread may still use it.
   if (phase_ == Phase::Handling) ::shutdown(socket_.native_handle(), SHUT_RDWR);

@@ -27,6 +27,7 @@ struct Carrier {
   Pool hashes{cloudos::limits::kHashThreads, cloudos::limits::kQueuedRequests, Pool::Priority::Low};
   std::atomic<bool> stopping{false};
   std::atomic<std::size_t> connections{0};
+  std::size_t most_connections = cloudos::limits::kConnections;  ///< Less where descriptors are few.
 };
 
 class Connection;
@@ -54,6 +55,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void tick(Clock::time_point now);
   /// The server stops: ends at once if nothing is under way, else behind the reply.
   void drain();
+  /// Others wait to connect: ends it if nothing is under way.
+  void make_room();
   /// Ends it whatever is under way; a thread that has the socket finds it shut.
   void cut();
 

@@ -6,6 +6,8 @@
 #include <thread>
 #include <vector>
 
+#include <sys/resource.h>
+
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
 
@@ -25,6 +27,15 @@ using asio::ip::tcp;
 
 constexpr int kBacklog = 1'024;
 constexpr std::chrono::milliseconds kAcceptPause{50};
+constexpr std::size_t kOtherDescriptors = 512;  // The store's, the drivers', files being sent.
+
+std::size_t affordable_connections() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
+    return limits::kConnections;
+  const std::size_t all = files.rlim_cur;
+  return std::min(limits::kConnections, all > 2 * kOtherDescriptors ? all - kOtherDescriptors : all / 2);
+}
 
 }  // namespace
 
@@ -92,6 +103,7 @@ std::uint16_t Server::port() const {
 void Server::start(cloudos::Cloud& cloud, const cloudos::rest::Router& router,
                    std::string base_url) {
   impl_->carrier = std::unique_ptr<Carrier>(new Carrier{cloud, router, std::move(base_url)});
+  impl_->carrier->most_connections = affordable_connections();
   for (auto& loop : impl_->loops) {
     impl_->guards.push_back(asio::make_work_guard(loop->io));
     impl_->threads.emplace_back([io = &loop->io] { io->run(); });
@@ -101,7 +113,11 @@ void Server::start(cloudos::Cloud& cloud, const cloudos::rest::Router& router,
 
 void Server::Impl::accept() {
   if (carrier->stopping) return;
-  if (carrier->connections >= limits::kConnections) return accept_later();
+  if (carrier->connections >= carrier->most_connections) {
+    // Whoever holds connections idle must not keep others out.
+    for_all(&Connection::make_room);
+    return accept_later();
+  }
   // The connection's own loop from the start; in turn, so that each thread has its share.
   Loop& loop = *loops[next_loop++ % loops.size()];
   acceptor->async_accept(loop.io, [this, &loop](error_code ec, tcp::socket socket) {

@@ -104,6 +104,10 @@ std::string shown_name(std::string_view name) {
 Result<json> parse_json(std::string_view text) {
   if (!utf8_length(text))
     return fail(ErrorCode::InvalidArgument, "The body is not valid UTF-8 text.");
+  // The lexer takes a zero byte for the end, and whatever comes behind it for nothing.
+  if (const auto zero = text.find('\0'); zero != text.npos)
+    return fail(ErrorCode::InvalidArgument,
+                "The body is not valid JSON: " + position_text(text, zero) + ": a zero byte.");
   StrictBuilder builder;
   if (json::sax_parse(text.begin(), text.end(), &builder)) return std::move(builder.root);
   std::string message = "The body is not valid JSON: ";
