@@ -123,6 +123,15 @@ Result<Response> create_region(Call& call) {
   return one_reply("region", region, call, write_region, 201);
 }
 
+Result<Response> create_named_region(Call& call) {
+  CLOUDOS_TRY(auto spec, read_region(call));
+  if (!spec.id.empty() && spec.id != call.path("region_id"))
+    return fail(ErrorCode::InvalidArgument, "region.id is not that of the path");
+  spec.id = call.path("region_id");
+  CLOUDOS_TRY(const auto region, call.cloud.identity().create_region(call.ctx, spec));
+  return one_reply("region", region, call, write_region, 201);
+}
+
 Result<Response> list_regions(Call& call) {
   CLOUDOS_TRY(const auto filter, read_filter(call, {}));
   CLOUDOS_TRY(const auto regions, call.cloud.identity().list_regions(call.ctx, filter));

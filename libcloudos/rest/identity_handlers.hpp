@@ -118,6 +118,7 @@ Result<Response> update_role(Call& call);
 Result<Response> delete_role(Call& call);
 Result<Response> list_implied_roles(Call& call);
 Result<Response> show_implied_role(Call& call);
+Result<Response> check_implied_role(Call& call);
 Result<Response> create_implied_role(Call& call);
 Result<Response> delete_implied_role(Call& call);
 Result<Response> list_role_inferences(Call& call);
@@ -129,6 +130,7 @@ Result<Response> list_role_assignments(Call& call);
 
 // Catalog.
 Result<Response> create_region(Call& call);
+Result<Response> create_named_region(Call& call);
 Result<Response> list_regions(Call& call);
 Result<Response> show_region(Call& call);
 Result<Response> update_region(Call& call);

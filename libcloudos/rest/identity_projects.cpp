@@ -7,11 +7,6 @@
 namespace cloudos::rest::identity_v3 {
 namespace {
 
-const std::vector<std::string_view>& domain_members() {
-  static const std::vector<std::string_view> kKnown = {"name", "description", "enabled",
-                                                       "explicit_domain_id", "tags"};
-  return kKnown;
-}
 const std::vector<std::string_view>& project_members() {
   static const std::vector<std::string_view> kKnown = {
       "name", "description", "enabled", "domain_id", "parent_id", "is_domain", "tags"};
@@ -32,14 +27,16 @@ Result<DomainCreate> read_domain(const nlohmann::json& body, std::string_view wh
   return spec;
 }
 
-Result<IdentityUpdate> read_domain_update(const nlohmann::json& body, const std::string& id) {
-  const Members in(body, "domain");
+Result<IdentityUpdate> read_domain_update(const nlohmann::json& body, std::string_view where,
+                                          const std::string& id) {
+  const Members in(body, where);
   IdentityUpdate with;
   CLOUDOS_CHECK(read_unchanged(in, "id", id));
   CLOUDOS_TRY(with.name, in.maybe_text("name"));
   CLOUDOS_TRY(with.description, in.maybe_text("description"));
   CLOUDOS_TRY(with.enabled, read_boolean(in, "enabled"));
-  with.extra = read_extra_changes(body, domain_members());
+  with.extra = read_extra_changes(body, project_members());
+  with.extra.erase("explicit_domain_id");
   return with;
 }
 
@@ -85,6 +82,14 @@ Result<IdentityUpdate> read_project_update(Call& call, const Project& project) {
 DomainId path_domain(const Call& call) { return DomainId{call.path("domain_id")}; }
 ProjectId path_project(const Call& call) { return ProjectId{call.path("project_id")}; }
 
+/// A domain answers under its id as the project it also is.
+DomainId project_as_domain(const Call& call) { return DomainId{call.path("project_id")}; }
+bool names_domain(const Call& call) {
+  const auto project = call.cloud.identity().get_project(call.ctx, path_project(call));
+  if (project || project.error().code != ErrorCode::NotFound) return false;
+  return call.cloud.identity().get_domain(call.ctx, project_as_domain(call)).has_value();
+}
+
 Response tags_reply(const Project& project, const Call& call) {
   JsonWriter w;
   w.open().member("tags", project.tags).key("links");
@@ -121,7 +126,7 @@ Result<Response> show_domain(Call& call) {
 
 Result<Response> update_domain(Call& call) {
   CLOUDOS_TRY(const nlohmann::json* body, call.json_object("domain"));
-  CLOUDOS_TRY(const auto with, read_domain_update(*body, call.path("domain_id")));
+  CLOUDOS_TRY(const auto with, read_domain_update(*body, "domain", call.path("domain_id")));
   CLOUDOS_TRY(const auto domain,
               call.cloud.identity().update_domain(call.ctx, path_domain(call), with));
   return one_reply("domain", domain, call, write_domain);
@@ -157,17 +162,24 @@ Result<Response> list_projects(Call& call) {
 }
 
 Result<Response> show_project(Call& call) {
-  const auto project = call.cloud.identity().get_project(call.ctx, path_project(call));
-  if (project) return one_reply("project", *project, call, write_project);
-  if (project.error().code != ErrorCode::NotFound) return fail(project.error());
-  // A domain answers under its id as the project it also is.
-  const auto domain =
-      call.cloud.identity().get_domain(call.ctx, DomainId{call.path("project_id")});
-  if (!domain) return fail(project.error());
-  return one_reply("project", *domain, call, write_domain_project);
+  if (names_domain(call)) {
+    CLOUDOS_TRY(const auto domain,
+                call.cloud.identity().get_domain(call.ctx, project_as_domain(call)));
+    return one_reply("project", domain, call, write_domain_project);
+  }
+  CLOUDOS_TRY(const auto project,
+              call.cloud.identity().get_project(call.ctx, path_project(call)));
+  return one_reply("project", project, call, write_project);
 }
 
 Result<Response> update_project(Call& call) {
+  if (names_domain(call)) {
+    CLOUDOS_TRY(const nlohmann::json* body, call.json_object("project"));
+    CLOUDOS_TRY(const auto with, read_domain_update(*body, "project", call.path("project_id")));
+    CLOUDOS_TRY(const auto domain,
+                call.cloud.identity().update_domain(call.ctx, project_as_domain(call), with));
+    return one_reply("project", domain, call, write_domain_project);
+  }
   CLOUDOS_TRY(const auto before,
               call.cloud.identity().get_project(call.ctx, path_project(call)));
   CLOUDOS_TRY(const auto with, read_project_update(call, before));
@@ -177,7 +189,10 @@ Result<Response> update_project(Call& call) {
 }
 
 Result<Response> delete_project(Call& call) {
-  CLOUDOS_CHECK(call.cloud.identity().remove_project(call.ctx, path_project(call)));
+  if (names_domain(call))
+    CLOUDOS_CHECK(call.cloud.identity().remove_domain(call.ctx, project_as_domain(call)));
+  else
+    CLOUDOS_CHECK(call.cloud.identity().remove_project(call.ctx, path_project(call)));
   return empty_response(204);
 }
 

@@ -201,6 +201,11 @@ Result<Response> list_implied_roles(Call& call) {
 
 Result<Response> show_implied_role(Call& call) { return one_inference(call, 200); }
 
+Result<Response> check_implied_role(Call& call) {
+  CLOUDOS_CHECK(one_inference(call, 204));
+  return empty_response(204);
+}
+
 Result<Response> create_implied_role(Call& call) {
   CLOUDOS_CHECK(
       call.cloud.identity().imply_role(call.ctx, path_prior(call), path_implied(call)));
