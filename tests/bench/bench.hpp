@@ -34,6 +34,8 @@ class Rounds {
   std::vector<double> ours_, reference_;
 };
 
+std::vector<Figure> bench_hypervisor(const Settings& settings);
 std::vector<Figure> bench_store(const Settings& settings);
+std::vector<Figure> bench_startup(const Settings& settings);
 
 }  // namespace cloudos::bench

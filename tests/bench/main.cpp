@@ -19,7 +19,9 @@ struct Group {
 
 // A group of cases is one file; this is the table of them.
 constexpr Group kGroups[] = {
+    {"hypervisor", bench_hypervisor},
     {"store", bench_store},
+    {"startup", bench_startup},
 };
 
 double median(std::vector<double> values) {

@@ -44,8 +44,9 @@ def lifecycle(cloud, report, guest):
     key = os.path.join(cloud.dir, "key")
     run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key])
     cloud.client("token", "issue")
-    image = cloud.client("image", "create", "--disk-format", "qcow2", "--container-format", "bare",
-                         "--file", guest, "guest")
+    cloud.client("image", "create", "--disk-format", "qcow2", "--container-format", "bare",
+                 "--file", guest, "guest")
+    image = cloud.client("image", "show", "guest")
     report.check("the client uploads an image", image["status"] == "active", str(image))
     cloud.client("network", "create", "net-a")
     subnet = cloud.client("subnet", "create", "--network", "net-a", "--subnet-range",

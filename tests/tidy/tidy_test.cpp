@@ -123,7 +123,9 @@ TEST_CASE("files stay under 800 lines of 100 columns") {
         return (static_cast<unsigned char>(c) & 0xc0U) != 0x80;
       });
       CAPTURE(number);
-      if (columns > 110) CHECK(columns <= 110);  // clang-format leaves long literals alone.
+      // clang-format leaves long literals alone; rows of test tables are read across.
+      const std::ptrdiff_t most = file.string().find("/tests/") == std::string::npos ? 110 : 160;
+      if (columns > most) CHECK(columns <= most);
     }
   }
 }
@@ -136,7 +138,7 @@ TEST_CASE("banned words stay out") {
       {std_regex.c_str(), "slow to compile, recursive on hostile input", false},
       {todo.c_str(), "do it, or say it in a README", false},
       {fixme.c_str(), "fix it", false},
-      {"using namespace std", "hides where names come from", false},
+      {"using namespace std;", "hides where names come from", false},
       {"std::cout", "stdout belongs to the host program", true},
       {"std::exit(", "the host program decides when it ends", true},
       {"setlocale(", "the locale belongs to the host program", true},
@@ -154,7 +156,7 @@ TEST_CASE("banned words stay out") {
         if (line.find(row.word) == std::string::npos) continue;
         CAPTURE(file.string());
         CAPTURE(line);
-        FAIL_CHECK(row.why);
+        FAIL_CHECK(std::string(row.why));
       }
       if (library && file.extension() == ".hpp" && line == "#include <iostream>") {
         CAPTURE(file.string());
