@@ -24,7 +24,8 @@ struct Host {
   std::shared_ptr<LinuxBridgeDriver> driver;
   std::vector<std::string> asked;  // Written by the metadata thread, read after its answer.
 
-  explicit Host(std::map<std::string, std::string> bridges = {}, const std::string& folder = kFolder) {
+  explicit Host(std::map<std::string, std::string> bridges = {},
+                const std::string& folder = kFolder) {
     driver = make(std::move(bridges), folder);
   }
   std::shared_ptr<LinuxBridgeDriver> make(std::map<std::string, std::string> bridges = {},
@@ -94,14 +95,15 @@ TEST_CASE("a guest gets its address, routes, name servers and MTU by DHCP") {
     const auto lease = t.a.dhcp();
     REQUIRE(lease);
     CHECK(lease->address == "10.0.0.11");
-    const auto text = [](std::initializer_list<int> bytes) { return std::string(bytes.begin(), bytes.end()); };
+    const auto text = [](std::initializer_list<int> bytes) {
+      return std::string(bytes.begin(), bytes.end());
+    };
     CHECK(lease->options.at(1) == text({255, 255, 255, 0}));
     CHECK(lease->options.at(3) == text({10, 0, 0, 1}));
     CHECK(lease->options.at(6) == text({10, 0, 0, 2}));
     CHECK(lease->options.at(26) == text({0x05, 0xdc}));
     CHECK(lease->options.at(12) == "guest-11");
-    CHECK(lease->options.at(121) ==
-          text({32, 169, 254, 169, 254, 10, 0, 0, 2, 0, 10, 0, 0, 1}));
+    CHECK(lease->options.at(121) == text({32, 169, 254, 169, 254, 10, 0, 0, 2, 0, 10, 0, 0, 1}));
     const auto other = t.b.dhcp();
     REQUIRE(other);
     CHECK(other->address == "10.0.0.12");
@@ -129,7 +131,8 @@ TEST_CASE("metadata goes by the peer's address, whatever headers claim") {
         {"plain", "GET /openstack/latest/meta_data.json HTTP/1.1\r\nHost: x\r\n\r\n",
          network + " 10.0.0.11 /openstack/latest/meta_data.json"},
         {"forged headers",
-         "GET /a HTTP/1.1\r\nX-Forwarded-For: 10.0.0.12\r\nX-Instance-ID: 1\r\nX-Real-IP: 10.0.0.12\r\n\r\n",
+         "GET /a HTTP/1.1\r\nX-Forwarded-For: 10.0.0.12\r\nX-Instance-ID: 1\r\nX-Real-IP: "
+         "10.0.0.12\r\n\r\n",
          network + " 10.0.0.11 /a"},
         {"query is cut off", "GET /a?b=c HTTP/1.0\r\n\r\n", network + " 10.0.0.11 /a"},
         {"other verbs", "POST /a HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", "405"},
@@ -150,7 +153,8 @@ TEST_CASE("metadata goes by the peer's address, whatever headers claim") {
   });
 }
 
-TEST_CASE("ingress is closed until a rule opens it, and closes again with it, connections included") {
+TEST_CASE(
+    "ingress is closed until a rule opens it, and closes again with it, connections included") {
   on_private_host([] {
     TwoGuests t;
     const lb::Fd web = t.b.listen("10.0.0.12", 22);
@@ -192,12 +196,27 @@ TEST_CASE("a rule for a group lets its members in and nobody else") {
     t.host.tell(change_of(peers, 2));
     const lb::Fd web = t.b.listen("10.0.0.12", 80);
     CHECK_FALSE(t.a.can_connect("10.0.0.12", 80));
-    peers.members = {"10.0.0.11"};
-    t.host.tell(change_of(peers, 3));
-    CHECK(t.a.can_connect("10.0.0.12", 80));
-    peers.members.clear();
-    t.host.tell(change_of(peers, 4));
-    CHECK_FALSE(t.a.can_connect("10.0.0.12", 80));
+    struct Row {
+      const char* what;
+      std::vector<std::string> members;
+      bool lets_in;
+    };
+    const Row rows[] = {
+        {"its address", {"10.0.0.11"}, true},
+        {"nobody", {}, false},
+        {"a prefix around it, and one inside that",
+         {"10.0.0.8/29", "10.0.0.8/30", "10.0.0.99"},
+         true},
+        {"a prefix beside it", {"10.0.0.16/29"}, false},
+        {"no address at all", {"10.0.0.11; accept"}, false},
+    };
+    std::uint64_t revision = 3;
+    for (const auto& row : rows) {
+      CAPTURE(std::string(row.what));
+      peers.members = row.members;
+      t.host.tell(change_of(peers, revision++));
+      CHECK(t.a.can_connect("10.0.0.12", 80) == row.lets_in);
+    }
   });
 }
 
@@ -221,20 +240,27 @@ TEST_CASE("a guest cannot send as anybody else, nor serve addresses or routes") 
     vlan.insert(vlan.begin() + 12, {0x81, 0x00, 0x00, 0x05});
     auto advert = std::vector<std::uint8_t>{0x33, 0x33, 0, 0, 0, 1};
     for (const auto b : mac_of(mine)) advert.push_back(b);
-    for (const int b : {0x86, 0xdd, 0x60, 0, 0, 0, 0, 16, 58, 255}) advert.push_back(static_cast<std::uint8_t>(b));
+    for (const int b : {0x86, 0xdd, 0x60, 0, 0, 0, 0, 16, 58, 255})
+      advert.push_back(static_cast<std::uint8_t>(b));
     // From the guest's own link-local address: only the kind of message is wrong.
-    for (const int b : {0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0xf8, 0x16, 0x3e, 0xff, 0xfe, 0, 0x01, 0x0b}) {
+    for (const int b :
+         {0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0xf8, 0x16, 0x3e, 0xff, 0xfe, 0, 0x01, 0x0b}) {
       advert.push_back(static_cast<std::uint8_t>(b));
     }
-    for (const int b : {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}) advert.push_back(static_cast<std::uint8_t>(b));
+    for (const int b : {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1})
+      advert.push_back(static_cast<std::uint8_t>(b));
     for (const int b : {134, 0, 0, 0}) advert.push_back(static_cast<std::uint8_t>(b));
     for (const char c : std::string("routeadv....")) advert.push_back(static_cast<std::uint8_t>(c));
     const Row rows[] = {
-        {"its own", udp_frame(mine, to, "10.0.0.11", "10.0.0.12", 5000, 5001, kProbe), kProbe, true},
-        {"another IP", udp_frame(mine, to, "10.0.0.13", "10.0.0.12", 5000, 5001, kProbe), kProbe, false},
-        {"another MAC", udp_frame("fa:16:3e:00:01:99", to, "10.0.0.11", "10.0.0.12", 5000, 5001, kProbe),
-         kProbe, false},
-        {"a DHCP server", udp_frame(mine, to, "10.0.0.11", "10.0.0.12", 67, 68, kProbe), kProbe, false},
+        {"its own", udp_frame(mine, to, "10.0.0.11", "10.0.0.12", 5000, 5001, kProbe), kProbe,
+         true},
+        {"another IP", udp_frame(mine, to, "10.0.0.13", "10.0.0.12", 5000, 5001, kProbe), kProbe,
+         false},
+        {"another MAC",
+         udp_frame("fa:16:3e:00:01:99", to, "10.0.0.11", "10.0.0.12", 5000, 5001, kProbe), kProbe,
+         false},
+        {"a DHCP server", udp_frame(mine, to, "10.0.0.11", "10.0.0.12", 67, 68, kProbe), kProbe,
+         false},
         {"a tagged frame", vlan, kProbe, false},
         {"a router advertisement", advert, "routeadv", false},
         {"its own ARP", arp_frame(mine, mine, "10.0.0.11", "10.0.0.77"), arp_marker, true},
@@ -261,5 +287,37 @@ TEST_CASE("a guest cannot send as anybody else, nor serve addresses or routes") 
     t.host.tell(change_of(t.first, 4));
     t.a.send_frame(as_other);
     CHECK(arrives(seen, kProbe));
+  });
+}
+
+TEST_CASE("QEMU's end of a tap gets its lease and cannot send as another") {
+  on_private_host([] {
+    Plan plan = simple_plan();
+    PortPlan& port = add_port(plan, 11);
+    const PortPlan other = add_port(plan, 12);
+    RulePlan any;
+    plan.groups.begin()->second.rules.push_back(any);
+    const Guest b(kFolder, other);
+    const Host host;
+    host.converge(plan);
+    b.await_carrier();
+    const lb::Fd tap = open_tap(port.tap);
+    const lb::Fd seen = b.sniff();
+    // The kernel may take a second to notice that the tap is held, and drops frames until then.
+    bool arrived = false;
+    for (int attempt = 0; attempt < 20 && !arrived; ++attempt) {
+      write_tap(tap, udp_frame(port.mac, other.mac, "10.0.0.11", "10.0.0.12", 5000, 5001, kProbe));
+      arrived = arrives(seen, kProbe);
+    }
+    CHECK(arrived);
+    write_tap(tap, udp_frame(port.mac, other.mac, "10.0.0.13", "10.0.0.12", 5000, 5001, kProbe));
+    CHECK_FALSE(arrives(seen, kProbe));
+    // Unplugged while QEMU still holds it: the device goes all the same.
+    host.tell(gone(change_of(port, 1)));
+    auto netlink = lb::Netlink::open(NETLINK_ROUTE);
+    const auto link = lb::find_link(*netlink, port.tap);
+    REQUIRE(link);
+    CHECK_FALSE(link->has_value());
+    host.converge({});
   });
 }

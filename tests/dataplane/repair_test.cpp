@@ -12,6 +12,7 @@
 #include <linux/netlink.h>
 
 #include "dataplane/support.hpp"
+#include "network/contract.hpp"
 #include "network/linuxbridge/netns.hpp"
 #include "network/linuxbridge/nft.hpp"
 
@@ -21,7 +22,8 @@ using namespace dataplane;
 
 namespace {
 
-std::shared_ptr<LinuxBridgeDriver> driver_in(const std::string& dir, const std::string& folder = kFolder,
+std::shared_ptr<LinuxBridgeDriver> driver_in(const std::string& dir,
+                                             const std::string& folder = kFolder,
                                              std::map<std::string, std::string> bridges = {}) {
   auto made = make_linuxbridge({folder, dir, std::move(bridges), ""}, nullptr, Log());
   CAPTURE(made ? "" : made.error().message + made.error().detail);
@@ -50,7 +52,8 @@ std::uint32_t transactions() {
 }
 
 std::string dnsmasq_pid(const std::string& dir, const Plan& plan) {
-  return lb::read_small_file(dir + "/networks/" + plan.networks.begin()->first.value + "/dnsmasq.pid")
+  return lb::read_small_file(dir + "/networks/" + plan.networks.begin()->first.value +
+                             "/dnsmasq.pid")
       .value_or("");
 }
 
@@ -70,6 +73,27 @@ void delete_named(const std::string& name) {
 }
 
 }  // namespace
+
+TEST_CASE("the Linux-bridge driver keeps the contract of mechanism drivers") {
+  on_private_host([] {
+    const TempDir dir;
+    const auto present = [](const std::string& name) {
+      auto netlink = lb::Netlink::open(NETLINK_ROUTE);
+      REQUIRE(netlink);
+      const auto link = lb::find_link(*netlink, name);
+      REQUIRE(link);
+      return link->has_value();
+    };
+    network_test::run_mechanism_contract(
+        [&] {
+          return network_test::DriverUnderTest{
+              driver_in(dir.path()),
+              [&](const NetworkId& id) { return present(lb::Names(kFolder).bridge(id.value)); },
+              present};
+        },
+        "host-1");
+  });
+}
 
 TEST_CASE("an empty plan leaves the host as it was, and changes one by one do so too") {
   on_private_host([] {
@@ -138,26 +162,23 @@ TEST_CASE("what was flushed, deleted or killed behind our back comes back") {
     };
     const Row rows[] = {
         {"rules flushed", [&] { nft("flush table inet cloudos_0a1b2c3d\n"); }},
-        {"an element taken out", [&] {
-           nft("delete element bridge cloudos_0a1b2c3d secured { \"tap-test-11\" }\n");
-         }},
-        {"a rule added", [&] {
-           nft("insert rule bridge cloudos_0a1b2c3d prerouting accept\n");
-         }},
+        {"an element taken out",
+         [&] { nft("delete element bridge cloudos_0a1b2c3d secured { \"tap-test-11\" }\n"); }},
+        {"a rule added", [&] { nft("insert rule bridge cloudos_0a1b2c3d prerouting accept\n"); }},
         {"all tables gone", [&] { nft("flush ruleset\n"); }},
         {"dnsmasq killed", [&] { ::kill(std::stoi(dnsmasq_pid(dir.path(), plan)), SIGKILL); }},
-        {"its pid file gone", [&] {
-           std::filesystem::remove(dir.path() + "/networks/" + network + "/dnsmasq.pid");
-         }},
-        {"its files gone", [&] {
-           std::filesystem::remove(dir.path() + "/networks/" + network + "/hosts");
-         }},
+        {"its pid file gone",
+         [&] { std::filesystem::remove(dir.path() + "/networks/" + network + "/dnsmasq.pid"); }},
+        {"its files gone",
+         [&] { std::filesystem::remove(dir.path() + "/networks/" + network + "/hosts"); }},
         {"the DHCP link deleted", [&] { delete_named(names.dhcp_outer(network)); }},
         {"the namespace unnamed", [&] { REQUIRE(lb::remove_netns(names.netns(network))); }},
         {"the bridge deleted", [&] { delete_named(names.bridge(network)); }},
-        {"a tap taken out of its bridge", [&] {
+        {"a tap taken out of its bridge",
+         [&] {
            auto netlink = lb::Netlink::open(NETLINK_ROUTE);
-           REQUIRE(lb::change_link(*netlink, link_named("tap-test-11"), {.up = false, .master = 0}));
+           REQUIRE(
+               lb::change_link(*netlink, link_named("tap-test-11"), {.up = false, .master = 0}));
          }},
     };
     for (const auto& row : rows) {
@@ -218,7 +239,8 @@ TEST_CASE("foreign devices, tables and processes stay, and their names are not t
     auto netlink = lb::Netlink::open(NETLINK_ROUTE);
     REQUIRE(netlink);
     REQUIRE(lb::add_bridge(*netlink, "br-ex", "", "02:00:00:00:00:01", 1500));
-    nft("add table bridge foreign\nadd chain bridge foreign c { type filter hook forward priority 0; }\n");
+    nft("add table bridge foreign\nadd chain bridge foreign c { type filter hook forward priority "
+        "0; }\n");
     const std::string before = host_state(dir.path());
     const auto driver = driver_in(dir.path(), kFolder, {{"public", "br-ex"}});
     const auto other = driver_in(other_dir.path(), "ffff0000");
@@ -365,10 +387,15 @@ TEST_CASE("what is missing on the host is said in one sentence") {
       const char* names;
     };
     const Row rows[] = {
-        {"no dnsmasq", {kFolder, dir.path(), {}, "/nowhere/dnsmasq"}, ErrorCode::Unavailable, "dnsmasq"},
+        {"no dnsmasq",
+         {kFolder, dir.path(), {}, "/nowhere/dnsmasq"},
+         ErrorCode::Unavailable,
+         "dnsmasq"},
         {"bad folder id", {"xyz", dir.path(), {}, ""}, ErrorCode::InvalidArgument, "folder_id"},
         {"relative folder", {kFolder, "run", {}, ""}, ErrorCode::InvalidArgument, "run_dir"},
-        {"bad mapping", {kFolder, dir.path(), {{"public", "a b"}}, ""}, ErrorCode::InvalidArgument,
+        {"bad mapping",
+         {kFolder, dir.path(), {{"public", "a b"}}, ""},
+         ErrorCode::InvalidArgument,
          "public"},
     };
     for (const auto& row : rows) {
@@ -381,7 +408,8 @@ TEST_CASE("what is missing on the host is said in one sentence") {
   });
 }
 
-TEST_CASE("bridged packets that the packet filter does not see are dropped, and converge repairs it") {
+TEST_CASE(
+    "bridged packets that the packet filter does not see are dropped, and converge repairs it") {
   on_private_host([] {
     const TempDir dir;
     const auto driver = driver_in(dir.path());

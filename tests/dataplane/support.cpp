@@ -23,6 +23,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <linux/if_link.h>
+#include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 
@@ -38,13 +39,17 @@ using namespace cloudos::network;
 using Bytes = std::vector<std::uint8_t>;
 constexpr int kPatienceMs = 250;
 
-std::string tap_name(int last) { return fmt::format("tap-test-{}", last); }
+std::string tap_name(int last) {
+  return fmt::format("tap-test-{}", last);
+}
 
 void put16(Bytes& out, unsigned value) {
   out.push_back(static_cast<std::uint8_t>(value >> 8));
   out.push_back(static_cast<std::uint8_t>(value));
 }
-void put_all(Bytes& out, const Bytes& more) { out.insert(out.end(), more.begin(), more.end()); }
+void put_all(Bytes& out, const Bytes& more) {
+  out.insert(out.end(), more.begin(), more.end());
+}
 
 unsigned ones_sum(const Bytes& data) {
   unsigned sum = 0;
@@ -99,7 +104,9 @@ std::string next_dhcp_answer(const lb::Fd& socket) {
     std::array<char, 2048> frame{};
     const ssize_t got = ::recv(socket.get(), frame.data(), frame.size(), 0);
     if (got < 14 + 20 + 8 + 240) continue;
-    const auto u8 = [&](int i) { return static_cast<std::uint8_t>(frame[static_cast<std::size_t>(i)]); };
+    const auto u8 = [&](int i) {
+      return static_cast<std::uint8_t>(frame[static_cast<std::size_t>(i)]);
+    };
     const bool udp = u8(12) == 8 && u8(13) == 0 && u8(23) == 17;
     const int payload = 14 + (u8(14) & 15) * 4 + 8;
     if (!udp || u8(payload - 6) != 0 || u8(payload - 5) != 68) continue;
@@ -209,7 +216,8 @@ void Guest::await_carrier() const {
   while (std::chrono::steady_clock::now() < deadline) {
     ifreq request{};
     std::strncpy(request.ifr_name, tap_.c_str(), IFNAMSIZ - 1);
-    if (::ioctl(fd.get(), SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_RUNNING) != 0) return;
+    if (::ioctl(fd.get(), SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_RUNNING) != 0)
+      return;
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }
   FAIL("no carrier on " << tap_);
@@ -236,7 +244,8 @@ void Guest::add_address(const std::string& address, unsigned length) {
   });
 }
 
-lb::Fd Guest::connect(const std::string& address, std::uint16_t port, const std::string& from) const {
+lb::Fd Guest::connect(const std::string& address, std::uint16_t port,
+                      const std::string& from) const {
   lb::Fd out;
   in([&] {
     lb::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
@@ -260,7 +269,8 @@ lb::Fd Guest::connect(const std::string& address, std::uint16_t port, const std:
   return out;
 }
 
-bool Guest::can_connect(const std::string& address, std::uint16_t port, const std::string& from) const {
+bool Guest::can_connect(const std::string& address, std::uint16_t port,
+                        const std::string& from) const {
   return connect(address, port, from).valid();
 }
 
@@ -313,7 +323,8 @@ std::optional<Guest::Lease> Guest::dhcp(const std::string& as_mac) const {
   in([&] {
     const lb::Fd fd = packet_socket();
     const auto ask = [&](const std::string& message) {
-      const auto frame = udp_frame(mac, "ff:ff:ff:ff:ff:ff", "0.0.0.0", "255.255.255.255", 68, 67, message);
+      const auto frame =
+          udp_frame(mac, "ff:ff:ff:ff:ff:ff", "0.0.0.0", "255.255.255.255", 68, 67, message);
       REQUIRE(::send(fd.get(), frame.data(), frame.size(), 0) > 0);
       return next_dhcp_answer(fd);
     };
@@ -322,9 +333,11 @@ std::optional<Guest::Lease> Guest::dhcp(const std::string& as_mac) const {
     const Lease offered = read_lease(offer);
     const auto server = offered.options.find(54);
     if (server == offered.options.end() || server->second.size() != 4) return;
-    const auto b = [&](int i) { return static_cast<std::uint8_t>(server->second[static_cast<std::size_t>(i)]); };
-    const std::string answer = ask(dhcp_message(3, mac, offered.address,
-                                                fmt::format("{}.{}.{}.{}", b(0), b(1), b(2), b(3))));
+    const auto b = [&](int i) {
+      return static_cast<std::uint8_t>(server->second[static_cast<std::size_t>(i)]);
+    };
+    const std::string answer = ask(
+        dhcp_message(3, mac, offered.address, fmt::format("{}.{}.{}.{}", b(0), b(1), b(2), b(3))));
     if (answer.empty()) return;
     Lease got = read_lease(answer);
     const auto type = got.options.find(53);
@@ -411,6 +424,21 @@ Bytes arp_frame(const std::string& ether_mac, const std::string& sender_mac,
   return frame;
 }
 
+lb::Fd open_tap(const std::string& name) {
+  lb::Fd tap(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
+  ifreq request{};
+  std::strncpy(request.ifr_name, name.c_str(), IFNAMSIZ - 1);
+  request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR);
+  REQUIRE(::ioctl(tap.get(), TUNSETIFF, &request) == 0);
+  return tap;
+}
+
+void write_tap(const lb::Fd& tap, const Bytes& frame) {
+  Bytes out(10);  // An empty virtio header.
+  put_all(out, frame);
+  REQUIRE(::write(tap.get(), out.data(), out.size()) == static_cast<ssize_t>(out.size()));
+}
+
 Plan simple_plan() {
   Plan plan;
   NetworkPlan network;
@@ -463,7 +491,8 @@ RulePlan tcp_from_anywhere(std::uint16_t port) {
 }
 
 Change change_of(const NetworkPlan& plan, std::uint64_t revision) {
-  return {Change::Kind::Network, plan.id.value, revision, std::make_shared<NetworkPlan>(plan), {}, {}};
+  return {
+      Change::Kind::Network, plan.id.value, revision, std::make_shared<NetworkPlan>(plan), {}, {}};
 }
 Change change_of(const GroupPlan& plan, std::uint64_t revision) {
   return {Change::Kind::Group, plan.id.value, revision, {}, std::make_shared<GroupPlan>(plan), {}};

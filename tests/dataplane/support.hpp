@@ -58,7 +58,8 @@ class Guest {
   bool can_connect(const std::string& address, std::uint16_t port,
                    const std::string& from = "") const;
   /// An open connection, or an invalid descriptor.
-  lb::Fd connect(const std::string& address, std::uint16_t port, const std::string& from = "") const;
+  lb::Fd connect(const std::string& address, std::uint16_t port,
+                 const std::string& from = "") const;
   lb::Fd listen(const std::string& address, std::uint16_t port) const;
   void send_frame(const std::vector<std::uint8_t>& frame) const;
   /// A socket that sees every frame arriving here.
@@ -93,13 +94,18 @@ std::vector<std::uint8_t> udp_frame(const std::string& from_mac, const std::stri
 std::vector<std::uint8_t> arp_frame(const std::string& ether_mac, const std::string& sender_mac,
                                     const std::string& sender_ip, const std::string& target_ip);
 
+/// A tap opened as QEMU opens it, and a frame sent through it.
+lb::Fd open_tap(const std::string& name);
+void write_tap(const lb::Fd& tap, const std::vector<std::uint8_t>& frame);
+
 /// One network 10.0.0.0/24 with DHCP, the group "default" (egress open, ingress closed), no ports.
 Plan simple_plan();
 /// Adds a port with address 10.0.0.`last` to the plan, as a DHCP host as well.
 cloudos::network::PortPlan& add_port(Plan& plan, int last);
 cloudos::network::RulePlan tcp_from_anywhere(std::uint16_t port);
 
-cloudos::network::Change change_of(const cloudos::network::NetworkPlan& plan, std::uint64_t revision);
+cloudos::network::Change change_of(const cloudos::network::NetworkPlan& plan,
+                                   std::uint64_t revision);
 cloudos::network::Change change_of(const cloudos::network::GroupPlan& plan, std::uint64_t revision);
 cloudos::network::Change change_of(const cloudos::network::PortPlan& plan, std::uint64_t revision);
 cloudos::network::Change gone(cloudos::network::Change change);

@@ -17,7 +17,8 @@ constexpr std::string_view kSeenAt = "/mnt";
 
 std::string netmask_of(unsigned length) {
   const std::uint32_t bits = length == 0 ? 0 : 0xffffffffU << (32 - length);
-  return fmt::format("{}.{}.{}.{}", bits >> 24, (bits >> 16) & 255U, (bits >> 8) & 255U, bits & 255U);
+  return fmt::format("{}.{}.{}.{}", bits >> 24, (bits >> 16) & 255U, (bits >> 8) & 255U,
+                     bits & 255U);
 }
 
 /// A subnet's checked values; nothing is written from the plan itself.
@@ -116,7 +117,8 @@ Result<DhcpFiles> render_dhcp(const NetworkPlan& network, const std::string& dev
     // No "set:" tag here: dnsmasq 2.90 links it into its own state while it answers, and crashes
     // when it frees it as it reads the file again.
     files.hosts += fmt::format("{},{}.{},{}\n", *mac, host.host_name, kDomain, ip->address);
-    files.names += fmt::format("{} {}.{} {}\n", ip->address, host.host_name, kDomain, host.host_name);
+    files.names +=
+        fmt::format("{} {}.{} {}\n", ip->address, host.host_name, kDomain, host.host_name);
   }
   return files;
 }

@@ -44,15 +44,15 @@ constexpr std::size_t kComplaintBytes = 2'000;
   const char* failed = nullptr;
   if (setns(netns, CLONE_NEWNET) != 0) failed = "cannot enter the network namespace\n";
   // Slave mounts: what the host unmounts is not kept busy by us.
-  if (!failed && (unshare(CLONE_NEWNS) != 0 ||
-                  mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0 ||
-                  mount(folder, kFolderSeenAt, nullptr, MS_BIND, nullptr) != 0)) {
+  if (!failed &&
+      (unshare(CLONE_NEWNS) != 0 || mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0 ||
+       mount(folder, kFolderSeenAt, nullptr, MS_BIND, nullptr) != 0)) {
     failed = "cannot make its mount namespace\n";
   }
   if (!failed) {
     const int null = open("/dev/null", O_RDWR);
     setsid();
-    if (chdir("/") != 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(complaints, 2) < 0) {
+    if (dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(complaints, 2) < 0) {
       failed = "cannot set up its files\n";
     } else {
       syscall(SYS_close_range, 3U, ~0U, 0U);
@@ -70,7 +70,8 @@ std::string read_complaints(int fd, Steady::time_point deadline) {
   std::string out;
   std::array<char, 512> chunk{};
   while (true) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Steady::now());
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Steady::now());
     pollfd waiting{fd, POLLIN, 0};
     const int ready = left.count() <= 0 ? 0 : ::poll(&waiting, 1, static_cast<int>(left.count()));
     if (ready < 0 && errno == EINTR) continue;
@@ -125,7 +126,8 @@ Result<Written> replace_file(const std::string& path, const std::string& content
     ::unlink(fresh.c_str());
     const bool full = error == ENOSPC || error == EDQUOT;
     return fail(full ? ErrorCode::StorageFull : ErrorCode::Unavailable,
-                std::string("cannot write a file of the DHCP server: ") + std::strerror(error), path);
+                std::string("cannot write a file of the DHCP server: ") + std::strerror(error),
+                path);
   };
   Fd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   if (!file.valid() || ::fchmod(file.get(), 0644) != 0) return failed();
@@ -200,7 +202,8 @@ Result<void> Dnsmasq::drop_contradicted_leases(const std::string& hosts) const {
 Result<void> Dnsmasq::ensure(const DhcpFiles& files, int netns) {
   if (::mkdir(folder_.c_str(), 0755) != 0 && errno != EEXIST) {
     return fail(errno == ENOSPC ? ErrorCode::StorageFull : ErrorCode::Unavailable,
-                std::string("cannot make the DHCP server's folder: ") + std::strerror(errno), folder_);
+                std::string("cannot make the DHCP server's folder: ") + std::strerror(errno),
+                folder_);
   }
   if (::chmod(folder_.c_str(), 0755) != 0) {
     return fail(ErrorCode::Unavailable, "cannot open up the DHCP server's folder", folder_);
@@ -271,13 +274,15 @@ Result<void> Dnsmasq::stop() {
 
 Result<void> Dnsmasq::remove() {
   CLOUDOS_CHECK(stop());
-  for (const auto* file : {"dnsmasq.conf", "hosts", "options", "names", "leases", "dnsmasq.pid",
-                           "dnsmasq.conf.new", "hosts.new", "options.new", "names.new", "leases.new"}) {
+  for (const auto* file :
+       {"dnsmasq.conf", "hosts", "options", "names", "leases", "dnsmasq.pid", "dnsmasq.conf.new",
+        "hosts.new", "options.new", "names.new", "leases.new"}) {
     ::unlink(path(file).c_str());
   }
   if (::rmdir(folder_.c_str()) != 0 && errno != ENOENT) {
     return fail(ErrorCode::Unavailable,
-                std::string("cannot remove the DHCP server's folder: ") + std::strerror(errno), folder_);
+                std::string("cannot remove the DHCP server's folder: ") + std::strerror(errno),
+                folder_);
   }
   return Result<void>();
 }

@@ -14,14 +14,14 @@ namespace cloudos::network::linuxbridge {
 
 /// What its files hold.
 struct DhcpFiles {
-  std::string config;   ///< A change restarts it …
-  std::string hosts;    ///< … a change of these three only has it read them again.
+  std::string config;  ///< A change restarts it …
+  std::string hosts;   ///< … a change of these three only has it read them again.
   std::string options;
   std::string names;
 };
 
-/// Writes out a network's plan. Every value is checked: what would break out of its line or field is
-/// left out and named in `rejected`. Errors: InvalidArgument.
+/// Writes out a network's plan. Every value is checked: what would break out of its line or field
+/// is left out and named in `rejected`. Errors: InvalidArgument.
 Result<DhcpFiles> render_dhcp(const NetworkPlan& network, const std::string& device,
                               int device_index, std::vector<std::string>& rejected);
 

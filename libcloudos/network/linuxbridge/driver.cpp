@@ -15,7 +15,9 @@
 namespace cloudos::network::linuxbridge {
 namespace {
 
-bool is_our_type(const NetworkPlan& plan) { return plan.type == "local" || plan.type == "flat"; }
+bool is_our_type(const NetworkPlan& plan) {
+  return plan.type == "local" || plan.type == "flat";
+}
 
 /// All failures of a pass as one error: the first with its place, and how many more there were.
 class Failures {
@@ -42,9 +44,12 @@ class Driver final : public LinuxBridgeDriver {
  public:
   Driver(const LinuxBridgeSettings& settings, const std::string& dnsmasq, Nft nft, Netlink netlink,
          MetadataHandler handler, Log log)
-      : names_(settings.folder_id), mappings_(settings.physical_bridges),
-        switch_note_(settings.run_dir + "/bridge-filter-was-off"), log_(log),
-        metadata_(std::move(handler), log), filter_(std::move(nft), names_.table()),
+      : names_(settings.folder_id),
+        mappings_(settings.physical_bridges),
+        switch_note_(settings.run_dir + "/bridge-filter-was-off"),
+        log_(log),
+        metadata_(std::move(handler), log),
+        filter_(std::move(nft), names_.table()),
         wires_(names_, {settings.run_dir + "/networks", dnsmasq, settings.physical_bridges},
                std::move(netlink), metadata_, log),
         rules_(empty_ruleset(names_)) {}
@@ -81,8 +86,8 @@ class Driver final : public LinuxBridgeDriver {
   Mutex mutex_;
   Filter filter_ CLOUDOS_GUARDED_BY(mutex_);
   Wires wires_ CLOUDOS_GUARDED_BY(mutex_);
-  Plan plan_ CLOUDOS_GUARDED_BY(mutex_);          ///< What we were told last.
-  Ruleset rules_ CLOUDOS_GUARDED_BY(mutex_);      ///< What the filter should hold for it.
+  Plan plan_ CLOUDOS_GUARDED_BY(mutex_);      ///< What we were told last.
+  Ruleset rules_ CLOUDOS_GUARDED_BY(mutex_);  ///< What the filter should hold for it.
   bool started_ CLOUDOS_GUARDED_BY(mutex_) = false;
   std::map<std::string, std::uint64_t> revisions_ CLOUDOS_GUARDED_BY(mutex_);
   std::set<std::string> reported_ CLOUDOS_GUARDED_BY(mutex_);
@@ -109,7 +114,8 @@ Result<void> Driver::check_start() {
   if (started_) return Result<void>();
   CLOUDOS_TRY(const auto there, filter_.present());
   if (there) {
-    return fail(ErrorCode::Unavailable, "the network driver has not looked at this host yet; try again");
+    return fail(ErrorCode::Unavailable,
+                "the network driver has not looked at this host yet; try again");
   }
   started_ = true;
   return Result<void>();
@@ -123,9 +129,12 @@ Result<void> Driver::postcommit(const Change& change) {
   if (change.revision < latest) return Result<void>();  // Already overtaken by a newer one.
   latest = change.revision;
   switch (change.kind) {
-    case Change::Kind::Network: return network_changed(change);
-    case Change::Kind::Group: return group_changed(change);
-    case Change::Kind::Port: return port_changed(change);
+    case Change::Kind::Network:
+      return network_changed(change);
+    case Change::Kind::Group:
+      return group_changed(change);
+    case Change::Kind::Port:
+      return port_changed(change);
   }
   return Result<void>();
 }
@@ -353,8 +362,8 @@ Result<std::shared_ptr<LinuxBridgeDriver>> make_linuxbridge(LinuxBridgeSettings 
                   fmt::format("the bridge of physical network {} is not a device name", physical));
     }
   }
-  CLOUDOS_TRY(const auto dnsmasq, lb::probe_platform(settings.dnsmasq,
-                                                     "cloudos_" + settings.folder_id + "_probe"));
+  CLOUDOS_TRY(const auto dnsmasq,
+              lb::probe_platform(settings.dnsmasq, "cloudos_" + settings.folder_id + "_probe"));
   CLOUDOS_TRY(auto nft, lb::Nft::open());
   CLOUDOS_TRY(auto netlink, lb::Netlink::open(NETLINK_ROUTE));
   return std::shared_ptr<LinuxBridgeDriver>(std::make_shared<lb::Driver>(

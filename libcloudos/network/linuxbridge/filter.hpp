@@ -34,9 +34,9 @@ class Filter {
   Nft nft_;
   std::string table_;
   std::optional<Ruleset> applied_;
-  std::uint32_t generation_ = 0;             ///< After our last write.
-  bool others_wrote_ = false;                ///< Around our last writes.
-  std::optional<std::string> fingerprint_;   ///< Of the listing after our last write, once taken.
+  std::uint32_t generation_ = 0;            ///< After our last write.
+  bool others_wrote_ = false;               ///< Around our last writes.
+  std::optional<std::string> fingerprint_;  ///< Of the listing after our last write, once taken.
 };
 
 }  // namespace cloudos::network::linuxbridge

@@ -25,14 +25,15 @@ namespace cloudos::network::linuxbridge {
 namespace {
 
 tl::unexpected<Error> link_failed(std::string_view what, std::string_view name, int error) {
-  return fail(ErrorCode::Unavailable, fmt::format("{} {} failed: {}", what, name,
-                                                  std::strerror(error)));
+  return fail(ErrorCode::Unavailable,
+              fmt::format("{} {} failed: {}", what, name, std::strerror(error)));
 }
 
 std::array<unsigned char, 6> mac_bytes(const std::string& text) {
   std::array<unsigned, 6> b{};
   std::array<unsigned char, 6> out{};
-  if (std::sscanf(text.c_str(), "%x:%x:%x:%x:%x:%x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]) == 6) {
+  if (std::sscanf(text.c_str(), "%x:%x:%x:%x:%x:%x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]) ==
+      6) {
     for (std::size_t i = 0; i < 6; ++i) out[i] = static_cast<unsigned char>(b[i]);
   }
   return out;
@@ -69,10 +70,18 @@ Link read_link(const nlmsghdr& message) {
   const std::size_t size = message.nlmsg_len - NLMSG_LENGTH(sizeof *info);
   each_attr(attrs, size, [&](std::uint16_t type, const char* data, std::size_t n) {
     switch (type) {
-      case IFLA_IFNAME: link.name = text_of(data, n); break;
-      case IFLA_IFALIAS: link.alias = text_of(data, n); break;
-      case IFLA_MASTER: link.master = number_of<int>(data, n); break;
-      case IFLA_MTU: link.mtu = number_of<std::uint32_t>(data, n); break;
+      case IFLA_IFNAME:
+        link.name = text_of(data, n);
+        break;
+      case IFLA_IFALIAS:
+        link.alias = text_of(data, n);
+        break;
+      case IFLA_MASTER:
+        link.master = number_of<int>(data, n);
+        break;
+      case IFLA_MTU:
+        link.mtu = number_of<std::uint32_t>(data, n);
+        break;
       case IFLA_ADDRESS:
         if (n == 6) {
           const auto* b = reinterpret_cast<const unsigned char*>(data);
@@ -85,8 +94,11 @@ Link read_link(const nlmsghdr& message) {
           if (inner == IFLA_INFO_KIND) link.kind = text_of(value, m);
         });
         break;
-      case IFLA_AF_SPEC: link.inet6_mode = read_inet6_mode(data, n); break;
-      default: break;
+      case IFLA_AF_SPEC:
+        link.inet6_mode = read_inet6_mode(data, n);
+        break;
+      default:
+        break;
     }
   });
   return link;

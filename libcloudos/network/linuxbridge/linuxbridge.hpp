@@ -13,11 +13,11 @@ struct LinuxBridgeSettings {
   std::string folder_id;  ///< Eight hexadecimal digits: marks everything that is ours on the host.
   std::string run_dir;    ///< Absolute, existing; holds the DHCP servers' files.
   std::map<std::string, std::string> physical_bridges;  ///< Physical network to an existing bridge.
-  std::string dnsmasq;    ///< Absolute path; empty: the usual places.
+  std::string dnsmasq;                                  ///< Absolute path; empty: the usual places.
 };
 
-/// The Linux-bridge mechanism driver: one bridge per network, a tap per port, DHCP and metadata in a
-/// namespace per network, security groups by nftables; all by netlink, no command is run.
+/// The Linux-bridge mechanism driver: one bridge per network, a tap per port, DHCP and metadata in
+/// a namespace per network, security groups by nftables; all by netlink, no command is run.
 ///
 /// Thread-safe; calls wait for each other. It works in the network namespace of the thread that
 /// made it. Guests' network goes on when the driver (or its process) ends: the DHCP servers and the
@@ -26,7 +26,8 @@ struct LinuxBridgeSettings {
 /// Source: Neutron's linuxbridge agent, DHCP agent and iptables firewall driver, for their meaning.
 class LinuxBridgeDriver : public MechanismDriver {
  public:
-  /// Who answers metadata requests; until it is set they get 503.
+  /// Who answers metadata requests; without one they get 503. Once this returns the one before is
+  /// called no more: set nothing before what it refers to goes away.
   virtual void set_metadata_handler(MetadataHandler handler) = 0;
 };
 

@@ -35,13 +35,20 @@ constexpr std::chrono::milliseconds kFullPause{10};
 
 std::string_view reason_of(int status) {
   switch (status) {
-    case 200: return "OK";
-    case 400: return "Bad Request";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 431: return "Request Header Fields Too Large";
-    case 503: return "Service Unavailable";
-    default: return status < 500 ? "Error" : "Internal Server Error";
+    case 200:
+      return "OK";
+    case 400:
+      return "Bad Request";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 503:
+      return "Service Unavailable";
+    default:
+      return status < 500 ? "Error" : "Internal Server Error";
   }
 }
 
@@ -117,10 +124,12 @@ struct MetadataServer::Impl {
   Log log;
   mutable std::mutex mutex;
   std::condition_variable taken_over;
-  MetadataHandler handler;                          // Guarded by mutex, as all below.
-  std::map<NetworkId, std::shared_ptr<Fd>> wanted;  // Shared with the thread, which may be in accept.
-  std::uint64_t asked = 0;                          // Counts changes of `wanted` …
-  std::uint64_t seen = 0;                           // … and those the thread has taken over.
+  std::mutex calling;       // Held while the handler runs: replacing it waits for that.
+  MetadataHandler handler;  // Guarded by `calling`; the rest, down to the thread, by `mutex`.
+  std::map<NetworkId, std::shared_ptr<Fd>>
+      wanted;               // Shared with the thread, which may be in accept.
+  std::uint64_t asked = 0;  // Counts changes of `wanted` …
+  std::uint64_t seen = 0;   // … and those the thread has taken over.
   bool stopping = false;
   Fd wake;
   std::thread thread;
@@ -178,11 +187,13 @@ void MetadataServer::Impl::run() {
     const std::size_t first = polled.size();
     auto next = Steady::now() + std::chrono::hours(1);
     for (const auto& c : connections) {
-      polled.push_back({c.fd.get(), static_cast<short>(c.stage == Stage::Writing ? POLLOUT : POLLIN), 0});
+      polled.push_back(
+          {c.fd.get(), static_cast<short>(c.stage == Stage::Writing ? POLLOUT : POLLIN), 0});
       next = std::min(next, c.deadline);
     }
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(next - Steady::now());
-    const int patience = connections.empty() ? -1 : static_cast<int>(std::max<long>(0, left.count() + 1));
+    const int patience =
+        connections.empty() ? -1 : static_cast<int>(std::max<long>(0, left.count() + 1));
     if (::poll(polled.data(), polled.size(), patience) < 0) {
       for (auto& p : polled) p.revents = 0;  // Interrupted, or no memory just now.
     }
@@ -210,7 +221,8 @@ void MetadataServer::Impl::run() {
 void MetadataServer::Impl::accept_from(const NetworkId& network, int listener) {
   sockaddr_in peer{};
   socklen_t size = sizeof peer;
-  Fd fd(::accept4(listener, reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  Fd fd(
+      ::accept4(listener, reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!fd.valid()) {
     // Out of descriptors the socket stays readable: without a pause this would spin.
     if (errno == EMFILE || errno == ENFILE) std::this_thread::sleep_for(kFullPause);
@@ -242,14 +254,10 @@ void MetadataServer::Impl::answer(Connection& connection) {
   } else if (request.refusal != 0) {
     answer = {request.refusal, "text/plain", std::string(reason_of(request.refusal)) + "\n"};
   } else {
-    MetadataHandler call;
-    {
-      std::lock_guard lock(mutex);
-      call = handler;
-    }
+    std::lock_guard lock(calling);
     try {
-      answer = call ? call(connection.network, connection.peer, request.path)
-                    : MetadataAnswer{503, "text/plain", "not ready, try again\n"};
+      answer = handler ? handler(connection.network, connection.peer, request.path)
+                       : MetadataAnswer{503, "text/plain", "not ready, try again\n"};
     } catch (const std::exception& e) {
       log.error(fmt::format("answering a metadata request failed: {}", e.what()));
       answer = {500, "text/plain", "internal error\n"};
@@ -292,8 +300,7 @@ bool MetadataServer::Impl::step(Connection& connection, short events) {
   return true;
 }
 
-MetadataServer::MetadataServer(MetadataHandler handler, Log log)
-    : impl_(std::make_unique<Impl>()) {
+MetadataServer::MetadataServer(MetadataHandler handler, Log log) : impl_(std::make_unique<Impl>()) {
   impl_->handler = std::move(handler);
   impl_->log = std::move(log);
 }
@@ -310,7 +317,7 @@ MetadataServer::~MetadataServer() {
 }
 
 void MetadataServer::set_handler(MetadataHandler handler) {
-  std::lock_guard lock(impl_->mutex);
+  std::lock_guard lock(impl_->calling);
   impl_->handler = std::move(handler);
 }
 

@@ -26,6 +26,7 @@ class MetadataServer {
   MetadataServer(const MetadataServer&) = delete;
   MetadataServer& operator=(const MetadataServer&) = delete;
 
+  /// Once this returns the handler before is called no more.
   void set_handler(MetadataHandler handler);
   /// Serves `network` from `listener`, in place of the socket it had. Errors: Unavailable.
   Result<void> add(const NetworkId& network, Fd listener);

@@ -40,14 +40,24 @@ std::string Names::brief(std::string_view id) const {
   return hex.substr(0, kBriefDigits);
 }
 
-std::string Names::bridge(std::string_view network) const { return "clb" + brief(network); }
-std::string Names::dhcp_outer(std::string_view network) const { return "clv" + brief(network); }
-std::string Names::dhcp_inner(std::string_view network) const { return "cli" + brief(network); }
-std::string Names::netns_prefix() const { return "cloudos-" + folder_ + "-"; }
+std::string Names::bridge(std::string_view network) const {
+  return "clb" + brief(network);
+}
+std::string Names::dhcp_outer(std::string_view network) const {
+  return "clv" + brief(network);
+}
+std::string Names::dhcp_inner(std::string_view network) const {
+  return "cli" + brief(network);
+}
+std::string Names::netns_prefix() const {
+  return "cloudos-" + folder_ + "-";
+}
 std::string Names::netns(std::string_view network) const {
   return netns_prefix() + brief(network);
 }
-std::string Names::table() const { return "cloudos_" + folder_; }
+std::string Names::table() const {
+  return "cloudos_" + folder_;
+}
 
 std::string Names::mac(std::string_view id) const {
   const std::string digest = digest_of(folder_, id);
@@ -64,7 +74,8 @@ std::string Names::alias(std::string_view id) const {
 
 std::optional<std::string> Names::owner(std::string_view alias) const {
   const std::string prefix = "cloudos:" + folder_ + ":";
-  if (alias.size() <= prefix.size() || alias.substr(0, prefix.size()) != prefix) return std::nullopt;
+  if (alias.size() <= prefix.size() || alias.substr(0, prefix.size()) != prefix)
+    return std::nullopt;
   return std::string(alias.substr(prefix.size()));
 }
 
@@ -123,7 +134,8 @@ std::optional<std::string> parse_mac(std::string_view text) {
 std::string link_local_of(std::string_view mac) {
   std::array<unsigned, 6> b{};
   const std::string text(mac);
-  if (std::sscanf(text.c_str(), "%x:%x:%x:%x:%x:%x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]) != 6) {
+  if (std::sscanf(text.c_str(), "%x:%x:%x:%x:%x:%x", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5]) !=
+      6) {
     return "fe80::";
   }
   std::array<unsigned char, 16> raw{0xfe, 0x80};

@@ -14,18 +14,18 @@ class Names {
   explicit Names(std::string folder_id) : folder_(std::move(folder_id)) {}
   const std::string& folder() const { return folder_; }
 
-  std::string bridge(std::string_view network) const;     ///< "clb" + 11 digits
-  std::string dhcp_outer(std::string_view network) const; ///< The DHCP link's end in the bridge.
-  std::string dhcp_inner(std::string_view network) const; ///< Its end in the namespace.
-  std::string netns(std::string_view network) const;      ///< "cloudos-<folder>-" + 11 digits
+  std::string bridge(std::string_view network) const;      ///< "clb" + 11 digits
+  std::string dhcp_outer(std::string_view network) const;  ///< The DHCP link's end in the bridge.
+  std::string dhcp_inner(std::string_view network) const;  ///< Its end in the namespace.
+  std::string netns(std::string_view network) const;       ///< "cloudos-<folder>-" + 11 digits
   std::string netns_prefix() const;
-  std::string table() const;                              ///< "cloudos_<folder>"
+  std::string table() const;  ///< "cloudos_<folder>"
   /// Eleven hexadecimal digits that stand for (folder, id).
   std::string brief(std::string_view id) const;
   /// A locally administered address for a device of ours.
   std::string mac(std::string_view id) const;
 
-  std::string alias(std::string_view id) const;           ///< "cloudos:<folder>:<id>"
+  std::string alias(std::string_view id) const;  ///< "cloudos:<folder>:<id>"
   /// The id when `alias` is one of ours.
   std::optional<std::string> owner(std::string_view alias) const;
 
@@ -36,8 +36,8 @@ class Names {
 /// An address or a prefix, in the form the kernel prints it.
 struct IpPrefix {
   bool v6 = false;
-  std::string address;   ///< As given, canonical.
-  std::string network;   ///< With the bits behind the prefix cleared.
+  std::string address;  ///< As given, canonical.
+  std::string network;  ///< With the bits behind the prefix cleared.
   unsigned length = 32;
   bool host() const { return length == (v6 ? 128U : 32U); }
   std::string text() const;  ///< "10.0.0.0/8"; a host without its length.

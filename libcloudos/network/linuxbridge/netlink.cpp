@@ -15,7 +15,9 @@ namespace {
 constexpr std::size_t kReceiveBytes = 64 << 10;
 constexpr int kAnswerSeconds = 10;
 
-std::size_t aligned(std::size_t size) { return (size + 3) & ~std::size_t{3}; }
+std::size_t aligned(std::size_t size) {
+  return (size + 3) & ~std::size_t{3};
+}
 
 }  // namespace
 

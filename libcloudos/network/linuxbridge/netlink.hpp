@@ -20,13 +20,15 @@ class NetlinkMessage {
   NetlinkMessage(std::uint16_t type, std::uint16_t flags);
   /// The family's fixed header (ifinfomsg, ifaddrmsg, nfgenmsg).
   template <class Header>
-  void header(const Header& value) { append(&value, sizeof value); }
+  void header(const Header& value) {
+    append(&value, sizeof value);
+  }
   void attr(std::uint16_t type, const void* data, std::size_t size);
-  void attr(std::uint16_t type, std::string_view text);   ///< NUL-terminated.
+  void attr(std::uint16_t type, std::string_view text);  ///< NUL-terminated.
   void attr_u8(std::uint16_t type, std::uint8_t value) { attr(type, &value, sizeof value); }
   void attr_u32(std::uint16_t type, std::uint32_t value) { attr(type, &value, sizeof value); }
-  std::size_t begin(std::uint16_t type);                  ///< Opens a nested attribute …
-  void end(std::size_t nest);                             ///< … and closes it.
+  std::size_t begin(std::uint16_t type);  ///< Opens a nested attribute …
+  void end(std::size_t nest);             ///< … and closes it.
   /// What begin() does, but with a fixed header after the attribute's own (veth's peer).
   void append(const void* data, std::size_t size);
   std::vector<char>& bytes() { return bytes_; }
@@ -68,7 +70,7 @@ struct Link {
 struct LinkChange {
   std::optional<bool> up;
   std::optional<std::uint32_t> mtu;
-  std::optional<int> master;               ///< 0 takes it out of its bridge.
+  std::optional<int> master;  ///< 0 takes it out of its bridge.
   std::optional<std::string> alias;
   std::optional<std::string> mac;
 };
@@ -101,8 +103,8 @@ Result<void> delete_address(Netlink& netlink, const Link& link, const LinkAddres
 /// IPv4 only.
 Result<std::vector<LinkAddress>> list_addresses(Netlink& netlink, const Link& link);
 
-/// A persistent tap of the calling thread's namespace, made as QEMU wants it (virtio headers), down.
-/// Errors: Unavailable.
+/// A persistent tap of the calling thread's namespace, made as QEMU wants it (virtio headers),
+/// down. Errors: Unavailable.
 Result<void> add_tap(const std::string& name);
 /// Has the kernel fill in checksums before frames leave `name` (in the calling thread's namespace):
 /// DHCP clients that read raw sockets refuse unfinished ones.

@@ -21,11 +21,13 @@ namespace {
 constexpr const char* kNetnsFolder = "/run/netns";
 constexpr long kNsfsMagic = 0x6e736673;
 
-std::string netns_path(const std::string& name) { return std::string(kNetnsFolder) + "/" + name; }
+std::string netns_path(const std::string& name) {
+  return std::string(kNetnsFolder) + "/" + name;
+}
 
 tl::unexpected<Error> netns_failed(std::string_view what, const std::string& name) {
-  return fail(ErrorCode::Unavailable, fmt::format("{} network namespace {} failed: {}", what, name,
-                                                  std::strerror(errno)));
+  return fail(ErrorCode::Unavailable,
+              fmt::format("{} network namespace {} failed: {}", what, name, std::strerror(errno)));
 }
 
 /// Work on a thread of its own; what it throws (no thread, no memory) becomes an error.

@@ -111,7 +111,9 @@ Result<void> forget_family(Netlink& netlink, const std::set<FlowOwner>& owners,
 
 }  // namespace
 
-void Nft::Free::operator()(nft_ctx* context) const { nft_ctx_free(context); }
+void Nft::Free::operator()(nft_ctx* context) const {
+  nft_ctx_free(context);
+}
 
 Result<Nft> Nft::open() {
   std::unique_ptr<nft_ctx, Free> context(nft_ctx_new(NFT_CTX_DEFAULT));
@@ -136,17 +138,16 @@ Result<void> Nft::run(const std::string& commands) {
 Result<std::string> Nft::list(const std::string& family, const std::string& table) {
   // Listing a table that is not there is an error like any other, so the names are asked first.
   if (nft_run_cmd_from_buffer(context_.get(), ("list tables " + family).c_str()) != 0) {
-    return fail(ErrorCode::Unavailable,
-                "nftables does not list tables: " +
-                    first_line(nft_ctx_get_error_buffer(context_.get())));
+    return fail(ErrorCode::Unavailable, "nftables does not list tables: " +
+                                            first_line(nft_ctx_get_error_buffer(context_.get())));
   }
   const char* tables = nft_ctx_get_output_buffer(context_.get());
   const std::string wanted = "table " + family + " " + table + "\n";
   if (tables == nullptr || std::string_view(tables).find(wanted) == std::string_view::npos) {
     return std::string();
   }
-  const int failed = nft_run_cmd_from_buffer(context_.get(),
-                                             ("list table " + family + " " + table).c_str());
+  const int failed =
+      nft_run_cmd_from_buffer(context_.get(), ("list table " + family + " " + table).c_str());
   const char* text = nft_ctx_get_output_buffer(context_.get());
   std::string out = text == nullptr ? "" : text;
   const char* complaint = nft_ctx_get_error_buffer(context_.get());

@@ -53,7 +53,8 @@ void load_br_netfilter() {
     std::array<char*, 4> argv{name.data(), quiet.data(), module.data(), nullptr};
     std::array<char*, 1> environment{nullptr};
     pid_t child = 0;
-    if (::posix_spawn(&child, program, nullptr, nullptr, argv.data(), environment.data()) != 0) continue;
+    if (::posix_spawn(&child, program, nullptr, nullptr, argv.data(), environment.data()) != 0)
+      continue;
     int status = 0;
     while (::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
     return;
@@ -81,7 +82,8 @@ Result<std::string> probe_platform(const std::string& dnsmasq, const std::string
   std::vector<std::string> missing;
   std::string detail;
   const bool privileged = has_capabilities();
-  if (!privileged) missing.emplace_back("root's rights (CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN)");
+  if (!privileged)
+    missing.emplace_back("root's rights (CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN)");
   if (!Fd(::open("/dev/net/tun", O_RDWR | O_CLOEXEC)).valid()) {
     missing.push_back(fmt::format("/dev/net/tun ({})", std::strerror(errno)));
   }

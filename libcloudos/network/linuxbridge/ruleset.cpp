@@ -1,5 +1,6 @@
 #include "network/linuxbridge/ruleset.hpp"
 
+#include <algorithm>
 #include <array>
 
 #include <fmt/format.h>
@@ -28,7 +29,9 @@ std::string base_hook(std::string_view hook, int priority) {
   return fmt::format("type filter hook {} priority {}; policy accept;", hook, priority);
 }
 
-std::string in_quotes(std::string_view name) { return fmt::format("\"{}\"", name); }
+std::string in_quotes(std::string_view name) {
+  return fmt::format("\"{}\"", name);
+}
 
 Ruleset bridge_stages(Ruleset rules) {
   auto& t = rules.bridge;
@@ -37,14 +40,14 @@ Ruleset bridge_stages(Ruleset rules) {
   t.sets["spoof"] = {true, "type ifname : verdict", {}};
   t.sets["out_mark"] = {true, "type ifname : mark", {}};
   // Everything but ARP, tagged frames included: what the IP stages do not see cannot have passed.
-  const std::string unpassed = fmt::format("ether type != arp meta mark != {:#x} drop", kPassedMark);
+  const std::string unpassed =
+      fmt::format("ether type != arp meta mark != {:#x} drop", kPassedMark);
   put_chain(t, "prerouting", {"iifname vmap @spoof"}, base_hook("prerouting", -300));
   put_chain(t, "forward_from",
             {"iifname @secured " + unpassed, "iifname @secured meta mark set 0",
              "meta mark set oifname map @out_mark"},
             base_hook("forward", -200));
-  put_chain(t, "forward_to",
-            {"oifname @secured " + unpassed, "oifname @secured meta mark set 0"},
+  put_chain(t, "forward_to", {"oifname @secured " + unpassed, "oifname @secured meta mark set 0"},
             base_hook("forward", 100));
   put_chain(t, "input",
             {"iifname @isolated drop", "iifname @secured " + unpassed,
@@ -119,13 +122,13 @@ Lines spoof_rules(const std::vector<AddressPair>& pairs, const std::string& own_
   // A tag would hide the packet from the IP stages, while the matches below look behind it.
   lines.push_back("ether type != { arp, ip, ip6 } drop");
   for (const auto& mac : macs) {  // An address being probed for has no owner yet.
-    lines.push_back(fmt::format("ether saddr {0} arp saddr ether {0} arp saddr ip 0.0.0.0 return",
-                                mac));
+    lines.push_back(
+        fmt::format("ether saddr {0} arp saddr ether {0} arp saddr ip 0.0.0.0 return", mac));
   }
   for (const auto& [mac, ip] : pairs) {
     if (!ip.v6) {
-      lines.push_back(fmt::format("ether saddr {0} arp saddr ether {0} arp saddr ip {1} return", mac,
-                                  ip.text()));
+      lines.push_back(fmt::format("ether saddr {0} arp saddr ether {0} arp saddr ip {1} return",
+                                  mac, ip.text()));
     }
   }
   lines.push_back("ether type arp drop");
@@ -138,8 +141,8 @@ Lines spoof_rules(const std::vector<AddressPair>& pairs, const std::string& own_
     lines.push_back(fmt::format("ether saddr {} ip6 saddr {} {}", mac, link_local_of(mac), take));
   }
   for (const auto& [mac, ip] : pairs) {
-    lines.push_back(fmt::format("ether saddr {} {} saddr {} {}", mac, ip.v6 ? "ip6" : "ip",
-                                ip.text(), take));
+    lines.push_back(
+        fmt::format("ether saddr {} {} saddr {} {}", mac, ip.v6 ? "ip6" : "ip", ip.text(), take));
   }
   lines.push_back("drop");
   return lines;
@@ -152,14 +155,68 @@ void put_if_absent(FilterTable& table, const std::string& chain) {
 void put_member_sets(Ruleset& rules, const std::string& brief) {
   rules.inet.sets.try_emplace("m4_" + brief, FilterTable::Set{false, "type ipv4_addr", {}});
   rules.inet.sets.try_emplace("m6_" + brief, FilterTable::Set{false, "type ipv6_addr", {}});
+  // Prefixes (of allowed address pairs) need another kind of set than single addresses.
+  rules.inet.sets.try_emplace("p4_" + brief,
+                              FilterTable::Set{false, "type ipv4_addr; flags interval", {}});
+  rules.inet.sets.try_emplace("p6_" + brief,
+                              FilterTable::Set{false, "type ipv6_addr; flags interval", {}});
+}
+
+bool contains(const IpPrefix& wide, const IpPrefix& narrow) {
+  if (wide.v6 != narrow.v6 || wide.length > narrow.length) return false;
+  const auto cut = parse_ip_prefix(fmt::format("{}/{}", narrow.address, wide.length));
+  return cut && cut->network == wide.network;
+}
+
+/// Sorts members into the group's four sets. Prefixes inside others are left out: the kernel takes
+/// no overlapping ones.
+void put_members(Ruleset& rules, const std::string& brief, const GroupPlan& group,
+                 std::vector<std::string>& rejected) {
+  put_member_sets(rules, brief);
+  std::vector<IpPrefix> prefixes;
+  auto& sets = rules.inet.sets;
+  for (const auto* name : {"m4_", "m6_", "p4_", "p6_"}) sets[name + brief].elements.clear();
+  for (const auto& member : group.members) {
+    auto ip = parse_ip_prefix(member);
+    if (!ip) {
+      rejected.push_back(fmt::format("security group {}: a member is no address", group.id.value));
+    } else if (ip->host()) {
+      sets[(ip->v6 ? "m6_" : "m4_") + brief].elements[ip->address] = "";
+    } else {
+      prefixes.push_back(std::move(*ip));
+    }
+  }
+  std::sort(prefixes.begin(), prefixes.end(),
+            [](const IpPrefix& a, const IpPrefix& b) { return a.length < b.length; });
+  std::vector<IpPrefix> kept;
+  for (const auto& prefix : prefixes) {
+    const bool inside = std::any_of(kept.begin(), kept.end(),
+                                    [&](const IpPrefix& wide) { return contains(wide, prefix); });
+    if (inside) continue;
+    sets[(prefix.v6 ? "p6_" : "p4_") + brief].elements[prefix.text()] = "";
+    kept.push_back(prefix);
+  }
 }
 
 /// "tcp" … or a number below 256, as nftables takes it.
 std::optional<std::string> protocol_of(const RulePlan& rule) {
-  static constexpr std::array<std::pair<std::string_view, int>, 17> kKnown{{
-      {"icmp", 1}, {"igmp", 2}, {"ipip", 4}, {"tcp", 6}, {"egp", 8}, {"udp", 17}, {"dccp", 33},
-      {"rsvp", 46}, {"gre", 47}, {"esp", 50}, {"ah", 51}, {"ipv6-icmp", 58}, {"icmpv6", 58},
-      {"ospf", 89}, {"pgm", 113}, {"vrrp", 112}, {"sctp", 132}}};
+  static constexpr std::array<std::pair<std::string_view, int>, 17> kKnown{{{"icmp", 1},
+                                                                            {"igmp", 2},
+                                                                            {"ipip", 4},
+                                                                            {"tcp", 6},
+                                                                            {"egp", 8},
+                                                                            {"udp", 17},
+                                                                            {"dccp", 33},
+                                                                            {"rsvp", 46},
+                                                                            {"gre", 47},
+                                                                            {"esp", 50},
+                                                                            {"ah", 51},
+                                                                            {"ipv6-icmp", 58},
+                                                                            {"icmpv6", 58},
+                                                                            {"ospf", 89},
+                                                                            {"pgm", 113},
+                                                                            {"vrrp", 112},
+                                                                            {"sctp", 132}}};
   std::optional<std::uint64_t> number = parse_unsigned(rule.protocol);
   for (const auto& [name, value] : kKnown) {
     if (rule.protocol == name) number = static_cast<std::uint64_t>(value);
@@ -216,7 +273,8 @@ void drop_port(Ruleset& rules, const Names& names, const PortId& port, const std
   bridge["spoof"].elements.erase(device);
   bridge["out_mark"].elements.erase(device);
   for (const auto* map : {"ingress_of", "egress_of", "ingress_at"}) {
-    const std::string target = (map == std::string_view("egress_of") ? "goto e_" : "goto i_") + brief;
+    const std::string target =
+        (map == std::string_view("egress_of") ? "goto e_" : "goto i_") + brief;
     std::erase_if(inet[map].elements, [&](const auto& e) { return e.second == target; });
   }
   rules.bridge.chains.erase("s_" + brief);
@@ -262,23 +320,16 @@ void put_group(Ruleset& rules, const Names& names, const GroupPlan& group,
     }
     if (!rule.remote_group.empty()) put_member_sets(rules, names.brief(rule.remote_group.value));
     if (!seen.insert((rule.ingress ? "i " : "e ") + *match).second) continue;
-    (rule.ingress ? ingress : egress).push_back(*match + " goto passed");
+    Lines& lines = rule.ingress ? ingress : egress;
+    lines.push_back(*match + " goto passed");
+    if (rule.remote_group.empty()) continue;
+    std::string by_prefix = lines.back();
+    by_prefix[by_prefix.find("@m") + 1] = 'p';
+    lines.push_back(std::move(by_prefix));
   }
   put_chain(rules.inet, "gi_" + brief, std::move(ingress));
   put_chain(rules.inet, "ge_" + brief, std::move(egress));
-  put_member_sets(rules, brief);
-  auto& v4 = rules.inet.sets["m4_" + brief].elements;
-  auto& v6 = rules.inet.sets["m6_" + brief].elements;
-  v4.clear();
-  v6.clear();
-  for (const auto& member : group.members) {
-    const auto ip = parse_ip(member);
-    if (!ip) {
-      rejected.push_back(fmt::format("security group {}: a member is no address", group.id.value));
-      continue;
-    }
-    (ip->v6 ? v6 : v4)[ip->address] = "";
-  }
+  put_members(rules, brief, group, rejected);
 }
 
 void put_port(Ruleset& rules, const Names& names, const FilterPort& port,
@@ -322,8 +373,8 @@ void put_port(Ruleset& rules, const Names& names, const FilterPort& port,
   if (port.network.isolated) return;
   for (const auto& pair : pairs) {  // What the host itself sends or routes is not bridged.
     if (pair.ip.v6 || !pair.ip.host()) continue;
-    rules.inet.sets["ingress_at"].elements[in_quotes(port.network.bridge) + " . " + pair.ip.address] =
-        "goto i_" + brief;
+    rules.inet.sets["ingress_at"]
+        .elements[in_quotes(port.network.bridge) + " . " + pair.ip.address] = "goto i_" + brief;
   }
 }
 
@@ -331,10 +382,10 @@ std::set<std::string> tightened_ports(const Ruleset& before, const Ruleset& afte
   std::set<std::string> smaller;  // Sets that lost an element …
   for (const auto& [name, set] : before.inet.sets) {
     const auto now = after.inet.sets.find(name);
-    const bool member_set = name.rfind("m4_", 0) == 0 || name.rfind("m6_", 0) == 0;
-    if (!member_set) continue;
+    if (set.map) continue;
     for (const auto& [key, unused] : set.elements) {
-      if (now == after.inet.sets.end() || now->second.elements.count(key) == 0) smaller.insert(name);
+      if (now == after.inet.sets.end() || now->second.elements.count(key) == 0)
+        smaller.insert(name);
     }
   }
   std::set<std::string> lost;  // … and chains that lost a rule, or one of whose sets did.
@@ -347,7 +398,7 @@ std::set<std::string> tightened_ports(const Ruleset& before, const Ruleset& afte
             ? std::set<std::string>{}
             : std::set<std::string>(now->second.rules->begin(), now->second.rules->end());
     for (const auto& rule : *chain.rules) {
-      const auto at = rule.find("@m");
+      const auto at = rule.find('@');
       const bool shrunk = at != std::string::npos &&
                           smaller.count(rule.substr(at + 1, rule.find(' ', at) - at - 1)) > 0;
       if (shrunk || kept.count(rule) == 0) lost.insert(name);

@@ -29,24 +29,24 @@ struct FilterTable {
   };
   struct Set {
     bool map = false;
-    std::string type;                            ///< "type ifname : verdict"
-    std::map<std::string, std::string> elements; ///< Key to value; values are empty in a set.
+    std::string type;                             ///< "type ifname : verdict"
+    std::map<std::string, std::string> elements;  ///< Key to value; values are empty in a set.
   };
   std::map<std::string, Chain> chains;
   std::map<std::string, Set> sets;
 };
 
 struct Ruleset {
-  std::string table;    ///< The name, the same in both families.
-  FilterTable bridge;   ///< Family bridge: spoofing.
-  FilterTable inet;     ///< Family inet: security groups.
+  std::string table;   ///< The name, the same in both families.
+  FilterTable bridge;  ///< Family bridge: spoofing.
+  FilterTable inet;    ///< Family inet: security groups.
 };
 
 /// A network as the filter sees it.
 struct FilterNetwork {
   std::string bridge;
-  int zone = 0;         ///< Of connection tracking; 0 shares the host's.
-  bool isolated = true; ///< The bridge is ours alone: the host is no part of it.
+  int zone = 0;          ///< Of connection tracking; 0 shares the host's.
+  bool isolated = true;  ///< The bridge is ours alone: the host is no part of it.
 };
 
 /// A port whose tap exists.

@@ -106,13 +106,15 @@ Result<Link> Wires::ensure_bridge(const NetworkPlan& plan, const LinkFinder& fin
   if (plan.type == "flat") {
     const auto mapping = settings_.physical_bridges.find(plan.physical_network);
     if (mapping == settings_.physical_bridges.end()) {
-      return fail(ErrorCode::Unavailable, fmt::format("physical network {} has no bridge on this host",
-                                                      plan.physical_network));
+      return fail(
+          ErrorCode::Unavailable,
+          fmt::format("physical network {} has no bridge on this host", plan.physical_network));
     }
     CLOUDOS_TRY(auto link, find(mapping->second));
     if (!link || link->kind != "bridge") {
-      return fail(ErrorCode::Unavailable, fmt::format("bridge {} of physical network {} is not there",
-                                                      mapping->second, plan.physical_network));
+      return fail(ErrorCode::Unavailable,
+                  fmt::format("bridge {} of physical network {} is not there", mapping->second,
+                              plan.physical_network));
     }
     return std::move(*link);
   }
@@ -130,7 +132,8 @@ Result<Link> Wires::ensure_bridge(const NetworkPlan& plan, const LinkFinder& fin
 }
 
 Result<void> Wires::ensure_network(const NetworkPlan& plan, const LinkFinder& find) {
-  if (!is_plain_id(plan.id.value)) return fail(ErrorCode::InvalidArgument, "a network's id is not valid");
+  if (!is_plain_id(plan.id.value))
+    return fail(ErrorCode::InvalidArgument, "a network's id is not valid");
   CLOUDOS_TRY(auto bridge, ensure_bridge(plan, find));
   networks_[plan.id] = {bridge, plan.type != "flat", serves_dhcp(plan)};
   if (!serves_dhcp(plan)) return remove_dhcp(plan.id);
@@ -142,7 +145,8 @@ Result<Netlink*> Wires::enter(const NetworkId& id) {
   const std::string name = names_.netns(id.value);
   auto found = open_netns(name);
   auto& state = namespaces_[id];
-  if (found && state.inside && same_netns(state.netns.get(), "/proc/self/fd/" + std::to_string(found->get()))) {
+  if (found && state.inside &&
+      same_netns(state.netns.get(), "/proc/self/fd/" + std::to_string(found->get()))) {
     return &*state.inside;
   }
   metadata_.remove(id);  // Its socket is of the namespace that is no more.
@@ -190,8 +194,9 @@ Result<Link> Wires::ensure_dhcp_link(const NetworkPlan& plan, const Link& bridge
     if (!inner) return fail(ErrorCode::Unavailable, "device " + inner_name + " did not appear");
     CLOUDOS_CHECK(run_in_netns(netns, [&] { return finish_checksums(inner_name); }));
   }
-  CLOUDOS_CHECK(adjust(netlink_, *outer, {.up = true, .mtu = plan.mtu, .master = bridge.index,
-                                          .alias = names_.alias(plan.id.value)}));
+  CLOUDOS_CHECK(adjust(
+      netlink_, *outer,
+      {.up = true, .mtu = plan.mtu, .master = bridge.index, .alias = names_.alias(plan.id.value)}));
   CLOUDOS_CHECK(adjust(inside, *inner, {.up = true, .mtu = plan.mtu, .mac = *mac}));
   return std::move(*inner);
 }
@@ -215,8 +220,9 @@ Result<void> Wires::ensure_addresses(const NetworkPlan& plan, const Link& link, 
   return Result<void>();
 }
 
-Result<void> Wires::ensure_dhcp(const NetworkPlan& plan, const Link& bridge, const LinkFinder& find) {
-  CLOUDOS_TRY(Netlink* inside, enter(plan.id));
+Result<void> Wires::ensure_dhcp(const NetworkPlan& plan, const Link& bridge,
+                                const LinkFinder& find) {
+  CLOUDOS_TRY(Netlink * inside, enter(plan.id));
   CLOUDOS_TRY(const auto link, ensure_dhcp_link(plan, bridge, *inside, find));
   CLOUDOS_CHECK(ensure_addresses(plan, link, *inside));
   const int netns = namespaces_[plan.id].netns.get();
@@ -253,7 +259,8 @@ Result<void> Wires::remove_dhcp(const NetworkId& id) {
 }
 
 Result<void> Wires::remove_network(const NetworkId& id) {
-  if (!is_plain_id(id.value)) return fail(ErrorCode::InvalidArgument, "a network's id is not valid");
+  if (!is_plain_id(id.value))
+    return fail(ErrorCode::InvalidArgument, "a network's id is not valid");
   Result<void> first = remove_dhcp(id);
   networks_.erase(id);
   auto bridge = find_link(netlink_, names_.bridge(id.value));
@@ -280,12 +287,14 @@ std::string Wires::dhcp_link(const NetworkId& id) const {
 }
 
 Result<Link> Wires::ensure_tap(const PortPlan& plan, const LinkFinder& find) {
-  if (!is_device_name(plan.tap)) return fail(ErrorCode::InvalidArgument, "a port's device name is not valid");
+  if (!is_device_name(plan.tap))
+    return fail(ErrorCode::InvalidArgument, "a port's device name is not valid");
   const std::string alias = names_.alias(plan.id.value);
   CLOUDOS_TRY(auto link, find(plan.tap));
   if (link && link->alias != alias) {
     // We may have died between making the tap and marking it.
-    const bool half_made = link->alias.empty() && link->master == 0 && !link->up && link->kind == "tun";
+    const bool half_made =
+        link->alias.empty() && link->master == 0 && !link->up && link->kind == "tun";
     if (!half_made) return foreign_device(plan.tap);
   }
   if (!link) {
@@ -318,7 +327,8 @@ Result<void> Wires::remove_tap(const PortId& id, const std::string& tap) {
   return Result<void>();
 }
 
-Result<void> Wires::remove_orphans(const std::vector<Link>& all, const std::set<std::string>& networks,
+Result<void> Wires::remove_orphans(const std::vector<Link>& all,
+                                   const std::set<std::string>& networks,
                                    const std::set<std::string>& ports) {
   Result<void> first;
   for (const auto& link : all) {

@@ -33,8 +33,11 @@ class Wires {
     std::map<std::string, std::string> physical_bridges;
   };
   Wires(Names names, Settings settings, Netlink netlink, MetadataServer& metadata, Log log)
-      : names_(std::move(names)), settings_(std::move(settings)), netlink_(std::move(netlink)),
-        metadata_(metadata), log_(std::move(log)) {}
+      : names_(std::move(names)),
+        settings_(std::move(settings)),
+        netlink_(std::move(netlink)),
+        metadata_(metadata),
+        log_(std::move(log)) {}
 
   LinkFinder ask_kernel();
   Result<std::vector<Link>> links() { return list_links(netlink_); }

@@ -1,0 +1,238 @@
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include "dataplane/support.hpp"
+#include "network/linuxbridge/dnsmasq.hpp"
+#include "network/linuxbridge/metadata_server.hpp"
+#include "network/linuxbridge/ruleset.hpp"
+
+using namespace cloudos;
+using namespace cloudos::network;
+using namespace dataplane;
+
+namespace {
+
+RulePlan rule_with(const std::string& protocol, std::optional<std::uint32_t> low,
+                   std::optional<std::uint32_t> high, const std::string& cidr = "",
+                   bool v6 = false) {
+  RulePlan rule;
+  rule.protocol = protocol;
+  rule.port_min = low;
+  rule.port_max = high;
+  rule.remote_cidr = cidr;
+  rule.ipv6 = v6;
+  return rule;
+}
+
+std::size_t count_of(const std::string& text, const std::string& needle) {
+  std::size_t count = 0;
+  for (auto at = text.find(needle); at != std::string::npos; at = text.find(needle, at + 1))
+    ++count;
+  return count;
+}
+
+}  // namespace
+
+TEST_CASE("a rule is written exactly, or not at all when it makes no sense") {
+  struct Row {
+    const char* what;
+    RulePlan rule;
+    const char* match;  ///< nullptr: none.
+  };
+  const Row rows[] = {
+      {"anything", rule_with("", {}, {}), "meta nfproto ipv4"},
+      {"one port", rule_with("tcp", 22, 22), "meta nfproto ipv4 meta l4proto 6 th dport 22"},
+      {"a range", rule_with("udp", 1, 65535), "meta nfproto ipv4 meta l4proto 17 th dport 1-65535"},
+      {"no upper end", rule_with("tcp", 80, {}), "meta nfproto ipv4 meta l4proto 6 th dport 80"},
+      {"a prefix", rule_with("tcp", 22, 22, "10.1.2.3/8"),
+       "meta nfproto ipv4 ip saddr 10.0.0.0/8 meta l4proto 6 th dport 22"},
+      {"everybody's prefix", rule_with("", {}, {}, "0.0.0.0/0"), "meta nfproto ipv4"},
+      {"IPv6", rule_with("tcp", 22, 22, "fd00::/8", true),
+       "meta nfproto ipv6 ip6 saddr fd00::/8 meta l4proto 6 th dport 22"},
+      {"ICMP type and code", rule_with("icmp", 8, 0),
+       "meta nfproto ipv4 meta l4proto 1 icmp type 8 icmp code 0"},
+      {"ICMP of IPv6", rule_with("icmp", 128, {}, "", true),
+       "meta nfproto ipv6 meta l4proto 58 icmpv6 type 128"},
+      {"a number", rule_with("47", {}, {}), "meta nfproto ipv4 meta l4proto 47"},
+      {"ports of what has none", rule_with("47", 1, 2), nullptr},
+      {"ports of anything", rule_with("", 22, 22), nullptr},
+      {"an upper end alone", rule_with("tcp", {}, 22), nullptr},
+      {"the wrong way round", rule_with("tcp", 23, 22), nullptr},
+      {"too high a port", rule_with("tcp", 22, 65536), nullptr},
+      {"too high a type", rule_with("icmp", 256, {}), nullptr},
+      {"too high a protocol", rule_with("256", {}, {}), nullptr},
+      {"an unknown protocol", rule_with("tcp; accept", {}, {}), nullptr},
+      {"the other family's prefix", rule_with("", {}, {}, "fd00::/8"), nullptr},
+      {"no prefix at all", rule_with("", {}, {}, "10.0.0.0/33"), nullptr},
+      {"a command for a prefix", rule_with("", {}, {}, "10.0.0.1 accept; #"), nullptr},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(std::string(row.what));
+    const auto match = lb::match_of(lb::Names(kFolder), row.rule);
+    CHECK(match.value_or("none") == std::string(row.match == nullptr ? "none" : row.match));
+  }
+}
+
+TEST_CASE("a change of one port writes nothing about another") {
+  Plan plan = simple_plan();
+  const PortPlan first = add_port(plan, 11);
+  PortPlan second = add_port(plan, 12);
+  const lb::Names names(kFolder);
+  std::vector<std::string> rejected;
+  auto before = lb::empty_ruleset(names);
+  lb::put_group(before, names, plan.groups.begin()->second, rejected);
+  lb::put_port(before, names, {&first, 7, {"clb", 3, true}}, rejected);
+  lb::put_port(before, names, {&second, 8, {"clb", 3, true}}, rejected);
+  CHECK(lb::render_difference(before, before).empty());
+  auto after = before;
+  second.addresses = {"10.0.0.99"};
+  lb::put_port(after, names, {&second, 8, {"clb", 3, true}}, rejected);
+  const std::string change = lb::render_difference(before, after);
+  CHECK(change.find("10.0.0.99") != std::string::npos);
+  CHECK(change.find(names.brief(first.id.value)) == std::string::npos);
+  CHECK(lb::tightened_ports(before, after).empty());
+  lb::drop_port(after, names, second.id, second.tap);
+  CHECK(lb::tightened_ports(before, after) == std::set<std::string>{names.brief(second.id.value)});
+  lb::drop_port(after, names, first.id, first.tap);
+  auto none = lb::empty_ruleset(names);
+  lb::put_group(none, names, plan.groups.begin()->second, rejected);
+  CHECK(lb::same_rules(after, none));
+  CHECK(rejected.empty());
+}
+
+TEST_CASE("what a rule set cannot take is left out, which closes") {
+  Plan plan = simple_plan();
+  PortPlan port = add_port(plan, 11);
+  GroupPlan& group = plan.groups.begin()->second;
+  group.rules = {rule_with("tcp", 23, 22)};
+  group.members = {"not an address"};
+  port.addresses = {"10.0.0.11 accept"};
+  port.allowed_pairs = {{"0.0.0.0/99", ""}, {"10.0.0.1", "aa:bb"}};
+  std::vector<std::string> rejected;
+  auto rules = lb::empty_ruleset(lb::Names(kFolder));
+  lb::put_group(rules, lb::Names(kFolder), group, rejected);
+  lb::put_port(rules, lb::Names(kFolder), {&port, 7, {"clb", 3, true}}, rejected);
+  CHECK(rejected.size() == 5);
+  CHECK(lb::render_whole(rules).find("10.0.0.11 accept") == std::string::npos);
+  port.mac = "nonsense";
+  rejected.clear();
+  lb::put_port(rules, lb::Names(kFolder), {&port, 7, {"clb", 3, true}}, rejected);
+  CHECK(*rules.bridge.chains.at("s_" + lb::Names(kFolder).brief(port.id.value)).rules ==
+        std::vector<std::string>{"drop"});
+}
+
+TEST_CASE("nothing breaks out of its line in the DHCP server's files") {
+  const Plan good = [] {
+    Plan plan = simple_plan();
+    add_port(plan, 11);
+    return plan;
+  }();
+  struct Row {
+    const char* what;
+    std::function<void(NetworkPlan&)> spoil;
+  };
+  const Row rows[] = {
+      {"host name with a line",
+       [](NetworkPlan& n) { n.hosts[0].host_name = "a\ndhcp-script=/bin/sh"; }},
+      {"host name with a field", [](NetworkPlan& n) { n.hosts[0].host_name = "a,10.0.0.9"; }},
+      {"MAC with a field", [](NetworkPlan& n) { n.hosts[0].mac = "fa:16:3e:00:00:01,set:x"; }},
+      {"address with a line", [](NetworkPlan& n) { n.hosts[0].address = "10.0.0.9\nevil"; }},
+      {"name server with an option",
+       [](NetworkPlan& n) { n.subnets[0].dns_servers = {"1.1.1.1,evil"}; }},
+      {"gateway with a line", [](NetworkPlan& n) { n.subnets[0].gateway = "10.0.0.1\nevil"; }},
+      {"route with a line",
+       [](NetworkPlan& n) {
+         n.subnets[0].host_routes = {{"10.1.0.0/16", "evil\n"}};
+       }},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(std::string(row.what));
+    NetworkPlan network = good.networks.begin()->second;
+    row.spoil(network);
+    std::vector<std::string> rejected;
+    const auto files = lb::render_dhcp(network, "dev0", 5, rejected);
+    REQUIRE(files);
+    CHECK(rejected.size() == 1);
+    const std::string all = files->config + files->hosts + files->options + files->names;
+    CHECK(all.find("evil") == std::string::npos);
+    CHECK(all.find("script") == std::string::npos);
+    CHECK(count_of(files->hosts, "\n") <= 1);
+  }
+  NetworkPlan network = good.networks.begin()->second;
+  std::vector<std::string> rejected;
+  network.subnets[0].cidr = "10.0.0.0/24\nevil";
+  CHECK(lb::render_dhcp(network, "dev0", 5, rejected).error().code == ErrorCode::InvalidArgument);
+}
+
+TEST_CASE("addresses, MACs and names are taken strictly") {
+  const char* const bad_ips[] = {"",
+                                 "10.0.0",
+                                 "10.0.0.256",
+                                 "010.0.0.1",
+                                 "10.0.0.1/",
+                                 "10.0.0.1/33",
+                                 "10.0.0.1/-1",
+                                 "::/129",
+                                 "fe80::1%eth0",
+                                 " 10.0.0.1",
+                                 "10.0.0.1\n",
+                                 "1::2::3"};
+  for (const char* text : bad_ips) {
+    CAPTURE(std::string(text));
+    CHECK_FALSE(lb::parse_ip_prefix(text));
+  }
+  CHECK(lb::parse_ip_prefix("10.1.2.3/20")->text() == "10.1.0.0/20");
+  CHECK(lb::parse_ip_prefix("FD00::1/8")->text() == "fd00::/8");
+  CHECK(lb::parse_ip_prefix("0.0.0.0/0")->text() == "0.0.0.0/0");
+  CHECK(lb::parse_mac("FA:16:3E:00:00:01") == "fa:16:3e:00:00:01");
+  for (const char* text :
+       {"", "fa:16:3e:00:00", "fa-16-3e-00-00-01", "fa:16:3e:00:00:0g", "fa:16:3e:00:00:01\n"}) {
+    CHECK_FALSE(lb::parse_mac(text));
+  }
+  for (const char* text : {"", ".", "..", "a/b", "a b", "sixteen-letters-", "a\n"}) {
+    CHECK_FALSE(lb::is_device_name(text));
+  }
+  CHECK(lb::link_local_of("fa:16:3e:00:01:0b") == "fe80::f816:3eff:fe00:10b");
+  CHECK_FALSE(lb::is_host_label("-a"));
+  CHECK_FALSE(lb::is_host_label(std::string(64, 'a')));
+}
+
+TEST_CASE("two clouds never name a thing alike, and names fit") {
+  const lb::Names a("0a1b2c3d");
+  const lb::Names b("0a1b2c3e");
+  const std::string id = "11111111-1111-4111-8111-111111111111";
+  for (const auto& name : {a.bridge(id), a.dhcp_outer(id), a.dhcp_inner(id)})
+    CHECK(lb::is_device_name(name));
+  CHECK(a.bridge(id) != b.bridge(id));
+  CHECK(a.mac(id) != b.mac(id));
+  CHECK(a.owner(a.alias(id)) == id);
+  CHECK_FALSE(a.owner(b.alias(id)));
+  CHECK_FALSE(a.owner(""));
+  CHECK_FALSE(a.owner("cloudos:0a1b2c3d:"));
+}
+
+TEST_CASE("a metadata request is a short GET or HEAD of a plain path") {
+  struct Row {
+    const char* head;
+    int refusal;
+    const char* path;
+  };
+  const Row rows[] = {
+      {"GET / HTTP/1.1\r\n\r\n", 0, "/"},
+      {"HEAD /a/b HTTP/1.0\r\n\r\n", 0, "/a/b"},
+      {"GET /a?x=/../y HTTP/1.1\r\n\r\n", 0, "/a"},
+      {"PUT /latest/api/token HTTP/1.1\r\n\r\n", 405, ""},
+      {"GET a HTTP/1.1\r\n\r\n", 400, ""},
+      {"GET  HTTP/1.1\r\n\r\n", 400, ""},
+      {"GET /a HTTP/2\r\n\r\n", 400, ""},
+      {"GET /a\x01 HTTP/1.1\r\n\r\n", 400, ""},
+      {"GET /a", 400, ""},
+      {"\r\n\r\n", 400, ""},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(std::string(row.head));
+    const auto request = lb::parse_metadata_request(row.head);
+    CHECK(request.refusal == row.refusal);
+    CHECK(request.path == row.path);
+  }
+}
