@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-/// Addresses as numbers and as the one text we store. Strict: what is not surely an address is none.
+/// Addresses as numbers and as the one text we store. Strict: what is not surely one is none.
 namespace cloudos::network {
 
 /// "10.0.0.5", four decimal parts without leading zeros.

@@ -94,7 +94,7 @@ Result<SecurityGroupRule> insert_asked(const Networks::Impl& impl, store::Txn& t
 }  // namespace
 }  // namespace network
 
-// ---- the default group -------------------------------------------------------------------------------
+// ---- the default group --------------------------------------------------------------------------
 
 Networks::Impl::GroupDraft Networks::Impl::draft_group(std::size_t rules) const {
   GroupDraft draft;
@@ -138,7 +138,7 @@ Result<void> Networks::Impl::ensure_default_group(const ProjectId& project) {
   });
 }
 
-// ---- groups ------------------------------------------------------------------------------------------
+// ---- groups -------------------------------------------------------------------------------------
 
 namespace network {
 namespace {
@@ -283,7 +283,7 @@ Result<SecurityGroup> Networks::find_group(const store::Snapshot& snapshot, cons
   return *found;
 }
 
-// ---- rules -------------------------------------------------------------------------------------------
+// ---- rules --------------------------------------------------------------------------------------
 
 Result<std::vector<SecurityGroupRule>> Networks::create_rules(
     const Context& ctx, const std::vector<SecurityGroupRuleCreate>& specs) {

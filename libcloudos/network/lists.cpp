@@ -136,7 +136,8 @@ Result<std::vector<Filter>> filters_of(const NetworkListSpec& spec) {
     std::string name = asked, value = asked_value;
     if (name == "fixed_ips") {
       const auto equals = value.find('=');
-      if (equals == value.npos) return invalid("fixed_ips: filter by ip_address=… or subnet_id=…");
+      if (equals == value.npos)
+        return invalid("fixed_ips: filter by ip_address=... or subnet_id=...");
       name += "." + value.substr(0, equals);
       value = value.substr(equals + 1);
     }

@@ -229,7 +229,7 @@ Result<Port> Networks::port(const Context& ctx, const PortId& id) const {
   return network::load_seen<Port>(*snapshot, ctx, id);
 }
 
-// ---- update ------------------------------------------------------------------------------------------
+// ---- update -------------------------------------------------------------------------------------
 
 namespace network {
 namespace {
@@ -362,7 +362,7 @@ Result<void> Networks::delete_port(const Context& ctx, const PortId& id) {
   });
 }
 
-// ---- for compute -------------------------------------------------------------------------------------
+// ---- for compute --------------------------------------------------------------------------------
 
 Result<Port> Networks::attach_port(store::Txn& txn, const Context& ctx, const PortId& id,
                                    const ServerId& server, std::string_view device_owner) const {

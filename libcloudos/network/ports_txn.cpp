@@ -189,7 +189,7 @@ Result<void> Networks::Impl::bind_port(const Network& network, Port& port,
   return Result<void>();
 }
 
-// ---- precommit ---------------------------------------------------------------------------------------
+// ---- precommit ----------------------------------------------------------------------------------
 
 Result<void> Networks::Impl::precommit_port(store::Txn& txn, const Port& port,
                                             const Network& network) const {
@@ -222,7 +222,7 @@ Result<void> Networks::Impl::precommit_network(store::Txn& txn, const Network& n
   return wiring.precommit(txn, change);
 }
 
-// ---- ports come and go -------------------------------------------------------------------------------
+// ---- ports come and go --------------------------------------------------------------------------
 
 Result<Port> Networks::Impl::insert_port(store::Txn& txn, const Context& ctx,
                                          const PortPrep& prep) const {
@@ -256,7 +256,7 @@ Result<void> Networks::Impl::erase_port(store::Txn& txn, const Port& port) const
   return precommit_gone(txn, Change::Kind::Port, port.id.value, port.generation + 1);
 }
 
-// ---- the DHCP port -----------------------------------------------------------------------------------
+// ---- the DHCP port ------------------------------------------------------------------------------
 
 Networks::Impl::DhcpDraft Networks::Impl::draft_dhcp() const {
   return {engine.ids.make<PortId>(), make_macs(), engine.clock.wall()};

@@ -19,7 +19,8 @@ bool same_plan(const PlanPtr<T>& a, const PlanPtr<T>& b) {
   return a == b || (a && b && *a == *b);
 }
 bool same_change(const Change& a, const Change& b) {
-  return same_plan(a.network, b.network) && same_plan(a.group, b.group) && same_plan(a.port, b.port);
+  return same_plan(a.network, b.network) && same_plan(a.group, b.group) &&
+         same_plan(a.port, b.port);
 }
 
 Change gone_change(Change::Kind kind, const std::string& id, store::Revision revision) {
@@ -193,7 +194,7 @@ Result<void> Wiring::tell_unplugged(const PortId& id, const std::optional<Port>&
   return settle({{}, {{port->network, served}}});
 }
 
-// ---- what drivers did, written down ----------------------------------------------------------------
+// ---- what drivers did, written down -------------------------------------------------------------
 
 Result<void> Wiring::settle(const Settled& settled) {
   // An idle cloud commits nothing: only what differs is written.
@@ -227,7 +228,7 @@ Result<void> Wiring::settle(const Settled& settled) {
   return Result<void>();
 }
 
-// ---- the whole plan --------------------------------------------------------------------------------
+// ---- the whole plan -----------------------------------------------------------------------------
 
 Result<Wiring::Settled> Wiring::converge_drivers(store::Revision& revision,
                                                  std::map<Key, Told>& told) {
@@ -306,7 +307,7 @@ Result<bool> Wiring::converge() {
   return false;
 }
 
-// ---- changes as they come --------------------------------------------------------------------------
+// ---- changes as they come -----------------------------------------------------------------------
 
 Result<bool> Wiring::collect(store::Revision since, Dirty& dirty, store::Revision& until) {
   // Index entries tell what a deleted record belonged to.

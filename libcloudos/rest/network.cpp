@@ -10,7 +10,7 @@
 namespace cloudos::rest {
 namespace network_api {
 
-// ---- lists -------------------------------------------------------------------------------------------
+// ---- lists --------------------------------------------------------------------------------------
 
 Result<Query> decode_query(const Call& call) {
   Query query;
@@ -76,7 +76,7 @@ void write_links(JsonWriter& w, const Call& call, std::string_view plural, const
 
 namespace {
 
-// ---- what the handlers below need to know of each resource ---------------------------------------------
+// ---- what the handlers below need to know of each resource --------------------------------------
 
 using RulesByGroup = std::map<SecurityGroupId, std::vector<SecurityGroupRule>>;
 
@@ -206,7 +206,7 @@ Result<Response> one_response(const Call& call, int status, const T& record,
   return json_response(status, std::move(w).take());
 }
 
-// ---- handlers ----------------------------------------------------------------------------------------
+// ---- handlers -----------------------------------------------------------------------------------
 
 template <class T>
 Result<Response> list(Call& call) {

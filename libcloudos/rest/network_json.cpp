@@ -149,7 +149,7 @@ Result<std::optional<ProjectId>> decode_project(const Members& in) {
   return project ? project : tenant;
 }
 
-// ---- networks ----------------------------------------------------------------------------------------
+// ---- networks -----------------------------------------------------------------------------------
 
 Result<NetworkCreate> decode_network(const Members& in) {
   NetworkCreate spec;
@@ -202,7 +202,7 @@ void write_network(Fields& out, const Context& ctx, const Network& network) {
   out.member("provider:segmentation_id", network.segmentation_id);
 }
 
-// ---- subnets -----------------------------------------------------------------------------------------
+// ---- subnets ------------------------------------------------------------------------------------
 
 Result<SubnetCreate> decode_subnet(const Members& in) {
   SubnetCreate spec;
@@ -263,7 +263,7 @@ void write_subnet(Fields& out, const Subnet& subnet) {
   out.w.close_list();
 }
 
-// ---- ports -------------------------------------------------------------------------------------------
+// ---- ports --------------------------------------------------------------------------------------
 
 Result<PortCreate> decode_port(const Members& in) {
   PortCreate spec;
@@ -320,8 +320,10 @@ void write_port(Fields& out, const Context& ctx, const Port& port) {
   out.member("binding:vnic_type", port.vnic_type);
   if (out.wants("fixed_ips")) {
     out.w.key("fixed_ips").open_list();
-    for (const FixedIp& fixed : port.fixed_ips)
-      out.w.open().member("subnet_id", fixed.subnet.value).member("ip_address", fixed.address).close();
+    for (const FixedIp& fixed : port.fixed_ips) {
+      out.w.open().member("subnet_id", fixed.subnet.value);
+      out.w.member("ip_address", fixed.address).close();
+    }
     out.w.close_list();
   }
   if (out.wants("security_groups")) {
@@ -344,7 +346,7 @@ void write_port(Fields& out, const Context& ctx, const Port& port) {
   if (out.wants("binding:vif_details")) write_details(out.w, port.vif_details);
 }
 
-// ---- security groups ---------------------------------------------------------------------------------
+// ---- security groups ----------------------------------------------------------------------------
 
 Result<SecurityGroupCreate> decode_group(const Members& in) {
   SecurityGroupCreate spec;

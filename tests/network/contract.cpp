@@ -36,7 +36,9 @@ struct ContractPlan {
   }
   network::NetworkPlan& net() { return plan.networks.begin()->second; }
   network::GroupPlan& group() { return plan.groups.begin()->second; }
-  network::PortPlan& port(std::size_t i) { return std::next(plan.ports.begin(), static_cast<long>(i))->second; }
+  network::PortPlan& port(std::size_t i) {
+    return std::next(plan.ports.begin(), static_cast<long>(i))->second;
+  }
 
   void add_port(char digit) {
     network::PortPlan port;
@@ -80,7 +82,8 @@ void contract_ok(const Result<void>& result) {
 void contract_tell_all(const DriverUnderTest& under, ContractPlan& world) {
   contract_ok(under.driver->postcommit(world.change(world.net())));
   contract_ok(under.driver->postcommit(world.change(world.group())));
-  for (auto& [id, port] : world.plan.ports) contract_ok(under.driver->postcommit(world.change(port)));
+  for (auto& [id, port] : world.plan.ports)
+    contract_ok(under.driver->postcommit(world.change(port)));
 }
 
 }  // namespace

@@ -106,7 +106,8 @@ TEST_CASE("an address is taken by one only, inside a pool or beside it") {
   const auto store = store::open_memory();
   const auto space = ipam_space("10.0.0.0/24", {{"10.0.0.10", "10.0.0.11"}});
   const auto take = [&](std::uint32_t address) {
-    return store->transact([&](store::Txn& txn) { return network::take_address(txn, space, address); });
+    return store->transact(
+        [&](store::Txn& txn) { return network::take_address(txn, space, address); });
   };
   const std::uint32_t base = space.block.base;
   REQUIRE(take(base + 10));

@@ -16,7 +16,8 @@ TEST_CASE("what is made and deleted leaves neither key nor quota behind") {
   REQUIRE(world.networks->delete_port(ctx, port->id));
   REQUIRE(world.networks->delete_network(ctx, net.id));
   CHECK(code_of(world.networks->subnet(ctx, sub.id)) == ErrorCode::NotFound);
-  for (const char* resource : {"networks", "subnets", "ports"}) CHECK(world.used("p", resource) == 0);
+  for (const char* resource : {"networks", "subnets", "ports"})
+    CHECK(world.used("p", resource) == 0);
   const auto group = world.networks->groups(ctx);
   REQUIRE(group);
   REQUIRE(world.networks->delete_group(admin(), group->front().id));
@@ -73,7 +74,8 @@ TEST_CASE("fields of a network are checked, and those of admins refused to other
   };
   for (const Row& row : rows) {
     CAPTURE(row.what);
-    const auto made = world.networks->create_network(row.by_admin ? admin() : member("p"), row.spec);
+    const Context ctx = row.by_admin ? admin() : member("p");
+    const auto made = world.networks->create_network(ctx, row.spec);
     CHECK(made.has_value() == !row.error.has_value());
     if (!made && row.error) CHECK(made.error().code == *row.error);
   }

@@ -349,9 +349,9 @@ TEST_CASE("all ports of a bulk request are made, or none") {
   const Context ctx = member("p");
   const Network net = world.network(ctx);
   world.subnet(ctx, net, "10.0.0.0/29", false);  // Five addresses beside the gateway.
-  CHECK(code_of(world.networks->create_ports(ctx, std::vector<PortCreate>(6, PortCreate{net.id}))) ==
-        ErrorCode::NoCapacity);
+  const std::vector<PortCreate> five(5, PortCreate{net.id}), six(6, PortCreate{net.id});
+  CHECK(code_of(world.networks->create_ports(ctx, six)) == ErrorCode::NoCapacity);
   CHECK(world.networks->ports(ctx)->empty());
   CHECK(world.used("p", "ports") == 0);
-  CHECK(world.networks->create_ports(ctx, std::vector<PortCreate>(5, PortCreate{net.id}))->size() == 5);
+  CHECK(world.networks->create_ports(ctx, five)->size() == 5);
 }

@@ -10,7 +10,8 @@ TEST_CASE("the simulated driver keeps the contract of mechanism drivers") {
       [] {
         auto driver = std::make_shared<network::SimulatedDriver>();
         return network_test::DriverUnderTest{
-            driver, [driver](const NetworkId& id) { return driver->state().networks.count(id) > 0; },
+            driver,
+            [driver](const NetworkId& id) { return driver->state().networks.count(id) > 0; },
             [driver](const std::string& tap) {
               for (const auto& [id, port] : driver->state().ports)
                 if (port.tap == tap) return true;

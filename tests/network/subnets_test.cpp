@@ -90,7 +90,8 @@ TEST_CASE("a subnet's block, gateway, pools and options are checked as they will
       {"dns option injected",
        with("10.0.0.0/24", [](auto& s) { s.dns_servers = {"9.9.9.9\ntag:x,1"}; }), "InvalidInput"},
       {"dns twice",
-       with("10.0.0.0/24", [](auto& s) { s.dns_servers = {"9.9.9.9", "9.9.9.9"}; }), "InvalidInput"},
+       with("10.0.0.0/24", [](auto& s) { s.dns_servers = {"9.9.9.9", "9.9.9.9"}; }),
+       "InvalidInput"},
       {"dns too many",
        with("10.0.0.0/24",
             [](auto& s) {
@@ -168,7 +169,8 @@ TEST_CASE("a DHCP port is there while a subnet has DHCP, with an address in each
   const Context ctx = member("p");
   const Network net = world.network(ctx);
   const auto dhcp = [&]() -> std::vector<std::string> {
-    const auto ports = world.networks->ports(ctx, {{{"device_owner", "network:dhcp"}}, {}, {}, SIZE_MAX, false});
+    const auto ports = world.networks->ports(
+        ctx, {{{"device_owner", "network:dhcp"}}, {}, {}, SIZE_MAX, false});
     REQUIRE(ports);
     REQUIRE(ports->size() <= 1);
     std::vector<std::string> addresses;

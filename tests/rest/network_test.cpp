@@ -341,7 +341,8 @@ TEST_CASE("extensions announce what is here and nothing that is not") {
     CHECK(aliases.count(alias) == 1);
     CHECK(site.as_member("GET", std::string("/extensions/") + alias).status == 200);
   }
-  for (const char* alias : {"router", "vlan-transparent", "qos", "trunk", "agent", "standard-attr-tag"})
+  for (const char* alias : {"router", "vlan-transparent", "qos", "trunk", "agent",
+                            "standard-attr-tag"})
     CHECK(aliases.count(alias) == 0);
 }
 

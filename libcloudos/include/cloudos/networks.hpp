@@ -26,7 +26,7 @@ class MetadataSource;
 struct MetadataAnswer;
 }  // namespace network
 
-// ---- networks ------------------------------------------------------------------------------------
+// ---- networks -----------------------------------------------------------------------------------
 
 /// A layer-2 segment. Field names follow the Networking API; `admin_up` is admin_state_up.
 struct Network {
@@ -69,7 +69,7 @@ struct NetworkUpdate {
   std::optional<std::uint32_t> mtu;
 };
 
-// ---- subnets -------------------------------------------------------------------------------------
+// ---- subnets ------------------------------------------------------------------------------------
 
 struct AddressPool {
   std::string start, end;  ///< Both inclusive.
@@ -121,7 +121,7 @@ struct SubnetUpdate {
   std::optional<std::vector<HostRoute>> host_routes;
 };
 
-// ---- ports ---------------------------------------------------------------------------------------
+// ---- ports --------------------------------------------------------------------------------------
 
 struct FixedIp {
   SubnetId subnet;
@@ -184,7 +184,8 @@ struct PortCreate {
   std::optional<ProjectId> project;
   bool admin_up = true;
   std::string mac;  ///< Empty: one is made.
-  std::optional<std::vector<FixedIpRequest>> fixed_ips;  ///< Absent: one of the first subnet with room.
+  /// Absent: one address of the first subnet with room.
+  std::optional<std::vector<FixedIpRequest>> fixed_ips;
   std::string device_id, device_owner;
   std::optional<std::vector<SecurityGroupId>> security_groups;  ///< Absent: the project's default.
   std::optional<bool> port_security;                            ///< Absent: the network's.
@@ -225,7 +226,7 @@ struct PortWiring {
   std::string vif_type;  ///< "bridge", "tap", …
 };
 
-// ---- security groups -----------------------------------------------------------------------------
+// ---- security groups ----------------------------------------------------------------------------
 
 struct SecurityGroupRule {
   static constexpr std::string_view kKind = "security_group_rule";
@@ -276,7 +277,7 @@ struct SecurityGroupUpdate {
   std::optional<std::string> name, description;
 };
 
-// ---- lists ---------------------------------------------------------------------------------------
+// ---- lists --------------------------------------------------------------------------------------
 
 /// Which part of a list, by the attribute names of the Networking API ("network_id",
 /// "router:external", "fixed_ips" = "ip_address=10.0.0.5").
@@ -293,7 +294,7 @@ struct NetworkListSpec {
   bool reverse = false;          ///< The page before the marker instead.
 };
 
-// ---- quotas --------------------------------------------------------------------------------------
+// ---- quotas -------------------------------------------------------------------------------------
 
 struct NetworkQuota {
   std::int64_t limit = -1;  ///< -1: none.
@@ -303,7 +304,7 @@ struct NetworkQuota {
 using NetworkQuotas = std::map<std::string, NetworkQuota>;
 using NetworkLimits = std::map<std::string, std::int64_t>;
 
-// ---- the service ---------------------------------------------------------------------------------
+// ---- the service --------------------------------------------------------------------------------
 
 /// Networks, subnets, ports and security groups, and the drivers that make them true on hosts.
 ///
