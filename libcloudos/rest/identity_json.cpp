@@ -203,7 +203,8 @@ Result<IdentityFilter> read_filter(const Call& call, const std::vector<std::stri
   filter.limit = page.limit;
   for (const auto& [name, value] : call.query_all()) {
     if (name == "domain_id") filter.domain = DomainId{value};
-    else if (name == "enabled") filter.enabled = value != "0" && !equals_ignore_case(value, "false");
+    else if (name == "enabled")
+      filter.enabled = value != "0" && !equals_ignore_case(value, "false");
     else if (name == "parent_id" || name == "parent_region_id") filter.parent = value;
     else if (name == "service_id") filter.service = ServiceId{value};
     else if (name == "interface") filter.interface = value;

@@ -63,8 +63,9 @@ TEST_CASE("sealing agrees with the published example") {
   CountingRandom random;
   const Fernet fernet({fernet_key("cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=")});
   const std::string sealed = fernet.seal("hello", 499'162'800, random);
-  CHECK(sealed == "gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7Jcbmr"
-                  "R64jVmpU4IwqDA");
+  CHECK(sealed ==
+        "gAAAAAAdwJ6wAAECAwQFBgcICQoLDA0ODy021cpGVWKZ_eEwCGM4BLLF_5CV9dOPmrhuVUPgJobwOz7JcbmrR64jVmpU"
+        "4IwqDA");
   CHECK(fernet.open(sealed) == "hello");
   CHECK(fernet.open(sealed + "==") == "hello");
 }

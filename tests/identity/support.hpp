@@ -21,7 +21,7 @@ inline constexpr const char* kAdminPassword = "first password";
 class TempFolder {
  public:
   TempFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "cloudos-identity-XXXXXX").string();
+    std::string name = std::filesystem::temp_directory_path() / "cloudos-identity-XXXXXX";
     REQUIRE(mkdtemp(name.data()) != nullptr);
     path = name;
   }

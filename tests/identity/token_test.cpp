@@ -154,10 +154,12 @@ TEST_CASE("an existing token dies with the commit that kills it, and stays dead"
   const Row rows[] = {
       {"user disabled", false,
        [](Cast& c) {
-         return dropped(c.world.identity->update_user(c.world.system, c.user.id, with_enabled(false)));
+         return dropped(
+             c.world.identity->update_user(c.world.system, c.user.id, with_enabled(false)));
        },
        [](Cast& c) {
-         return dropped(c.world.identity->update_user(c.world.system, c.user.id, with_enabled(true)));
+         return dropped(
+             c.world.identity->update_user(c.world.system, c.user.id, with_enabled(true)));
        }},
       {"user deleted", false,
        [](Cast& c) { return c.world.identity->remove_user(c.world.system, c.user.id); }, {}},
