@@ -108,7 +108,8 @@ std::uint64_t Window::number(std::size_t at, std::size_t bytes, bool little) con
   }
   std::uint64_t value = 0;
   for (std::size_t i = 0; i < bytes; ++i) {
-    value = value << 8 | std::to_integer<std::uint64_t>(bytes_[little ? at + bytes - 1 - i : at + i]);
+    const std::size_t from = little ? at + bytes - 1 - i : at + i;
+    value = value << 8 | std::to_integer<std::uint64_t>(bytes_[from]);
   }
   return value;
 }

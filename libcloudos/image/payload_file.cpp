@@ -1,5 +1,4 @@
 #include <cerrno>
-#include <cstring>
 #include <system_error>
 
 #include <dirent.h>
@@ -17,12 +16,16 @@ namespace {
 
 constexpr std::string_view kPartSuffix = ".part";
 
-tl::unexpected<Error> file_failure(std::string_view what, int error) {
-  const bool full = error == ENOSPC || error == EDQUOT;
+tl::unexpected<Error> file_failure(std::string_view what, const std::error_code& error) {
+  const std::error_code quota(EDQUOT, std::generic_category());
+  const bool full = error == std::errc::no_space_on_device || error == quota;
   return fail(full ? ErrorCode::StorageFull : ErrorCode::Unavailable,
               full ? std::string("the disk that holds the images is full: free some space")
-                   : fmt::format("the images' folder does not work: {}", std::strerror(error)),
+                   : fmt::format("the images' folder does not work: {}", error.message()),
               std::string(what));
+}
+tl::unexpected<Error> file_failure(std::string_view what, int error) {
+  return file_failure(what, std::error_code(error, std::generic_category()));
 }
 
 /// A descriptor that closes itself.
@@ -179,7 +182,7 @@ class PayloadFiles final : public PayloadStore {
 Result<std::unique_ptr<PayloadStore>> open_payload_files(std::filesystem::path folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  if (error) return file_failure("make images folder", error.value());
+  if (error) return file_failure("make images folder", error);
   return std::unique_ptr<PayloadStore>(std::make_unique<PayloadFiles>(std::move(folder)));
 }
 

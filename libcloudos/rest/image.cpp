@@ -144,8 +144,10 @@ Result<Response> list_image_members(Call& call) {
 
 Result<Response> show_image_member(Call& call) {
   CLOUDOS_TRY(const auto members, call.cloud.images().members(call.ctx, image_id(call)));
-  for (const ImageMember& member : members)
-    if (member.project.value == call.path("member_id")) return member_response(image_id(call), member);
+  for (const ImageMember& member : members) {
+    if (member.project.value != call.path("member_id")) continue;
+    return member_response(image_id(call), member);
+  }
   return fail(ErrorCode::NotFound,
               fmt::format("Image {} has no such member.", image_id(call).value.substr(0, 64)));
 }

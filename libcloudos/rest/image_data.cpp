@@ -55,7 +55,8 @@ Result<Response> data_response(Call& call, const Image& image, const ImageFile& 
     response.body = FileRange{file.path, range.offset, range.length};
     return response;
   }
-  CLOUDOS_TRY(auto source, call.cloud.images().read(call.ctx, image.id, range.offset, range.length));
+  CLOUDOS_TRY(auto source,
+              call.cloud.images().read(call.ctx, image.id, range.offset, range.length));
   response.body = std::move(source);
   return response;
 }

@@ -110,8 +110,11 @@ void write_list_schema(JsonWriter& w, std::string_view name, bool paged,
     w.key("next").open().member("type", "string").close();
   }
   w.key("schema").open().member("type", "string").close().close();
-  if (paged) write_links(w, {{"first", "{first}"}, {"next", "{next}"}, {"describedby", "{schema}"}});
-  else write_links(w, {{"describedby", "{schema}"}});
+  if (paged) {
+    write_links(w, {{"first", "{first}"}, {"next", "{next}"}, {"describedby", "{schema}"}});
+  } else {
+    write_links(w, {{"describedby", "{schema}"}});
+  }
   w.close();
 }
 

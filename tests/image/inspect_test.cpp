@@ -324,7 +324,8 @@ TEST_CASE("20,000 mutated images never crash the inspector, nor make it read muc
     const std::uint64_t changes = 1 + random.below(8);
     for (std::uint64_t i = 0; i < changes; ++i) {
       // Mostly in the headers, where it hurts.
-      const std::size_t within = std::min<std::size_t>(bytes.size(), random.below(4) ? 2'048 : SIZE_MAX);
+      const std::size_t within =
+          std::min<std::size_t>(bytes.size(), random.below(4) ? 2'048 : SIZE_MAX);
       bytes[static_cast<std::size_t>(random.below(within))] =
           static_cast<char>(random.below(3) ? random.below(256) : 0xff);
     }

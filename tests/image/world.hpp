@@ -19,7 +19,8 @@ namespace image_test {
 class Folder {
  public:
   Folder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "cloudos-image-XXXXXX").string();
+    std::string pattern =
+        (std::filesystem::temp_directory_path() / "cloudos-image-XXXXXX").string();
     REQUIRE(mkdtemp(pattern.data()) != nullptr);
     path = pattern;
   }
@@ -45,7 +46,8 @@ class World {
   explicit World(std::filesystem::path folder = {}, std::shared_ptr<store::Store> shared = nullptr,
                  ImageSettings settings = {})
       : store(shared ? std::move(shared) : std::shared_ptr<store::Store>(store::open_memory())) {
-    Engine engine{*store, executor, runner, clock, random, ids, Log(), std::move(folder), "0badcafe"};
+    Engine engine{*store, executor,         runner,    clock, random, ids, Log(),
+                  std::move(folder), "0badcafe"};
     auto made = make_images(engine, std::move(settings));
     REQUIRE(made);
     images = std::move(*made);
