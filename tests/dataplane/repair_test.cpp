@@ -362,6 +362,14 @@ TEST_CASE("a port that is down is cut off, and one in no known group is closed")
     told(*driver, change_of(port, 2));
     CHECK_FALSE(link_named(port.tap).up);
     port.admin_up = true;
+    told(*driver, change_of(port, 3));
+    NetworkPlan& network = plan.networks.begin()->second;
+    network.admin_up = false;
+    told(*driver, change_of(network, 2));
+    CHECK_FALSE(link_named(port.tap).up);
+    network.admin_up = true;
+    told(*driver, change_of(network, 3));
+    CHECK(link_named(port.tap).up);
     port.groups = {SecurityGroupId("88888888-8888-4888-8888-888888888888")};
     told(*driver, change_of(port, 3));
     CHECK(link_named(port.tap).up);

@@ -70,6 +70,7 @@ class Driver final : public LinuxBridgeDriver {
   Result<void> port_changed(const Change& change);
   Result<void> remove_port(const PortId& id);
   Result<void> wire_port(const PortPlan& plan, const LinkFinder& find);
+  Result<void> wire_ports_of(const NetworkId& id);
   void put_in_filter(const PortPlan& plan, const Link& tap);
   Result<void> write_filter(const PortPlan* removed = nullptr);
   Result<void> forget(const Ruleset& before, const std::map<PortId, PortPlan>& ports);
@@ -202,16 +203,35 @@ Result<void> Driver::network_changed(const Change& change) {
     CLOUDOS_CHECK(wires_.remove_network(id));
     return write_filter();
   }
+  const auto known = plan_.networks.find(id);
+  const auto before = wires_.filter_network(id);
+  const bool was_up = known != plan_.networks.end() && known->second.admin_up;
   plan_.networks[id] = *change.network;
+  CLOUDOS_CHECK(wires_.ensure_network(*change.network, wires_.ask_kernel()));
+  const auto after = wires_.filter_network(id);
+  if (after) {
+    drop_network(rules_, after->bridge, names_.dhcp_outer(id.value));
+    put_network(rules_, *after, wires_.dhcp_link(id));
+  }
+  // Ports need a hand when they waited for the network, or for another state of it; not with
+  // every port that comes and goes beside them.
+  if (before && before == after && was_up == change.network->admin_up) return write_filter();
+  return wire_ports_of(id);
+}
+
+Result<void> Driver::wire_ports_of(const NetworkId& id) {
   const auto find = wires_.ask_kernel();
-  CLOUDOS_CHECK(wires_.ensure_network(*change.network, find));
-  if (const auto network = wires_.filter_network(id)) {
-    drop_network(rules_, network->bridge, names_.dhcp_outer(id.value));
-    put_network(rules_, *network, wires_.dhcp_link(id));
+  std::map<PortId, Link> taps;
+  for (const auto& [port_id, port] : plan_.ports) {
+    if (port.network != id) continue;
+    CLOUDOS_TRY(auto tap, wires_.ensure_tap(port, find));
+    put_in_filter(port, tap);
+    taps.emplace(port_id, std::move(tap));
   }
   CLOUDOS_CHECK(write_filter());
-  for (const auto& [port_id, port] : plan_.ports) {  // Those that waited for it, or its state.
-    if (port.network == id) CLOUDOS_CHECK(wire_port(port, find));
+  for (const auto& [port_id, tap] : taps) {
+    const PortPlan& port = plan_.ports.at(port_id);
+    CLOUDOS_CHECK(wires_.attach(port, tap, is_up(port)));
   }
   return Result<void>();
 }

@@ -47,6 +47,7 @@ struct FilterNetwork {
   std::string bridge;
   int zone = 0;          ///< Of connection tracking; 0 shares the host's.
   bool isolated = true;  ///< The bridge is ours alone: the host is no part of it.
+  friend bool operator==(const FilterNetwork&, const FilterNetwork&) = default;
 };
 
 /// A port whose tap exists.
