@@ -1,9 +1,9 @@
 #include "body.hpp"
 
+#include <fmt/format.h>
+
 #include <fstream>
 #include <sstream>
-
-#include <fmt/format.h>
 
 #include "base/text.hpp"
 
@@ -26,7 +26,8 @@ Result<std::pair<std::string, std::string>> key_and_value(const std::string& tex
                                                           std::string_view flag) {
   const auto mark = text.find('=');
   if (mark == text.npos || mark == 0)
-    return fail(ErrorCode::InvalidArgument, fmt::format("{} needs KEY=VALUE, not '{}'.", flag, text));
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("{} needs KEY=VALUE, not '{}'.", flag, text));
   return std::pair(text.substr(0, mark), text.substr(mark + 1));
 }
 
@@ -34,7 +35,8 @@ Result<std::pair<std::string, std::string>> key_and_value(const std::string& tex
 std::string renamed_key(std::string_view table, const std::string& key) {
   for (const std::string_view entry : cloudos::split(table, ' ')) {
     const auto colon = entry.find(':');
-    if (colon != entry.npos && entry.substr(0, colon) == key) return std::string(entry.substr(colon + 1));
+    if (colon != entry.npos && entry.substr(0, colon) == key)
+      return std::string(entry.substr(colon + 1));
   }
   return key;
 }
@@ -47,11 +49,20 @@ class BodyBuilder {
     json& field = body_;
     const std::string name(option.field);
     switch (option.kind) {
-      case Kind::Text: field[name] = text; break;
-      case Kind::TextOrNone: field[name] = text == "none" ? json(nullptr) : json(text); break;
-      case Kind::Constant: field[name] = json::parse(option.extra); break;
-      case Kind::TextList: field[name].push_back(text); break;
-      case Kind::Integer: return put_integer(option, text);
+      case Kind::Text:
+        field[name] = text;
+        break;
+      case Kind::TextOrNone:
+        field[name] = text == "none" ? json(nullptr) : json(text);
+        break;
+      case Kind::Constant:
+        field[name] = json::parse(option.extra);
+        break;
+      case Kind::TextList:
+        field[name].push_back(text);
+        break;
+      case Kind::Integer:
+        return put_integer(option, text);
       case Kind::Reference: {
         CLOUDOS_TRY(field[name], id_of(option, text));
         break;
@@ -75,7 +86,8 @@ class BodyBuilder {
         (option.kind == Kind::Map ? field[name] : field)[pair.first] = pair.second;
         break;
       }
-      case Kind::PairList: return put_pairs(option, text);
+      case Kind::PairList:
+        return put_pairs(option, text);
       case Kind::PortRange: {
         CLOUDOS_TRY(const auto range, parse_port_range(text));
         field["port_range_min"] = range.first;
@@ -92,7 +104,8 @@ class BodyBuilder {
         field[name] = cloudos::to_base64(content);
         break;
       }
-      case Kind::FileUpload: break;
+      case Kind::FileUpload:
+        break;
     }
     return Result<void>();
   }
@@ -107,7 +120,8 @@ class BodyBuilder {
   Result<void> put_integer(const OptionSpec& option, const std::string& text) {
     const auto number = cloudos::parse_signed(text);
     if (!number)
-      return fail(ErrorCode::InvalidArgument, fmt::format("{} needs a number, not '{}'.", option.flag, text));
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("{} needs a number, not '{}'.", option.flag, text));
     body_[std::string(option.field)] = *number;
     return Result<void>();
   }
@@ -138,7 +152,8 @@ void add_defaults(const Noun& noun, json& body) {
   }
   if (noun.words == "subnet" && !body.contains("ip_version"))
     body["ip_version"] = body.value("cidr", "").find(':') == std::string::npos ? 4 : 6;
-  if (noun.words == "security group rule" && !body.contains("direction")) body["direction"] = "ingress";
+  if (noun.words == "security group rule" && !body.contains("direction"))
+    body["direction"] = "ingress";
 }
 
 }  // namespace

@@ -1,10 +1,10 @@
 #include "clouds_yaml.hpp"
 
-#include <memory>
-#include <optional>
-
 #include <fmt/format.h>
 #include <yaml.h>
+
+#include <memory>
+#include <optional>
 
 namespace cli {
 namespace {
@@ -49,7 +49,8 @@ class CloudsReader {
     Event event(new yaml_event_t{});
     if (!yaml_parser_parse(&parser_, event.get()))
       return wrong(parser_.problem_mark.line, parser_.problem ? parser_.problem : "not YAML");
-    if (event->type == YAML_ALIAS_EVENT) return wrong(event->start_mark.line, "aliases are not read");
+    if (event->type == YAML_ALIAS_EVENT)
+      return wrong(event->start_mark.line, "aliases are not read");
     return event;
   }
 
@@ -72,19 +73,24 @@ class CloudsReader {
   Result<void> value(const std::string& path, int depth) {
     CLOUDOS_TRY(const Event event, next());
     switch (event->type) {
-      case YAML_SCALAR_EVENT: keep(path, text_of(*event)); return Result<void>();
+      case YAML_SCALAR_EVENT:
+        keep(path, text_of(*event));
+        return Result<void>();
       case YAML_MAPPING_START_EVENT:
         keep(path, std::nullopt);
         return mapping(path, depth);
-      case YAML_SEQUENCE_START_EVENT: return skip_sequence(depth);
-      default: return wrong(event->start_mark.line, "a value is expected here");
+      case YAML_SEQUENCE_START_EVENT:
+        return skip_sequence(depth);
+      default:
+        return wrong(event->start_mark.line, "a value is expected here");
     }
   }
 
   Result<void> skip_sequence(int depth) {
     for (int open = 1; open > 0;) {
       CLOUDOS_TRY(const Event event, next());
-      if (event->type == YAML_SEQUENCE_START_EVENT || event->type == YAML_MAPPING_START_EVENT) ++open;
+      if (event->type == YAML_SEQUENCE_START_EVENT || event->type == YAML_MAPPING_START_EVENT)
+        ++open;
       if (event->type == YAML_SEQUENCE_END_EVENT || event->type == YAML_MAPPING_END_EVENT) --open;
       if (open + depth > kDepth) return fail(ErrorCode::TooLarge, "it is nested too deep");
     }

@@ -1,11 +1,11 @@
 #include "http.hpp"
 
+#include <fmt/format.h>
+#include <httplib.h>
+
 #include <filesystem>
 #include <fstream>
 #include <map>
-
-#include <fmt/format.h>
-#include <httplib.h>
 
 #include "base/text.hpp"
 
@@ -33,20 +33,25 @@ Result<HttpReply> failed_send(httplib::Error error, const std::string& base) {
   switch (error) {
     case httplib::Error::Connection:
     case httplib::Error::ConnectionTimeout:
-      return fail(ErrorCode::Unavailable,
-                  fmt::format("No cloud answers at {}. Is cloudosd running, and is that its address?", base));
+      return fail(
+          ErrorCode::Unavailable,
+          fmt::format("No cloud answers at {}. Is cloudosd running, and is that its address?",
+                      base));
     case httplib::Error::SSLConnection:
     case httplib::Error::SSLLoadingCerts:
     case httplib::Error::SSLServerVerification:
-      return fail(ErrorCode::Unavailable,
-                  fmt::format("The certificate of {} cannot be trusted: set OS_CACERT, or cacert in "
-                              "clouds.yaml.", base));
+      return fail(
+          ErrorCode::Unavailable,
+          fmt::format("The certificate of {} cannot be trusted: set OS_CACERT, or cacert in "
+                      "clouds.yaml.",
+                      base));
     case httplib::Error::Read:
       return fail(ErrorCode::Timeout,
-                  fmt::format("{} broke off, or took longer than {} s. Try again.", base, kReplyTime.count()));
+                  fmt::format("{} broke off, or took longer than {} s. Try again.", base,
+                              kReplyTime.count()));
     default:
-      return fail(ErrorCode::Unavailable,
-                  fmt::format("The exchange with {} failed: {}. Try again.", base, httplib::to_string(error)));
+      return fail(ErrorCode::Unavailable, fmt::format("The exchange with {} failed: {}. Try again.",
+                                                      base, httplib::to_string(error)));
   }
 }
 
@@ -81,7 +86,8 @@ struct Http::Impl {
   Result<void> attach_upload(httplib::Request& out, const std::string& path) {
     std::error_code ec;
     const auto size = std::filesystem::file_size(path, ec);
-    auto file = std::make_shared<std::ifstream>(path, std::ios::binary);  // Shared with the closure.
+    auto file =
+        std::make_shared<std::ifstream>(path, std::ios::binary);  // Shared with the closure.
     if (ec || !*file)
       return fail(ErrorCode::InvalidArgument, fmt::format("Cannot read the file {}.", path));
     out.content_length_ = size;
@@ -110,7 +116,8 @@ Result<HttpReply> Http::send(const HttpRequest& request) {
   const auto [base, target] = split_url(request.url);
   httplib::Client* client = base.empty() ? nullptr : impl_->client_for(base);
   if (!client)
-    return fail(ErrorCode::InvalidArgument, fmt::format("'{}' is not an http:// URL.", request.url));
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("'{}' is not an http:// URL.", request.url));
   httplib::Request out;
   out.method = request.method;
   out.path = target;

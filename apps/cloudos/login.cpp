@@ -1,9 +1,9 @@
 #include "login.hpp"
 
+#include <fmt/format.h>
+
 #include <fstream>
 #include <sstream>
-
-#include <fmt/format.h>
 
 #include "base/text.hpp"
 #include "clouds_yaml.hpp"
@@ -99,10 +99,12 @@ Result<Credentials> check(Credentials found) {
   if (found.auth_url.empty())
     return fail(ErrorCode::InvalidArgument, fmt::format("{} has no auth_url.", found.source));
   if (found.username.empty() && found.user_id.empty())
-    return fail(ErrorCode::InvalidArgument,
-                fmt::format("{} has no username: set OS_USERNAME, or username under auth.", found.source));
+    return fail(
+        ErrorCode::InvalidArgument,
+        fmt::format("{} has no username: set OS_USERNAME, or username under auth.", found.source));
   while (found.auth_url.back() == '/') found.auth_url.pop_back();
-  if (found.user_domain_name.empty() && found.user_domain_id.empty()) found.user_domain_id = "default";
+  if (found.user_domain_name.empty() && found.user_domain_id.empty())
+    found.user_domain_id = "default";
   if (found.project_domain_name.empty() && found.project_domain_id.empty())
     found.project_domain_id = "default";
   return found;
@@ -129,9 +131,11 @@ Result<Credentials> find_credentials(const std::string& wanted_cloud,
                 "OS_AUTH_URL, OS_USERNAME, OS_PASSWORD and OS_PROJECT_NAME. cloudosd writes a "
                 "clouds.yaml into its data folder: point OS_CLIENT_CONFIG_FILE at it.");
   if (!found)
-    return fail(ErrorCode::InvalidArgument,
-                fmt::format("There is no clouds.yaml to look '{}' up in: point OS_CLIENT_CONFIG_FILE "
-                            "at the one in cloudosd's data folder.", cloud));
+    return fail(
+        ErrorCode::InvalidArgument,
+        fmt::format("There is no clouds.yaml to look '{}' up in: point OS_CLIENT_CONFIG_FILE "
+                    "at the one in cloudosd's data folder.",
+                    cloud));
   if (cloud.empty() && found->clouds.size() != 1)
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("{} has several clouds: {}. Choose one with --os-cloud.",

@@ -1,7 +1,7 @@
-#include <memory>
+#include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
-#include <fmt/format.h>
+#include <memory>
 
 #include "base/text.hpp"
 #include "verbs.hpp"
@@ -44,7 +44,9 @@ void add_wait_options(CLI::App* sub, cli::Command& command) {
   sub->add_flag("--wait", command.wait, "wait until it is done; progress goes to stderr");
   sub->add_option_function<std::uint32_t>(
       "--timeout",
-      [&command](const std::uint32_t& seconds) { command.patience = std::chrono::seconds(seconds); },
+      [&command](const std::uint32_t& seconds) {
+        command.patience = std::chrono::seconds(seconds);
+      },
       "seconds to wait at most [600]");
 }
 
@@ -53,11 +55,13 @@ void add_create_options(CLI::App* sub, const cli::Noun& noun, cli::Command& comm
     const std::string flag(option.flag);
     const std::string help(option.help);
     if (option.kind == cli::Kind::Constant) {
-      sub->add_flag_function(flag, [&command, flag](std::int64_t) { command.given[flag] = {""}; }, help);
+      sub->add_flag_function(
+          flag, [&command, flag](std::int64_t) { command.given[flag] = {""}; }, help);
       continue;
     }
     CLI::Option* added = sub->add_option_function<std::vector<std::string>>(
-        flag, [&command, flag](const std::vector<std::string>& texts) { command.given[flag] = texts; },
+        flag,
+        [&command, flag](const std::vector<std::string>& texts) { command.given[flag] = texts; },
         help);
     added->take_all()->allow_extra_args(false)->required(option.required);
   }

@@ -9,19 +9,19 @@ namespace cli {
 enum class Kind {
   Text,
   Integer,
-  TextOrNone,    ///< "none" becomes null.
-  Constant,      ///< No value: `extra`, which is JSON, is set.
-  TextList,      ///< May be repeated.
-  Reference,     ///< A name or id of `noun`: its id is set.
+  TextOrNone,  ///< "none" becomes null.
+  Constant,    ///< No value: `extra`, which is JSON, is set.
+  TextList,    ///< May be repeated.
+  Reference,   ///< A name or id of `noun`: its id is set.
   ReferenceList,
-  ObjectList,    ///< {extra: text}; with a `noun`, {extra: id}.
-  Members,       ///< key=value: a member of the body itself.
-  Map,           ///< key=value: a member of the object `field`.
-  PairList,      ///< "a=x,b=y" as {"a": "x", "b": "y"}; `extra` renames: "subnet:subnet_id".
-  PortRange,     ///< "22" or "80:443": port_range_min and port_range_max.
-  FileText,      ///< The file's text.
+  ObjectList,  ///< {extra: text}; with a `noun`, {extra: id}.
+  Members,     ///< key=value: a member of the body itself.
+  Map,         ///< key=value: a member of the object `field`.
+  PairList,    ///< "a=x,b=y" as {"a": "x", "b": "y"}; `extra` renames: "subnet:subnet_id".
+  PortRange,   ///< "22" or "80:443": port_range_min and port_range_max.
+  FileText,    ///< The file's text.
   FileBase64,
-  FileUpload,    ///< Not in the body: sent behind it.
+  FileUpload,  ///< Not in the body: sent behind it.
 };
 
 struct OptionSpec {
@@ -52,10 +52,10 @@ struct Noun {
   std::string_view single, plural;  ///< Wrapper members; no `single`: bare bodies.
   std::span<const Column> columns;  ///< Of lists; show has every member.
   std::span<const OptionSpec> options;
-  std::string_view subject = "NAME";      ///< The word behind `create`.
+  std::string_view subject = "NAME";  ///< The word behind `create`.
   std::string_view subject_field = "name";
-  std::string_view subject_noun = {};     ///< The subject is a reference to one of these.
-  std::string_view key = "id";            ///< What its own path ends with.
+  std::string_view subject_noun = {};        ///< The subject is a reference to one of these.
+  std::string_view key = "id";               ///< What its own path ends with.
   std::string_view ready = {}, broken = {};  ///< Statuses that end --wait.
 };
 

@@ -1,8 +1,8 @@
 #include "output.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "base/text.hpp"
 
@@ -42,9 +42,12 @@ std::string size_text(const json& bytes) {
 std::string printable(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    if (c == '\n') out += "\\n";
-    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) out += '?';
-    else out += c;
+    if (c == '\n')
+      out += "\\n";
+    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      out += '?';
+    else
+      out += c;
   }
   return out;
 }
@@ -53,9 +56,8 @@ std::string plain_text(const json& value) {
   if (value.is_null()) return "";
   if (value.is_string()) return value.get<std::string>();
   if (value.is_boolean()) return value.get<bool>() ? "true" : "false";
-  if (value.is_array() && std::all_of(value.begin(), value.end(), [](const json& item) {
-        return item.is_string();
-      })) {
+  if (value.is_array() &&
+      std::all_of(value.begin(), value.end(), [](const json& item) { return item.is_string(); })) {
     std::string out;
     for (const auto& item : value) out += (out.empty() ? "" : ", ") + item.get<std::string>();
     return out;
@@ -65,15 +67,19 @@ std::string plain_text(const json& value) {
 
 std::uint32_t next_code_point(std::string_view text, std::size_t& at) {
   const auto lead = static_cast<unsigned char>(text[at++]);
-  std::uint32_t point = lead < 0x80 ? lead : lead < 0xe0 ? lead & 0x1f : lead < 0xf0 ? lead & 0x0f : lead & 7;
+  std::uint32_t point = lead < 0x80   ? lead
+                        : lead < 0xe0 ? lead & 0x1f
+                        : lead < 0xf0 ? lead & 0x0f
+                                      : lead & 7;
   while (at < text.size() && (static_cast<unsigned char>(text[at]) & 0xc0) == 0x80)
     point = point << 6 | (static_cast<unsigned char>(text[at++]) & 0x3f);
   return point;
 }
 
 bool is_wide(std::uint32_t c) {
-  return (c >= 0x1100 && c <= 0x115f) || (c >= 0x2e80 && c <= 0xa4cf) || (c >= 0xac00 && c <= 0xd7a3) ||
-         (c >= 0xf900 && c <= 0xfaff) || (c >= 0xfe30 && c <= 0xfe6f) || (c >= 0xff00 && c <= 0xff60) ||
+  return (c >= 0x1100 && c <= 0x115f) || (c >= 0x2e80 && c <= 0xa4cf) ||
+         (c >= 0xac00 && c <= 0xd7a3) || (c >= 0xf900 && c <= 0xfaff) ||
+         (c >= 0xfe30 && c <= 0xfe6f) || (c >= 0xff00 && c <= 0xff60) ||
          (c >= 0x1f300 && c <= 0x1faff) || (c >= 0x20000 && c <= 0x3fffd);
 }
 
@@ -82,7 +88,8 @@ std::string table_text(const std::vector<std::string>& titles,
   std::vector<std::size_t> widths;
   for (const std::string& title : titles) widths.push_back(display_width(title));
   for (const auto& row : rows)
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], display_width(row[i]));
+    for (std::size_t i = 0; i < row.size(); ++i)
+      widths[i] = std::max(widths[i], display_width(row[i]));
   std::string rule = "+";
   for (const std::size_t width : widths) rule += std::string(width + 2, '-') + "+";
   rule += '\n';
@@ -120,13 +127,16 @@ std::size_t display_width(std::string_view text) {
 
 std::string cell_text(const Column& column, const json& value, const NameOf& name_of) {
   switch (column.look) {
-    case Look::Addresses: return printable(addresses_text(value));
-    case Look::Size: return size_text(value);
+    case Look::Addresses:
+      return printable(addresses_text(value));
+    case Look::Size:
+      return size_text(value);
     case Look::NameOf:
       if (value.is_object() && value.contains("id") && value["id"].is_string())
         return printable(name_of(column.noun, value["id"].get<std::string>()));
       break;
-    case Look::Plain: break;
+    case Look::Plain:
+      break;
   }
   return printable(plain_text(value));
 }
@@ -152,7 +162,8 @@ Sheet show_sheet(const Noun& noun, const json& thing) {
     // The noun's column knows how it looks; sizes stay exact here.
     Column column{it.key(), it.key(), Look::Plain, {}};
     for (const Column& known : noun.columns)
-      if (known.field == it.key() && known.look != Look::Size) column.look = known.look, column.noun = known.noun;
+      if (known.field == it.key() && known.look != Look::Size)
+        column.look = known.look, column.noun = known.noun;
     sheet.columns.push_back(column);
     row.push_back(it.value());
   }
@@ -165,7 +176,8 @@ bool keep_columns(Sheet& sheet, std::span<const std::string> wanted, std::string
   std::vector<std::size_t> kept;
   for (const std::string& name : wanted) {
     const auto it = std::find_if(sheet.columns.begin(), sheet.columns.end(), [&](const Column& c) {
-      return cloudos::equals_ignore_case(c.title, name) || cloudos::equals_ignore_case(c.field, name);
+      return cloudos::equals_ignore_case(c.title, name) ||
+             cloudos::equals_ignore_case(c.field, name);
     });
     if (it == sheet.columns.end()) {
       missing = name;

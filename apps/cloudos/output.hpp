@@ -1,10 +1,9 @@
 #pragma once
 #include <functional>
+#include <nlohmann/json.hpp>
 #include <span>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include "nouns.hpp"
 

@@ -15,15 +15,24 @@ constexpr std::size_t kPages = 10'000;
 
 ErrorCode code_of(int status) {
   switch (status) {
-    case 400: return ErrorCode::InvalidArgument;
-    case 401: return ErrorCode::Unauthenticated;
-    case 403: return ErrorCode::Forbidden;
-    case 404: return ErrorCode::NotFound;
-    case 409: return ErrorCode::Conflict;
-    case 413: return ErrorCode::TooLarge;
-    case 503: return ErrorCode::Unavailable;
-    case 504: return ErrorCode::Timeout;
-    default: return ErrorCode::Internal;
+    case 400:
+      return ErrorCode::InvalidArgument;
+    case 401:
+      return ErrorCode::Unauthenticated;
+    case 403:
+      return ErrorCode::Forbidden;
+    case 404:
+      return ErrorCode::NotFound;
+    case 409:
+      return ErrorCode::Conflict;
+    case 413:
+      return ErrorCode::TooLarge;
+    case 503:
+      return ErrorCode::Unavailable;
+    case 504:
+      return ErrorCode::Timeout;
+    default:
+      return ErrorCode::Internal;
   }
 }
 
@@ -54,8 +63,10 @@ json by_id_or_name(const std::string& id, const std::string& name, const std::st
                    const std::string& domain_name) {
   if (!id.empty()) return {{"id", id}};
   json domain;
-  if (!domain_id.empty()) domain["id"] = domain_id;
-  else domain["name"] = domain_name;
+  if (!domain_id.empty())
+    domain["id"] = domain_id;
+  else
+    domain["name"] = domain_name;
   return {{"name", name}, {"domain", domain}};
 }
 
@@ -81,8 +92,10 @@ std::string escape(std::string_view text) {
     const auto byte = static_cast<unsigned char>(c);
     const bool plain = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
                        (byte >= 'a' && byte <= 'z') || c == '-' || c == '.' || c == '_' || c == '~';
-    if (plain) out += c;
-    else (out += '%') += {kDigits[byte >> 4], kDigits[byte & 15]};
+    if (plain)
+      out += c;
+    else
+      (out += '%') += {kDigits[byte >> 4], kDigits[byte & 15]};
   }
   return out;
 }
@@ -141,7 +154,8 @@ Result<std::string> Session::url_of(const Noun& noun) const {
     if (service.value("type", "") != noun.service) continue;
     for (const auto& endpoint : service.value("endpoints", json::array())) {
       if (endpoint.value("interface", "") != credentials_.interface) continue;
-      if (!credentials_.region.empty() && endpoint.value("region", "") != credentials_.region) continue;
+      if (!credentials_.region.empty() && endpoint.value("region", "") != credentials_.region)
+        continue;
       std::string url = endpoint.value("url", "");
       while (url.ends_with('/')) url.pop_back();
       if (noun.service == "image" && !url.ends_with("/v2")) url += "/v2";
@@ -171,7 +185,8 @@ Result<json> Session::get(const Noun& noun, const std::string& path) {
   CLOUDOS_TRY(const HttpReply reply, send(noun, std::move(request), path));
   json body = json::parse(reply.body, nullptr, false);
   if (body.is_discarded())
-    return fail(ErrorCode::Internal, fmt::format("The {} service did not reply with JSON.", noun.service));
+    return fail(ErrorCode::Internal,
+                fmt::format("The {} service did not reply with JSON.", noun.service));
   return body;
 }
 
@@ -219,7 +234,8 @@ Result<json> Session::find(const Noun& noun, const std::string& wanted) {
   if (direct) return unwrapped(noun, std::move(*direct));
   // An id that is malformed is 400 at some services; a name is looked up either way.
   const ErrorCode code = direct.error().code;
-  if (code != ErrorCode::NotFound && code != ErrorCode::InvalidArgument) return fail(direct.error());
+  if (code != ErrorCode::NotFound && code != ErrorCode::InvalidArgument)
+    return fail(direct.error());
   // The path was its name, or it has none.
   if (noun.key == "name" || noun.subject_field != "name")
     return fail(ErrorCode::NotFound, fmt::format("No {} is called '{}'. See: cloudos {} list",
@@ -245,7 +261,8 @@ std::string Session::name_of(const Noun& noun, const std::string& id) {
   if (!name.empty()) return name;
   name = id;
   if (const auto found = get(noun, fmt::format("{}/{}", noun.path, escape(id))))
-    if (const json thing = unwrapped(noun, *found); thing.is_object()) name = thing.value("name", id);
+    if (const json thing = unwrapped(noun, *found); thing.is_object())
+      name = thing.value("name", id);
   return name;
 }
 

@@ -1,12 +1,11 @@
 #include "verbs.hpp"
 
+#include <fmt/format.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
-
-#include <unistd.h>
-
-#include <fmt/format.h>
 
 namespace cli {
 namespace {
@@ -35,8 +34,10 @@ class Progress {
     if (text == last_) return;
     last_ = text;
     shown_ = true;
-    if (terminal_) fmt::print(stderr, "\r\033[K{}", text);
-    else fmt::print(stderr, "{}\n", text);
+    if (terminal_)
+      fmt::print(stderr, "\r\033[K{}", text);
+    else
+      fmt::print(stderr, "{}\n", text);
     std::fflush(stderr);
   }
   bool terminal() const { return terminal_; }
@@ -62,11 +63,16 @@ class Runner {
 
   Result<void> run() {
     switch (command_.verb) {
-      case Verb::Create: return create();
-      case Verb::List: return list();
-      case Verb::Show: return show();
-      case Verb::Delete: return remove_all();
-      case Verb::TokenIssue: return issue_token();
+      case Verb::Create:
+        return create();
+      case Verb::List:
+        return list();
+      case Verb::Show:
+        return show();
+      case Verb::Delete:
+        return remove_all();
+      case Verb::TokenIssue:
+        return issue_token();
     }
     return Result<void>();
   }
@@ -77,7 +83,8 @@ class Runner {
     if (!keep_columns(sheet, command_.columns, missing)) {
       std::string known;
       for (const Column& column : sheet.columns)
-        known += (known.empty() ? "" : ", ") + std::string(sheet.single ? column.field : column.title);
+        known +=
+            (known.empty() ? "" : ", ") + std::string(sheet.single ? column.field : column.title);
       return fail(ErrorCode::InvalidArgument,
                   fmt::format("There is no column '{}'; there are: {}.", missing, known));
     }
@@ -125,7 +132,8 @@ class Runner {
     if (command_.wait && !noun.ready.empty()) {
       CLOUDOS_TRY(made, wait_until_ready(made));
     }
-    if (made.contains("private_key") && command_.format != Format::Json && command_.columns.empty()) {
+    if (made.contains("private_key") && command_.format != Format::Json &&
+        command_.columns.empty()) {
       const auto key = made["private_key"].get<std::string>();
       std::fwrite(key.data(), 1, key.size(), stdout);
       return Result<void>();
@@ -155,9 +163,10 @@ class Runner {
       if (status == noun.ready) return thing;
       if (status == noun.broken) {
         const std::string why = thing.contains("fault") ? thing["fault"].value("message", "") : "";
-        return fail(ErrorCode::Internal,
-                    fmt::format("{} is in {}{}{}. Look at it: cloudos {} show {}", label(noun, thing),
-                                status, why.empty() ? "" : ": ", why, noun.words, thing.value("id", "")));
+        return fail(
+            ErrorCode::Internal,
+            fmt::format("{} is in {}{}{}. Look at it: cloudos {} show {}", label(noun, thing),
+                        status, why.empty() ? "" : ": ", why, noun.words, thing.value("id", "")));
       }
       if (took > command_.patience) return still(thing, status);
       std::this_thread::sleep_for(pause);
@@ -166,10 +175,11 @@ class Runner {
   }
 
   tl::unexpected<Error> still(const json& thing, const std::string& status) const {
-    return fail(ErrorCode::Timeout,
-                fmt::format("{} is still {} after {} s; it goes on. Look at it: cloudos {} show {}",
-                            label(*command_.noun, thing), status, command_.patience.count(),
-                            command_.noun->words, thing.value(std::string(command_.noun->key), "")));
+    return fail(
+        ErrorCode::Timeout,
+        fmt::format("{} is still {} after {} s; it goes on. Look at it: cloudos {} show {}",
+                    label(*command_.noun, thing), status, command_.patience.count(),
+                    command_.noun->words, thing.value(std::string(command_.noun->key), "")));
   }
 
   Result<void> remove_all() {
@@ -218,9 +228,12 @@ class Runner {
 
 int exit_code(const Error& error) {
   switch (error.code) {
-    case ErrorCode::NotFound: return kNotFound;
-    case ErrorCode::Unauthenticated: return kNoCloud;
-    default: return kFailed;
+    case ErrorCode::NotFound:
+      return kNotFound;
+    case ErrorCode::Unauthenticated:
+      return kNoCloud;
+    default:
+      return kFailed;
   }
 }
 

@@ -24,10 +24,10 @@ struct Command {
 };
 
 inline constexpr int kDone = 0;
-inline constexpr int kFailed = 1;       ///< The cloud said no; stderr says why.
-inline constexpr int kUsage = 2;        ///< The command line makes no sense.
-inline constexpr int kNoCloud = 3;      ///< No cloud was reached, or it refused the login.
-inline constexpr int kNotFound = 4;     ///< No such thing.
+inline constexpr int kFailed = 1;    ///< The cloud said no; stderr says why.
+inline constexpr int kUsage = 2;     ///< The command line makes no sense.
+inline constexpr int kNoCloud = 3;   ///< No cloud was reached, or it refused the login.
+inline constexpr int kNotFound = 4;  ///< No such thing.
 
 /// Does it; results on stdout, everything else on stderr. Returns the exit code.
 int run(const Command& command);

@@ -1,12 +1,11 @@
 #include "cloudosd/body_parser.hpp"
 
-#include <limits>
-#include <optional>
-#include <utility>
-
 #include <boost/beast/core/error.hpp>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/parser.hpp>
+#include <limits>
+#include <optional>
+#include <utility>
 
 #include "cloudos/limits.hpp"
 
@@ -59,6 +58,8 @@ BodyParser::Step BodyParser::feed(std::string_view in, std::span<char> out) {
   return step;
 }
 
-bool BodyParser::done() const { return !impl_->parser || impl_->parser->is_done(); }
+bool BodyParser::done() const {
+  return !impl_->parser || impl_->parser->is_done();
+}
 
 }  // namespace cloudosd

@@ -1,18 +1,16 @@
 #include "cloudosd/connection.hpp"
 
-#include <algorithm>
-#include <array>
-
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
-
-#include <fmt/format.h>
 
 namespace cloudosd {
 namespace {
@@ -20,8 +18,8 @@ namespace {
 namespace asio = boost::asio;
 namespace limits = cloudos::limits;
 namespace rest = cloudos::rest;
-using boost::system::error_code;
 using asio::ip::tcp;
+using boost::system::error_code;
 
 constexpr std::size_t kFirstRead = 2 << 10;  // What an idle connection holds.
 constexpr std::size_t kNextRead = 16 << 10;
@@ -36,7 +34,9 @@ Connection::Connection(tcp::socket socket, Loop& loop, Carrier& carrier)
   ++carrier_.connections;
 }
 
-Connection::~Connection() { --carrier_.connections; }
+Connection::~Connection() {
+  --carrier_.connections;
+}
 
 void Connection::start() {
   error_code ec;
@@ -51,20 +51,24 @@ void Connection::start() {
 
 void Connection::enter(Phase phase, Clock::duration patience) {
   phase_ = phase;
-  deadline_ = patience == Clock::duration::max() ? Clock::time_point::max()
-                                                 : Clock::now() + patience;
+  deadline_ =
+      patience == Clock::duration::max() ? Clock::time_point::max() : Clock::now() + patience;
 }
 
 void Connection::tick(Clock::time_point now) {
   if (now < deadline_) return;
   switch (phase_) {
-    case Phase::Head: return refuse(408, "The request's header did not come in time.");
-    case Phase::Body: return refuse(408, "The request's body did not come in time.");
+    case Phase::Head:
+      return refuse(408, "The request's header did not come in time.");
+    case Phase::Body:
+      return refuse(408, "The request's body did not come in time.");
     case Phase::Handling:
-    case Phase::Closed: return;
+    case Phase::Closed:
+      return;
     case Phase::Idle:
     case Phase::Writing:
-    case Phase::Lingering: return close();
+    case Phase::Lingering:
+      return close();
   }
 }
 
@@ -79,8 +83,10 @@ void Connection::make_room() {
 
 void Connection::cut() {
   // Shut, not closed: the number must stay taken while a pool's thread may still use it.
-  if (phase_ == Phase::Handling) ::shutdown(socket_.native_handle(), SHUT_RDWR);
-  else close();
+  if (phase_ == Phase::Handling)
+    ::shutdown(socket_.native_handle(), SHUT_RDWR);
+  else
+    close();
 }
 
 void Connection::close() {
@@ -121,14 +127,19 @@ void Connection::receive() {
 
 void Connection::on_bytes() {
   switch (phase_) {
-    case Phase::Idle: enter(Phase::Head, limits::kHeadTime); return scan_head();
-    case Phase::Head: return scan_head();
-    case Phase::Body: return feed_body();
+    case Phase::Idle:
+      enter(Phase::Head, limits::kHeadTime);
+      return scan_head();
+    case Phase::Head:
+      return scan_head();
+    case Phase::Body:
+      return feed_body();
     case Phase::Lingering:
       lingered_ += input_.view().size();
       input_.consume(input_.view().size());
       return lingered_ > kLingerBytes ? close() : receive();
-    default: return;
+    default:
+      return;
   }
 }
 
@@ -148,8 +159,7 @@ void Connection::scan_head() {
   const auto line_end = seen.substr(0, limits::kUriBytes + 64).find("\r\n");
   if (line_end == seen.npos && seen.size() > limits::kUriBytes + 64)
     return refuse(414, "The URL is too long.");
-  if (seen.size() >= limits::kHeaderBytes)
-    return refuse(431, "The request's header is too large.");
+  if (seen.size() >= limits::kHeaderBytes) return refuse(431, "The request's header is too large.");
   receive();
 }
 
@@ -195,7 +205,8 @@ void Connection::feed_body() {
     if (body_.size() + step.produced > limits::kJsonBodyBytes)
       return refuse(413, "The request's body is too large.");
     body_.append(piece.data(), step.produced);
-    if (step.state == BodyParser::State::Bad) return refuse(400, "The body's chunks are malformed.");
+    if (step.state == BodyParser::State::Bad)
+      return refuse(400, "The body's chunks are malformed.");
     if (step.state == BodyParser::State::Done) return dispatch();
     if (step.consumed == 0 && step.produced == 0) break;
   }
@@ -214,9 +225,12 @@ void Connection::dispatch() {
       request_.body = nullptr;
       return reply(std::move(response));
     }
-    case rest::RouteClass::Commits: return run_in(carrier_.commits);
-    case rest::RouteClass::Hash: return run_in(carrier_.hashes);
-    case rest::RouteClass::Streams: break;
+    case rest::RouteClass::Commits:
+      return run_in(carrier_.commits);
+    case rest::RouteClass::Hash:
+      return run_in(carrier_.hashes);
+    case rest::RouteClass::Streams:
+      break;
   }
   const bool taken = carrier_.streams.post([self = shared_from_this()] { self->run_stream(); });
   if (!taken) refuse(503, "Too many transfers are under way; try again soon.");
@@ -252,8 +266,8 @@ void Connection::refuse(int status, std::string_view message) {
   keep_alive_ = false;
   request_.base_url = carrier_.base_url;
   if (request_.request_id.empty()) request_.request_id = "req-" + carrier_.cloud.ids().uuid();
-  rest::Response response = rest::status_response(rest::Router::service_of(request_.target), status,
-                                                  message, request_);
+  rest::Response response =
+      rest::status_response(rest::Router::service_of(request_.target), status, message, request_);
   response.headers.set("X-Openstack-Request-Id", request_.request_id);
   carrier_.cloud.log("cloudosd")
       .write(cloudos::LogLevel::Info,
@@ -301,20 +315,19 @@ void Connection::write_text(std::string head, std::string body) {
 void Connection::write_file(std::string head, const rest::FileRange& range) {
   const int file = ::open(range.path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) {
-    carrier_.cloud.log("cloudosd").write(
-        cloudos::LogLevel::Error, fmt::format("cannot open {} to send it", range.path.string()),
-        request_.request_id);
+    carrier_.cloud.log("cloudosd")
+        .write(cloudos::LogLevel::Error,
+               fmt::format("cannot open {} to send it", range.path.string()), request_.request_id);
     return refuse(500, "What was asked for cannot be read; the server's log says why.");
   }
   out_head_ = std::move(head);
-  asio::async_write(
-      socket_, asio::buffer(out_head_),
-      [self = shared_from_this(), file, offset = range.offset, left = range.length](error_code ec,
-                                                                                    std::size_t) {
-        if (!ec) return self->send_file_part(file, offset, left);
-        ::close(file);
-        if (ec != asio::error::operation_aborted) self->written(false);
-      });
+  asio::async_write(socket_, asio::buffer(out_head_),
+                    [self = shared_from_this(), file, offset = range.offset, left = range.length](
+                        error_code ec, std::size_t) {
+                      if (!ec) return self->send_file_part(file, offset, left);
+                      ::close(file);
+                      if (ec != asio::error::operation_aborted) self->written(false);
+                    });
 }
 
 /// A part at a time and only what the socket takes now: no thread waits, no memory is held, and
@@ -332,7 +345,8 @@ void Connection::send_file_part(int file, std::uint64_t offset, std::uint64_t le
     if (sent < 0 && errno == EINTR) continue;
     break;
   }
-  const bool again = left > 0 && phase_ == Phase::Writing && (sent > 0 || (sent < 0 && errno == EAGAIN));
+  const bool again =
+      left > 0 && phase_ == Phase::Writing && (sent > 0 || (sent < 0 && errno == EAGAIN));
   if (!again) {
     ::close(file);
     if (phase_ == Phase::Writing) written(left == 0);
@@ -340,7 +354,8 @@ void Connection::send_file_part(int file, std::uint64_t offset, std::uint64_t le
   }
   socket_.async_wait(tcp::socket::wait_write,
                      [self = shared_from_this(), file, at, left](error_code ec) {
-                       if (!ec) return self->send_file_part(file, static_cast<std::uint64_t>(at), left);
+                       if (!ec)
+                         return self->send_file_part(file, static_cast<std::uint64_t>(at), left);
                        ::close(file);
                        if (ec != asio::error::operation_aborted) self->written(false);
                      });

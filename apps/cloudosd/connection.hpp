@@ -1,13 +1,12 @@
 #pragma once
 #include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 #include "cloudos/cloud.hpp"
 #include "cloudos/limits.hpp"
@@ -27,7 +26,8 @@ struct Carrier {
   Pool hashes{cloudos::limits::kHashThreads, cloudos::limits::kQueuedRequests, Pool::Priority::Low};
   std::atomic<bool> stopping{false};
   std::atomic<std::size_t> connections{0};
-  std::size_t most_connections = cloudos::limits::kConnections;  ///< Less where descriptors are few.
+  std::size_t most_connections =
+      cloudos::limits::kConnections;  ///< Less where descriptors are few.
 };
 
 class Connection;

@@ -1,8 +1,8 @@
 #include "cloudosd/head.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "base/text.hpp"
 #include "cloudos/limits.hpp"
@@ -126,46 +126,6 @@ std::optional<Refusal> settle_fields(Head& head) {
   return std::nullopt;
 }
 
-std::string_view status_reason(int status) {
-  switch (status) {
-    case 200: return "OK";
-    case 201: return "Created";
-    case 202: return "Accepted";
-    case 203: return "Non-Authoritative Information";
-    case 204: return "No Content";
-    case 206: return "Partial Content";
-    case 300: return "Multiple Choices";
-    case 301: return "Moved Permanently";
-    case 302: return "Found";
-    case 304: return "Not Modified";
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 406: return "Not Acceptable";
-    case 408: return "Request Timeout";
-    case 409: return "Conflict";
-    case 410: return "Gone";
-    case 411: return "Length Required";
-    case 412: return "Precondition Failed";
-    case 413: return "Content Too Large";
-    case 414: return "URI Too Long";
-    case 415: return "Unsupported Media Type";
-    case 416: return "Range Not Satisfiable";
-    case 417: return "Expectation Failed";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 501: return "Not Implemented";
-    case 503: return "Service Unavailable";
-    case 504: return "Gateway Timeout";
-    case 505: return "HTTP Version Not Supported";
-    case 507: return "Insufficient Storage";
-    default: return "Status";
-  }
-}
-
 }  // namespace
 
 std::variant<Head, Refusal> parse_head(std::string_view bytes) {
@@ -188,8 +148,8 @@ std::variant<Head, Refusal> parse_head(std::string_view bytes) {
 
 std::string response_head(const cloudos::rest::Response& response,
                           std::optional<std::uint64_t> length, bool chunked, bool keep_alive) {
-  std::string out =
-      fmt::format("HTTP/1.1 {} {}\r\n", response.status, status_reason(response.status));
+  std::string out = fmt::format("HTTP/1.1 {} {}\r\n", response.status,
+                                cloudos::rest::reason_phrase(response.status));
   for (const auto& [name, value] : response.headers.all()) {
     if (!is_token(name) || !is_field_value(value)) continue;
     out += name;

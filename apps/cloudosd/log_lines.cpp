@@ -1,8 +1,7 @@
 #include "cloudosd/log_lines.hpp"
 
-#include <unistd.h>
-
 #include <fmt/format.h>
+#include <unistd.h>
 
 namespace cloudosd {
 

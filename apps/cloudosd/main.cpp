@@ -1,16 +1,15 @@
-#include <cerrno>
-#include <csignal>
-#include <cstdio>
-#include <string>
-#include <vector>
-
+#include <fmt/format.h>
 #include <malloc.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <fmt/format.h>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <string>
+#include <vector>
 
 #include "cloudos/cloud.hpp"
 #include "cloudosd/log_lines.hpp"
@@ -79,7 +78,8 @@ int run(cloudosd::Command command) {
   if (command.admin_password_file) {
     auto password = cloudosd::read_password_file(*command.admin_password_file);
     // On later starts the file is not looked at, so it need not be there any more.
-    if (password) command.cloud.admin_password = std::move(*password);
+    if (password)
+      command.cloud.admin_password = std::move(*password);
     else if (!std::filesystem::exists(command.cloud.data_dir / "clouds.yaml"))
       return failed(password.error().message);
   }

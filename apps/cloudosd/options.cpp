@@ -1,8 +1,8 @@
 #include "cloudosd/options.hpp"
 
-#include <fstream>
-
 #include <fmt/format.h>
+
+#include <fstream>
 
 #include "base/text.hpp"
 
@@ -128,7 +128,8 @@ std::variant<Command, ShowHelp, ShowVersion, UsageError> finish(Draft draft) {
   if (draft.command.cloud.data_dir.empty())
     return UsageError{"--data-dir DIR is required: the folder that holds everything."};
   if (draft.hosts && !draft.simulated)
-    return UsageError{"--hosts N is for --simulated: the real hypervisor has the one host it runs on."};
+    return UsageError{
+        "--hosts N is for --simulated: the real hypervisor has the one host it runs on."};
   cloudos::Options& cloud = draft.command.cloud;
   cloud.hypervisor = cloud.network =
       draft.simulated ? cloudos::Backend::Simulated : cloudos::Backend::Real;

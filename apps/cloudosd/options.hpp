@@ -32,7 +32,8 @@ std::string_view help_text();
 /// "http://127.0.0.1:5000" for the address and port; wildcard addresses become loopback's.
 std::string default_public_url(const std::string& address, std::uint16_t port);
 
-/// The password in the file: its first line. Errors: Unavailable, InvalidArgument (empty, too long).
+/// The password in the file: its first line. Errors: Unavailable, InvalidArgument (empty, too
+/// long).
 cloudos::Result<std::string> read_password_file(const std::filesystem::path& path);
 
 }  // namespace cloudosd

@@ -1,12 +1,12 @@
 #include "cloudosd/pool.hpp"
 
-#include <chrono>
-#include <system_error>
-#include <thread>
-
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <chrono>
+#include <system_error>
+#include <thread>
 
 namespace cloudosd {
 namespace {
@@ -16,7 +16,9 @@ constexpr std::chrono::seconds kIdleThread{10};
 Pool::Pool(unsigned most_threads, std::size_t most_queued, Priority priority)
     : most_threads_(most_threads), most_queued_(most_queued), priority_(priority) {}
 
-Pool::~Pool() { stop(); }
+Pool::~Pool() {
+  stop();
+}
 
 bool Pool::post(Work work) {
   std::unique_lock lock(mutex_);

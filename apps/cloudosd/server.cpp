@@ -1,17 +1,15 @@
 #include "cloudosd/server.hpp"
 
+#include <fmt/format.h>
+#include <sys/resource.h>
+
 #include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
 #include <vector>
-
-#include <sys/resource.h>
-
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/post.hpp>
-
-#include <fmt/format.h>
 
 #include "cloudosd/connection.hpp"
 
@@ -20,10 +18,10 @@ namespace {
 
 namespace asio = boost::asio;
 namespace limits = cloudos::limits;
+using asio::ip::tcp;
 using boost::system::error_code;
 using cloudos::ErrorCode;
 using cloudos::fail;
-using asio::ip::tcp;
 
 constexpr int kBacklog = 1'024;
 constexpr std::chrono::milliseconds kAcceptPause{50};
@@ -34,7 +32,8 @@ std::size_t affordable_connections() {
   if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
     return limits::kConnections;
   const std::size_t all = files.rlim_cur;
-  return std::min(limits::kConnections, all > 2 * kOtherDescriptors ? all - kOtherDescriptors : all / 2);
+  return std::min(limits::kConnections,
+                  all > 2 * kOtherDescriptors ? all - kOtherDescriptors : all / 2);
 }
 
 }  // namespace
@@ -63,7 +62,9 @@ struct Server::Impl {
 };
 
 Server::Server(ServerOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
-Server::~Server() { stop(); }
+Server::~Server() {
+  stop();
+}
 
 cloudos::Result<void> Server::bind() {
   auto& [address, port, threads] = impl_->options;
@@ -72,8 +73,9 @@ cloudos::Result<void> Server::bind() {
   const auto found = resolver.resolve(address, std::to_string(port),
                                       tcp::resolver::passive | tcp::resolver::numeric_service, ec);
   if (ec || found.empty())
-    return fail(ErrorCode::InvalidArgument,
-                fmt::format("'{}' is not an address of this machine: give --listen ADDR:PORT.", address));
+    return fail(
+        ErrorCode::InvalidArgument,
+        fmt::format("'{}' is not an address of this machine: give --listen ADDR:PORT.", address));
   const tcp::endpoint endpoint = *found.begin();
   auto& acceptor = *impl_->acceptor;
   acceptor.open(endpoint.protocol(), ec);
@@ -82,16 +84,21 @@ cloudos::Result<void> Server::bind() {
   if (!ec) acceptor.listen(kBacklog, ec);
   if (!ec) return cloudos::Result<void>();
   if (ec == asio::error::address_in_use)
-    return fail(ErrorCode::Conflict,
-                fmt::format("Port {} of {} is in use by another program: stop it, or choose another "
-                            "with --listen ADDR:PORT.", port, address));
+    return fail(
+        ErrorCode::Conflict,
+        fmt::format("Port {} of {} is in use by another program: stop it, or choose another "
+                    "with --listen ADDR:PORT.",
+                    port, address));
   if (ec == asio::error::access_denied)
-    return fail(ErrorCode::Unavailable,
-                fmt::format("Port {} needs more rights than this program has: choose one above 1023 "
-                            "with --listen ADDR:PORT.", port));
-  return fail(ErrorCode::InvalidArgument,
-              fmt::format("Cannot listen on {} port {}: {}. Choose another with --listen ADDR:PORT.",
-                          address, port, ec.message()));
+    return fail(
+        ErrorCode::Unavailable,
+        fmt::format("Port {} needs more rights than this program has: choose one above 1023 "
+                    "with --listen ADDR:PORT.",
+                    port));
+  return fail(
+      ErrorCode::InvalidArgument,
+      fmt::format("Cannot listen on {} port {}: {}. Choose another with --listen ADDR:PORT.",
+                  address, port, ec.message()));
 }
 
 std::uint16_t Server::port() const {

@@ -6,8 +6,12 @@
 
 #include "cloudos/result.hpp"
 
-namespace cloudos { class Cloud; }
-namespace cloudos::rest { class Router; }
+namespace cloudos {
+class Cloud;
+}
+namespace cloudos::rest {
+class Router;
+}
 
 namespace cloudosd {
 

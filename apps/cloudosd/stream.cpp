@@ -1,12 +1,11 @@
 #include "cloudosd/stream.hpp"
 
-#include <cerrno>
-#include <vector>
-
+#include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <fmt/format.h>
+#include <cerrno>
+#include <vector>
 
 #include "cloudos/limits.hpp"
 
@@ -55,7 +54,9 @@ char* Input::prepare(std::size_t most) {
   return bytes_.data() + prepared_at_;
 }
 
-void Input::commit(std::size_t count) { bytes_.resize(prepared_at_ + count); }
+void Input::commit(std::size_t count) {
+  bytes_.resize(prepared_at_ + count);
+}
 
 void Input::shrink() {
   if (empty()) std::string().swap(bytes_);
@@ -93,11 +94,12 @@ Result<void> StreamBody::receive() {
     const auto began = std::chrono::steady_clock::now();
     const Wait wait = wait_for_socket(socket_, POLLIN);
     waited_ += std::chrono::steady_clock::now() - began;
-    if (wait == Wait::Gone) return fail(ErrorCode::Unavailable, "The sender of the body went away.");
-    const auto seconds =
-        static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::seconds>(waited_).count());
-    const bool crawls = waited_ > 2 * limits::kStallTime &&
-                        received_ < seconds * limits::kStreamBytesPerSecond;
+    if (wait == Wait::Gone)
+      return fail(ErrorCode::Unavailable, "The sender of the body went away.");
+    const auto seconds = static_cast<std::uint64_t>(
+        std::chrono::duration_cast<std::chrono::seconds>(waited_).count());
+    const bool crawls =
+        waited_ > 2 * limits::kStallTime && received_ < seconds * limits::kStreamBytesPerSecond;
     if (wait == Wait::Stalled || crawls)
       return fail(ErrorCode::Timeout, "The body came too slowly.");
   }

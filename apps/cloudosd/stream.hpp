@@ -57,7 +57,8 @@ class StreamBody final : public cloudos::ByteSource {
 /// Sends all of it. False: the receiver is gone, or stalled for too long.
 bool send_all(int socket, std::string_view bytes);
 /// Sends what the source has; in chunks when `chunked`. False: as above, or the source failed, or
-/// it gave other than `length` bytes: the connection must end at once, so that the receiver notices.
+/// it gave other than `length` bytes: the connection must end at once, so that the receiver
+/// notices.
 bool send_source(int socket, cloudos::ByteSource& source, bool chunked,
                  std::optional<std::uint64_t> length);
 

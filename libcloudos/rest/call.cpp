@@ -1,6 +1,6 @@
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/assert.hpp"
@@ -48,7 +48,8 @@ Result<Call::Page> Call::page(std::size_t most) const {
     const auto limit = parse_unsigned(*text);
     if (!limit)
       return fail(ErrorCode::InvalidArgument, "limit must be a number that is not negative");
-    // 0 asks for "as many as you give": what Network means by it; the others' clients never send it.
+    // 0 asks for "as many as you give": what Network means by it; the others' clients never send
+    // it.
     if (*limit > 0) page.limit = std::min<std::size_t>(*limit, most);
   }
   return page;
@@ -63,7 +64,8 @@ Result<const nlohmann::json*> Call::json() {
                   fmt::format("The body is larger than {} bytes.", limits::kJsonBodyBytes));
     char buffer[16 << 10];
     while (true) {
-      CLOUDOS_TRY(const std::size_t count, request.body->read(std::as_writable_bytes(std::span(buffer))));
+      CLOUDOS_TRY(const std::size_t count,
+                  request.body->read(std::as_writable_bytes(std::span(buffer))));
       if (count == 0) break;
       if (text.size() + count > limits::kJsonBodyBytes)
         return fail(ErrorCode::TooLarge,
@@ -79,7 +81,8 @@ Result<const nlohmann::json*> Call::json() {
 
 Result<const nlohmann::json*> Call::json_object(std::string_view name) {
   CLOUDOS_TRY(const nlohmann::json* body, json());
-  if (!body->is_object()) return fail(ErrorCode::InvalidArgument, "The body must be a JSON object.");
+  if (!body->is_object())
+    return fail(ErrorCode::InvalidArgument, "The body must be a JSON object.");
   return Members(*body, "").object(name);
 }
 

@@ -92,8 +92,12 @@ std::string image_versions_body(const Call& call) {
   return std::move(w).take();
 }
 
-Result<Response> image_choices(Call& call) { return json_response(300, image_versions_body(call)); }
-Result<Response> image_versions(Call& call) { return json_response(200, image_versions_body(call)); }
+Result<Response> image_choices(Call& call) {
+  return json_response(300, image_versions_body(call));
+}
+Result<Response> image_versions(Call& call) {
+  return json_response(200, image_versions_body(call));
+}
 
 Result<Response> network_versions(Call& call) {
   JsonWriter w;
@@ -135,8 +139,13 @@ Result<Response> healthz(Call&) {
 }
 
 constexpr Route open_route(std::string_view pattern, Handler handler, Service service) {
-  return {.method = "GET", .pattern = pattern, .handler = handler, .policy = {},
-          .service = service, .cls = RouteClass::Inline, .auth = false};
+  return {.method = "GET",
+          .pattern = pattern,
+          .handler = handler,
+          .policy = {},
+          .service = service,
+          .cls = RouteClass::Inline,
+          .auth = false};
 }
 
 constexpr Route kDiscoveryRoutes[] = {
@@ -155,6 +164,8 @@ constexpr Route kDiscoveryRoutes[] = {
 
 }  // namespace
 
-std::span<const Route> discovery_routes() { return kDiscoveryRoutes; }
+std::span<const Route> discovery_routes() {
+  return kDiscoveryRoutes;
+}
 
 }  // namespace cloudos::rest

@@ -1,7 +1,7 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
-
-#include <fmt/format.h>
 
 #include "base/text.hpp"
 #include "rest/json.hpp"
@@ -10,49 +10,20 @@
 namespace cloudos::rest {
 namespace {
 
-std::string_view reason_phrase(int status) {
-  switch (status) {
-    case 400: return "Bad Request";
-    case 401: return "Unauthorized";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 406: return "Not Acceptable";
-    case 408: return "Request Timeout";
-    case 409: return "Conflict";
-    case 411: return "Length Required";
-    case 413: return "Request Entity Too Large";
-    case 414: return "Request URI Too Long";
-    case 415: return "Unsupported Media Type";
-    case 416: return "Range Not Satisfiable";
-    case 417: return "Expectation Failed";
-    case 429: return "Too Many Requests";
-    case 431: return "Request Header Fields Too Large";
-    case 500: return "Internal Server Error";
-    case 501: return "Not Implemented";
-    case 503: return "Service Unavailable";
-    case 504: return "Gateway Timeout";
-    case 505: return "HTTP Version Not Supported";
-    case 507: return "Insufficient Storage";
-    default: return "Error";
-  }
-}
-
 std::string_view compute_fault_name(int status) {
-  switch (status) {
-    case 400: return "badRequest";
-    case 401: return "unauthorized";
-    case 403: return "forbidden";
-    case 404: return "itemNotFound";
-    case 405: return "badMethod";
-    case 409: return "conflictingRequest";
-    case 413: return "overLimit";
-    case 415: return "badMediaType";
-    case 429: return "overLimit";
-    case 501: return "notImplemented";
-    case 503: return "serviceUnavailable";
-    default: return "computeFault";
-  }
+  struct Row {
+    int status;
+    std::string_view name;
+  };
+  static constexpr Row kRows[] = {
+      {400, "badRequest"},     {401, "unauthorized"},       {403, "forbidden"},
+      {404, "itemNotFound"},   {405, "badMethod"},          {409, "conflictingRequest"},
+      {413, "overLimit"},      {415, "badMediaType"},       {429, "overLimit"},
+      {501, "notImplemented"}, {503, "serviceUnavailable"},
+  };
+  for (const Row& row : kRows)
+    if (row.status == status) return row.name;
+  return "computeFault";
 }
 
 /// A word of our messages and what Network calls it in its error types. Longer ones first.
@@ -71,7 +42,9 @@ constexpr Noun kNouns[] = {
     {"extension", "Extension"},
 };
 
-bool is_word_char(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; }
+bool is_word_char(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+}
 
 /// The noun that comes first in the message; empty when none does.
 std::string_view first_noun(std::string_view message) {
@@ -82,7 +55,8 @@ std::string_view first_noun(std::string_view message) {
     for (auto at = folded.find(noun.word); at != std::string::npos;
          at = folded.find(noun.word, at + 1)) {
       const auto end = at + noun.word.size();
-      if ((at > 0 && is_word_char(folded[at - 1])) || (end < folded.size() && is_word_char(folded[end])))
+      if ((at > 0 && is_word_char(folded[at - 1])) ||
+          (end < folded.size() && is_word_char(folded[end])))
         continue;
       if (at < best) {
         best = at;
@@ -97,24 +71,35 @@ std::string_view first_noun(std::string_view message) {
 std::string network_error_type(const Error& error) {
   const std::string noun(first_noun(error.message));
   switch (error.code) {
-    case ErrorCode::InvalidArgument: return "InvalidInput";
-    case ErrorCode::Unauthenticated: return "HTTPUnauthorized";
-    case ErrorCode::Forbidden: return "PolicyNotAuthorized";
-    case ErrorCode::NotFound: return noun.empty() ? "HTTPNotFound" : noun + "NotFound";
+    case ErrorCode::InvalidArgument:
+      return "InvalidInput";
+    case ErrorCode::Unauthenticated:
+      return "HTTPUnauthorized";
+    case ErrorCode::Forbidden:
+      return "PolicyNotAuthorized";
+    case ErrorCode::NotFound:
+      return noun.empty() ? "HTTPNotFound" : noun + "NotFound";
     case ErrorCode::AlreadyExists:
       if (noun == "IpAddress" || noun == "MacAddress") return noun + "InUse";
       return noun.empty() ? "HTTPConflict" : noun + "Exists";
-    case ErrorCode::Conflict: return noun.empty() ? "HTTPConflict" : noun + "InUse";
-    case ErrorCode::QuotaExceeded: return "OverQuota";
+    case ErrorCode::Conflict:
+      return noun.empty() ? "HTTPConflict" : noun + "InUse";
+    case ErrorCode::QuotaExceeded:
+      return "OverQuota";
     case ErrorCode::NoCapacity:
       return noun == "Network" ? "NoNetworkAvailable" : "IpAddressGenerationFailure";
-    case ErrorCode::TooLarge: return "RequestTooLarge";
-    case ErrorCode::Unsupported: return "HTTPNotImplemented";
+    case ErrorCode::TooLarge:
+      return "RequestTooLarge";
+    case ErrorCode::Unsupported:
+      return "HTTPNotImplemented";
     case ErrorCode::Stale:
     case ErrorCode::Unavailable:
-    case ErrorCode::Timeout: return "ServiceUnavailable";
-    case ErrorCode::StorageFull: return "InsufficientStorage";
-    case ErrorCode::Internal: break;
+    case ErrorCode::Timeout:
+      return "ServiceUnavailable";
+    case ErrorCode::StorageFull:
+      return "InsufficientStorage";
+    case ErrorCode::Internal:
+      break;
   }
   return "HTTPInternalServerError";
 }
@@ -131,12 +116,23 @@ std::string html_escape(std::string_view text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -178,7 +174,8 @@ void image_body(Response& response, std::string_view message, const Request& req
   } else if (accept.empty() || accepts("text/html") || accepts("*/*")) {
     response.headers.set("Content-Type", "text/html; charset=UTF-8");
     response.body = fmt::format(
-        "<html>\n <head>\n  <title>{0}</title>\n </head>\n <body>\n  <h1>{0}</h1>\n  {1}<br /><br />\n"
+        "<html>\n <head>\n  <title>{0}</title>\n </head>\n <body>\n  <h1>{0}</h1>\n  {1}<br /><br "
+        "/>\n"
         "\n\n\n </body>\n</html>",
         title, html_escape(message));
   } else {
@@ -201,10 +198,18 @@ Response refusal(Service service, int status, std::string_view type, std::string
   }
   switch (service) {
     case Service::None:
-    case Service::Identity: response.body = keystone_body(status, message); break;
-    case Service::Compute: response.body = compute_body(status, message); break;
-    case Service::Network: response.body = network_body(type, message); break;
-    case Service::Image: image_body(response, message, request); break;
+    case Service::Identity:
+      response.body = keystone_body(status, message);
+      break;
+    case Service::Compute:
+      response.body = compute_body(status, message);
+      break;
+    case Service::Network:
+      response.body = network_body(type, message);
+      break;
+    case Service::Image:
+      image_body(response, message, request);
+      break;
   }
   if (status == 503) response.headers.set("Retry-After", "1");
   return response;
@@ -214,24 +219,34 @@ Response refusal(Service service, int status, std::string_view type, std::string
 
 int http_status(Service service, ErrorCode code) {
   switch (code) {
-    case ErrorCode::InvalidArgument: return 400;
-    case ErrorCode::Unauthenticated: return 401;
-    case ErrorCode::Forbidden: return 403;
-    case ErrorCode::NotFound: return 404;
+    case ErrorCode::InvalidArgument:
+      return 400;
+    case ErrorCode::Unauthenticated:
+      return 401;
+    case ErrorCode::Forbidden:
+      return 403;
+    case ErrorCode::NotFound:
+      return 404;
     case ErrorCode::AlreadyExists:
     case ErrorCode::Conflict:
-    case ErrorCode::NoCapacity: return 409;
+    case ErrorCode::NoCapacity:
+      return 409;
     case ErrorCode::QuotaExceeded:
       if (service == Service::Network) return 409;
       return service == Service::Image ? 413 : 403;
-    case ErrorCode::TooLarge: return 413;
+    case ErrorCode::TooLarge:
+      return 413;
     case ErrorCode::Unsupported:
       return service == Service::Image || service == Service::Network ? 400 : 501;
     case ErrorCode::Stale:
-    case ErrorCode::Unavailable: return 503;
-    case ErrorCode::Timeout: return 504;
-    case ErrorCode::StorageFull: return service == Service::Image ? 413 : 507;
-    case ErrorCode::Internal: break;
+    case ErrorCode::Unavailable:
+      return 503;
+    case ErrorCode::Timeout:
+      return 504;
+    case ErrorCode::StorageFull:
+      return service == Service::Image ? 413 : 507;
+    case ErrorCode::Internal:
+      break;
   }
   return 500;
 }

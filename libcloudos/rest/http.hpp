@@ -32,13 +32,13 @@ class Headers {
 };
 
 struct Request {
-  std::string method;           ///< "GET", upper case
-  std::string target;           ///< As on the wire: path and query, still escaped.
+  std::string method;  ///< "GET", upper case
+  std::string target;  ///< As on the wire: path and query, still escaped.
   Headers headers;
-  ByteSource* body = nullptr;   ///< Pulled by the handler; null when there is none.
-  std::string remote_address;   ///< For logs and audit.
-  std::string base_url;         ///< "http://127.0.0.1:5000": what links in replies begin with.
-  std::string request_id;       ///< "req-<uuid>"; the Router makes one when empty.
+  ByteSource* body = nullptr;  ///< Pulled by the handler; null when there is none.
+  std::string remote_address;  ///< For logs and audit.
+  std::string base_url;        ///< "http://127.0.0.1:5000": what links in replies begin with.
+  std::string request_id;      ///< "req-<uuid>"; the Router makes one when empty.
 };
 
 /// A part of a file, sent without a thread.
@@ -53,6 +53,9 @@ struct Response {
   Headers headers;  ///< Without Content-Length and Transfer-Encoding: the carrier adds them.
   std::variant<std::string, FileRange, std::unique_ptr<ByteSource>> body;
 };
+
+/// "Not Found" for 404; "Status" for one that we never send.
+std::string_view reason_phrase(int status);
 
 /// Which pool of the server runs a route.
 enum class RouteClass : std::uint8_t {

@@ -1,10 +1,10 @@
 #include "rest/json.hpp"
 
-#include <algorithm>
-#include <set>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/text.hpp"
 #include "cloudos/limits.hpp"
@@ -38,7 +38,8 @@ class StrictBuilder final : public nlohmann::json_sax<json> {
     next_ = &object[name];
     return true;
   }
-  bool parse_error(std::size_t at, const std::string&, const nlohmann::detail::exception& e) override {
+  bool parse_error(std::size_t at, const std::string&,
+                   const nlohmann::detail::exception& e) override {
     position = at;
     // 4xx: numbers out of range; all others are syntax.
     reason = e.id >= 400 ? "a number is too large" : "this is not JSON";
@@ -132,14 +133,18 @@ tl::unexpected<Error> Members::wrong(std::string_view name, std::string_view rul
   return fail(ErrorCode::InvalidArgument, fmt::format("{} {}", where(name), rule));
 }
 
-bool Members::has(std::string_view name) const { return find(name) != nullptr; }
+bool Members::has(std::string_view name) const {
+  return find(name) != nullptr;
+}
 
 bool Members::is_null(std::string_view name) const {
   const json* member = find(name);
   return member && member->is_null();
 }
 
-const json* Members::raw(std::string_view name) const { return find(name); }
+const json* Members::raw(std::string_view name) const {
+  return find(name);
+}
 
 Result<std::optional<std::string>> Members::maybe_text(std::string_view name) const {
   const json* member = find(name);
@@ -252,7 +257,8 @@ Result<std::optional<std::map<std::string, std::string>>> Members::maybe_text_ma
   if (!member) return std::optional<std::map<std::string, std::string>>();
   std::map<std::string, std::string> out;
   for (const auto& [key, item] : member->items()) {
-    if (!item.is_string()) return wrong(name, fmt::format("must have text under '{}'", shown_name(key)));
+    if (!item.is_string())
+      return wrong(name, fmt::format("must have text under '{}'", shown_name(key)));
     out.emplace(key, item.get<std::string>());
   }
   return std::optional<std::map<std::string, std::string>>(std::move(out));

@@ -1,13 +1,12 @@
 #pragma once
 #include <cstdint>
 #include <map>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
-
-#include <nlohmann/json_fwd.hpp>
 
 #include "cloudos/ids.hpp"
 #include "cloudos/result.hpp"
@@ -105,10 +104,11 @@ class JsonWriter {
   JsonWriter& value(std::string_view text);
   JsonWriter& value(const char* text) { return value(std::string_view(text)); }
   template <class Number>
-    requires std::is_arithmetic_v<Number>
-  JsonWriter& value(Number number) {
-    if constexpr (std::is_same_v<Number, bool>) return literal(number ? "true" : "false");
-    else return literal(std::to_string(number));
+  requires std::is_arithmetic_v<Number> JsonWriter& value(Number number) {
+    if constexpr (std::is_same_v<Number, bool>)
+      return literal(number ? "true" : "false");
+    else
+      return literal(std::to_string(number));
   }
   template <class T>
   JsonWriter& value(const std::optional<T>& maybe) {

@@ -49,9 +49,10 @@ Result<Microversion> negotiate_compute(const Headers& headers) {
                 "'latest'.");
   const Microversion version{*major, *minor};
   if (version < kComputeMin || version > kComputeMax)
-    return fail(ErrorCode::Unsupported,
-                fmt::format("Version {} is not supported by the API. Minimum is {} and maximum is {}.",
-                            to_string(version), to_string(kComputeMin), to_string(kComputeMax)));
+    return fail(
+        ErrorCode::Unsupported,
+        fmt::format("Version {} is not supported by the API. Minimum is {} and maximum is {}.",
+                    to_string(version), to_string(kComputeMin), to_string(kComputeMax)));
   return version;
 }
 

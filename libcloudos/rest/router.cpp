@@ -15,9 +15,9 @@ namespace {
 constexpr std::string_view kRequestIdHeader = "X-Openstack-Request-Id";
 
 struct ServicePrefix {
-  std::string_view segment;      ///< First of the path.
+  std::string_view segment;  ///< First of the path.
   Service service;
-  std::string_view service_path; ///< What the service's links begin with, behind the base URL.
+  std::string_view service_path;  ///< What the service's links begin with, behind the base URL.
 };
 constexpr ServicePrefix kServicePrefixes[] = {
     {"identity", Service::Identity, "/identity/v3"},
@@ -147,7 +147,9 @@ Response Router::Impl::guarded(Request& request) const {
   return error_response(service_of(request.target),
                         {ErrorCode::Internal,
                          fmt::format("The request failed inside the server; its log says why under "
-                                     "{}.", request.request_id), {}},
+                                     "{}.",
+                                     request.request_id),
+                         {}},
                         request);
 }
 
@@ -155,13 +157,13 @@ void Router::Impl::write_line(const Request& request, int status, MonoTime began
   if (!log.wants(LogLevel::Info)) return;
   const auto took = cloud.clock().mono() - began;
   const std::string_view global = request.headers.get(kRequestIdHeader);
-  log.write(LogLevel::Info,
-            fmt::format("{} {} {} {} {:.1f} ms{}{}", request.remote_address, request.method,
-                        shown_target(request.target), status,
-                        static_cast<double>(took.count()) / 1000.0,
-                        is_request_id(global) ? " global " : "",
-                        is_request_id(global) ? global : std::string_view()),
-            request.request_id);
+  log.write(
+      LogLevel::Info,
+      fmt::format("{} {} {} {} {:.1f} ms{}{}", request.remote_address, request.method,
+                  shown_target(request.target), status, static_cast<double>(took.count()) / 1000.0,
+                  is_request_id(global) ? " global " : "",
+                  is_request_id(global) ? global : std::string_view()),
+      request.request_id);
 }
 
 Router::Router(Cloud& cloud, const std::vector<std::span<const Route>>& tables)

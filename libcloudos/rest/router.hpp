@@ -1,14 +1,13 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include <nlohmann/json_fwd.hpp>
 
 #include "cloudos/cloud.hpp"
 #include "rest/http.hpp"
@@ -42,11 +41,12 @@ struct ParsedTarget {
 class Call {
  public:
   Cloud& cloud;
-  const Context& ctx;               ///< Who calls. For routes with auth = false: no user, no roles.
+  const Context& ctx;  ///< Who calls. For routes with auth = false: no user, no roles.
   Request& request;
-  Microversion microversion;        ///< Negotiated; {0,0} where there is none.
-  const Token* token = nullptr;     ///< The caller's; null with auth = false.
-  std::string service_url;          ///< "http://host:port/compute/v2.1": what this service's links begin with.
+  Microversion microversion;     ///< Negotiated; {0,0} where there is none.
+  const Token* token = nullptr;  ///< The caller's; null with auth = false.
+  std::string
+      service_url;  ///< "http://host:port/compute/v2.1": what this service's links begin with.
 
   /// The value of {name} in the route's pattern, unescaped.
   const std::string& path(std::string_view name) const;
@@ -82,10 +82,11 @@ struct Route {
   std::string_view method;   ///< "GET" also answers HEAD; the carrier leaves the body out.
   std::string_view pattern;  ///< "/compute/v2.1/servers/{server_id}"
   Handler handler;
-  std::string_view policy;   ///< Name in the policy table: "os_compute_api:servers:show"; empty with auth = false.
+  std::string_view policy;  ///< Name in the policy table: "os_compute_api:servers:show"; empty with
+                            ///< auth = false.
   Service service = Service::None;
   RouteClass cls = RouteClass::Inline;
-  bool auth = true;          ///< Needs a valid X-Auth-Token.
+  bool auth = true;  ///< Needs a valid X-Auth-Token.
 };
 
 /// Each service's routes, in rest/<service>*.cpp.
@@ -98,9 +99,9 @@ std::span<const Route> discovery_routes();
 /// An error in the service's own body and status. The only place where errors become HTTP.
 ///
 /// Network errors also carry a type that clients map to exception classes: Error.type, or else it
-/// is made of the code and of the first noun in the message, so a message names its subject first: "network 'a' is not
-/// known" gives NetworkNotFound, "subnet 'b' is in use by port 'c'" gives SubnetInUse, "address
-/// 10.0.0.5 is taken" gives IpAddressInUse (rest/errors.cpp has the table).
+/// is made of the code and of the first noun in the message, so a message names its subject first:
+/// "network 'a' is not known" gives NetworkNotFound, "subnet 'b' is in use by port 'c'" gives
+/// SubnetInUse, "address 10.0.0.5 is taken" gives IpAddressInUse (rest/errors.cpp has the table).
 Response error_response(Service service, const Error& error, const Request& request);
 int http_status(Service service, ErrorCode code);
 /// What a refusal that no ErrorCode stands for looks like: 405, 406, 408, 411, 414, 431 and such.

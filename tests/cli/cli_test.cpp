@@ -59,18 +59,38 @@ TEST_CASE("each noun is made, listed, shown and deleted, in every format") {
   };
   // In an order in which each finds what it needs; deleted the other way round.
   const Row rows[] = {
-      {"image", "im-a", {"--file", image, "--min-disk", "1", "--property", "os=none"}, "status", "active"},
+      {"image",
+       "im-a",
+       {"--file", image, "--min-disk", "1", "--property", "os=none"},
+       "status",
+       "active"},
       {"network", "net-a", {"--description", "of a test"}, "description", "of a test"},
-      {"subnet", "sub-a", {"--network", "net-a", "--subnet-range", "10.1.0.0/24",
-                           "--allocation-pool", "start=10.1.0.10,end=10.1.0.99"}, "cidr", "10.1.0.0/24"},
+      {"subnet",
+       "sub-a",
+       {"--network", "net-a", "--subnet-range", "10.1.0.0/24", "--allocation-pool",
+        "start=10.1.0.10,end=10.1.0.99"},
+       "cidr",
+       "10.1.0.0/24"},
       {"security group", "sg-a", {"--description", "web"}, "description", "web"},
-      {"security group rule", "sg-a", {"--protocol", "tcp", "--dst-port", "80:443"}, "protocol", "tcp"},
-      {"port", "port-a", {"--network", "net-a", "--fixed-ip", "subnet=sub-a,ip-address=10.1.0.20",
-                          "--security-group", "sg-a"}, "name", "port-a"},
+      {"security group rule",
+       "sg-a",
+       {"--protocol", "tcp", "--dst-port", "80:443"},
+       "protocol",
+       "tcp"},
+      {"port",
+       "port-a",
+       {"--network", "net-a", "--fixed-ip", "subnet=sub-a,ip-address=10.1.0.20", "--security-group",
+        "sg-a"},
+       "name",
+       "port-a"},
       {"flavor", "fl-a", {"--ram", "64", "--disk", "1", "--vcpus", "1", "--id", "77"}, "id", "77"},
       {"keypair", "key-a", {"--public-key", key}, "name", "key-a"},
-      {"server", "srv-a", {"--image", "im-a", "--flavor", "fl-a", "--port", "port-a", "--key-name",
-                           "key-a", "--property", "role=web", "--wait"}, "status", "ACTIVE"},
+      {"server",
+       "srv-a",
+       {"--image", "im-a", "--flavor", "fl-a", "--port", "port-a", "--key-name", "key-a",
+        "--property", "role=web", "--wait"},
+       "status",
+       "ACTIVE"},
   };
   std::vector<std::pair<const Row*, std::string>> made;
   for (const Row& row : rows) {
@@ -79,12 +99,14 @@ TEST_CASE("each noun is made, listed, shown and deleted, in every format") {
     words.insert(words.end(), row.options.begin(), row.options.end());
     const json thing = site.ask(words);
     CHECK(thing[row.field] == row.value);
-    const std::string id = std::string(row.noun) == "keypair" ? row.name : thing["id"].get<std::string>();
+    const std::string id =
+        std::string(row.noun) == "keypair" ? row.name : thing["id"].get<std::string>();
     made.emplace_back(&row, id);
 
     const std::string wanted = std::string(row.noun) == "security group rule" ? id : row.name;
     CHECK(site.ask(words_of(row.noun, {"show", wanted}))[row.field] == row.value);
-    const Ran value = site.cloudos(words_of(row.noun, {"show", wanted, "-f", "value", "-c", row.field}));
+    const Ran value =
+        site.cloudos(words_of(row.noun, {"show", wanted, "-f", "value", "-c", row.field}));
     CHECK(value.out == std::string(row.value) + "\n");
     const Ran table = site.cloudos(words_of(row.noun, {"show", wanted}));
     CHECK(table.out.find("| Field") != std::string::npos);
@@ -128,7 +150,8 @@ TEST_CASE("a generated key pair's private half is printed once, alone") {
 
 TEST_CASE("names that are not unique must be told apart by id") {
   Site& site = shared_site();
-  const json one = site.ask({"network", "create", "twin"}), two = site.ask({"network", "create", "twin"});
+  const json one = site.ask({"network", "create", "twin"}),
+             two = site.ask({"network", "create", "twin"});
   const Ran shown = site.cloudos({"network", "show", "twin"});
   CHECK(shown.code == 1);
   CHECK(shown.err.find(one["id"].get<std::string>()) != std::string::npos);
@@ -140,22 +163,42 @@ TEST_CASE("names that are not unique must be told apart by id") {
 
 TEST_CASE("errors say what is wrong and what to do, under their exit code") {
   Site& site = shared_site();
-  const std::string closed = site.dir.file("closed.yaml",
+  const std::string closed = site.dir.file(
+      "closed.yaml",
       "clouds: {c: {auth: {auth_url: 'http://127.0.0.1:1', username: u, password: p}}}\n");
-  const std::string wrong = site.dir.file("wrong.yaml",
+  const std::string wrong = site.dir.file(
+      "wrong.yaml",
       "clouds: {c: {auth: {auth_url: 'http://127.0.0.1:" + std::to_string(site.server.port) +
-      "', username: admin, password: wrong, project_name: admin}}}\n");
-  struct Row { const char* what; std::vector<std::string> words; std::string file; int code; const char* says; };
+          "', username: admin, password: wrong, project_name: admin}}}\n");
+  struct Row {
+    const char* what;
+    std::vector<std::string> words;
+    std::string file;
+    int code;
+    const char* says;
+  };
   const Row rows[] = {
       {"no such thing", {"server", "show", "nobody"}, "", 4, "cloudos server list"},
-      {"no such reference", {"server", "create", "x", "--image", "none", "--flavor", "1"}, "", 4, "image list"},
-      {"the cloud says no", {"subnet", "create", "x", "--network", "none", "--subnet-range", "10.0.0.0/24"}, "", 4, "network"},
+      {"no such reference",
+       {"server", "create", "x", "--image", "none", "--flavor", "1"},
+       "",
+       4,
+       "image list"},
+      {"the cloud says no",
+       {"subnet", "create", "x", "--network", "none", "--subnet-range", "10.0.0.0/24"},
+       "",
+       4,
+       "network"},
       {"option missing", {"server", "create", "x"}, "", 2, "--image"},
       {"unknown option", {"server", "list", "--colour"}, "", 2, "--colour"},
       {"unknown noun", {"volume", "list"}, "", 2, ""},
       {"unknown format", {"server", "list", "-f", "xml"}, "", 2, "xml"},
       {"unknown column", {"flavor", "list", "-c", "colour"}, "", 1, "there are: ID, Name"},
-      {"no number", {"flavor", "create", "x", "--ram", "much", "--disk", "1", "--vcpus", "1"}, "", 1, "--ram needs a number"},
+      {"no number",
+       {"flavor", "create", "x", "--ram", "much", "--disk", "1", "--vcpus", "1"},
+       "",
+       1,
+       "--ram needs a number"},
       {"no file", {"image", "create", "x", "--file", "/no/such/file"}, "", 1, "/no/such/file"},
       {"nobody answers", {"server", "list"}, closed, 3, "Is cloudosd running"},
       {"wrong password", {"server", "list"}, wrong, 3, "check user, password"},

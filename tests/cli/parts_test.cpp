@@ -35,7 +35,9 @@ clouds:
 other: {clouds: {three: {auth: {username: eve}}}}
 )";
 
-std::string no_names(std::string_view, const std::string& id) { return "name of " + id; }
+std::string no_names(std::string_view, const std::string& id) {
+  return "name of " + id;
+}
 
 }  // namespace
 
@@ -48,7 +50,10 @@ TEST_CASE("clouds.yaml is read by path, and hostile files are refused") {
   CHECK(clouds->at("two").at("auth.username") == "bob");
   std::string deep = "clouds: ";
   for (int i = 0; i < 10'000; ++i) deep += "{a: ";
-  struct Row { const char* what; std::string text; };
+  struct Row {
+    const char* what;
+    std::string text;
+  };
   const Row rows[] = {
       {"not YAML", "clouds: [\n"},
       {"tabs", "clouds:\n\tone: x\n"},
@@ -73,20 +78,26 @@ TEST_CASE("clouds.yaml is read by path, and hostile files are refused") {
 TEST_CASE("the cloud is found where the caller says, else where there is only one") {
   TempDir dir;
   const std::string two = dir.file("two.yaml", kTwoClouds);
-  const std::string single = dir.file("single.yaml",
-      "clouds: {only: {auth: {auth_url: http://only/, username: u, password: p}}}\n");
-  const std::string poor = dir.file("poor.yaml", "clouds: {x: {auth: {username: u}}, y: {auth: {auth_url: http://y}}}\n");
+  const std::string single =
+      dir.file("single.yaml",
+               "clouds: {only: {auth: {auth_url: http://only/, username: u, password: p}}}\n");
+  const std::string poor = dir.file(
+      "poor.yaml", "clouds: {x: {auth: {username: u}}, y: {auth: {auth_url: http://y}}}\n");
   const std::string bad = dir.file("bad.yaml", "clouds: [");
   const std::string none = (dir.path() / "none").string();
   struct Row {
     const char* what;
     std::string wanted;
     std::map<std::string, std::string> variables;
-    const char* url;   // Null: an error
+    const char* url;  // Null: an error
     const char* says;
   };
   const Row rows[] = {
-      {"by option", "one", {{"OS_CLIENT_CONFIG_FILE", two}, {"OS_CLOUD", "two"}}, "http://one:5000", ""},
+      {"by option",
+       "one",
+       {{"OS_CLIENT_CONFIG_FILE", two}, {"OS_CLOUD", "two"}},
+       "http://one:5000",
+       ""},
       {"by OS_CLOUD", "", {{"OS_CLIENT_CONFIG_FILE", two}, {"OS_CLOUD", "two"}}, "http://two", ""},
       {"the only one", "", {{"OS_CLIENT_CONFIG_FILE", single}}, "http://only", ""},
       {"environment", "", {{"OS_AUTH_URL", "http://env/"}, {"OS_USERNAME", "u"}}, "http://env", ""},
@@ -102,15 +113,21 @@ TEST_CASE("the cloud is found where the caller says, else where there is only on
     CAPTURE(row.what);
     const auto found = find_credentials(row.wanted, environment_of(row.variables));
     REQUIRE(found.has_value() == (row.url != nullptr));
-    if (found) CHECK(found->auth_url == row.url);
-    else CHECK(found.error().message.find(row.says) != std::string::npos);
+    if (found)
+      CHECK(found->auth_url == row.url);
+    else
+      CHECK(found.error().message.find(row.says) != std::string::npos);
   }
 }
 
 TEST_CASE("option values of several parts are read strictly") {
-  struct PortRow { const char* text; int first, last; };  // first -1: refused
-  const PortRow ports[] = {{"22", 22, 22}, {"80:443", 80, 443}, {"0", 0, 0}, {"443:80", -1, 0},
-                           {"65536", -1, 0}, {"ssh", -1, 0}, {":", -1, 0}, {"-1", -1, 0}, {"", -1, 0}};
+  struct PortRow {
+    const char* text;
+    int first, last;
+  };  // first -1: refused
+  const PortRow ports[] = {{"22", 22, 22},    {"80:443", 80, 443}, {"0", 0, 0},
+                           {"443:80", -1, 0}, {"65536", -1, 0},    {"ssh", -1, 0},
+                           {":", -1, 0},      {"-1", -1, 0},       {"", -1, 0}};
   for (const PortRow& row : ports) {
     CAPTURE(row.text);
     const auto range = parse_port_range(row.text);
@@ -150,9 +167,12 @@ TEST_CASE("tables line up whatever script names are in, and show no control char
 }
 
 TEST_CASE("columns are kept by title or field, in the order asked for") {
-  const json server = {{"id", "1"}, {"name", "web"}, {"status", "ACTIVE"},
-                       {"image", {{"id", "i"}}},
-                       {"addresses", {{"net", json::array({{{"addr", "10.0.0.5"}}, {{"addr", "10.0.0.6"}}})}}}};
+  const json server = {
+      {"id", "1"},
+      {"name", "web"},
+      {"status", "ACTIVE"},
+      {"image", {{"id", "i"}}},
+      {"addresses", {{"net", json::array({{{"addr", "10.0.0.5"}}, {{"addr", "10.0.0.6"}}})}}}};
   std::string missing;
   Sheet list = list_sheet(noun_of("server"), std::vector<json>{server});
   CHECK(keep_columns(list, std::vector<std::string>{"networks", "ID", "image"}, missing));
@@ -165,7 +185,10 @@ TEST_CASE("columns are kept by title or field, in the order asked for") {
 }
 
 TEST_CASE("every service's error body gives up its words") {
-  struct Row { const char* body; const char* text; };
+  struct Row {
+    const char* body;
+    const char* text;
+  };
   const Row rows[] = {
       {R"({"error": {"code": 404, "title": "Not Found", "message": "no user"}})", "no user"},
       {R"({"itemNotFound": {"code": 404, "message": "no server"}})", "no server"},

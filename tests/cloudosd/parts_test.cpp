@@ -25,7 +25,11 @@ std::string many_fields(std::size_t count) {
 }  // namespace
 
 TEST_CASE("heads that two readers could understand differently are refused") {
-  struct Row { const char* what; std::string bytes; int status; };  // 0: taken
+  struct Row {
+    const char* what;
+    std::string bytes;
+    int status;
+  };  // 0: taken
   const Row rows[] = {
       {"plain", head_with(""), 0},
       {"POST with a length", head_with("Content-Length: 5\r\n"), 0},
@@ -34,7 +38,8 @@ TEST_CASE("heads that two readers could understand differently are refused") {
       {"absolute URL", head_with("", "GET http://b/x HTTP/1.1"), 0},
       {"HTTP/1.0 without Host", "GET / HTTP/1.0\r\n\r\n", 0},
       {"bytes above ASCII in a value", head_with("X: \xc3\xa4\r\n"), 0},
-      {"both length and chunked", head_with("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"), 400},
+      {"both length and chunked", head_with("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"),
+       400},
       {"two lengths", head_with("Content-Length: 5\r\nContent-Length: 6\r\n"), 400},
       {"two equal lengths", head_with("Content-Length: 5\r\nContent-Length: 5\r\n"), 400},
       {"list of lengths", head_with("Content-Length: 5, 5\r\n"), 400},
@@ -43,7 +48,8 @@ TEST_CASE("heads that two readers could understand differently are refused") {
       {"hexadecimal length", head_with("Content-Length: 0x10\r\n"), 400},
       {"empty length", head_with("Content-Length:\r\n"), 400},
       {"length beyond 64 bits", head_with("Content-Length: 99999999999999999999\r\n"), 400},
-      {"two encodings", head_with("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n"), 400},
+      {"two encodings", head_with("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n"),
+       400},
       {"encoding before chunked", head_with("Transfer-Encoding: gzip, chunked\r\n"), 501},
       {"identity", head_with("Transfer-Encoding: identity\r\n"), 501},
       {"obscured chunked", head_with("Transfer-Encoding: \vchunked\r\n"), 400},
@@ -101,9 +107,15 @@ TEST_CASE("a head says what the connection needs to know") {
       {"close", head_with("Connection: close\r\n"), false, false, false, {}},
       {"close among others", head_with("Connection: x, Close\r\n"), false, false, false, {}},
       {"1.0 closes", "GET / HTTP/1.0\r\n\r\n", false, false, false, {}},
-      {"1.0 stays when asked", "GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n", true, false, false, {}},
+      {"1.0 stays when asked",
+       "GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n",
+       true,
+       false,
+       false,
+       {}},
       {"chunked", head_with("Transfer-Encoding: chunked\r\n"), true, true, false, {}},
-      {"length", head_with("Content-Length: 12\r\nExpect: 100-Continue\r\n"), true, false, true, 12},
+      {"length", head_with("Content-Length: 12\r\nExpect: 100-Continue\r\n"), true, false, true,
+       12},
   };
   for (const Row& row : rows) {
     CAPTURE(row.what);
@@ -127,11 +139,16 @@ TEST_CASE("reply fields cannot break out of their line") {
   response.headers.add("X\r\nEvil", "1");
   response.headers.add("X-Good", "yes");
   const std::string head = response_head(response, 5, false, true);
-  CHECK(head == "HTTP/1.1 200 OK\r\nX-Good: yes\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\n");
+  CHECK(head ==
+        "HTTP/1.1 200 OK\r\nX-Good: yes\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\n");
 }
 
 TEST_CASE("bodies come out of their framing whole, however they are cut") {
-  struct Row { const char* what; std::string fields, wire, body, rest; bool good; };
+  struct Row {
+    const char* what;
+    std::string fields, wire, body, rest;
+    bool good;
+  };
   const std::string chunked = "Transfer-Encoding: chunked\r\n";
   const Row rows[] = {
       {"length", "Content-Length: 5\r\n", "hello", "hello", "", true},
@@ -178,14 +195,37 @@ TEST_CASE("bodies come out of their framing whole, however they are cut") {
 }
 
 TEST_CASE("the command line is taken whole or refused with one sentence") {
-  struct Row { const char* what; std::vector<std::string> words; const char* says; };  // "": taken
+  struct Row {
+    const char* what;
+    std::vector<std::string> words;
+    const char* says;
+  };  // "": taken
   const Row rows[] = {
       {"the least", {"--data-dir", "d"}, ""},
       {"with equals", {"--data-dir=d", "--listen=0.0.0.0:0"}, ""},
-      {"all", {"--data-dir", "d", "--listen", "[::1]:5000", "--public-url", "https://a/", "--simulated",
-               "--hosts", "3", "--workers", "4", "--io-threads", "1", "--virt-type", "qemu",
-               "--libvirt-uri", "qemu:///system", "--log-level", "WARNING",
-               "--admin-password-file", "f"}, ""},
+      {"all",
+       {"--data-dir",
+        "d",
+        "--listen",
+        "[::1]:5000",
+        "--public-url",
+        "https://a/",
+        "--simulated",
+        "--hosts",
+        "3",
+        "--workers",
+        "4",
+        "--io-threads",
+        "1",
+        "--virt-type",
+        "qemu",
+        "--libvirt-uri",
+        "qemu:///system",
+        "--log-level",
+        "WARNING",
+        "--admin-password-file",
+        "f"},
+       ""},
       {"no folder", {}, "--data-dir DIR is required"},
       {"unknown option", {"--data-dir", "d", "--fast"}, "'--fast' is not an option"},
       {"word", {"d"}, "'d' is not an option"},
@@ -196,7 +236,9 @@ TEST_CASE("the command line is taken whole or refused with one sentence") {
       {"IPv6 without brackets", {"--data-dir", "d", "--listen", "::1:5000"}, "--listen needs"},
       {"no scheme", {"--data-dir", "d", "--public-url", "cloud.example"}, "--public-url needs"},
       {"URL with a quote", {"--data-dir", "d", "--public-url", "http://a\""}, "--public-url needs"},
-      {"hosts without simulated", {"--data-dir", "d", "--hosts", "3"}, "--hosts N is for --simulated"},
+      {"hosts without simulated",
+       {"--data-dir", "d", "--hosts", "3"},
+       "--hosts N is for --simulated"},
       {"no hosts", {"--data-dir", "d", "--simulated", "--hosts", "0"}, "--hosts needs"},
       {"no workers", {"--data-dir", "d", "--workers", "0"}, "--workers needs"},
       {"other virt type", {"--data-dir", "d", "--virt-type", "xen"}, "--virt-type needs"},
@@ -217,7 +259,8 @@ TEST_CASE("the command line is taken whole or refused with one sentence") {
   CHECK(*all.public_url == "https://a");
   CHECK(all.cloud.host_names.size() == 3);
   CHECK(all.cloud.hypervisor == cloudos::Backend::Simulated);
-  CHECK(std::get<Command>(parse_arguments(rows[0].words)).cloud.hypervisor == cloudos::Backend::Real);
+  CHECK(std::get<Command>(parse_arguments(rows[0].words)).cloud.hypervisor ==
+        cloudos::Backend::Real);
   CHECK(default_public_url("::1", 80) == "http://[::1]:80");
   CHECK(default_public_url("0.0.0.0", 5000) == "http://127.0.0.1:5000");
 }
@@ -249,7 +292,8 @@ TEST_CASE("a pool has no more threads and no longer a queue than it may") {
 }
 
 TEST_CASE("a log record is one line, whatever is in it") {
-  const cloudos::LogRecord record{cloudos::LogLevel::Info, "rest", "a\nforged line\x1b[2J", "req-1"};
+  const cloudos::LogRecord record{cloudos::LogLevel::Info, "rest", "a\nforged line\x1b[2J",
+                                  "req-1"};
   const std::string line = log_line(record, cloudos::WallTime{});
   CHECK(line.find('\n') == line.size() - 1);
   CHECK(line.find('\x1b') == std::string::npos);

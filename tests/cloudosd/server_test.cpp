@@ -16,7 +16,8 @@ std::string post_head(const std::string& path, const std::string& more) {
 long process_status(pid_t pid, const std::string& name) {
   std::ifstream in("/proc/" + std::to_string(pid) + "/status");
   for (std::string line; std::getline(in, line);)
-    if (line.substr(0, name.size() + 1) == name + ":") return std::atol(line.c_str() + name.size() + 1);
+    if (line.substr(0, name.size() + 1) == name + ":")
+      return std::atol(line.c_str() + name.size() + 1);
   return -1;
 }
 
@@ -30,29 +31,40 @@ Cloudosd& shared_cloudosd() {
 TEST_CASE("malformed requests get one clear refusal and the end of the connection") {
   Cloudosd& server = shared_cloudosd();
   const std::string tokens = "/identity/v3/auth/tokens";
-  struct Row { const char* what; std::string bytes; int status; };
+  struct Row {
+    const char* what;
+    std::string bytes;
+    int status;
+  };
   const Row rows[] = {
-      {"length and chunked", post_head(tokens, "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n") + "0\r\n\r\n", 400},
-      {"two lengths", post_head(tokens, "Content-Length: 3\r\nContent-Length: 30\r\n") + "{}\n", 400},
+      {"length and chunked",
+       post_head(tokens, "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n") + "0\r\n\r\n", 400},
+      {"two lengths", post_head(tokens, "Content-Length: 3\r\nContent-Length: 30\r\n") + "{}\n",
+       400},
       {"folded field", get_request("/", "X: a\r\n b\r\n"), 400},
       {"blank before colon", get_request("/", "Content-Length : 0\r\n"), 400},
-      {"negative chunk", post_head(tokens, "Transfer-Encoding: chunked\r\n") + "-1\r\nx\r\n0\r\n\r\n", 400},
+      {"negative chunk",
+       post_head(tokens, "Transfer-Encoding: chunked\r\n") + "-1\r\nx\r\n0\r\n\r\n", 400},
       {"chunk of words", post_head(tokens, "Transfer-Encoding: chunked\r\n") + "zz\r\n", 400},
-      {"chunk extension without end", post_head(tokens, "Transfer-Encoding: chunked\r\n") + "1;" + std::string(100'000, 'x'), 400},
+      {"chunk extension without end",
+       post_head(tokens, "Transfer-Encoding: chunked\r\n") + "1;" + std::string(100'000, 'x'), 400},
       {"lines that end in LF", "GET / HTTP/1.1\nHost: a\n\n", 400},
       {"not HTTP", "\x16\x03\x01\x02\r\n\r\n", 400},
       {"long URL", get_request("/" + std::string(20'000, 'a')), 414},
       {"URL without end", "GET /" + std::string(60'000, 'a'), 414},
       {"large header", get_request("/", "X: " + std::string(40'000, 'a') + "\r\n"), 431},
       {"header without end", "GET / HTTP/1.1\r\nX: " + std::string(60'000, 'a'), 431},
-      {"many fields", [] {
+      {"many fields",
+       [] {
          std::string fields;
          for (int i = 0; i < 1'000; ++i) fields += "A: b\r\n";
          return get_request("/", fields);
-       }(), 431},
+       }(),
+       431},
       {"large body by its length", post_head(tokens, "Content-Length: 2000000\r\n"), 413},
       {"huge body by its length", post_head(tokens, "Content-Length: 999999999999999999\r\n"), 413},
-      {"length beyond numbers", post_head(tokens, "Content-Length: 99999999999999999999999\r\n"), 400},
+      {"length beyond numbers", post_head(tokens, "Content-Length: 99999999999999999999999\r\n"),
+       400},
       {"HTTP/3.0", "GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505},
       {"no Host", "GET / HTTP/1.1\r\n\r\n", 400},
       {"other encoding", post_head(tokens, "Transfer-Encoding: gzip\r\n"), 501},
@@ -125,24 +137,31 @@ TEST_CASE("a request that comes byte by byte is understood") {
 TEST_CASE("100-continue is sent when the body is wanted, and not before a refusal") {
   Cloudosd& server = shared_cloudosd();
   RawConnection wanted(server.port);
-  wanted.send(post_head("/identity/v3/auth/tokens", "Content-Length: 2\r\nExpect: 100-continue\r\n"));
+  wanted.send(
+      post_head("/identity/v3/auth/tokens", "Content-Length: 2\r\nExpect: 100-continue\r\n"));
   CHECK(wanted.read_reply().status == 100);
   wanted.send("{}");
   CHECK(wanted.read_reply().status == 400);
   RawConnection unwanted(server.port);
-  unwanted.send(post_head("/identity/v3/auth/tokens", "Content-Length: 9000000\r\nExpect: 100-continue\r\n"));
+  unwanted.send(
+      post_head("/identity/v3/auth/tokens", "Content-Length: 9000000\r\nExpect: 100-continue\r\n"));
   CHECK(unwanted.read_reply().status == 413);
   // An upload without a token is refused before its body is asked for.
   RawConnection upload(server.port);
-  upload.send("PUT /image/v2/images/0192f0c1-8a00-7000-8000-000000000001/file HTTP/1.1\r\nHost: a\r\n"
-              "Content-Type: application/octet-stream\r\nContent-Length: 9000000\r\n"
-              "Expect: 100-continue\r\n\r\n");
+  upload.send(
+      "PUT /image/v2/images/0192f0c1-8a00-7000-8000-000000000001/file HTTP/1.1\r\nHost: a\r\n"
+      "Content-Type: application/octet-stream\r\nContent-Length: 9000000\r\n"
+      "Expect: 100-continue\r\n\r\n");
   CHECK(upload.read_reply().status == 401);
 }
 
 TEST_CASE("a thousand idle connections cost no thread and little memory") {
   Cloudosd server(CLOUDOSD_PROGRAM);
-  { RawConnection warm(server.port); warm.send(get_request("/healthz")); warm.read_reply(); }
+  {
+    RawConnection warm(server.port);
+    warm.send(get_request("/healthz"));
+    warm.read_reply();
+  }
   const long memory = process_status(server.process().pid(), "RssAnon");
   std::vector<RawConnection> idle;
   for (int i = 0; i < 1'000; ++i) {
@@ -188,14 +207,34 @@ TEST_CASE("a start that cannot succeed says why in one sentence") {
   TempDir dir;
   const std::string listen = "127.0.0.1:" + std::to_string(server.port);
   const std::string file = dir.file("file", "x");
-  struct Row { const char* what; std::vector<std::string> words; int code; std::string says; };
+  struct Row {
+    const char* what;
+    std::vector<std::string> words;
+    int code;
+    std::string says;
+  };
   const Row rows[] = {
-      {"port in use", {"--data-dir", (dir.path() / "a").string(), "--listen", listen, "--simulated"}, 1, "in use"},
-      {"folder in use", {"--data-dir", server.data_dir().string(), "--listen", "127.0.0.1:0", "--simulated"}, 1, "in use by process"},
-      {"folder is a file", {"--data-dir", file, "--listen", "127.0.0.1:0", "--simulated"}, 1, "cloudosd: "},
-      {"no such address", {"--data-dir", (dir.path() / "a").string(), "--listen", "192.0.2.1:5000", "--simulated"}, 1, "--listen"},
-      {"no password file", {"--data-dir", (dir.path() / "a").string(), "--listen", "127.0.0.1:0", "--simulated",
-                            "--admin-password-file", (dir.path() / "none").string()}, 1, "password"},
+      {"port in use",
+       {"--data-dir", (dir.path() / "a").string(), "--listen", listen, "--simulated"},
+       1,
+       "in use"},
+      {"folder in use",
+       {"--data-dir", server.data_dir().string(), "--listen", "127.0.0.1:0", "--simulated"},
+       1,
+       "in use by process"},
+      {"folder is a file",
+       {"--data-dir", file, "--listen", "127.0.0.1:0", "--simulated"},
+       1,
+       "cloudosd: "},
+      {"no such address",
+       {"--data-dir", (dir.path() / "a").string(), "--listen", "192.0.2.1:5000", "--simulated"},
+       1,
+       "--listen"},
+      {"no password file",
+       {"--data-dir", (dir.path() / "a").string(), "--listen", "127.0.0.1:0", "--simulated",
+        "--admin-password-file", (dir.path() / "none").string()},
+       1,
+       "password"},
       {"usage", {"--nonsense"}, 2, "--help"},
   };
   for (const Row& row : rows) {
@@ -217,8 +256,9 @@ TEST_CASE("a start that cannot succeed says why in one sentence") {
 
 TEST_CASE("the server answers on IPv6's loopback when told to") {
   TempDir dir;
-  Program server({CLOUDOSD_PROGRAM, "--data-dir", (dir.path() / "d").string(), "--listen", "[::1]:0",
-                  "--simulated"}, dir.path() / "log");
+  Program server({CLOUDOSD_PROGRAM, "--data-dir", (dir.path() / "d").string(), "--listen",
+                  "[::1]:0", "--simulated"},
+                 dir.path() / "log");
   const std::string line = server.read_line();
   CAPTURE(line);
   CHECK(line.find("ready at http://[::1]:") != std::string::npos);

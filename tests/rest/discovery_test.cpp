@@ -1,6 +1,5 @@
-#include "rest/support.hpp"
-
 #include "rest/microversion.hpp"
+#include "rest/support.hpp"
 
 using namespace cloudos;
 
@@ -59,7 +58,8 @@ TEST_CASE("the network service lists the resources it has") {
   const auto resources = site.send("GET", "/network/v2.0", "", "").json()["resources"];
   for (const auto& resource : resources) {
     CAPTURE(resource.dump());
-    CHECK(resource["links"][0]["href"].get<std::string>().find("/network/v2.0/") != std::string::npos);
+    CHECK(resource["links"][0]["href"].get<std::string>().find("/network/v2.0/") !=
+          std::string::npos);
     // Each of them answers (401: it is there, and wants a token).
     const std::string path = "/network/v2.0/" + resource["collection"].get<std::string>();
     CHECK(site.send("GET", path, "", "").status == 401);

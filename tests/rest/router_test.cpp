@@ -1,8 +1,7 @@
-#include "rest/support.hpp"
-
 #include "rest/json.hpp"
 #include "rest/match.hpp"
 #include "rest/microversion.hpp"
+#include "rest/support.hpp"
 #include "rest/target.hpp"
 
 using namespace cloudos;
@@ -10,12 +9,19 @@ using rest::Service;
 
 namespace {
 
-Result<rest::Response> answer_nothing(rest::Call&) { return rest::empty_response(204); }
+Result<rest::Response> answer_nothing(rest::Call&) {
+  return rest::empty_response(204);
+}
 
 rest::Route plain_route(std::string_view method, std::string_view pattern,
                         Service service = Service::None) {
-  return {.method = method, .pattern = pattern, .handler = answer_nothing, .policy = {},
-          .service = service, .cls = rest::RouteClass::Inline, .auth = false};
+  return {.method = method,
+          .pattern = pattern,
+          .handler = answer_nothing,
+          .policy = {},
+          .service = service,
+          .cls = rest::RouteClass::Inline,
+          .auth = false};
 }
 
 Result<rest::Response> echo_call(rest::Call& call) {
@@ -37,14 +43,17 @@ Result<rest::Response> read_page(rest::Call& call) {
   w.open().member("marker", page.marker).member("limit", page.limit).close();
   return rest::json_response(200, std::move(w).take());
 }
-Result<rest::Response> throw_up(rest::Call&) { throw std::runtime_error("secret/path"); }
+Result<rest::Response> throw_up(rest::Call&) {
+  throw std::runtime_error("secret/path");
+}
 
 constexpr rest::Route kTestRoutes[] = {
     {"GET", "/compute/v2.1/things/{id}", echo_call, "", Service::Compute},
     {"GET", "/compute/v2.1/pages", read_page, "", Service::Compute},
     {"POST", "/network/v2.0/things", read_body, "", Service::Network, rest::RouteClass::Commits},
     {"PUT", "/image/v2/things/{id}/file", echo_call, "", Service::Image, rest::RouteClass::Streams},
-    {"GET", "/identity/v3/things/{id}", echo_call, "", Service::Identity, rest::RouteClass::Inline, false},
+    {"GET", "/identity/v3/things/{id}", echo_call, "", Service::Identity, rest::RouteClass::Inline,
+     false},
     {"GET", "/compute/v2.1/throws", throw_up, "", Service::Compute},
 };
 
@@ -60,10 +69,10 @@ struct RouterSite : rest_test::Site {
 
 TEST_CASE("a path finds the route whose literals fit best, and its parameters in order") {
   static const rest::Route routes[] = {
-      plain_route("GET", "/a/{x}"),          plain_route("GET", "/a/detail"),
-      plain_route("PUT", "/a/{x}"),          plain_route("GET", "/a/{x}/b/{y}"),
-      plain_route("GET", "/a/detail/c"),     plain_route("GET", "/"),
-      plain_route("HEAD", "/a/{x}/b/{y}"),   plain_route("POST", "/a"),
+      plain_route("GET", "/a/{x}"),        plain_route("GET", "/a/detail"),
+      plain_route("PUT", "/a/{x}"),        plain_route("GET", "/a/{x}/b/{y}"),
+      plain_route("GET", "/a/detail/c"),   plain_route("GET", "/"),
+      plain_route("HEAD", "/a/{x}/b/{y}"), plain_route("POST", "/a"),
   };
   rest::RouteTree tree;
   for (const auto& route : routes) tree.add(route);
@@ -105,7 +114,12 @@ TEST_CASE("a path finds the route whose literals fit best, and its parameters in
 }
 
 TEST_CASE("escapes in URLs are undone strictly") {
-  struct Row { const char* what; std::string text; bool plus; std::optional<std::string> decoded; };
+  struct Row {
+    const char* what;
+    std::string text;
+    bool plus;
+    std::optional<std::string> decoded;
+  };
   const Row rows[] = {
       {"plain", "abc-._~", false, "abc-._~"},
       {"slash stays in its segment", "a%2Fb", false, "a/b"},
@@ -148,18 +162,25 @@ TEST_CASE("queries keep order and repetition, up to a limit") {
 
 TEST_CASE("bodies that are not exactly one JSON value are refused, with the place") {
   const std::string deep_ok(limits::kJsonDepth, '['), deep_bad(limits::kJsonDepth + 1, '[');
-  struct Row { const char* what; std::string text; bool good; const char* says; };
+  struct Row {
+    const char* what;
+    std::string text;
+    bool good;
+    const char* says;
+  };
   const Row rows[] = {
       {"object", R"({"a": {"b": [1, 2.5, "x", null, true]}})", true, ""},
       {"scalar", "1", true, ""},
       {"as deep as may be", deep_ok + std::string(limits::kJsonDepth, ']'), true, ""},
       {"one deeper", deep_bad + std::string(limits::kJsonDepth + 1, ']'), false, "levels deep"},
       {"very deep", std::string(500'000, '['), false, "levels deep"},
-      {"deep objects", [] {
+      {"deep objects",
+       [] {
          std::string text;
          for (int i = 0; i < 100; ++i) text += "{\"a\":";
          return text;
-       }(), false, "levels deep"},
+       }(),
+       false, "levels deep"},
       {"twice", R"({"a": 1, "b": {}, "a": 2})", false, "named twice: 'a'"},
       {"twice inside", R"({"a": {"x": 1, "x": 2}})", false, "named twice: 'x'"},
       {"same name in two objects", R"({"a": {"x": 1}, "b": {"x": 2}})", true, ""},
@@ -207,7 +228,11 @@ TEST_CASE("members are read by type, and what nobody asked for is refused") {
   CHECK((**in.maybe_text_map("map")).at("k") == "v");
   CHECK(in.id<ServerId>("text")->value == "x");
 
-  struct Row { const char* what; Result<void> result; const char* says; };
+  struct Row {
+    const char* what;
+    Result<void> result;
+    const char* says;
+  };
   const auto outcome = [](auto&& result) {
     return result ? Result<void>() : Result<void>(fail(result.error()));
   };
@@ -253,8 +278,9 @@ TEST_CASE("the writer puts commas, quotes and escapes where they belong") {
   CAPTURE(text);
   REQUIRE(back);
   CHECK((*back)["c"] == "q\"\\\n\x01");
-  CHECK(back->dump() ==
-        R"({"a":1,"b":true,"c":"q\"\\\n\u0001","d":["x",{},[],null],"e":null,"f":["1","2"],"g":{"k":"v"},"h":null,"i":"id"})");
+  CHECK(
+      back->dump() ==
+      R"({"a":1,"b":true,"c":"q\"\\\n\u0001","d":["x",{},[],null],"e":null,"f":["1","2"],"g":{"k":"v"},"h":null,"i":"id"})");
 }
 
 TEST_CASE("Compute's microversion is what the client asked for, or a refusal") {
@@ -273,7 +299,8 @@ TEST_CASE("Compute's microversion is what the client asked for, or a refusal") {
       {"another service's", {{"OpenStack-API-Version", "volume 3.50"}}, "2.1"},
       {"ours among several", {{"OpenStack-API-Version", "volume 3.50, compute 2.1"}}, "2.1"},
       {"new one wins",
-       {{"OpenStack-API-Version", "compute 2.1"}, {"X-OpenStack-Nova-API-Version", "9.9"}}, "2.1"},
+       {{"OpenStack-API-Version", "compute 2.1"}, {"X-OpenStack-Nova-API-Version", "9.9"}},
+       "2.1"},
       {"too new", {{"OpenStack-API-Version", "compute 2.9999"}}, {}, ErrorCode::Unsupported},
       {"too old", {{"OpenStack-API-Version", "compute 2.0"}}, {}, ErrorCode::Unsupported},
       {"other major", {{"OpenStack-API-Version", "compute 3.0"}}, {}, ErrorCode::Unsupported},
@@ -281,7 +308,10 @@ TEST_CASE("Compute's microversion is what the client asked for, or a refusal") {
       {"three parts", {{"OpenStack-API-Version", "compute 2.1.1"}}, {}, ErrorCode::InvalidArgument},
       {"leading zero", {{"OpenStack-API-Version", "compute 2.01"}}, {}, ErrorCode::InvalidArgument},
       {"words", {{"X-OpenStack-Nova-API-Version", "two"}}, {}, ErrorCode::InvalidArgument},
-      {"endless", {{"X-OpenStack-Nova-API-Version", "2.99999999999999"}}, {}, ErrorCode::InvalidArgument},
+      {"endless",
+       {{"X-OpenStack-Nova-API-Version", "2.99999999999999"}},
+       {},
+       ErrorCode::InvalidArgument},
   };
   for (const Row& row : rows) {
     CAPTURE(row.what);
@@ -305,29 +335,61 @@ TEST_CASE("each service answers errors in its own words and status") {
     const char* body;
   };
   const Row rows[] = {
-      {"identity", Service::Identity, {ErrorCode::NotFound, "no such user", "secret"}, 404,
+      {"identity",
+       Service::Identity,
+       {ErrorCode::NotFound, "no such user", "secret"},
+       404,
        R"({"error":{"code":404,"title":"Not Found","message":"no such user"}})"},
-      {"compute", Service::Compute, {ErrorCode::Conflict, "busy", ""}, 409,
+      {"compute",
+       Service::Compute,
+       {ErrorCode::Conflict, "busy", ""},
+       409,
        R"({"conflictingRequest":{"code":409,"message":"busy"}})"},
-      {"compute quota", Service::Compute, {ErrorCode::QuotaExceeded, "full", ""}, 403,
+      {"compute quota",
+       Service::Compute,
+       {ErrorCode::QuotaExceeded, "full", ""},
+       403,
        R"({"forbidden":{"code":403,"message":"full"}})"},
-      {"compute bug", Service::Compute, {ErrorCode::Internal, "oh", ""}, 500,
+      {"compute bug",
+       Service::Compute,
+       {ErrorCode::Internal, "oh", ""},
+       500,
        R"({"computeFault":{"code":500,"message":"oh"}})"},
-      {"network quota", Service::Network, {ErrorCode::QuotaExceeded, "full", ""}, 409,
+      {"network quota",
+       Service::Network,
+       {ErrorCode::QuotaExceeded, "full", ""},
+       409,
        R"({"NeutronError":{"type":"OverQuota","message":"full","detail":""}})"},
-      {"network noun", Service::Network,
-       {ErrorCode::NotFound, "subnet 'a' is not known on network 'b'", ""}, 404,
+      {"network noun",
+       Service::Network,
+       {ErrorCode::NotFound, "subnet 'a' is not known on network 'b'", ""},
+       404,
        R"({"NeutronError":{"type":"SubnetNotFound","message":"subnet 'a' is not known on network 'b'","detail":""}})"},
-      {"longest noun", Service::Network, {ErrorCode::AlreadyExists, "Security group rule r is there", ""}, 409,
+      {"longest noun",
+       Service::Network,
+       {ErrorCode::AlreadyExists, "Security group rule r is there", ""},
+       409,
        R"({"NeutronError":{"type":"SecurityGroupRuleExists","message":"Security group rule r is there","detail":""}})"},
-      {"noun inside a word", Service::Network, {ErrorCode::NotFound, "airport not found", ""}, 404,
+      {"noun inside a word",
+       Service::Network,
+       {ErrorCode::NotFound, "airport not found", ""},
+       404,
        R"({"NeutronError":{"type":"HTTPNotFound","message":"airport not found","detail":""}})"},
-      {"type of the room's own", Service::Network, {ErrorCode::Conflict, "x", "", "RouterInUse"}, 409,
+      {"type of the room's own",
+       Service::Network,
+       {ErrorCode::Conflict, "x", "", "RouterInUse"},
+       409,
        R"({"NeutronError":{"type":"RouterInUse","message":"x","detail":""}})"},
-      {"no token, network", Service::Network, {ErrorCode::Unauthenticated, "who", ""}, 401,
+      {"no token, network",
+       Service::Network,
+       {ErrorCode::Unauthenticated, "who", ""},
+       401,
        R"({"error":{"code":401,"title":"Unauthorized","message":"who"}})"},
       {"image quota", Service::Image, {ErrorCode::QuotaExceeded, "full", ""}, 413, nullptr},
-      {"disk full", Service::Compute, {ErrorCode::StorageFull, "full", ""}, 507,
+      {"disk full",
+       Service::Compute,
+       {ErrorCode::StorageFull, "full", ""},
+       507,
        R"({"computeFault":{"code":507,"message":"full"}})"},
   };
   for (const Row& row : rows) {
@@ -341,7 +403,11 @@ TEST_CASE("each service answers errors in its own words and status") {
 }
 
 TEST_CASE("Image errors come in the kind of text the client accepts") {
-  struct Row { const char* accept; const char* type; const char* holds; };
+  struct Row {
+    const char* accept;
+    const char* type;
+    const char* holds;
+  };
   const Row rows[] = {
       {"", "text/html", "<h1>404 Not Found</h1>"},
       {"*/*", "text/html", "&lt;b&gt;"},
@@ -373,14 +439,38 @@ TEST_CASE("the router finds, authenticates, negotiates and names every request")
   };
   const Row rows[] = {
       {"found", "GET", "/compute/v2.1/things/a%2Fb?x=1&y=%20", token, {}, 200, R"("id":"a/b")"},
-      {"query", "GET", "/compute/v2.1/things/a?x=1&y=%20z", token, {}, 200, R"("query":{"x":"1","y":" z"})"},
-      {"links", "GET", "/compute/v2.1/things/a", token, {}, 200, R"("service_url":"http://cloud.test:5000/compute/v2.1")"},
+      {"query",
+       "GET",
+       "/compute/v2.1/things/a?x=1&y=%20z",
+       token,
+       {},
+       200,
+       R"("query":{"x":"1","y":" z"})"},
+      {"links",
+       "GET",
+       "/compute/v2.1/things/a",
+       token,
+       {},
+       200,
+       R"("service_url":"http://cloud.test:5000/compute/v2.1")"},
       {"alias", "GET", "/v3/things/a", "", {}, 200, R"("service_url":"http://cloud.test:5000/v3")"},
-      {"no alias", "GET", "/identity/v3/things/a", "", {}, 200, R"("service_url":"http://cloud.test:5000/identity/v3")"},
+      {"no alias",
+       "GET",
+       "/identity/v3/things/a",
+       "",
+       {},
+       200,
+       R"("service_url":"http://cloud.test:5000/identity/v3")"},
       {"trailing slash", "GET", "/compute/v2.1/things/a/", token, {}, 200, R"("id":"a")"},
       {"HEAD", "HEAD", "/compute/v2.1/things/a", token, {}, 200, ""},
       {"no token", "GET", "/compute/v2.1/things/a", "", {}, 401, "requires authentication"},
-      {"wrong token", "GET", "/compute/v2.1/things/a", "gAAAAAB" + std::string(100, 'x'), {}, 401, "401"},
+      {"wrong token",
+       "GET",
+       "/compute/v2.1/things/a",
+       "gAAAAAB" + std::string(100, 'x'),
+       {},
+       401,
+       "401"},
       {"garbled token", "GET", "/compute/v2.1/things/a", "\x01\x02", {}, 401, "401"},
       {"huge token", "GET", "/compute/v2.1/things/a", std::string(30'000, 'A'), {}, 401, "401"},
       {"unknown path", "GET", "/compute/v2.1/nothing", token, {}, 404, "itemNotFound"},
@@ -389,11 +479,41 @@ TEST_CASE("the router finds, authenticates, negotiates and names every request")
       {"wrong method", "DELETE", "/compute/v2.1/things/a", token, {}, 405, "badMethod"},
       {"bad escape", "GET", "/compute/v2.1/things/%zz", token, {}, 400, "badRequest"},
       {"bad query", "GET", "/compute/v2.1/things/a?%", token, {}, 400, "badRequest"},
-      {"version too new", "GET", "/compute/v2.1/things/a", token, {{"OpenStack-API-Version", "compute 2.9999"}}, 406, "2.9999"},
-      {"version malformed", "GET", "/compute/v2.1/things/a", token, {{"OpenStack-API-Version", "compute x"}}, 400, "badRequest"},
-      {"forged identity", "GET", "/v3/things/a", "", {{"X-User-Id", "root"}, {"X-Roles", "admin"}}, 200, R"("user":"")"},
-      {"limit", "GET", "/compute/v2.1/pages?limit=5&marker=m", token, {}, 200, R"({"marker":"m","limit":5})"},
-      {"limit above the most", "GET", "/compute/v2.1/pages?limit=99999", token, {}, 200, R"("limit":1000})"},
+      {"version too new",
+       "GET",
+       "/compute/v2.1/things/a",
+       token,
+       {{"OpenStack-API-Version", "compute 2.9999"}},
+       406,
+       "2.9999"},
+      {"version malformed",
+       "GET",
+       "/compute/v2.1/things/a",
+       token,
+       {{"OpenStack-API-Version", "compute x"}},
+       400,
+       "badRequest"},
+      {"forged identity",
+       "GET",
+       "/v3/things/a",
+       "",
+       {{"X-User-Id", "root"}, {"X-Roles", "admin"}},
+       200,
+       R"("user":"")"},
+      {"limit",
+       "GET",
+       "/compute/v2.1/pages?limit=5&marker=m",
+       token,
+       {},
+       200,
+       R"({"marker":"m","limit":5})"},
+      {"limit above the most",
+       "GET",
+       "/compute/v2.1/pages?limit=99999",
+       token,
+       {},
+       200,
+       R"("limit":1000})"},
       {"negative limit", "GET", "/compute/v2.1/pages?limit=-1", token, {}, 400, "limit"},
       {"limit of words", "GET", "/compute/v2.1/pages?limit=ten", token, {}, 400, "limit"},
       {"a bug costs one request", "GET", "/compute/v2.1/throws", token, {}, 500, "computeFault"},
@@ -419,7 +539,12 @@ TEST_CASE("the router finds, authenticates, negotiates and names every request")
 
 TEST_CASE("a JSON body is read once, within its limits") {
   RouterSite site;
-  struct Row { const char* what; std::string body; int status; const char* holds; };
+  struct Row {
+    const char* what;
+    std::string body;
+    int status;
+    const char* holds;
+  };
   const Row rows[] = {
       {"good", R"({"thing": {"a": 1}})", 200, R"({"a":1})"},
       {"none", "", 400, "needs a JSON body"},
@@ -427,7 +552,8 @@ TEST_CASE("a JSON body is read once, within its limits") {
       {"not an object", "[1]", 400, "must be a JSON object"},
       {"no such member", R"({"other": {}})", 400, "thing is required"},
       {"member of another type", R"({"thing": []})", 400, "thing must be an object"},
-      {"a name of 1 MB", R"({"thing": {"name": ")" + std::string(1 << 20, 'x') + "\"}}", 413, "larger than"},
+      {"a name of 1 MB", R"({"thing": {"name": ")" + std::string(1 << 20, 'x') + "\"}}", 413,
+       "larger than"},
       {"deep", std::string(100, '['), 400, "levels deep"},
   };
   for (const Row& row : rows) {
@@ -456,7 +582,8 @@ TEST_CASE("a foreign request id is logged only when it is one") {
   const std::string good = "req-0192f0c1-8a00-7000-8000-000000000001";
   for (const std::string& id : {good, std::string("req-evil\nline")}) {
     lines.clear();
-    const auto answer = site.send("GET", "/healthz?secret=1", "", "", {{"X-Openstack-Request-Id", id}});
+    const auto answer =
+        site.send("GET", "/healthz?secret=1", "", "", {{"X-Openstack-Request-Id", id}});
     CHECK(answer.headers.get("X-Openstack-Request-Id") != id);
     REQUIRE(!lines.empty());
     CHECK((lines.back().find(id) != std::string::npos) == (id == good));

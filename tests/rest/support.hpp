@@ -1,12 +1,12 @@
 #pragma once
+#include <doctest/doctest.h>
+
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
 
 #include "cloudos/cloud.hpp"
 #include "cloudos/identity.hpp"

@@ -1,4 +1,14 @@
 #pragma once
+#include <arpa/inet.h>
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -12,17 +22,6 @@
 #include <thread>
 #include <utility>
 #include <vector>
-
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <spawn.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <doctest/doctest.h>
 
 extern char** environ;
 
@@ -76,7 +75,8 @@ class Program {
     for (const auto& [name, value] : variables) environment.push_back(name + "=" + value);
     for (std::string& entry : environment) envp.push_back(entry.data());
     envp.push_back(nullptr);
-    const int failed = ::posix_spawn(&pid_, words[0].c_str(), &actions, nullptr, argv.data(), envp.data());
+    const int failed =
+        ::posix_spawn(&pid_, words[0].c_str(), &actions, nullptr, argv.data(), envp.data());
     posix_spawn_file_actions_destroy(&actions);
     ::close(out[1]);
     out_ = out[0];
@@ -113,7 +113,8 @@ class Program {
     std::string text;
     char buffer[4096];
     ssize_t count = 0;
-    while ((count = ::read(out_, buffer, sizeof buffer)) > 0) text.append(buffer, static_cast<std::size_t>(count));
+    while ((count = ::read(out_, buffer, sizeof buffer)) > 0)
+      text.append(buffer, static_cast<std::size_t>(count));
     return text;
   }
 
@@ -150,8 +151,8 @@ inline Ran run_program(std::vector<std::string> words, const Variables& variable
 class Cloudosd {
  public:
   explicit Cloudosd(const std::string& program, std::vector<std::string> more = {}) {
-    std::vector<std::string> words = {program, "--data-dir", data_dir().string(), "--listen",
-                                      "127.0.0.1:0", "--simulated"};
+    std::vector<std::string> words = {program,    "--data-dir",  data_dir().string(),
+                                      "--listen", "127.0.0.1:0", "--simulated"};
     words.insert(words.end(), more.begin(), more.end());
     process_ = std::make_unique<Program>(words, dir_.path() / "log");
     ready_line = process_->read_line();
@@ -167,7 +168,8 @@ class Cloudosd {
   std::string log() const { return text_of(dir_.path() / "log"); }
   /// What the command line client needs to find this cloud.
   Variables client_variables() const {
-    return {{"OS_CLOUD", "cloudos"}, {"OS_CLIENT_CONFIG_FILE", (data_dir() / "clouds.yaml").string()}};
+    return {{"OS_CLOUD", "cloudos"},
+            {"OS_CLIENT_CONFIG_FILE", (data_dir() / "clouds.yaml").string()}};
   }
 
   std::string ready_line;
