@@ -87,9 +87,11 @@ Result<std::vector<ServerNetwork>> only_network(const Networks& networks, const 
 
 class NetworkCheck {
  public:
-  NetworkCheck(const Networks& networks, const store::Snapshot& snapshot, const Context& ctx,
-               const ServerCreate& spec, const std::vector<SecurityGroupId>& groups)
-      : networks_(networks), snapshot_(snapshot), ctx_(ctx), spec_(spec), groups_(groups) {}
+  NetworkCheck(store::Store& store, const Networks& networks, const store::Snapshot& snapshot,
+               const Context& ctx, const ServerCreate& spec,
+               const std::vector<SecurityGroupId>& groups)
+      : store_(store), networks_(networks), snapshot_(snapshot), ctx_(ctx), spec_(spec),
+        groups_(groups) {}
 
   Result<void> check(const std::vector<ServerNetwork>& wanted) {
     if (wanted.size() > limits::kServerPorts) {
@@ -135,15 +137,29 @@ class NetworkCheck {
     port.network = network.id;
     if (!nic.fixed_ip.empty()) port.fixed_ips = std::vector<FixedIpRequest>{{{}, nic.fixed_ip}};
     if (!groups_.empty()) port.security_groups = groups_;
-    auto prepared = as_reference(networks_.prepare_port(snapshot_, ctx_, port));
-    if (prepared) return Result<void>();
-    if (prepared.error().code == ErrorCode::Conflict && !nic.fixed_ip.empty()) {
-      return fail(ErrorCode::InvalidArgument,
-                  fmt::format("Fixed IP address {} is already in use.", nic.fixed_ip));
-    }
-    return fail(prepared.error());
+    CLOUDOS_TRY(const auto prepared,
+                as_reference(networks_.prepare_port(snapshot_, ctx_, port)));
+    return nic.fixed_ip.empty() ? Result<void>() : try_address(prepared, nic.fixed_ip);
   }
 
+  /// Whether the network gives out this very address is for the network service to say: it makes
+  /// the port in a transaction that is then dropped.
+  Result<void> try_address(const PortPrep& prepared, const std::string& address) {
+    Result<void> answer;
+    (void)store_.transact([&](store::Txn& txn) -> Result<void> {
+      const auto made = as_reference(networks_.create_port(txn, ctx_, prepared));
+      answer = made ? Result<void>() : Result<void>(fail(made.error()));
+      return fail(ErrorCode::Conflict, "only tried");
+    });
+    if (answer || (answer.error().code != ErrorCode::Conflict &&
+                   answer.error().code != ErrorCode::AlreadyExists)) {
+      return answer;
+    }
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("Fixed IP address {} is already in use.", address));
+  }
+
+  store::Store& store_;
   const Networks& networks_;
   const store::Snapshot& snapshot_;
   const Context& ctx_;
@@ -253,7 +269,8 @@ Result<std::vector<Server>> Servers::create_many(const Context& ctx, const Serve
       if (name != "default") model.security_group_names.push_back(group.name);
     }
     if (spec.security_groups.empty()) model.security_group_names = {"default"};
-    CLOUDOS_CHECK(NetworkCheck(impl_->networks, *snapshot, ctx, spec, model.security_groups)
+    CLOUDOS_CHECK(NetworkCheck(engine.store, impl_->networks, *snapshot, ctx, spec,
+                               model.security_groups)
                       .check(model.networks));
   }
 
