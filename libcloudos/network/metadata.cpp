@@ -21,7 +21,7 @@ MetadataHandler metadata_handler(Networks& networks) {
     if (!id || !*id) return no_metadata(404, "not found\n");
     const auto port = records::get<Port>(**snapshot, **id);
     // Only what is plugged asks: an address on a record alone proves nothing.
-    if (!port || !port->plugged || port->device_owner.rfind(kComputeOwner, 0) != 0)
+    if (!port || !port->plugged || !port->attached)
       return no_metadata(404, "not found\n");
     auto answer = source->document(ServerId{port->device_id}, path);
     if (answer) return std::move(*answer);

@@ -10,7 +10,7 @@ namespace {
 /// Writes that the port's device should be on `host`, with the binding that makes it so.
 Result<void> mark_plugged(const Networks::Impl& impl, store::Txn& txn, const ServerId& server,
                           std::string_view host, Port& port) {
-  if (port.device_id != server.value) {
+  if (port.device_id != server.value || !port.attached) {
     return fail_as("PortInUse", ErrorCode::Conflict,
                    fmt::format("port {} does not belong to server {}", port.id.value,
                                server.value));

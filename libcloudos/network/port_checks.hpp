@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "cloudos/networks.hpp"
+#include "network/access.hpp"
 #include "store/store.hpp"
 
 /// Checks of a port that need the store, shared by its creation and its change.
@@ -12,8 +13,34 @@ namespace cloudos::network {
 /// Errors: AlreadyExists (the only one is taken), NoCapacity (all are).
 Result<std::string> free_mac(store::Txn& txn, const NetworkId& network,
                              const std::vector<std::string>& macs);
-/// Its groups are there and its project's (or the caller's). Errors: NotFound.
-Result<void> check_groups(store::Txn& txn, const Context& ctx, const Port& port);
+/// The subnet an asked-for address is of. A view into `subnets`. Errors: InvalidArgument.
+Result<const Subnet*> subnet_for(const Network& network, const std::vector<Subnet>& subnets,
+                                 const FixedIpRequest& asked);
+
+/// The subnets of a network, from a snapshot or within a transaction.
+template <class Source>
+Result<std::vector<Subnet>> subnets_of(Source& source, const Network& network) {
+  std::vector<Subnet> subnets;
+  for (const SubnetId& id : network.subnets) {
+    CLOUDOS_TRY(Subnet subnet, load<Subnet>(source, id));
+    subnets.push_back(std::move(subnet));
+  }
+  return subnets;
+}
+
+/// The groups are there and the port's project's (or the caller's). Errors: NotFound.
+template <class Source>
+Result<void> check_groups(Source& source, const Context& ctx, const ProjectId& project,
+                          const std::vector<SecurityGroupId>& groups) {
+  for (const SecurityGroupId& id : groups) {
+    CLOUDOS_TRY(const SecurityGroup group, load_seen<SecurityGroup>(source, ctx, id));
+    // An admin does not lend one project's group to another: its owner could not see who uses it.
+    if (group.project != project && group.project != ctx.project)
+      return missing<SecurityGroup>(id.value);
+  }
+  return Result<void>();
+}
+
 /// Without port security a port has neither groups nor allowed pairs. Errors: Conflict.
 Result<void> check_security(const Port& port);
 

@@ -137,6 +137,26 @@ Result<void> check_changer(const Context& ctx, const Network& network, const Por
   return Result<void>();
 }
 
+/// What the transaction would refuse later is refused at once, as far as the snapshot shows it.
+Result<void> check_against(const store::Snapshot& snapshot, const Context& ctx,
+                           const Network& network, const PortPrep& prep) {
+  if (prep.spec.security_groups)
+    CLOUDOS_CHECK(check_groups(snapshot, ctx, prep.project, *prep.spec.security_groups));
+  if (!prep.spec.fixed_ips) return Result<void>();
+  CLOUDOS_TRY(const auto subnets, subnets_of(snapshot, network));
+  for (const FixedIpRequest& asked : *prep.spec.fixed_ips) {
+    CLOUDOS_TRY(const Subnet* subnet, subnet_for(network, subnets, asked));
+    if (asked.address.empty()) continue;
+    CLOUDOS_TRY(const auto owner, records::find_unique(snapshot, Port::kKind, "address",
+                                                       network.id.value, asked.address));
+    if (!owner) continue;
+    return fail_as("IpAddressAlreadyAllocated", ErrorCode::Conflict,
+                   fmt::format("address {} of subnet {} is in use", asked.address,
+                               subnet->id.value));
+  }
+  return Result<void>();
+}
+
 /// Checks of a change that need nothing but itself; normalises it.
 Result<PortUpdate> check_change(PortUpdate change) {
   CLOUDOS_CHECK(check_texts(change.name.value_or(""), change.description.value_or("")));
@@ -182,6 +202,7 @@ Result<PortPrep> Networks::prepare_port(const store::Snapshot& snapshot, const C
     CLOUDOS_TRY(auto mac, network::checked_mac(spec.mac));
     prep.macs = {std::move(mac)};
   }
+  CLOUDOS_CHECK(network::check_against(snapshot, ctx, network, prep));
   prep.id = impl_->engine.ids.make<PortId>();
   auto group = impl_->draft_group(0);
   prep.default_group = std::move(group.id);
@@ -192,7 +213,11 @@ Result<PortPrep> Networks::prepare_port(const store::Snapshot& snapshot, const C
 
 Result<Port> Networks::create_port(store::Txn& txn, const Context& ctx,
                                    const PortPrep& prep) const {
-  return impl_->insert_port(txn, ctx, prep);
+  CLOUDOS_TRY(Port port, impl_->insert_port(txn, ctx, prep));
+  if (port.device_id.empty()) return port;
+  port.attached = true;
+  CLOUDOS_CHECK(records::update(txn, port));
+  return port;
 }
 
 Result<std::vector<Port>> Networks::create_ports(const Context& ctx,
@@ -303,9 +328,9 @@ Result<void> change_port(const Networks::Impl& impl, store::Txn& txn, const Cont
     const std::string& id = change.device_id ? *change.device_id : port.device_id;
     const std::string& owner = change.device_owner ? *change.device_owner : port.device_owner;
     CLOUDOS_CHECK(check_device(id, owner, ctx.may_see(network.project)));
-    if (port.plugged && (id != port.device_id || owner != port.device_owner)) {
+    if (port.attached && (id != port.device_id || owner != port.device_owner)) {
       return fail_as("PortInUse", ErrorCode::Conflict,
-                     fmt::format("port {} is plugged for device {}", port.id.value,
+                     fmt::format("port {} belongs to server {}: detach it there", port.id.value,
                                  port.device_id));
     }
     port.device_id = id;
@@ -318,7 +343,7 @@ Result<void> change_port(const Networks::Impl& impl, store::Txn& txn, const Cont
   if (change.allowed_address_pairs) port.allowed_address_pairs = *change.allowed_address_pairs;
   if (change.security_groups) {
     port.security_groups = *change.security_groups;
-    CLOUDOS_CHECK(check_groups(txn, ctx, port));
+    CLOUDOS_CHECK(check_groups(txn, ctx, port.project, port.security_groups));
   }
   CLOUDOS_CHECK(check_security(port));
   return change_binding(impl, network, change, port);
@@ -355,8 +380,7 @@ Result<void> Networks::delete_port(const Context& ctx, const PortId& id) {
   return impl_->transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(const Port port, network::load_owned<Port>(txn, ctx, id));
     CLOUDOS_CHECK(network::refuse_dhcp_port(port));
-    const bool compute = port.device_owner.rfind(network::kComputeOwner, 0) == 0;
-    if (auto* owner = impl_->device_owner.load(); owner && compute && !port.device_id.empty())
+    if (auto* owner = impl_->device_owner.load(); owner && port.attached)
       CLOUDOS_CHECK(owner->release_port(txn, ServerId{port.device_id}, id));
     return impl_->erase_port(txn, port);
   });
@@ -373,6 +397,7 @@ Result<Port> Networks::attach_port(store::Txn& txn, const Context& ctx, const Po
   }
   port.device_id = server.value;
   port.device_owner = device_owner;
+  port.attached = true;
   CLOUDOS_CHECK(records::update(txn, port));
   return port;
 }
@@ -389,7 +414,7 @@ Result<void> Networks::detach_port(store::Txn& txn, const PortId& id,
   port->driver.clear();
   port->vif_type = "unbound";
   port->vif_details.clear();
-  port->plugged = port->wired = false;
+  port->attached = port->plugged = port->wired = false;
   return records::update(txn, *port);
 }
 
@@ -402,7 +427,10 @@ Result<void> Networks::delete_port(store::Txn& txn, const PortId& id) const {
 
 Result<std::vector<Port>> Networks::ports_of(const store::Snapshot& snapshot,
                                              const ServerId& server) const {
-  return records::all<Port>(snapshot, "device", server.value);
+  records::PageSpec<Port> spec;
+  spec.range = {"device", server.value, false};
+  spec.matches = [](const Port& port) { return port.attached; };
+  return records::page(snapshot, spec);
 }
 
 Result<std::vector<Port>> Networks::ports_of(const ServerId& server) const {

@@ -42,16 +42,6 @@ Result<std::string> free_mac(store::Txn& txn, const NetworkId& network,
                  fmt::format("Unable to generate a unique mac on network {}.", network.value));
 }
 
-Result<void> check_groups(store::Txn& txn, const Context& ctx, const Port& port) {
-  for (const SecurityGroupId& id : port.security_groups) {
-    CLOUDOS_TRY(const SecurityGroup group, load_seen<SecurityGroup>(txn, ctx, id));
-    // An admin does not lend one project's group to another: its owner could not see who uses it.
-    if (group.project != port.project && group.project != ctx.project)
-      return missing<SecurityGroup>(id.value);
-  }
-  return Result<void>();
-}
-
 Result<void> check_security(const Port& port) {
   if (port.port_security) return Result<void>();
   if (!port.security_groups.empty()) {
@@ -67,42 +57,21 @@ Result<void> check_security(const Port& port) {
   return Result<void>();
 }
 
-namespace {
-
-/// The subnets of a network, read within the transaction.
-Result<std::vector<Subnet>> subnets_of(store::Txn& txn, const Network& network) {
-  std::vector<Subnet> subnets;
-  for (const SubnetId& id : network.subnets) {
-    CLOUDOS_TRY(Subnet subnet, load<Subnet>(txn, id));
-    subnets.push_back(std::move(subnet));
-  }
-  return subnets;
-}
-
-Result<FixedIp> take_asked(store::Txn& txn, const Network& network,
-                           const std::vector<Subnet>& subnets, const FixedIpRequest& asked) {
+Result<const Subnet*> subnet_for(const Network& network, const std::vector<Subnet>& subnets,
+                                 const FixedIpRequest& asked) {
   const auto address = parse_ipv4(asked.address);
   if (!asked.address.empty() && !address) {
     return invalid(fmt::format("fixed_ips: '{}' is not an IPv4 address",
                                asked.address.substr(0, 64)));
   }
   for (const Subnet& subnet : subnets) {
-    const Space space = space_of(subnet);
     const bool named = subnet.id == asked.subnet;
     if (!asked.subnet.empty() && !named) continue;
-    if (!address) {
-      if (!named) continue;
-      CLOUDOS_TRY(const auto any, take_any_address(txn, space));
-      return FixedIp{subnet.id, format_ipv4(any)};
-    }
-    if (!space.block.usable(*address)) {
-      if (!named) continue;
-      return fail_as("InvalidIpForSubnet", ErrorCode::InvalidArgument,
-                     fmt::format("IP address {} is not a valid IP for subnet {} ({}).",
-                                 asked.address, subnet.id.value, subnet.cidr));
-    }
-    CLOUDOS_CHECK(take_address(txn, space, *address));
-    return FixedIp{subnet.id, format_ipv4(*address)};
+    if (!address || space_of(subnet).block.usable(*address)) return &subnet;
+    if (!named) continue;
+    return fail_as("InvalidIpForSubnet", ErrorCode::InvalidArgument,
+                   fmt::format("IP address {} is not a valid IP for subnet {} ({}).",
+                               asked.address, subnet.id.value, subnet.cidr));
   }
   if (!asked.subnet.empty()) {
     return invalid(fmt::format("fixed_ips: subnet {} is not on network {}",
@@ -111,6 +80,22 @@ Result<FixedIp> take_asked(store::Txn& txn, const Network& network,
   return fail_as("InvalidIpForNetwork", ErrorCode::InvalidArgument,
                  fmt::format("IP address {} is not a valid IP for any of the subnets on network "
                              "{}.", asked.address.substr(0, 64), network.id.value));
+}
+
+namespace {
+
+Result<FixedIp> take_asked(store::Txn& txn, const Network& network,
+                           const std::vector<Subnet>& subnets, const FixedIpRequest& asked) {
+  CLOUDOS_TRY(const Subnet* subnet, subnet_for(network, subnets, asked));
+  const Space space = space_of(*subnet);
+  if (asked.address.empty()) {
+    CLOUDOS_TRY(const auto any, take_any_address(txn, space));
+    return FixedIp{subnet->id, format_ipv4(any)};
+  }
+  const auto address = parse_ipv4(asked.address);
+  CLOUDOS_ASSERT(address.has_value());
+  CLOUDOS_CHECK(take_address(txn, space, *address));
+  return FixedIp{subnet->id, format_ipv4(*address)};
 }
 
 /// What the caller named, as a port of that network; addresses, groups and binding follow.
@@ -239,7 +224,7 @@ Result<Port> Networks::Impl::insert_port(store::Txn& txn, const Context& ctx,
     port.security_groups.push_back(std::move(group));
   }
   CLOUDOS_CHECK(network::check_security(port));
-  CLOUDOS_CHECK(network::check_groups(txn, ctx, port));
+  CLOUDOS_CHECK(network::check_groups(txn, ctx, port.project, port.security_groups));
   CLOUDOS_TRY(port.fixed_ips,
               take_addresses(txn, network, spec.fixed_ips ? &*spec.fixed_ips : nullptr));
   if (!spec.host.empty()) CLOUDOS_CHECK(bind_port(network, port, spec.host));

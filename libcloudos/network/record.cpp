@@ -92,6 +92,7 @@ void fields(codec::FieldVisitor& v, Port& p) {
   v.field({25, "created_at"}, p.created_at);
   v.field({26, "updated_at"}, p.updated_at);
   v.field({27, "foreign"}, p.foreign);
+  v.field({28, "attached"}, p.attached);
   v.unknown(p.unknown);
 }
 

@@ -26,7 +26,6 @@ void keys(records::Keys& k, const SecurityGroupRule& r);
 namespace network {
 
 inline constexpr std::string_view kDhcpOwner = "network:dhcp";
-inline constexpr std::string_view kComputeOwner = "compute:";
 
 /// The index value under which plugged ports of one driver on one network lie.
 std::string plugged_on(std::string_view driver, const NetworkId& network);

@@ -87,6 +87,23 @@ struct World {
     }
     return networks->create_port(ctx, spec);
   }
+  /// As compute makes it: within a transaction, given to the server from the start.
+  Result<Port> server_port(const Context& ctx, const NetworkId& net, const std::string& server,
+                           const std::string& vnic_type = "normal") {
+    PortCreate spec;
+    spec.network = net;
+    spec.device_id = server;
+    spec.device_owner = "compute:nova";
+    spec.vnic_type = vnic_type;
+    CLOUDOS_TRY(const auto snapshot, store->snapshot());
+    CLOUDOS_TRY(const auto prep, networks->prepare_port(*snapshot, ctx, spec));
+    Port made;
+    CLOUDOS_CHECK(store->transact([&](store::Txn& txn) -> Result<void> {
+      CLOUDOS_TRY(made, networks->create_port(txn, ctx, prep));
+      return Result<void>();
+    }));
+    return made;
+  }
   std::int64_t used(const std::string& project, const std::string& resource) {
     const auto usage = Quota::usage(**store->snapshot(), ProjectId{project});
     REQUIRE(usage);

@@ -16,8 +16,8 @@ struct PluggedWorld : World {
     net = network(ctx);
     sub = subnet(ctx, net);
   }
-  PortId server_port(const std::string& server) {
-    const auto made = port(ctx, net.id, server);
+  PortId of_server(const std::string& server) {
+    const auto made = server.empty() ? port(ctx, net.id) : server_port(ctx, net.id, server);
     REQUIRE(made);
     return made->id;
   }
@@ -28,7 +28,7 @@ struct PluggedWorld : World {
 
 TEST_CASE("plug makes network, groups and device before it returns; unplug takes them away") {
   PluggedWorld world;
-  const PortId id = world.server_port("s1");
+  const PortId id = world.of_server("s1");
   const auto wired = world.networks->plug(id, ServerId{"s1"}, "host-1");
   REQUIRE(wired);
   const Port port = world.now(id);
@@ -61,7 +61,7 @@ TEST_CASE("plug makes network, groups and device before it returns; unplug takes
 
 TEST_CASE("plug and unplug may be repeated, and a port that is gone is unplugged") {
   PluggedWorld world;
-  const PortId id = world.server_port("s1");
+  const PortId id = world.of_server("s1");
   const auto first = world.networks->plug(id, ServerId{"s1"}, "host-1");
   const auto told = world.driver->calls().postcommit;
   const auto second = world.networks->plug(id, ServerId{"s1"}, "host-1");
@@ -77,7 +77,7 @@ TEST_CASE("plug and unplug may be repeated, and a port that is gone is unplugged
 
 TEST_CASE("only the server that has a port plugs it, on one host at a time") {
   PluggedWorld world;
-  const PortId id = world.server_port("s1");
+  const PortId id = world.of_server("s1");
   CHECK(code_of(world.networks->plug(id, ServerId{"s2"}, "host-1")) == ErrorCode::Conflict);
   REQUIRE(world.networks->plug(id, ServerId{"s1"}, "host-1"));
   CHECK(code_of(world.networks->plug(id, ServerId{"s1"}, "host-2")) == ErrorCode::Conflict);
@@ -86,13 +86,26 @@ TEST_CASE("only the server that has a port plugs it, on one host at a time") {
   CHECK(world.now(id).host == "host-2");
 }
 
+TEST_CASE("a port that names a server without being its is not the server's") {
+  PluggedWorld world;
+  const PortId real = world.of_server("s1");
+  const Network own = world.network(member("q"));
+  world.subnet(member("q"), own);
+  const auto claim = world.port(member("q"), own.id, "s1");
+  REQUIRE(claim);
+  const auto ports = world.networks->ports_of(ServerId{"s1"});
+  REQUIRE(ports);
+  REQUIRE(ports->size() == 1);
+  CHECK(ports->front().id == real);
+  CHECK(code_of(world.networks->plug(claim->id, ServerId{"s1"}, "host-1")) == ErrorCode::Conflict);
+  PortUpdate steal;
+  steal.device_id = "s2";
+  CHECK(type_of(world.networks->update_port(world.ctx, real, steal)) == "PortInUse");
+}
+
 TEST_CASE("a port no driver takes is not plugged, and its record says so") {
   PluggedWorld world;
-  PortCreate spec;
-  spec.network = world.net.id;
-  spec.device_id = "s1";
-  spec.vnic_type = "direct";
-  const auto port = world.networks->create_port(world.ctx, spec);
+  const auto port = world.server_port(world.ctx, world.net.id, "s1", "direct");
   REQUIRE(port);
   CHECK(code_of(world.networks->plug(port->id, ServerId{"s1"}, "host-1")) ==
         ErrorCode::Unsupported);
@@ -103,7 +116,7 @@ TEST_CASE("a driver that fails fails the plug; the next try or the period makes 
   PluggedWorld world;
   world.start();
   world.run();
-  const PortId id = world.server_port("s1");
+  const PortId id = world.of_server("s1");
   world.driver->set_fault([](std::string_view call, const std::string&) -> std::optional<Error> {
     if (call == "precommit") return std::nullopt;
     return Error{ErrorCode::Unavailable, "the bridge is out", {}, {}};
@@ -136,7 +149,7 @@ TEST_CASE("changes reach plugged ports by themselves, each once") {
   PluggedWorld world;
   world.start();
   world.run();
-  const PortId id = world.server_port("s1");
+  const PortId id = world.of_server("s1");
   REQUIRE(world.networks->plug(id, ServerId{"s1"}, "host-1"));
   world.run();
   const auto group = world.now(id).security_groups[0];
@@ -152,7 +165,7 @@ TEST_CASE("changes reach plugged ports by themselves, each once") {
   CHECK(world.driver->state().groups.at(group).rules.size() == 5);
   CHECK(world.driver->calls().postcommit == told + 1);
 
-  const PortId second = world.server_port("s2");  // Not plugged: a lease and a member, no device.
+  const PortId second = world.of_server("s2");  // Not plugged: a lease and a member, no device.
   world.run();
   CHECK(world.driver->state().networks.at(world.net.id).hosts.size() == 2);
   CHECK(world.driver->state().groups.at(group).members.size() == 2);
@@ -192,7 +205,7 @@ TEST_CASE("a group that only a rule names is on the host for its members, and go
   named.name = "peers";
   const auto peers = world.networks->create_group(world.ctx, named);
   REQUIRE(peers);
-  const PortId id = world.server_port("s1");
+  const PortId id = world.of_server("s1");
   REQUIRE(world.networks->plug(id, ServerId{"s1"}, "host-1"));
   world.run();
   CHECK(world.driver->state().groups.count(peers->id) == 0);
@@ -219,7 +232,7 @@ TEST_CASE("a port deleted while plugged is taken off the host") {
   PluggedWorld world;
   world.start();
   world.run();
-  const PortId id = world.server_port("s1");
+  const PortId id = world.of_server("s1");
   REQUIRE(world.networks->plug(id, ServerId{"s1"}, "host-1"));
   REQUIRE(world.networks->delete_port(world.ctx, id));
   world.run();
@@ -229,7 +242,7 @@ TEST_CASE("a port deleted while plugged is taken off the host") {
 
 TEST_CASE("at start the driver converges on what is recorded, and on a period after") {
   PluggedWorld world;
-  const PortId id = world.server_port("s1");
+  const PortId id = world.of_server("s1");
   REQUIRE(world.networks->plug(id, ServerId{"s1"}, "host-1"));
   world.driver->reboot();
   CHECK(world.driver->state().ports.empty());
@@ -245,7 +258,7 @@ TEST_CASE("at start the driver converges on what is recorded, and on a period af
 TEST_CASE("an idle cloud commits nothing for its networks") {
   PluggedWorld world;
   world.start();
-  REQUIRE(world.networks->plug(world.server_port("s1"), ServerId{"s1"}, "host-1"));
+  REQUIRE(world.networks->plug(world.of_server("s1"), ServerId{"s1"}, "host-1"));
   world.run(1s);
   const auto before = (*world.store->snapshot())->revision();
   world.run(300s);
@@ -257,7 +270,7 @@ TEST_CASE("ports are plugged from many threads while plans converge, and all end
   world.start();
   world.run();
   std::vector<PortId> ports;
-  for (int i = 0; i < 40; ++i) ports.push_back(world.server_port("s" + std::to_string(i)));
+  for (int i = 0; i < 40; ++i) ports.push_back(world.of_server("s" + std::to_string(i)));
   std::atomic<int> failures{0};
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
@@ -281,7 +294,7 @@ TEST_CASE("ports are plugged from many threads while plans converge, and all end
 
 TEST_CASE("detach frees a port of its server and binding; another server's is left alone") {
   PluggedWorld world;
-  const PortId id = world.server_port("");
+  const PortId id = world.of_server("");
   const auto attach = [&](const char* server) {
     return world.store->transact([&](store::Txn& txn) -> Result<void> {
       CLOUDOS_CHECK(world.networks->attach_port(txn, world.ctx, id, ServerId{server},
@@ -320,7 +333,7 @@ TEST_CASE("a port's owner is asked before its own API deletes it") {
   PluggedWorld world;
   Owner owner;
   world.networks->set_device_owner(&owner);
-  const PortId id = world.server_port("s1");
+  const PortId id = world.of_server("s1");
   CHECK(code_of(world.networks->delete_port(world.ctx, id)) == ErrorCode::Conflict);
   owner.refuses = false;
   CHECK(world.networks->delete_port(world.ctx, id));
@@ -337,7 +350,7 @@ TEST_CASE("metadata goes to the server whose plugged port has the address, and t
   };
   PluggedWorld world;
   const auto handler = network::metadata_handler(*world.networks);
-  const PortId id = world.server_port("s1");
+  const PortId id = world.of_server("s1");
   const std::string address = world.now(id).fixed_ips[0].address;
   CHECK(handler(world.net.id, address, "/x").status == 503);
   Source source;

@@ -167,6 +167,9 @@ struct Port {
   bool plugged = false;      ///< Its device should be on `host`.
   bool wired = false;        ///< The driver has made it so.
   bool foreign = false;      ///< Its project is not its network's.
+  /// Compute gave it to its device. Without this, device_id is what somebody wrote there, maybe the
+  /// id of another project's server.
+  bool attached = false;
   std::string tap;           ///< Its device's name, fixed for life; no two ports share one.
   WallTime created_at, updated_at;
   std::string unknown;
@@ -383,7 +386,8 @@ class CLOUDOS_EXPORT Networks final {
   /// Errors: as create_port.
   Result<PortPrep> prepare_port(const store::Snapshot& snapshot, const Context& ctx,
                                 const PortCreate& spec) const;
-  /// Makes the port within `txn`; re-reads what it stands on. Errors: as create_port.
+  /// Makes the port within `txn`; re-reads what it stands on. Errors: as create_port. A device it
+  /// names has it from the start.
   Result<Port> create_port(store::Txn& txn, const Context& ctx, const PortPrep& prep) const;
   /// Gives an existing port to a server. Errors: NotFound, Conflict (it has a device already).
   Result<Port> attach_port(store::Txn& txn, const Context& ctx, const PortId& id,
@@ -393,7 +397,7 @@ class CLOUDOS_EXPORT Networks final {
   Result<void> detach_port(store::Txn& txn, const PortId& id, const ServerId& server) const;
   /// Nothing happens when the port is gone. Unplug it first.
   Result<void> delete_port(store::Txn& txn, const PortId& id) const;
-  /// The ports whose device is `server`, oldest first.
+  /// The ports that compute gave to `server`, oldest first; never what others claim to be its.
   Result<std::vector<Port>> ports_of(const store::Snapshot& snapshot,
                                      const ServerId& server) const;
   Result<std::vector<Port>> ports_of(const ServerId& server) const;
