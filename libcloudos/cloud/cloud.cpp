@@ -35,6 +35,7 @@ struct Cloud::Impl {
   std::unique_ptr<Servers> servers;
   std::unique_ptr<network::MetadataSource> metadata;
   std::unique_ptr<network::DeviceOwner> device_owner;
+  std::function<void(network::MetadataHandler)> serve_metadata;  // Of the data plane; may be empty.
 
   Result<void> open_ground();
   Result<void> open_services();
@@ -115,7 +116,8 @@ Result<void> Cloud::Impl::open_services() {
   for (const auto& [name, bridge] : options.bridge_mappings)
     network_settings.physical_networks.push_back(name);
   networks = make_networks(*engine, network_settings, {mechanism.driver});
-  if (mechanism.serve_metadata) mechanism.serve_metadata(network::metadata_handler(*networks));
+  serve_metadata = mechanism.serve_metadata;
+  if (serve_metadata) serve_metadata(network::metadata_handler(*networks));
 
   CLOUDOS_TRY(const auto driver, open_hypervisor(options, *engine));
   for (const std::string& name : options.host_names) drivers[name] = driver;
@@ -134,6 +136,8 @@ Result<void> Cloud::Impl::open_services() {
 }
 
 bool Cloud::Impl::stop() {
+  // The data plane answers guests on a thread of its own: no question may come in once services go.
+  if (serve_metadata) serve_metadata(nullptr);
   if (runner) runner->stop();
   return !executor || executor->stop(std::chrono::seconds{10});
 }
