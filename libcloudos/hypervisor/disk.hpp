@@ -6,8 +6,8 @@
 namespace cloudos::hypervisor {
 
 /// Makes the qcow2 overlay that `disk` describes: under another name first, then synced and
-/// renamed, so what lies at `disk.path` is whole. A whole one is kept. Blocks, tens of milliseconds.
-/// Errors: InvalidArgument, NotFound (backing), StorageFull, Timeout, Unsupported (no qemu-img).
+/// renamed, so what lies at `disk.path` is whole. A whole one is kept. Blocks for two fsyncs.
+/// Errors: InvalidArgument, NotFound (backing), StorageFull, and those of virtual_size.
 Result<void> make_overlay(const DiskSpec& disk);
 
 /// The virtual size of an image file of QEMU's `format`, read from its header (raw: its length;

@@ -54,8 +54,7 @@ void append_disk(std::string& xml, const DiskSpec& disk, std::size_t index) {
 
 void append_nic(std::string& xml, const NicSpec& nic) {
   if (nic.tap.empty()) {
-    xml += fmt::format("<interface type='user'><mac address='{}'/><model type='virtio'/>",
-                       nic.mac);
+    xml += fmt::format("<interface type='user'><mac address='{}'/><model type='virtio'/>", nic.mac);
   } else {
     // managed='no': the tap is the network driver's; libvirt neither makes nor removes it.
     xml += fmt::format(
@@ -128,8 +127,8 @@ std::string domain_name(std::string_view folder_id, const ServerId& id) {
 std::string domain_xml(const DomainSpec& spec, std::string_view folder_id,
                        std::string_view virt_type) {
   std::string xml = fmt::format("<domain type='{}'>", virt_type);
-  xml += fmt::format("<name>{}</name><uuid>{}</uuid>",
-                     xml_escape(domain_name(folder_id, spec.id)), spec.id.value);
+  xml += fmt::format("<name>{}</name><uuid>{}</uuid>", xml_escape(domain_name(folder_id, spec.id)),
+                     spec.id.value);
   // libvirt refuses an empty title and one with line breaks; xml_escape leaves none of those.
   if (!spec.name.empty()) xml += fmt::format("<title>{}</title>", xml_escape(spec.name));
   xml += fmt::format(
@@ -163,12 +162,16 @@ PowerState power_state(int state, int reason) {
     case VIR_DOMAIN_BLOCKED:
     case VIR_DOMAIN_SHUTDOWN:  // On its way down, but it holds its memory still.
       return PowerState::Running;
-    case VIR_DOMAIN_PAUSED: return PowerState::Paused;
+    case VIR_DOMAIN_PAUSED:
+      return PowerState::Paused;
     case VIR_DOMAIN_SHUTOFF:
       return reason == VIR_DOMAIN_SHUTOFF_CRASHED ? PowerState::Crashed : PowerState::Shutdown;
-    case VIR_DOMAIN_CRASHED: return PowerState::Crashed;
-    case VIR_DOMAIN_PMSUSPENDED: return PowerState::Suspended;
-    default: return PowerState::NoState;
+    case VIR_DOMAIN_CRASHED:
+      return PowerState::Crashed;
+    case VIR_DOMAIN_PMSUSPENDED:
+      return PowerState::Suspended;
+    default:
+      return PowerState::NoState;
   }
 }
 

@@ -42,7 +42,7 @@ struct DiskSpec {
 struct NicSpec {
   PortId port;
   std::string mac;
-  std::string tap;                     ///< Made and owned by the network driver. Empty: user-mode network.
+  std::string tap;                     ///< The network driver's. Empty: user-mode network.
   std::uint32_t mtu = 1500;
 };
 

@@ -57,7 +57,8 @@ std::string cpu_info_json(std::string_view capabilities_xml) {
   out += "\"features\":[";
   constexpr std::string_view kFeature = "<feature name=";
   bool first = true;
-  for (auto at = cpu.find(kFeature); at != std::string_view::npos; at = cpu.find(kFeature, at + 1)) {
+  for (auto at = cpu.find(kFeature); at != std::string_view::npos;
+       at = cpu.find(kFeature, at + 1)) {
     if (!first) out += ',';
     first = false;
     append_json_string(out, first_attribute(cpu.substr(at), "feature", "name"));

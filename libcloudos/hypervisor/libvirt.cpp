@@ -34,7 +34,9 @@ constexpr std::string_view kQemuConf =
     "stdio_handler = \"file\"\n"
     "remember_owner = 0\n";
 
-Result<void> refuse(ErrorCode code, std::string message) { return fail(code, std::move(message)); }
+Result<void> refuse(ErrorCode code, std::string message) {
+  return fail(code, std::move(message));
+}
 
 bool user_and_group_exist(const char* name) {
   std::array<char, 16 << 10> buffer{};
@@ -50,9 +52,9 @@ bool user_and_group_exist(const char* name) {
 
 Result<void> check_settings(const LibvirtSettings& settings) {
   const std::string& folder = settings.folder_id;
-  const bool plain = !folder.empty() && std::all_of(folder.begin(), folder.end(), [](unsigned char c) {
-    return std::isalnum(c) != 0 || c == '-';
-  });
+  const bool plain = !folder.empty() &&
+                     std::all_of(folder.begin(), folder.end(),
+                                 [](unsigned char c) { return std::isalnum(c) != 0 || c == '-'; });
   if (!plain || folder.size() > 64) {
     return refuse(ErrorCode::InvalidArgument,
                   "a data folder's id is 1 to 64 letters, digits and dashes");
@@ -78,10 +80,11 @@ Result<void> check_machine() {
     return refuse(ErrorCode::Unsupported, "qemu-img is missing: install the package qemu-utils");
   }
   if (!user_and_group_exist(kGuestUser)) {
-    return refuse(ErrorCode::Unsupported,
-                  fmt::format("the system user or group {0} is missing, which libvirt looks for: add "
-                              "them by \"useradd --system --user-group {0}\"",
-                              kGuestUser));
+    return refuse(
+        ErrorCode::Unsupported,
+        fmt::format("the system user or group {0} is missing, which libvirt looks for: add "
+                    "them by \"useradd --system --user-group {0}\"",
+                    kGuestUser));
   }
   return Result<void>();
 }
@@ -98,7 +101,8 @@ Result<void> write_conf(const std::filesystem::path& root) {
     file << kQemuConf;
     file.close();
     if (!file) {
-      return refuse(ErrorCode::StorageFull, "libvirt's folder cannot be written: is the disk full?");
+      return refuse(ErrorCode::StorageFull,
+                    "libvirt's folder cannot be written: is the disk full?");
     }
     std::filesystem::rename(draft, root / "etc" / "qemu.conf", error);
   }

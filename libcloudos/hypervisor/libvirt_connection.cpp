@@ -61,8 +61,8 @@ LibvirtConnection::LibvirtConnection(std::string uri, std::chrono::milliseconds 
 LibvirtConnection::~LibvirtConnection() {
   std::unique_lock lock(shared_->mutex);
   if (!shared_->idle.wait_for(lock, kClosePatience, [this] { return shared_->calls == 0; })) {
-    shared_->log.warn(fmt::format("leaving {} calls behind that libvirt has not returned from",
-                                  shared_->calls));
+    shared_->log.warn(
+        fmt::format("leaving {} calls behind that libvirt has not returned from", shared_->calls));
   }
 }
 

@@ -31,8 +31,8 @@ class LibvirtConnection {
   /// Opens the connection and makes libvirt find out what QEMU can, on a thread of its own.
   void warm_up();
 
-  /// Runs `body` on the open connection. `doing` begins the message of its errors. The body must own
-  /// all it uses: after a Timeout it may go on.
+  /// Runs `body` on the open connection. `doing` begins the message of a Timeout, after which the
+  /// body may go on: it must own all it uses.
   template <class T>
   Result<T> call(std::string_view doing, std::function<Result<T>(const ConnectPtr&)> body);
 

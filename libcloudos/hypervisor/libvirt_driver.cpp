@@ -22,10 +22,9 @@ using DomainPtr = std::unique_ptr<virDomain, int (*)(virDomainPtr)>;
 // until then operations on them fail or wait. This is how long we wait for that.
 constexpr std::chrono::milliseconds kAdoptionPatience{15'000};
 constexpr std::chrono::milliseconds kAdoptionPoll{10};
-constexpr unsigned kUndefineEverything = VIR_DOMAIN_UNDEFINE_MANAGED_SAVE |
-                                         VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |
-                                         VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA |
-                                         VIR_DOMAIN_UNDEFINE_NVRAM;
+constexpr unsigned kUndefineEverything =
+    VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA |
+    VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA | VIR_DOMAIN_UNDEFINE_NVRAM;
 
 std::string take_text(char* text) {
   std::string copy = text != nullptr ? text : "";
@@ -50,7 +49,8 @@ void wait_until_adopted(virDomainPtr domain) {
   const auto give_up = std::chrono::steady_clock::now() + kAdoptionPatience;
   while (virDomainIsActive(domain) == 1 && std::chrono::steady_clock::now() < give_up) {
     virDomainControlInfo info{};
-    if (virDomainGetControlInfo(domain, &info, 0) != 0 || info.state == VIR_DOMAIN_CONTROL_OK) return;
+    if (virDomainGetControlInfo(domain, &info, 0) != 0 || info.state == VIR_DOMAIN_CONTROL_OK)
+      return;
     std::this_thread::sleep_for(kAdoptionPoll);
   }
 }
@@ -72,7 +72,9 @@ bool not_found(const Result<DomainPtr>& domain) {
   return !domain && domain.error().code == ErrorCode::NotFound;
 }
 
-bool is_active(virDomainPtr domain) { return virDomainIsActive(domain) == 1; }
+bool is_active(virDomainPtr domain) {
+  return virDomainIsActive(domain) == 1;
+}
 
 Result<void> power_off(virDomainPtr domain) {
   if (virDomainDestroy(domain) == 0 || domain_is_gone()) return Result<void>();
@@ -95,7 +97,8 @@ Result<DomainState> state_of(virDomainPtr domain, const DomainMark& mark) {
   char uuid[VIR_UUID_STRING_BUFLEN];
   int state = VIR_DOMAIN_NOSTATE;
   int reason = 0;
-  if (virDomainGetUUIDString(domain, uuid) != 0 || virDomainGetState(domain, &state, &reason, 0) != 0) {
+  if (virDomainGetUUIDString(domain, uuid) != 0 ||
+      virDomainGetState(domain, &state, &reason, 0) != 0) {
     return fail(libvirt_error("reading a domain's state"));
   }
   return DomainState{ServerId{uuid}, power_state(state, reason), mark.task};
@@ -173,7 +176,9 @@ Result<Capabilities> LibvirtDriver::capabilities() {
   return connection_.call<Capabilities>("reading the host's abilities", std::move(body));
 }
 
-Result<void> LibvirtDriver::make_disk(const DiskSpec& disk) { return make_overlay(disk); }
+Result<void> LibvirtDriver::make_disk(const DiskSpec& disk) {
+  return make_overlay(disk);
+}
 
 Result<void> LibvirtDriver::define(const DomainSpec& spec) {
   CLOUDOS_CHECK(check_domain(spec));
@@ -200,8 +205,8 @@ Result<void> LibvirtDriver::start(const ServerId& id) {
 }
 
 Result<void> LibvirtDriver::stop(const ServerId& id, StopMode mode) {
-  auto body = [id, mode, folder_id = settings_.folder_id](const ConnectPtr& connection)
-      -> Result<void> {
+  auto body = [id, mode,
+               folder_id = settings_.folder_id](const ConnectPtr& connection) -> Result<void> {
     const auto domain = find_ours(connection.get(), id, folder_id);
     if (not_found(domain)) return Result<void>();
     if (!domain) return fail(domain.error());

@@ -19,8 +19,10 @@ Error translate_libvirt(std::string_view doing, int code, std::string_view text)
     return error(ErrorCode::Timeout, "the server's process does not end");
   }
   switch (code) {
-    case VIR_ERR_NO_DOMAIN: return error(ErrorCode::NotFound, unknown_domain().message);
-    case VIR_ERR_DOM_EXIST: return error(ErrorCode::Conflict, foreign_domain().message);
+    case VIR_ERR_NO_DOMAIN:
+      return error(ErrorCode::NotFound, unknown_domain().message);
+    case VIR_ERR_DOM_EXIST:
+      return error(ErrorCode::Conflict, foreign_domain().message);
     case VIR_ERR_OPERATION_FAILED:
       if (says("already exists with uuid") || says("is already defined with uuid")) {
         return error(ErrorCode::Conflict, foreign_domain().message);
@@ -45,7 +47,8 @@ Error translate_libvirt(std::string_view doing, int code, std::string_view text)
       return error(ErrorCode::Conflict, "the server is not in a state for this");
     case VIR_ERR_NO_MEMORY:
       return error(ErrorCode::Unavailable, "the host has no memory left");
-    default: return error(ErrorCode::Internal, "the hypervisor refused");
+    default:
+      return error(ErrorCode::Internal, "the hypervisor refused");
   }
 }
 
@@ -55,6 +58,8 @@ Error libvirt_error(std::string_view doing) {
   return translate_libvirt(doing, last->code, last->message != nullptr ? last->message : "");
 }
 
-bool domain_is_gone() { return virGetLastErrorCode() == VIR_ERR_NO_DOMAIN; }
+bool domain_is_gone() {
+  return virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
+}
 
 }  // namespace cloudos::hypervisor

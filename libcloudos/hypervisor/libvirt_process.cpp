@@ -2,7 +2,6 @@
 
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
-
 #include <pthread.h>
 #include <signal.h>
 

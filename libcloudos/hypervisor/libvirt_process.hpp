@@ -8,7 +8,7 @@
 
 /// The one place that knows what libvirt keeps per process. libvirt has globals of its own and no
 /// way around them: its event loop, its error printer, and the root of its embedded QEMU driver,
-/// which lasts until the process exits. They are libvirt's, so what counts their users is global too.
+/// which lasts until the process exits. So what counts their users is global too.
 namespace cloudos::hypervisor {
 
 /// While one of these lives, libvirt's event loop runs (in one thread, shared by all). A host

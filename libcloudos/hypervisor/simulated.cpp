@@ -65,10 +65,10 @@ Result<Capabilities> Simulated::capabilities() {
   capabilities.host_name = settings_.host_name;
   capabilities.architecture = "x86_64";
   capabilities.virt_type = "qemu";
-  capabilities.cpu_info = fmt::format(
-      R"({{"arch":"x86_64","model":"simulated","vendor":"cloudos","features":[],)"
-      R"("topology":{{"cells":1,"sockets":1,"cores":{},"threads":1}}}})",
-      settings_.vcpus);
+  capabilities.cpu_info =
+      fmt::format(R"({{"arch":"x86_64","model":"simulated","vendor":"cloudos","features":[],)"
+                  R"("topology":{{"cells":1,"sockets":1,"cores":{},"threads":1}}}})",
+                  settings_.vcpus);
   capabilities.vcpus = settings_.vcpus;
   capabilities.ram_mib = settings_.ram_mib;
   capabilities.disk_gib = settings_.disk_gib;

@@ -39,7 +39,8 @@ bool is_mac(std::string_view text) {
 }
 
 bool is_device_name(std::string_view text) {
-  return text.size() <= kDeviceNameBytes && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+  return text.size() <= kDeviceNameBytes &&
+         std::all_of(text.begin(), text.end(), [](unsigned char c) {
            return std::isalnum(c) != 0 || c == '-' || c == '_' || c == '.';
          });
 }
@@ -48,10 +49,14 @@ bool is_device_name(std::string_view text) {
 
 Result<void> check_disk(const DiskSpec& disk) {
   if (!usable_path(disk.path)) return invalid("a disk needs an absolute path");
+  if (disk.size_bytes > limits::kDiskBytes) return invalid("a disk has at most 64 TiB");
   if (disk.backing.empty()) {
     return disk.size_bytes != 0 ? Result<void>() : invalid("a blank disk needs a size");
   }
   if (!usable_path(disk.backing)) return invalid("a backing file needs an absolute path");
+  if (disk.backing.native().size() > limits::kDiskBackingBytes) {
+    return invalid("a backing file's path has at most 1023 bytes");
+  }
   if (qemu_format(disk.backing_format).empty()) {
     return invalid("the backing file's format is not one a guest can start from");
   }
@@ -96,7 +101,8 @@ Error unknown_domain() {
 
 Error foreign_domain() {
   return {ErrorCode::Conflict,
-          "a domain with this server's id exists on the hypervisor and is not this cloud's", {}};
+          "a domain with this server's id exists on the hypervisor and is not this cloud's",
+          {}};
 }
 
 }  // namespace cloudos::hypervisor

@@ -123,6 +123,9 @@ void check_disks(const DriverUnderTest& under_test) {
       {"blank without a size", disk("e", {}, "", 0), ErrorCode::InvalidArgument},
       {"base is gone", disk("f", under_test.folder / "none", "raw", 0), ErrorCode::NotFound},
       {"QEMU's name of a format", disk("vpc", backing, "vpc", 0), ErrorCode::InvalidArgument},
+      {"larger than any disk", disk("k", {}, "", ~std::uint64_t{0}), ErrorCode::InvalidArgument},
+      {"base with a long path", disk("l", "/" + std::string(1'100, 'x'), "raw", 0),
+       ErrorCode::InvalidArgument},
       {"no format", disk("g", backing, "", 0), ErrorCode::InvalidArgument},
       {"made-up format", disk("h", backing, "raw,x=y", 0), ErrorCode::InvalidArgument},
       {"relative path", {"x", backing, "raw", 0}, ErrorCode::InvalidArgument},
@@ -151,11 +154,26 @@ void check_refused_domains(const DriverUnderTest& under_test) {
       {"no memory", [](DomainSpec& s) { s.ram_mib = 0; }},
       {"more memory than exists", [](DomainSpec& s) { s.ram_mib = ~std::uint64_t{0}; }},
       {"too many disks", [](DomainSpec& s) { s.disks.resize(27, s.disks.front()); }},
-      {"too many interfaces", [](DomainSpec& s) { s.nics.resize(29, NicSpec{{}, "52:54:00:00:00:01", "", 1500}); }},
-      {"bad MAC", [](DomainSpec& s) { s.nics.push_back({{}, "52:54:00:00:00:0g", "", 1500}); }},
-      {"MAC with markup", [](DomainSpec& s) { s.nics.push_back({{}, "52:54:00'/><evil", "", 1500}); }},
-      {"tap with markup", [](DomainSpec& s) { s.nics.push_back({{}, "52:54:00:00:00:01", "t'/><e", 1500}); }},
-      {"tap too long", [](DomainSpec& s) { s.nics.push_back({{}, "52:54:00:00:00:01", "sixteen-letters-", 1500}); }},
+      {"too many interfaces",
+       [](DomainSpec& s) {
+         s.nics.resize(29, NicSpec{{}, "52:54:00:00:00:01", "", 1500});
+       }},
+      {"bad MAC",
+       [](DomainSpec& s) {
+         s.nics.push_back({{}, "52:54:00:00:00:0g", "", 1500});
+       }},
+      {"MAC with markup",
+       [](DomainSpec& s) {
+         s.nics.push_back({{}, "52:54:00'/><evil", "", 1500});
+       }},
+      {"tap with markup",
+       [](DomainSpec& s) {
+         s.nics.push_back({{}, "52:54:00:00:00:01", "t'/><e", 1500});
+       }},
+      {"tap too long",
+       [](DomainSpec& s) {
+         s.nics.push_back({{}, "52:54:00:00:00:01", "sixteen-letters-", 1500});
+       }},
       {"relative console", [](DomainSpec& s) { s.console_log = "console.log"; }},
   };
   for (const Row& row : rows) {

@@ -5,10 +5,10 @@
 #include "hypervisor/driver.hpp"
 
 /// REQUIRE of a Result that says why not.
-#define REQUIRE_OK(expression)                                                              \
-  do {                                                                                      \
-    const auto require_ok_ = (expression);                                                  \
-    REQUIRE_MESSAGE(require_ok_.has_value(), ::cloudos::test::why(require_ok_));            \
+#define REQUIRE_OK(expression)                                                   \
+  do {                                                                           \
+    const auto require_ok_ = (expression);                                       \
+    REQUIRE_MESSAGE(require_ok_.has_value(), ::cloudos::test::why(require_ok_)); \
   } while (false)
 
 namespace cloudos::test {

@@ -73,7 +73,8 @@ Child run_again(const std::string& test_case, const std::filesystem::path& root)
   const std::string filter = "--test-case=" + test_case;
   const std::string variable = fmt::format("{}={}", kRootVariable, root.native());
   const char* arguments[] = {"test_hypervisor", "--no-skip", filter.c_str(), nullptr};
-  const char* environment[] = {variable.c_str(), "LIBVIRT_DEBUG=4", "PATH=/usr/bin:/bin:/usr/sbin:/sbin", nullptr};
+  const char* environment[] = {variable.c_str(), "LIBVIRT_DEBUG=4",
+                               "PATH=/usr/bin:/bin:/usr/sbin:/sbin", nullptr};
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
@@ -126,8 +127,8 @@ TEST_CASE("settings that cannot work are refused before anything is touched") {
       {"folder id with markup", [](auto& s) { s.folder_id = "a'/>"; }, ErrorCode::InvalidArgument},
       {"virtualisation type", [](auto& s) { s.virt_type = "xen"; }, ErrorCode::InvalidArgument},
       {"relative root", [](auto& s) { s.root_dir = "libvirt"; }, ErrorCode::InvalidArgument},
-      {"root too long for sockets",
-       [](auto& s) { s.root_dir = "/tmp/" + std::string(60, 'x'); }, ErrorCode::InvalidArgument},
+      {"root too long for sockets", [](auto& s) { s.root_dir = "/tmp/" + std::string(60, 'x'); },
+       ErrorCode::InvalidArgument},
   };
   for (const Row& row : rows) {
     CAPTURE(row.what);
@@ -179,19 +180,19 @@ TEST_CASE("QEMU by libvirt keeps the contract of drivers") {
   const auto driver = open_driver(embed_settings(embed_root()));
   const auto other = open_driver(embed_settings(embed_root(), kOtherFolderId));
   ServerId foreign;
-  test::check_driver_contract(
-      {*driver, folder.path(),
-       [&](const ServerId& id) {
-         foreign = id;
-         const auto spec = test::small_domain(id.value, folder.path());
-         REQUIRE_OK(other->make_disk(spec.disks.front()));
-         REQUIRE_OK(other->define(spec));
-         REQUIRE_OK(other->start(id));
-       },
-       [&](const ServerId& id) {
-         const auto states = other->list(id);
-         return states && states->size() == 1 && states->at(0).power == PowerState::Running;
-       }});
+  test::check_driver_contract({*driver, folder.path(),
+                               [&](const ServerId& id) {
+                                 foreign = id;
+                                 const auto spec = test::small_domain(id.value, folder.path());
+                                 REQUIRE_OK(other->make_disk(spec.disks.front()));
+                                 REQUIRE_OK(other->define(spec));
+                                 REQUIRE_OK(other->start(id));
+                               },
+                               [&](const ServerId& id) {
+                                 const auto states = other->list(id);
+                                 return states && states->size() == 1 &&
+                                        states->at(0).power == PowerState::Running;
+                               }});
   REQUIRE_OK(other->destroy(foreign));
   CHECK(other->list()->empty());
 }
@@ -265,7 +266,8 @@ TEST_CASE("a guest boots from an overlay, tells so on its console, and powers of
   if (!can_run_guests()) return;
   const char* image = std::getenv("CLOUDOS_GUEST_IMAGE");
   if (image == nullptr) {
-    MESSAGE("skipped, nothing was tested: CLOUDOS_GUEST_IMAGE names no image (tests/run makes one)");
+    MESSAGE(
+        "skipped, nothing was tested: CLOUDOS_GUEST_IMAGE names no image (tests/run makes one)");
     return;
   }
   test::TempFolder disks;
@@ -280,7 +282,8 @@ TEST_CASE("a guest boots from an overlay, tells so on its console, and powers of
   REQUIRE_OK(driver->start(kGuest));
   const auto console_says = [&](std::string_view word, std::size_t times) {
     std::ifstream file(spec.console_log);
-    const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+    const std::string text((std::istreambuf_iterator<char>(file)),
+                           std::istreambuf_iterator<char>());
     std::size_t found = 0;
     for (auto at = text.find(word); at != text.npos; at = text.find(word, at + 1)) ++found;
     return found >= times;

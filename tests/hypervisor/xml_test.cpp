@@ -36,8 +36,8 @@ TEST_CASE("text goes into XML escaped, and what XML cannot hold is replaced") {
 }
 
 TEST_CASE("the mark of a domain is read back as it was written, and nothing else is one") {
-  const auto mark = read_mark(
-      "<server xmlns=\"u\" folder=\"f-1\" task=\"&lt;t&gt; &amp;\" console='/a b/c'/>");
+  const auto mark =
+      read_mark("<server xmlns=\"u\" folder=\"f-1\" task=\"&lt;t&gt; &amp;\" console='/a b/c'/>");
   REQUIRE(mark);
   CHECK(mark->folder_id == "f-1");
   CHECK(mark->task == "<t> &");
@@ -64,7 +64,8 @@ TEST_CASE("the domain's XML names every format of the chain and never manages a 
         "<backingStore/></backingStore>",
         "<target dev='tap0' managed='no'/>", "<mtu size='1450'/>", "<interface type='user'>",
         "<source path='/d/console.log' append='on'/>", "<on_reboot>restart</on_reboot>",
-        "folder='folder-1'", "<name>cloudos-folder-1-0192f0c1-8a00-7000-8000-000000000001</name>"}) {
+        "folder='folder-1'",
+        "<name>cloudos-folder-1-0192f0c1-8a00-7000-8000-000000000001</name>"}) {
     CAPTURE(part);
     CHECK(xml.find(part) != std::string::npos);
   }
@@ -185,8 +186,7 @@ TEST_CASE("programs run without a shell, under limits, and are killed at their t
   const auto slow = run_program({find_program("sleep"), {"60"}, 50ms});
   REQUIRE_FALSE(slow);
   CHECK(slow.error().code == ErrorCode::Timeout);
-  const auto greedy =
-      run_program({find_program("head"), {"-c", "200M", "/dev/zero"}, 10'000ms});
+  const auto greedy = run_program({find_program("head"), {"-c", "200M", "/dev/zero"}, 10'000ms});
   REQUIRE(greedy);
   CHECK(greedy->output.size() == 16 << 10);
   CHECK(find_program("no-such-program").empty());
@@ -205,6 +205,20 @@ TEST_CASE("an overlay is whole or not there, and a half-made one is made anew") 
   std::ofstream(disk.path.native() + ".part") << "half of it";
   REQUIRE_OK(make_overlay(disk));
   CHECK(virtual_size(disk.path, "qcow2") == std::uint64_t{4 << 20});
+  const auto info = run_program({find_program("qemu-img"), {"info", "--backing-chain", disk.path}});
+  REQUIRE(info);
+  CHECK(info->output.find("backing file: " + base.native()) != std::string::npos);
+  CHECK(info->output.find("backing file format: qcow2") != std::string::npos);
+  for (const std::uint64_t gib : {1ULL, 511ULL, 513ULL, 65'536ULL}) {
+    CAPTURE(gib);
+    const DiskSpec large{folder.path() / std::to_string(gib), base, "qcow2", gib << 30};
+    REQUIRE_OK(make_overlay(large));
+    CHECK(virtual_size(large.path, "qcow2") == gib << 30);
+    const auto check =
+        run_program({find_program("qemu-img"), {"check", "-f", "qcow2", large.path}});
+    REQUIRE(check);
+    CHECK(check->output.find("No errors were found") != std::string::npos);
+  }
   CHECK_FALSE(std::filesystem::exists(disk.path.native() + ".part"));
   CHECK((std::filesystem::status(disk.path).permissions() & std::filesystem::perms::others_all) ==
         std::filesystem::perms::none);

@@ -80,6 +80,8 @@ inline constexpr std::uint32_t kDomainVcpus = 255;
 inline constexpr std::uint64_t kDomainRamMib = std::uint64_t{16} << 20;
 inline constexpr std::size_t kDomainDisks = 26;
 inline constexpr std::size_t kDomainNics = 28;
+inline constexpr std::size_t kDiskBackingBytes = 1'023;   ///< Of a path: what qcow2 holds.
+inline constexpr std::uint64_t kDiskBytes = std::uint64_t{64} << 40;
 inline constexpr std::size_t kConsoleLogBytes = 4 << 20;  ///< Then its older half is dropped.
 inline constexpr std::size_t kLibvirtCalls = 64;           ///< Under way or hung, of one connection.
 
