@@ -31,15 +31,25 @@ TEST_CASE("invariants hold after every step, and everything settles when the fau
       {"crashes at any commit", {.crash = 150}, 50, 20},
       {"all of it", {.fail = 60, .forget = 40, .slow = 40, .crash = 100}, 50, 25},
   };
+  sim::World::Ended all;
+  std::size_t crashes = 0;
   for (const Workload& load : loads) {
     for (std::uint64_t seed = 1; seed <= 4; ++seed) {
       CAPTURE(load.what);
       CAPTURE(seed);
       sim::World world(seed, load.chaos);
       play(world, load, seed);
-      if (load.chaos.crash > 100) CHECK(world.crashes() > 0);
+      const auto ended = world.ended();
+      CHECK(ended.tasks > load.actions / 4);
+      all.failed += ended.failed;
+      all.superseded += ended.superseded;
+      crashes += world.crashes();
     }
   }
+  // What the workloads are there for did happen.
+  CHECK(all.failed > 10);
+  CHECK(all.superseded > 10);
+  CHECK(crashes > 30);
 }
 
 TEST_CASE("a seed reproduces a run to the byte, another seed makes another run") {

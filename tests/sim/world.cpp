@@ -301,6 +301,18 @@ void World::check_rest() {
   }
 }
 
+World::Ended World::ended() const {
+  Ended ended;
+  const auto snapshot = *store_->snapshot();
+  const auto all_tasks = *records::all<tasks::TaskRecord>(*snapshot);
+  for (const auto& task : all_tasks) {
+    ended.tasks += is_final(task.state);
+    ended.failed += task.state == TaskState::Failed;
+    ended.superseded += !task.superseded_by.empty();
+  }
+  return ended;
+}
+
 std::string World::digest() const {
   const auto snapshot = *store_->snapshot();
   std::string all;

@@ -43,6 +43,11 @@ class World {
   std::string digest() const;
   std::size_t actions() const { return actions_; }
   std::size_t crashes() const { return crashes_; }
+  /// Tasks that ended so far, in all and unwound: a storm that fails nothing proves nothing.
+  struct Ended {
+    std::size_t tasks = 0, failed = 0, superseded = 0;
+  };
+  Ended ended() const;
 
   Cloud& cloud() { return *cloud_; }
   hypervisor::Simulated& host() { return *hypervisor_; }
