@@ -12,11 +12,9 @@
 namespace cloudos::rest {
 namespace {
 
-using nlohmann::json;
-
 /// Builds the value as it is read, and stops at what nlohmann's own parser lets pass: too deep, and
 /// members named twice (which reader wins differs between programs: a way round checks).
-class StrictBuilder final : public nlohmann::json_sax<json> {
+class StrictBuilder final : public nlohmann::json_sax<nlohmann::json> {
  public:
   bool null() override { return put(nullptr); }
   bool boolean(bool v) override { return put(v); }
@@ -25,12 +23,12 @@ class StrictBuilder final : public nlohmann::json_sax<json> {
   bool number_float(number_float_t v, const string_t&) override { return put(v); }
   bool string(string_t& v) override { return put(std::move(v)); }
   bool binary(binary_t&) override { return false; }
-  bool start_object(std::size_t) override { return open(json::object()); }
-  bool start_array(std::size_t) override { return open(json::array()); }
+  bool start_object(std::size_t) override { return open(nlohmann::json::object()); }
+  bool start_array(std::size_t) override { return open(nlohmann::json::array()); }
   bool end_object() override { return close(); }
   bool end_array() override { return close(); }
   bool key(string_t& name) override {
-    json& object = *open_.back();
+    nlohmann::json& object = *open_.back();
     if (object.contains(name)) {
       reason = fmt::format("a member is named twice: '{}'", name.substr(0, 40));
       return false;
@@ -46,12 +44,12 @@ class StrictBuilder final : public nlohmann::json_sax<json> {
     return false;
   }
 
-  json root;
+  nlohmann::json root;
   std::string reason;
   std::optional<std::size_t> position;
 
  private:
-  json* place(json value) {
+  nlohmann::json* place(nlohmann::json value) {
     if (open_.empty()) {
       root = std::move(value);
       return &root;
@@ -63,11 +61,11 @@ class StrictBuilder final : public nlohmann::json_sax<json> {
     *next_ = std::move(value);
     return next_;
   }
-  bool put(json value) {
+  bool put(nlohmann::json value) {
     place(std::move(value));
     return true;
   }
-  bool open(json container) {
+  bool open(nlohmann::json container) {
     if (open_.size() == limits::kJsonDepth) {
       reason = fmt::format("more than {} levels deep", limits::kJsonDepth);
       return false;
@@ -80,8 +78,9 @@ class StrictBuilder final : public nlohmann::json_sax<json> {
     return true;
   }
 
-  std::vector<json*> open_;  // Stable: a container is not touched while one inside it is open.
-  json* next_ = nullptr;
+  std::vector<nlohmann::json*>
+      open_;  // Stable: a container is not touched while one inside it is open.
+  nlohmann::json* next_ = nullptr;
 };
 
 std::string position_text(std::string_view text, std::size_t at) {
@@ -102,7 +101,7 @@ std::string shown_name(std::string_view name) {
 
 }  // namespace
 
-Result<json> parse_json(std::string_view text) {
+Result<nlohmann::json> parse_json(std::string_view text) {
   if (!utf8_length(text))
     return fail(ErrorCode::InvalidArgument, "The body is not valid UTF-8 text.");
   // The lexer takes a zero byte for the end, and whatever comes behind it for nothing.
@@ -110,15 +109,16 @@ Result<json> parse_json(std::string_view text) {
     return fail(ErrorCode::InvalidArgument,
                 "The body is not valid JSON: " + position_text(text, zero) + ": a zero byte.");
   StrictBuilder builder;
-  if (json::sax_parse(text.begin(), text.end(), &builder)) return std::move(builder.root);
+  if (nlohmann::json::sax_parse(text.begin(), text.end(), &builder)) return std::move(builder.root);
   std::string message = "The body is not valid JSON: ";
   if (builder.position) message += position_text(text, *builder.position) + ": ";
   return fail(ErrorCode::InvalidArgument, message + builder.reason + ".");
 }
 
-Members::Members(const json& object, std::string_view where) : object_(object), where_(where) {}
+Members::Members(const nlohmann::json& object, std::string_view where)
+    : object_(object), where_(where) {}
 
-const json* Members::find(std::string_view name) const {
+const nlohmann::json* Members::find(std::string_view name) const {
   asked_.emplace_back(name);
   if (!object_.is_object()) return nullptr;
   const auto it = object_.find(std::string(name));
@@ -138,16 +138,16 @@ bool Members::has(std::string_view name) const {
 }
 
 bool Members::is_null(std::string_view name) const {
-  const json* member = find(name);
+  const nlohmann::json* member = find(name);
   return member && member->is_null();
 }
 
-const json* Members::raw(std::string_view name) const {
+const nlohmann::json* Members::raw(std::string_view name) const {
   return find(name);
 }
 
 Result<std::optional<std::string>> Members::maybe_text(std::string_view name) const {
-  const json* member = find(name);
+  const nlohmann::json* member = find(name);
   if (!member || member->is_null()) return std::optional<std::string>();
   if (!member->is_string()) return wrong(name, "must be text");
   return std::optional<std::string>(member->get_ref<const std::string&>());
@@ -162,7 +162,7 @@ Result<std::string> Members::text(std::string_view name) const {
 Result<std::optional<std::int64_t>> Members::maybe_integer(std::string_view name,
                                                            std::int64_t least,
                                                            std::int64_t most) const {
-  const json* member = find(name);
+  const nlohmann::json* member = find(name);
   if (!member || member->is_null()) return std::optional<std::int64_t>();
   std::optional<std::int64_t> value;
   if (member->is_number_unsigned()) {
@@ -190,7 +190,7 @@ Result<std::int64_t> Members::integer(std::string_view name, std::int64_t least,
 }
 
 Result<std::optional<bool>> Members::maybe_flag(std::string_view name) const {
-  const json* member = find(name);
+  const nlohmann::json* member = find(name);
   if (!member || member->is_null()) return std::optional<bool>();
   if (member->is_boolean()) return std::optional<bool>(member->get<bool>());
   if (member->is_number_integer()) {
@@ -213,38 +213,38 @@ Result<void> Members::flag(std::string_view name, bool& out) const {
   return Result<void>();
 }
 
-Result<const json*> Members::maybe_object(std::string_view name) const {
-  const json* member = find(name);
+Result<const nlohmann::json*> Members::maybe_object(std::string_view name) const {
+  const nlohmann::json* member = find(name);
   if (!member || member->is_null()) return nullptr;
   if (!member->is_object()) return wrong(name, "must be an object");
   return member;
 }
 
-Result<const json*> Members::object(std::string_view name) const {
-  CLOUDOS_TRY(const json* member, maybe_object(name));
+Result<const nlohmann::json*> Members::object(std::string_view name) const {
+  CLOUDOS_TRY(const nlohmann::json* member, maybe_object(name));
   if (!member) return wrong(name, "is required");
   return member;
 }
 
-Result<const json*> Members::maybe_array(std::string_view name) const {
-  const json* member = find(name);
+Result<const nlohmann::json*> Members::maybe_array(std::string_view name) const {
+  const nlohmann::json* member = find(name);
   if (!member || member->is_null()) return nullptr;
   if (!member->is_array()) return wrong(name, "must be a list");
   return member;
 }
 
-Result<const json*> Members::array(std::string_view name) const {
-  CLOUDOS_TRY(const json* member, maybe_array(name));
+Result<const nlohmann::json*> Members::array(std::string_view name) const {
+  CLOUDOS_TRY(const nlohmann::json* member, maybe_array(name));
   if (!member) return wrong(name, "is required");
   return member;
 }
 
 Result<std::optional<std::vector<std::string>>> Members::maybe_text_list(
     std::string_view name) const {
-  CLOUDOS_TRY(const json* member, maybe_array(name));
+  CLOUDOS_TRY(const nlohmann::json* member, maybe_array(name));
   if (!member) return std::optional<std::vector<std::string>>();
   std::vector<std::string> out;
-  for (const json& item : *member) {
+  for (const nlohmann::json& item : *member) {
     if (!item.is_string()) return wrong(name, "must be a list of texts");
     out.push_back(item.get<std::string>());
   }
@@ -253,7 +253,7 @@ Result<std::optional<std::vector<std::string>>> Members::maybe_text_list(
 
 Result<std::optional<std::map<std::string, std::string>>> Members::maybe_text_map(
     std::string_view name) const {
-  CLOUDOS_TRY(const json* member, maybe_object(name));
+  CLOUDOS_TRY(const nlohmann::json* member, maybe_object(name));
   if (!member) return std::optional<std::map<std::string, std::string>>();
   std::map<std::string, std::string> out;
   for (const auto& [key, item] : member->items()) {
