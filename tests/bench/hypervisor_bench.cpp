@@ -33,7 +33,8 @@ T need(Result<T> result, const char* what) {
 }
 
 double milliseconds_since(std::chrono::steady_clock::time_point began) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count();
+  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began)
+      .count();
 }
 
 std::string replace_first(std::string text, std::string_view from, std::string_view to) {
@@ -52,9 +53,11 @@ class HypervisorBench {
     std::filesystem::create_directories(folder);
     cloud_ = need(Cloud::open(options), "opening a cloud");
     me_.project = ProjectId{"bench"};
-    const Image image = need(
-        cloud_->images().create(me_, {.name = "image", .disk_format = DiskFormat::Raw,
-                                      .container_format = ContainerFormat::Bare}), "an image");
+    const Image image =
+        need(cloud_->images().create(me_, {.name = "image",
+                                           .disk_format = DiskFormat::Raw,
+                                           .container_format = ContainerFormat::Bare}),
+             "an image");
     TextSource bytes(std::string(1 << 20, 'x'));
     need(cloud_->images().upload(me_, image.id, bytes), "uploading");
     spec_.name = "bench";
@@ -114,7 +117,8 @@ class HypervisorBench {
     const double taken = milliseconds_since(began);
     Server server = need(cloud_->servers().get(me_, made.id), "the server");
     if (server.vm_state != VmState::Active) {
-      stop_hypervisor(server.fault ? server.fault->message + " " + server.fault->details : "not up");
+      stop_hypervisor(server.fault ? server.fault->message + " " + server.fault->details
+                                   : "not up");
     }
     return {std::move(server), taken};
   }
