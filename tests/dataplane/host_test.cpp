@@ -122,7 +122,7 @@ TEST_CASE("metadata goes by the peer's address, whatever headers claim") {
       });
     }
     struct Row {
-      const char* what;
+      std::string what;
       std::string request;
       std::string answer;
     };
@@ -197,7 +197,7 @@ TEST_CASE("a rule for a group lets its members in and nobody else") {
     const lb::Fd web = t.b.listen("10.0.0.12", 80);
     CHECK_FALSE(t.a.can_connect("10.0.0.12", 80));
     struct Row {
-      const char* what;
+      std::string what;
       std::vector<std::string> members;
       bool lets_in;
     };
@@ -231,7 +231,7 @@ TEST_CASE("a guest cannot send as anybody else, nor serve addresses or routes") 
     const std::string to = t.b.mac();
     const std::string arp_marker = {10, 0, 0, 77};
     struct Row {
-      const char* what;
+      std::string what;
       std::vector<std::uint8_t> frame;
       std::string needle;
       bool passes;

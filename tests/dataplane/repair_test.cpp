@@ -57,6 +57,16 @@ std::string dnsmasq_pid(const std::string& dir, const Plan& plan) {
       .value_or("");
 }
 
+/// A process that is dying still has its command line for a moment.
+void kill_and_wait(int pid) {
+  ::kill(pid, SIGKILL);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(3);
+  while (!lb::read_small_file(fmt::format("/proc/{}/cmdline", pid)).value_or("").empty()) {
+    REQUIRE(std::chrono::steady_clock::now() < deadline);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 lb::Link link_named(const std::string& name) {
   auto netlink = lb::Netlink::open(NETLINK_ROUTE);
   REQUIRE(netlink);
@@ -157,7 +167,7 @@ TEST_CASE("what was flushed, deleted or killed behind our back comes back") {
     const std::string network = plan.networks.begin()->first.value;
     std::string good = nft_list();
     struct Row {
-      const char* what;
+      std::string what;
       std::function<void()> damage;
     };
     const Row rows[] = {
@@ -166,7 +176,7 @@ TEST_CASE("what was flushed, deleted or killed behind our back comes back") {
          [&] { nft("delete element bridge cloudos_0a1b2c3d secured { \"tap-test-11\" }\n"); }},
         {"a rule added", [&] { nft("insert rule bridge cloudos_0a1b2c3d prerouting accept\n"); }},
         {"all tables gone", [&] { nft("flush ruleset\n"); }},
-        {"dnsmasq killed", [&] { ::kill(std::stoi(dnsmasq_pid(dir.path(), plan)), SIGKILL); }},
+        {"dnsmasq killed", [&] { kill_and_wait(std::stoi(dnsmasq_pid(dir.path(), plan))); }},
         {"its pid file gone",
          [&] { std::filesystem::remove(dir.path() + "/networks/" + network + "/dnsmasq.pid"); }},
         {"its files gone",
@@ -389,7 +399,7 @@ TEST_CASE("what is missing on the host is said in one sentence") {
   on_private_host([] {
     const TempDir dir;
     struct Row {
-      const char* what;
+      std::string what;
       LinuxBridgeSettings settings;
       ErrorCode code;
       const char* names;

@@ -35,7 +35,7 @@ std::size_t count_of(const std::string& text, const std::string& needle) {
 
 TEST_CASE("a rule is written exactly, or not at all when it makes no sense") {
   struct Row {
-    const char* what;
+    std::string what;
     RulePlan rule;
     const char* match;  ///< nullptr: none.
   };
@@ -128,7 +128,7 @@ TEST_CASE("nothing breaks out of its line in the DHCP server's files") {
     return plan;
   }();
   struct Row {
-    const char* what;
+    std::string what;
     std::function<void(NetworkPlan&)> spoil;
   };
   const Row rows[] = {

@@ -64,18 +64,6 @@ std::string write_response(const MetadataAnswer& answer, bool head_only) {
   return out;
 }
 
-enum class Stage : std::uint8_t { Reading, Writing, Draining };
-
-struct Connection {
-  Fd fd;
-  NetworkId network;
-  std::string peer;
-  Stage stage = Stage::Reading;
-  std::string in, out;
-  std::size_t sent = 0;
-  Steady::time_point deadline;
-};
-
 }  // namespace
 
 Result<Fd> listen_in_netns(int netns, const std::string& address, std::uint16_t port) {
@@ -121,6 +109,18 @@ MetadataRequest parse_metadata_request(std::string_view head) {
 }
 
 struct MetadataServer::Impl {
+  enum class Stage : std::uint8_t { Reading, Writing, Draining };
+
+  struct Connection {
+    Fd fd;
+    NetworkId network;
+    std::string peer;
+    Stage stage = Stage::Reading;
+    std::string in, out;
+    std::size_t sent = 0;
+    Steady::time_point deadline;
+  };
+
   Log log;
   mutable std::mutex mutex;
   std::condition_variable taken_over;
