@@ -12,9 +12,9 @@ tl::unexpected<Error> no_such(std::string_view what, std::string_view why) {
   return fail(ErrorCode::InvalidArgument, fmt::format("{}: {}", what, why));
 }
 
-Result<ServerNetwork> decode_nic(const nlohmann::json& json) {
-  if (!json.is_object()) return no_such("server.networks", "each must be an object");
-  const Members in(json, "server.networks");
+Result<ServerNetwork> decode_nic(const nlohmann::json& item) {
+  if (!item.is_object()) return no_such("server.networks", "each must be an object");
+  const Members in(item, "server.networks");
   ServerNetwork nic;
   CLOUDOS_TRY(const auto uuid, in.maybe_text("uuid"));
   CLOUDOS_TRY(const auto port, in.maybe_text("port"));
@@ -57,8 +57,8 @@ Result<void> decode_nics(const Members& in, ServerCreate& spec) {
   // An empty list says nothing: Compute then chooses, as without it.
   if (networks->empty()) return Result<void>();
   std::vector<ServerNetwork> nics;
-  for (const auto& json : *networks) {
-    CLOUDOS_TRY(auto nic, decode_nic(json));
+  for (const auto& item : *networks) {
+    CLOUDOS_TRY(auto nic, decode_nic(item));
     nics.push_back(std::move(nic));
   }
   spec.networks = std::move(nics);
@@ -68,8 +68,8 @@ Result<void> decode_nics(const Members& in, ServerCreate& spec) {
 Result<void> decode_groups(const Members& in, ServerCreate& spec) {
   CLOUDOS_TRY(const auto* groups, in.maybe_array("security_groups"));
   if (!groups) return Result<void>();
-  for (const auto& json : *groups) {
-    const Members group(json, "server.security_groups");
+  for (const auto& item : *groups) {
+    const Members group(item, "server.security_groups");
     CLOUDOS_TRY(auto name, group.text("name"));
     CLOUDOS_CHECK(group.no_others());
     // Named twice is named once.

@@ -8,7 +8,7 @@
 using namespace cloudos;
 
 TEST_CASE("utf8_length counts characters and refuses what is not UTF-8") {
-  struct Row { const char* what; std::string text; std::optional<std::size_t> length; };
+  struct Row { std::string what; std::string text; std::optional<std::size_t> length; };
   const Row rows[] = {
       {"empty", "", 0},
       {"ascii", "abc", 3},

@@ -171,7 +171,7 @@ TEST_CASE("errors say what is wrong and what to do, under their exit code") {
       "clouds: {c: {auth: {auth_url: 'http://127.0.0.1:" + std::to_string(site.server.port) +
           "', username: admin, password: wrong, project_name: admin}}}\n");
   struct Row {
-    const char* what;
+    std::string what;
     std::vector<std::string> words;
     std::string file;
     int code;

@@ -51,7 +51,7 @@ TEST_CASE("clouds.yaml is read by path, and hostile files are refused") {
   std::string deep = "clouds: ";
   for (int i = 0; i < 10'000; ++i) deep += "{a: ";
   struct Row {
-    const char* what;
+    std::string what;
     std::string text;
   };
   const Row rows[] = {
@@ -86,7 +86,7 @@ TEST_CASE("the cloud is found where the caller says, else where there is only on
   const std::string bad = dir.file("bad.yaml", "clouds: [");
   const std::string none = (dir.path() / "none").string();
   struct Row {
-    const char* what;
+    std::string what;
     std::string wanted;
     std::map<std::string, std::string> variables;
     const char* url;  // Null: an error

@@ -162,7 +162,7 @@ TEST_CASE("folders that cannot be used are refused with one clear sentence") {
   TempFolder folder;
   const auto file = folder.path / "file";
   std::ofstream(file) << "x";
-  struct Row { const char* what; std::filesystem::path path; ErrorCode code; };
+  struct Row { std::string what; std::filesystem::path path; ErrorCode code; };
   const Row rows[] = {
       {"a file stands there", file, ErrorCode::Unavailable},
       {"below a file", file / "deeper", ErrorCode::Unavailable},
@@ -178,7 +178,7 @@ TEST_CASE("folders that cannot be used are refused with one clear sentence") {
 }
 
 TEST_CASE("options that make no sense are refused") {
-  struct Row { const char* what; Options options; };
+  struct Row { std::string what; Options options; };
   Row rows[4] = {{"real guests without a folder", {}}, {"too many workers", {}},
                  {"a hash too cheap", {}}, {"a hash too dear", {}}};
   rows[0].options.hypervisor = Backend::Real;

@@ -26,7 +26,7 @@ std::string many_fields(std::size_t count) {
 
 TEST_CASE("heads that two readers could understand differently are refused") {
   struct Row {
-    const char* what;
+    std::string what;
     std::string bytes;
     int status;
   };  // 0: taken
@@ -97,7 +97,7 @@ TEST_CASE("heads that two readers could understand differently are refused") {
 
 TEST_CASE("a head says what the connection needs to know") {
   struct Row {
-    const char* what;
+    std::string what;
     std::string bytes;
     bool keep_alive, chunked, continues;
     std::optional<std::uint64_t> length;
@@ -145,7 +145,7 @@ TEST_CASE("reply fields cannot break out of their line") {
 
 TEST_CASE("bodies come out of their framing whole, however they are cut") {
   struct Row {
-    const char* what;
+    std::string what;
     std::string fields, wire, body, rest;
     bool good;
   };
@@ -196,7 +196,7 @@ TEST_CASE("bodies come out of their framing whole, however they are cut") {
 
 TEST_CASE("the command line is taken whole or refused with one sentence") {
   struct Row {
-    const char* what;
+    std::string what;
     std::vector<std::string> words;
     const char* says;
   };  // "": taken

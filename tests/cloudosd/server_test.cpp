@@ -32,7 +32,7 @@ TEST_CASE("malformed requests get one clear refusal and the end of the connectio
   Cloudosd& server = shared_cloudosd();
   const std::string tokens = "/identity/v3/auth/tokens";
   struct Row {
-    const char* what;
+    std::string what;
     std::string bytes;
     int status;
   };
@@ -208,7 +208,7 @@ TEST_CASE("a start that cannot succeed says why in one sentence") {
   const std::string listen = "127.0.0.1:" + std::to_string(server.port);
   const std::string file = dir.file("file", "x");
   struct Row {
-    const char* what;
+    std::string what;
     std::vector<std::string> words;
     int code;
     std::string says;

@@ -19,7 +19,7 @@ TEST_CASE("the first flavors are made once in the life of a store") {
 }
 
 TEST_CASE("flavors that cannot be are refused by name of what is wrong") {
-  struct Row { const char* what; std::function<void(FlavorCreate&)> change; ErrorCode code; };
+  struct Row { std::string what; std::function<void(FlavorCreate&)> change; ErrorCode code; };
   const auto bad = ErrorCode::InvalidArgument;
   const Row rows[] = {
       {"fits", [](auto&) {}, ErrorCode::Internal},

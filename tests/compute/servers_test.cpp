@@ -57,7 +57,7 @@ TEST_CASE("what cannot become a server is refused before anything is recorded") 
   const PortId taken = w.networks->create_port(w.user, port)->id;
 
   struct Row {
-    const char* what;
+    std::string what;
     std::function<void(ServerCreate&)> change;
     ErrorCode code;
     const char* says;

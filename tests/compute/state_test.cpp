@@ -28,7 +28,7 @@ TEST_CASE("the status clients see follows vm_state and task_state") {
 
 TEST_CASE("actions are allowed in the states the table names and in no other") {
   using compute::Action;
-  struct Row { const char* what; Action action; std::string vm_states; std::string task_states;
+  struct Row { std::string what; Action action; std::string vm_states; std::string task_states;
                bool needs_launch; };
   const std::string any_task =
       "- scheduling networking block_device_mapping spawning powering-off powering-on rebooting "
@@ -75,7 +75,7 @@ TEST_CASE("actions are allowed in the states the table names and in no other") {
 
 TEST_CASE("the look at the hypervisor stores, stops or leaves alone") {
   using compute::Sync;
-  struct Row { const char* what; VmState vm; PowerState stored; std::optional<PowerState> seen;
+  struct Row { std::string what; VmState vm; PowerState stored; std::optional<PowerState> seen;
                Sync sync; };
   const Row rows[] = {
       {"as it should be", VmState::Active, PowerState::Running, PowerState::Running, Sync::Nothing},
@@ -144,7 +144,7 @@ constexpr const char* kEd25519 =
 
 TEST_CASE("public keys are taken apart to the last byte") {
   const std::string good = kEd25519;
-  struct Row { const char* what; std::string key; bool taken; };
+  struct Row { std::string what; std::string key; bool taken; };
   const Row rows[] = {
       {"ed25519", good, true},
       {"with a comment", good + " me@home", true},

@@ -105,7 +105,7 @@ void check_disks(const DriverUnderTest& under_test) {
   const auto backing = under_test.folder / "base.raw";
   std::ofstream(backing) << std::string(2 << 20, 'x');
   struct Row {
-    const char* what;
+    std::string what;
     DiskSpec disk;
     std::optional<ErrorCode> error;
   };
@@ -142,7 +142,7 @@ void check_disks(const DriverUnderTest& under_test) {
 
 void check_refused_domains(const DriverUnderTest& under_test) {
   struct Row {
-    const char* what;
+    std::string what;
     std::function<void(DomainSpec&)> spoil;
   };
   const Row rows[] = {

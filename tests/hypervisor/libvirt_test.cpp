@@ -118,7 +118,7 @@ void say(const char* word) {
 
 TEST_CASE("settings that cannot work are refused before anything is touched") {
   struct Row {
-    const char* what;
+    std::string what;
     std::function<void(LibvirtSettings&)> spoil;
     ErrorCode code;
   };

@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 
 TEST_CASE("text goes into XML escaped, and what XML cannot hold is replaced") {
   struct Row {
-    const char* what;
+    std::string what;
     std::string text;
     std::string escaped;
   };

@@ -18,7 +18,7 @@ Context caller(std::vector<std::string> roles, const char* project = "p", const 
 TEST_CASE("the default policies give each role what is its own and no more") {
   const identity::PolicyTable table;
   struct Row {
-    const char* what;
+    std::string what;
     std::string_view policy;
     Context ctx;
     PolicyTarget target;

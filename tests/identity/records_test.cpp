@@ -51,7 +51,7 @@ TEST_CASE("names are unique within their domain, without regard to case") {
 TEST_CASE("bad names, unknown domains and oversized fields are refused") {
   World world;
   struct Row {
-    const char* what;
+    std::string what;
     UserCreate user;
     ErrorCode code;
   };
@@ -140,7 +140,7 @@ TEST_CASE("lists are filtered by domain, state and parts of names") {
   REQUIRE(names_of(beta) == Names{"Beta"});
   REQUIRE(world.identity->update_user(world.system, beta->front().id, off));
   struct Row {
-    const char* what;
+    std::string what;
     std::vector<TextFilter> text;
     std::optional<bool> enabled;
     Names names;
@@ -304,7 +304,7 @@ TEST_CASE("grants name what is missing and can be repeated") {
   REQUIRE(identity.ungrant(world.system, held));
   CHECK(code_of(identity.ungrant(world.system, held)) == ErrorCode::NotFound);
   struct Row {
-    const char* what;
+    std::string what;
     Assignment assignment;
     ErrorCode code;
   };

@@ -130,7 +130,7 @@ TEST_CASE("every byte of a password counts") {
   Passwords passwords(4, random);
   const std::string long_one(72, 'x');
   struct Row {
-    const char* what;
+    std::string what;
     std::string right, wrong;
   };
   const Row rows[] = {

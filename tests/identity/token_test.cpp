@@ -91,7 +91,7 @@ TEST_CASE("a wrong login is Unauthenticated and does not say what was wrong") {
   no_password.domain = DomainId{"default"};
   REQUIRE(world.identity->create_user(world.system, no_password));
   struct Row {
-    const char* what;
+    std::string what;
     std::string user, password;
     Scope scope;
   };
@@ -142,7 +142,7 @@ TEST_CASE("a login without scope uses the default project if it may, else no pro
 
 TEST_CASE("an existing token dies with the commit that kills it, and stays dead") {
   struct Row {
-    const char* what;
+    std::string what;
     bool by_group;
     std::function<Result<void>(Cast&)> kill, undo;
   };

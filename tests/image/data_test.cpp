@@ -210,7 +210,7 @@ TEST_CASE("the virtual size is the disk's, not the file's") {
 
 TEST_CASE("refused data leaves the image queued, no byte, and says why") {
   struct Row {
-    const char* what;
+    std::string what;
     DiskFormat disk;
     std::string bytes;
     ErrorCode code;
@@ -289,7 +289,7 @@ TEST_CASE("64 MiB pass through a buffer of fixed size") {
 
 TEST_CASE("an upload that is too large, cut short or broken off leaves no byte") {
   struct Row {
-    const char* what;
+    std::string what;
     std::uint64_t bytes;
     std::optional<std::uint64_t> announced;
     bool breaks_off;

@@ -47,7 +47,7 @@ TEST_CASE("a new image is queued, shared, its project's, and has no data") {
 
 TEST_CASE("create refuses what is out of its limits or not the caller's to set") {
   struct Row {
-    const char* what;
+    std::string what;
     Context who;
     std::function<void(ImageCreate&)> edit;
     std::optional<ErrorCode> refused;
@@ -131,7 +131,7 @@ TEST_CASE("an id of the caller's own is kept in lower case and cannot be taken t
 
 TEST_CASE("who sees, lists, changes and deletes an image follows from its visibility") {
   struct Row {
-    const char* what;
+    std::string what;
     ImageVisibility visibility;
     Context who;
     bool sees, lists, changes;
@@ -198,7 +198,7 @@ TEST_CASE("updates apply all changes or none") {
   CHECK(changed->updated_at > changed->created_at);
 
   struct Row {
-    const char* what;
+    std::string what;
     std::function<void(ImageUpdate&)> edit;
     ErrorCode refused;
   };
@@ -294,7 +294,7 @@ TEST_CASE("lists are filtered by every attribute") {
   world.make(kBob, named("foreign"));
 
   struct Row {
-    const char* what;
+    std::string what;
     std::function<void(ImageQuery&)> edit;
     const char* found;
   };

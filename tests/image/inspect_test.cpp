@@ -29,7 +29,7 @@ bool contains(const std::string& text, std::string_view part) {
 
 TEST_CASE("every supported format is recognised by its structure, with its virtual size") {
   struct Row {
-    const char* what;
+    std::string what;
     std::string bytes;
     Content content;
     std::uint64_t virtual_size;
@@ -64,7 +64,7 @@ TEST_CASE("every supported format is recognised by its structure, with its virtu
 
 TEST_CASE("qcow2 that names other files, needs unknown features or lies about itself is refused") {
   struct Row {
-    const char* what;
+    std::string what;
     std::string bytes;
     const char* problem;
   };
@@ -139,7 +139,7 @@ TEST_CASE("a vmdk may hold its own sparse extent and nothing else") {
     return vmdk(vmdk_descriptor("monolithicSparse", extents, more));
   };
   struct Row {
-    const char* what;
+    std::string what;
     std::string bytes;
     const char* problem;
   };
@@ -207,7 +207,7 @@ TEST_CASE("vhd and vdi with parents, broken tables or wrong sums are refused") {
   header_outside.be(16, UINT64_MAX, 8);
   vhd_checksum(header_outside, 0, 512, 64);
   struct Row {
-    const char* what;
+    std::string what;
     std::string bytes;
     Content content;
     const char* problem;
@@ -242,7 +242,7 @@ TEST_CASE("vhd and vdi with parents, broken tables or wrong sums are refused") {
 
 TEST_CASE("formats that are not supported are recognised so that raw does not let them in") {
   struct Row {
-    const char* what;
+    std::string what;
     std::string bytes;
     Content content;
   };
@@ -276,7 +276,7 @@ TEST_CASE("a file that is two formats at once is refused") {
 
 TEST_CASE("content must be what disk_format says") {
   struct Row {
-    const char* what;
+    std::string what;
     std::string bytes;
     DiskFormat declared;
     bool accepted;

@@ -61,7 +61,7 @@ std::size_t ipam_keys(store::Store& store) {
 
 TEST_CASE("every address of a pool is given once, to the last, and none outside it") {
   struct Row {
-    const char* what;
+    std::string what;
     const char* cidr;
     std::vector<AddressPool> pools;
     std::size_t count;

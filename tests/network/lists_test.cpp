@@ -25,7 +25,7 @@ TEST_CASE("lists are filtered by any attribute, sorted by any, paged both ways")
   }
   world.network(member("q"), "other");
   struct Row {
-    const char* what;
+    std::string what;
     NetworkListSpec spec;
     const char* names;
   };

@@ -28,7 +28,7 @@ TEST_CASE("what is made and deleted leaves neither key nor quota behind") {
 TEST_CASE("fields of a network are checked, and those of admins refused to others") {
   World world;
   struct Row {
-    const char* what;
+    std::string what;
     NetworkCreate spec;
     bool by_admin;
     std::optional<ErrorCode> error;

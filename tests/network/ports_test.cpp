@@ -111,7 +111,7 @@ TEST_CASE("addresses asked for by subnet, by address or both are checked and exc
   const Subnet one = world.subnet(ctx, net, "10.0.0.0/24", false);
   const Subnet two = world.subnet(ctx, net, "10.0.1.0/24", false);
   struct Row {
-    const char* what;
+    std::string what;
     std::vector<FixedIpRequest> asked;
     const char* type;
     std::vector<std::string> addresses = {};
@@ -236,7 +236,7 @@ TEST_CASE("other projects' networks, groups and ports are out of reach") {
           return Result<void>();
         }).error().code == ErrorCode::NotFound);
   struct Row {
-    const char* what;
+    std::string what;
     PortCreate spec;
     bool good;
   };

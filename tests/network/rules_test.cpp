@@ -22,7 +22,7 @@ SecurityGroupRuleCreate rule_spec(const char* protocol, std::optional<std::int64
 
 TEST_CASE("a rule that is not understood is refused, never widened") {
   struct Row {
-    const char* what;
+    std::string what;
     SecurityGroupRuleCreate spec;
     const char* type;  ///< Empty: good.
   };

@@ -13,7 +13,7 @@ SubnetCreate subnet_spec(const char* cidr) {
 TEST_CASE("a subnet's block, gateway, pools and options are checked as they will stand together") {
   World world;
   struct Row {
-    const char* what;
+    std::string what;
     SubnetCreate spec;
     const char* type;     ///< Empty: good.
     const char* gateway = "";

@@ -110,7 +110,7 @@ TEST_CASE("hosts keep their records across starts and are found by name, id and 
 }
 
 TEST_CASE("host names that cannot be are refused") {
-  struct Row { const char* what; std::vector<std::vector<std::string>> sources; };
+  struct Row { std::string what; std::vector<std::vector<std::string>> sources; };
   const Row rows[] = {{"twice", {{"x"}, {"x"}}},
                       {"empty", {{""}}},
                       {"over 255 characters", {{std::string(256, 'h')}}}};
@@ -150,7 +150,7 @@ TEST_CASE("claims take what is free, move, repeat and are given back whole") {
 }
 
 TEST_CASE("a claim is refused by the amount that is short, and leaves no trace") {
-  struct Row { const char* what; placement::Resources ask; const char* message; };
+  struct Row { std::string what; placement::Resources ask; const char* message; };
   const Row rows[] = {
       {"processors, promised sixteen times", {33, 1, 1},
        "the host has 32 vCPUs left, 33 are asked for"},

@@ -124,7 +124,7 @@ TEST_CASE("compute: a server is created, shown, listed, stopped, started, reboot
 
 TEST_CASE("compute: bodies that are not what the API says are 400 and record nothing") {
   ComputeSite site;
-  struct Row { const char* what; std::function<void(json&)> change; int status; };
+  struct Row { std::string what; std::function<void(json&)> change; int status; };
   const Row rows[] = {
       {"no server", [](json& b) { b.erase("server"); }, 400},
       {"server is a list", [](json& b) { b["server"] = json::array(); }, 400},
@@ -224,7 +224,7 @@ TEST_CASE("compute: everything the body may say is taken") {
 TEST_CASE("compute: actions that are unknown, malformed or not here are refused") {
   ComputeSite site;
   const std::string action = "/servers/" + site.boot() + "/action";
-  struct Row { const char* what; json body; int status; };
+  struct Row { std::string what; json body; int status; };
   const Row rows[] = {
       {"unknown", {{"fly", nullptr}}, 400},
       {"resize", {{"resize", {{"flavorRef", "2"}}}}, 400},
@@ -253,6 +253,36 @@ TEST_CASE("compute: actions that are unknown, malformed or not here are refused"
     CHECK(site.compute("POST", action, row.body).status == row.status);
   }
   CHECK(site.compute("POST", "/servers/none/action", {{"os-stop", nullptr}}).status == 404);
+}
+
+TEST_CASE("compute: groups are added to and taken from every port of a server") {
+  ComputeSite site;
+  const std::string id = site.boot();
+  REQUIRE(site.user("POST", "/network/v2.0/security-groups",
+                    {{"security_group", {{"name", "web"}}}}).status == 201);
+  const json groups = site.compute("GET", "/os-security-groups").json()["security_groups"];
+  CHECK(groups.size() == 2);
+  const auto act = [&](const char* action, const char* name) {
+    return site.compute("POST", "/servers/" + id + "/action", {{action, {{"name", name}}}}).status;
+  };
+  const auto names = [&] {
+    std::set<std::string> found;
+    const json server = site.compute("GET", "/servers/" + id).json()["server"];
+    if (server.contains("security_groups"))
+      for (const json& group : server["security_groups"]) found.insert(group["name"]);
+    return found;
+  };
+  CHECK(act("addSecurityGroup", "web") == 202);
+  CHECK(names() == std::set<std::string>{"default", "web"});
+  CHECK(act("addSecurityGroup", "none") == 404);
+  CHECK(act("removeSecurityGroup", "web") == 202);
+  CHECK(act("removeSecurityGroup", "web") == 404);
+  CHECK(names() == std::set<std::string>{"default"});
+  for (const json& group : groups) {
+    const std::string path = "/os-security-groups/" + group["id"].get<std::string>();
+    CHECK(site.compute("GET", path).json()["security_group"]["name"] == group["name"]);
+  }
+  CHECK(site.compute("GET", "/os-security-groups/none").status == 404);
 }
 
 TEST_CASE("compute: metadata of a server by all its verbs") {
@@ -431,6 +461,8 @@ TEST_CASE("compute: operators see hypervisors, services and zones; tenants see z
   CHECK(admin("/os-hypervisors/statistics")["hypervisor_statistics"]["count"] == 2);
   CHECK(admin("/os-hypervisors/sim/servers")["hypervisors"].size() == 2);
   CHECK(site.get("/compute/v2.1/os-hypervisors/9").status == 404);
+  CHECK(site.get("/compute/v2.1/os-hypervisors/1/uptime").status == 501);
+  CHECK(site.get("/compute/v2.1/os-hypervisors/9/uptime").status == 404);
   CHECK(site.get("/compute/v2.1/os-hypervisors/zzz/search").status == 404);
   CHECK(site.compute("GET", "/os-hypervisors").status == 403);
   CHECK(admin("/os-services?binary=nova-compute")["services"].size() == 2);

@@ -93,7 +93,7 @@ TEST_CASE("identity: an unscoped login has neither roles nor catalog") {
 TEST_CASE("identity: logins that are wrong in shape are 400, wrong in fact 401") {
   Site site;
   struct Row {
-    const char* what;
+    std::string what;
     json body;
     int status;
   };
@@ -155,7 +155,7 @@ TEST_CASE("identity: tokens are shown, checked and ended by their owner or an ad
     return site.send(method, kV3 + "/auth/tokens" + query, "", by, {{"X-Subject-Token", about}});
   };
   struct Row {
-    const char* what;
+    std::string what;
     const char* method;
     std::string by, about;
     int status;
@@ -287,7 +287,7 @@ TEST_CASE("identity: bodies that are wrong are refused with a reason and change 
   const auto revision = [&] { return site.get(kV3 + "/users").text; };
   const auto before = revision();
   struct Row {
-    const char* what;
+    std::string what;
     std::string target, body;
     int status;
   };

@@ -98,7 +98,7 @@ TEST_CASE("image: create refuses what the schema does not allow") {
   Site site;
   const std::string member = site.add_user("alice");
   struct Row {
-    const char* what;
+    std::string what;
     std::string body;
     int status;
   };
@@ -240,7 +240,7 @@ TEST_CASE("image: refused data is a 400 that says why, and the image stays queue
 TEST_CASE("image: patches of both dialects change attributes and properties in order") {
   Site site;
   struct Row {
-    const char* what;
+    std::string what;
     HeaderList type;
     json body;
     int status;

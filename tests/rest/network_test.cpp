@@ -107,7 +107,7 @@ TEST_CASE("a request that is wrong says so in Networking's own error body") {
   const std::string net_id = id_of(net);
   site.subnet(net);
   struct Row {
-    const char* what;
+    std::string what;
     const char* method;
     std::string path;
     json body;

@@ -77,7 +77,7 @@ TEST_CASE("a path finds the route whose literals fit best, and its parameters in
   rest::RouteTree tree;
   for (const auto& route : routes) tree.add(route);
   struct Row {
-    const char* what;
+    std::string what;
     const char* method;
     const char* path;
     int route;  // -1: none
@@ -115,7 +115,7 @@ TEST_CASE("a path finds the route whose literals fit best, and its parameters in
 
 TEST_CASE("escapes in URLs are undone strictly") {
   struct Row {
-    const char* what;
+    std::string what;
     std::string text;
     bool plus;
     std::optional<std::string> decoded;
@@ -163,7 +163,7 @@ TEST_CASE("queries keep order and repetition, up to a limit") {
 TEST_CASE("bodies that are not exactly one JSON value are refused, with the place") {
   const std::string deep_ok(limits::kJsonDepth, '['), deep_bad(limits::kJsonDepth + 1, '[');
   struct Row {
-    const char* what;
+    std::string what;
     std::string text;
     bool good;
     const char* says;
@@ -229,7 +229,7 @@ TEST_CASE("members are read by type, and what nobody asked for is refused") {
   CHECK(in.id<ServerId>("text")->value == "x");
 
   struct Row {
-    const char* what;
+    std::string what;
     Result<void> result;
     const char* says;
   };
@@ -286,7 +286,7 @@ TEST_CASE("the writer puts commas, quotes and escapes where they belong") {
 TEST_CASE("Compute's microversion is what the client asked for, or a refusal") {
   const std::string most = rest::to_string(rest::kComputeMax);
   struct Row {
-    const char* what;
+    std::string what;
     rest_test::HeaderList headers;
     std::optional<std::string> version;
     ErrorCode code = ErrorCode::Internal;
@@ -328,7 +328,7 @@ TEST_CASE("each service answers errors in its own words and status") {
   rest::Request request;
   request.base_url = "http://cloud.test:5000";
   struct Row {
-    const char* what;
+    std::string what;
     Service service;
     Error error;
     int status;
@@ -429,7 +429,7 @@ TEST_CASE("the router finds, authenticates, negotiates and names every request")
   RouterSite site;
   const std::string& token = site.admin;
   struct Row {
-    const char* what;
+    std::string what;
     const char* method;
     std::string target;
     std::string token;
@@ -540,7 +540,7 @@ TEST_CASE("the router finds, authenticates, negotiates and names every request")
 TEST_CASE("a JSON body is read once, within its limits") {
   RouterSite site;
   struct Row {
-    const char* what;
+    std::string what;
     std::string body;
     int status;
     const char* holds;

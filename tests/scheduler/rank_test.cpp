@@ -36,7 +36,7 @@ std::string names_of(const std::vector<HostState>& hosts, const std::vector<std:
 }  // namespace
 
 TEST_CASE("a capacity is what is there less what is reserved, times the ratio, less what is used") {
-  struct Row { const char* what; Capacity have; std::uint64_t limit, free; };
+  struct Row { std::string what; Capacity have; std::uint64_t limit, free; };
   const Row rows[] = {
       {"plain", {10, 0, 3, 1.0}, 10, 7},
       {"promised more often", {10, 0, 3, 1.5}, 15, 12},
@@ -55,7 +55,7 @@ TEST_CASE("a capacity is what is there less what is reserved, times the ratio, l
 
 TEST_CASE("each filter passes and refuses for its own reason, and says so only when asked") {
   struct Row {
-    const char* what;
+    std::string what;
     HostState host;
     Request request;
     const char* removed_by;  ///< "" passes
@@ -130,7 +130,7 @@ TEST_CASE("an explanation stops at its limit and says how much is left out") {
 }
 
 TEST_CASE("weighers spread; a negative multiplier stacks; equal hosts keep their order") {
-  struct Row { const char* what; std::uint64_t used[3]; double multiplier; const char* order; };
+  struct Row { std::string what; std::uint64_t used[3]; double multiplier; const char* order; };
   const Row rows[] = {
       {"most free first", {500, 0, 900}, 1.0, "bac"},
       {"least free first", {500, 0, 900}, -1.0, "cab"},

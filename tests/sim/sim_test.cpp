@@ -7,7 +7,7 @@ using namespace cloudos;
 namespace {
 
 struct Workload {
-  const char* what;
+  std::string what;
   sim::Chaos chaos;
   std::size_t actions;
   std::size_t closures;  ///< Pieces of work between two actions, at most.

@@ -107,7 +107,7 @@ TEST_CASE("a snapshot that pins the last pages is told apart from lost data") {
 
 TEST_CASE("one body too many for the store does not take the others of its commit down") {
   struct Row {
-    const char* what;
+    std::string what;
     bool pinned;
   };
   const Row rows[] = {{"refused before it is applied", false}, {"the map overflows", true}};
@@ -227,7 +227,7 @@ TEST_CASE("a folder that cannot be written is one clear sentence; guests still r
 
 TEST_CASE("what is not a store of ours is refused, and left as it is") {
   struct Row {
-    const char* what;
+    std::string what;
     std::string content;  ///< Of data.mdb; empty: see key.
     std::string key, value;
     ErrorCode code;

@@ -11,7 +11,7 @@ TEST_CASE("the transition function covers every state and event") {
   using M = Transition::Move;
   using S = TaskState;
   constexpr std::uint32_t kLast = limits::kTaskAttempts - 1;
-  struct Row { const char* what; S from; Event event; Transition to; };
+  struct Row { std::string what; S from; Event event; Transition to; };
   const Row rows[] = {
       {"a step is done", S::Queued, {K::StepDone}, {S::Running, M::Next}},
       {"the last step is done", S::Running, {K::StepDone, false, true}, {S::Done, M::End}},
