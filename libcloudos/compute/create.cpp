@@ -114,8 +114,10 @@ class NetworkCheck {
     if (!nic.fixed_ip.empty())
       return fail(ErrorCode::InvalidArgument, "networks: a port brings its own address");
     CLOUDOS_TRY(const Port port, as_reference(networks_.port(ctx_, nic.port)));
-    if (!ports_.insert(port.id).second)
-      return fail(ErrorCode::InvalidArgument, fmt::format("Port {} is named twice.", port.id.value));
+    if (!ports_.insert(port.id).second) {
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("Port {} is named twice.", port.id.value));
+    }
     if (!port.device_id.empty())
       return fail(ErrorCode::Conflict, fmt::format("Port {} is still in use.", port.id.value));
     return Result<void>();
@@ -221,11 +223,24 @@ std::vector<Planned> plan_servers(const Engine& engine, const Context& ctx, cons
   return plan;
 }
 
+/// Quota, pin, record, user data and task of one server, in the transaction of the call.
+Result<void> write_server(Servers::Impl& room, store::Txn& txn, const Planned& plan,
+                          const std::string& user_data) {
+  Server server = plan.server;
+  CLOUDOS_CHECK(Quota::reserve(txn, server.project, "servers", 1));
+  CLOUDOS_CHECK(Quota::reserve(txn, server.project, "cores", server.flavor.vcpus));
+  CLOUDOS_CHECK(Quota::reserve(txn, server.project, "ram_mib",
+                               static_cast<std::int64_t>(server.flavor.ram_mib)));
+  CLOUDOS_CHECK(room.images.pin(txn, server.image, room.holder_of(server.id)));
+  if (server.has_user_data) txn.put(compute::user_data_key(server.id), user_data);
+  CLOUDOS_CHECK(records::insert(txn, server));
+  return tasks::enqueue(txn, plan.task);
+}
+
 }  // namespace
 
-Result<std::vector<Server>> Servers::create_many(const Context& ctx, const ServerCreate& spec) {
-  CLOUDOS_CHECK(check_spec(spec));
-  const Engine& engine = impl_->engine;
+/// Looks everything up that the spec names. Errors: as Servers::create.
+Result<Server> Servers::Impl::resolve(const Context& ctx, const ServerCreate& spec) const {
   Server model;
   model.project = ctx.project;
   model.user = ctx.user;
@@ -239,57 +254,48 @@ Result<std::vector<Server>> Servers::create_many(const Context& ctx, const Serve
   model.task_state = ServerTask::Scheduling;
   model.created_at = model.updated_at = engine.clock.wall();
   model.reservation = "r-" + engine.ids.hex().substr(24);
-  CLOUDOS_TRY(model.flavor, as_reference(flavors().get(ctx, spec.flavor)));
-  CLOUDOS_TRY(const Image image, as_reference(impl_->images.get(ctx, spec.image)));
+  CLOUDOS_TRY(model.flavor, as_reference(flavors->get(ctx, spec.flavor)));
+  CLOUDOS_TRY(const Image image, as_reference(images.get(ctx, spec.image)));
   CLOUDOS_CHECK(check_image(image, model.flavor));
   model.image = image.id;
   model.disk_bytes = model.flavor.disk_gib * kGib;
   if (!spec.key_name.empty()) {
-    const auto pair = keypairs().get(ctx, spec.key_name);
+    const auto pair = keypairs->get(ctx, spec.key_name);
     if (!pair) return fail(ErrorCode::InvalidArgument, "Invalid key_name provided.");
     model.key_name = pair->name;
     model.public_key = pair->public_key;
   }
-  CLOUDOS_CHECK(read_zone(impl_->hosts, ctx, spec.availability_zone, model));
+  CLOUDOS_CHECK(read_zone(hosts, ctx, spec.availability_zone, model));
   if (spec.networks) {
     model.networks = *spec.networks;
   } else {
-    CLOUDOS_TRY(model.networks, only_network(impl_->networks, ctx));
+    CLOUDOS_TRY(model.networks, only_network(networks, ctx));
   }
-  {
-    CLOUDOS_TRY(const auto snapshot, engine.store.snapshot());
-    for (const std::string& name : spec.security_groups) {
-      if (name == "default") {  // What ports get that name no group; it may not be made yet.
-        model.security_group_names.push_back(name);
-        if (spec.security_groups.size() == 1) break;
-      }
-      CLOUDOS_TRY(const auto group,
-                  as_reference(impl_->networks.find_group(*snapshot, ctx, name)));
-      model.security_groups.push_back(group.id);
-      if (name != "default") model.security_group_names.push_back(group.name);
-    }
-    if (spec.security_groups.empty()) model.security_group_names = {"default"};
-    CLOUDOS_CHECK(NetworkCheck(engine.store, impl_->networks, *snapshot, ctx, spec,
-                               model.security_groups)
-                      .check(model.networks));
+  CLOUDOS_TRY(const auto snapshot, engine.store.snapshot());
+  // The default group alone is what ports get that name none; it may not be made yet.
+  const bool only_default = spec.security_groups == std::vector<std::string>{"default"};
+  for (const std::string& name : spec.security_groups) {
+    if (only_default) break;
+    CLOUDOS_TRY(const auto group, as_reference(networks.find_group(*snapshot, ctx, name)));
+    model.security_groups.push_back(group.id);
+    model.security_group_names.push_back(group.name);
   }
+  if (model.security_group_names.empty()) model.security_group_names = {"default"};
+  NetworkCheck check(engine.store, networks, *snapshot, ctx, spec, model.security_groups);
+  CLOUDOS_CHECK(check.check(model.networks));
+  return model;
+}
 
+Result<std::vector<Server>> Servers::create_many(const Context& ctx, const ServerCreate& spec) {
+  CLOUDOS_CHECK(check_spec(spec));
+  const Engine& engine = impl_->engine;
+  CLOUDOS_TRY(const Server model, impl_->resolve(ctx, spec));
   const auto plan = plan_servers(engine, ctx, model, spec.max_count);
   std::uint32_t count = spec.max_count;
   for (;; --count) {
     const auto written = engine.store.transact([&](store::Txn& txn) -> Result<void> {
-      for (std::uint32_t i = 0; i < count; ++i) {
-        Server server = plan[i].server;
-        const Flavor& flavor = server.flavor;
-        CLOUDOS_CHECK(Quota::reserve(txn, server.project, "servers", 1));
-        CLOUDOS_CHECK(Quota::reserve(txn, server.project, "cores", flavor.vcpus));
-        CLOUDOS_CHECK(Quota::reserve(txn, server.project, "ram_mib",
-                                     static_cast<std::int64_t>(flavor.ram_mib)));
-        CLOUDOS_CHECK(impl_->images.pin(txn, server.image, impl_->holder_of(server.id)));
-        if (server.has_user_data) txn.put(compute::user_data_key(server.id), spec.user_data);
-        CLOUDOS_CHECK(records::insert(txn, server));
-        CLOUDOS_CHECK(tasks::enqueue(txn, plan[i].task));
-      }
+      for (std::uint32_t i = 0; i < count; ++i)
+        CLOUDOS_CHECK(write_server(*impl_, txn, plan[i], spec.user_data));
       return Result<void>();
     });
     if (written) break;

@@ -34,7 +34,8 @@ scheduler::Request request_of(const Server& server) {
 /// Ranks over the newest view, then claims the best host that still has room.
 Result<Outcome> place_server(Servers::Impl& room, StepContext& step, const Server& server) {
   // Before every hypervisor was asked once, "down" only means "not known yet".
-  if (!placement::all_probed(room.hosts)) return Outcome(tasks::Again{std::chrono::milliseconds{50}});
+  if (!placement::all_probed(room.hosts))
+    return Outcome(tasks::Again{std::chrono::milliseconds{50}});
   const auto request = request_of(server);
   const WallTime now = step.clock().wall();
   for (int round = 0; round < kRankings; ++round) {

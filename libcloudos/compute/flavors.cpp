@@ -57,8 +57,10 @@ Result<void> check_flavor(const FlavorCreate& spec) {
   CLOUDOS_CHECK(check_range("vcpus", spec.vcpus, 1));
   CLOUDOS_CHECK(check_range("ram", spec.ram_mib, 1));
   CLOUDOS_CHECK(check_range("disk", spec.disk_gib, 0));
-  if (spec.ephemeral_gib != 0)
-    return fail(ErrorCode::InvalidArgument, "ephemeral: only 0 is possible, there are no such disks");
+  if (spec.ephemeral_gib != 0) {
+    return fail(ErrorCode::InvalidArgument,
+                "ephemeral: only 0 is possible, there are no such disks");
+  }
   if (spec.swap_mib != 0)
     return fail(ErrorCode::InvalidArgument, "swap: only 0 is possible, there are no such disks");
   if (!(spec.rxtx_factor > 0.0 && spec.rxtx_factor <= 3.4e38))
@@ -249,7 +251,8 @@ Result<void> check_items(std::string_view what, const std::map<std::string, std:
     CLOUDOS_CHECK(check_name(fmt::format("{} key", what), key, 1, limits::kNameChars));
     for (const char c : key) {
       const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                         (c >= '0' && c <= '9') || std::string_view(" -_.:").find(c) != std::string_view::npos;
+                         (c >= '0' && c <= '9') ||
+                         std::string_view(" -_.:").find(c) != std::string_view::npos;
       if (plain_keys && !plain) {
         return fail(ErrorCode::InvalidArgument,
                     fmt::format("{}: key '{}' may hold letters, digits, blanks and - _ . :", what,

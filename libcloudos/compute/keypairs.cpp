@@ -34,7 +34,8 @@ void set_count(store::Txn& txn, const UserId& user, std::uint64_t count) {
 
 Result<UserId> owner_for(const Context& ctx, const UserId& user) {
   const UserId& owner = user.empty() ? ctx.user : user;
-  if (owner.empty()) return fail(ErrorCode::InvalidArgument, "key pairs belong to a user: name one");
+  if (owner.empty())
+    return fail(ErrorCode::InvalidArgument, "key pairs belong to a user: name one");
   if (owner != ctx.user && !ctx.is_admin)
     return fail(ErrorCode::Forbidden, "key pairs of other users are for administrators only");
   return owner;
@@ -82,12 +83,13 @@ Result<Keypair> Keypairs::Impl::add(const Context& ctx, std::string_view name,
   CLOUDOS_TRY(const auto snapshot, engine.store.snapshot());
   CLOUDOS_TRY(const auto quota, Quota::usage(*snapshot, ctx.project));
   const auto limit = quota.find("key_pairs");
-  const std::int64_t most = limit == quota.end() ? static_cast<std::int64_t>(limits::kKeypairsPerUser)
+  const std::int64_t most = limit == quota.end() ? std::int64_t{limits::kKeypairsPerUser}
                                                  : limit->second.limit;
   CLOUDOS_CHECK(engine.store.transact([&](store::Txn& txn) -> Result<void> {
     const std::uint64_t count = count_of(txn, owner);
     if (txn.get(records::record_key(Keypair::kKind, pair.id))) {
-      return fail(ErrorCode::AlreadyExists, fmt::format("Key pair '{}' already exists.", pair.name));
+      return fail(ErrorCode::AlreadyExists,
+                  fmt::format("Key pair '{}' already exists.", pair.name));
     }
     if (most != kUnlimited && count >= static_cast<std::uint64_t>(most)) {
       return fail(ErrorCode::QuotaExceeded,

@@ -170,8 +170,8 @@ class Documents final : public network::MetadataSource {
         }
       }
     }
-    return json_answer(fmt::format(R"({{"links": [{}], "networks": [{}], "services": [{}]}})", links,
-                                   nets, dns_entries(name_servers)));
+    return json_answer(fmt::format(R"({{"links": [{}], "networks": [{}], "services": [{}]}})",
+                                   links, nets, dns_entries(name_servers)));
   }
 
   static std::string link_of(const Port& port, const Network& network) {
@@ -216,7 +216,8 @@ class Documents final : public network::MetadataSource {
     if (!parts.empty() && parts[0] == "public-keys") return ec2_keys(server, parts.subspan(1));
     if (!parts.empty() && parts[0] == "placement") {
       if (parts.size() == 1) return text_answer("availability-zone");
-      if (parts.size() == 2 && parts[1] == "availability-zone") return text_answer(server.host_zone);
+      if (parts.size() == 2 && parts[1] == "availability-zone")
+        return text_answer(server.host_zone);
       return no_document();
     }
     if (!parts.empty() && parts[0] == "block-device-mapping") {
@@ -259,7 +260,8 @@ class Documents final : public network::MetadataSource {
     if (parts.empty()) return text_answer("0=" + server.key_name);
     if (parts[0] != "0") return no_document();
     if (parts.size() == 1) return text_answer("openssh-key");
-    if (parts.size() == 2 && parts[1] == "openssh-key") return text_answer(server.public_key + "\n");
+    if (parts.size() == 2 && parts[1] == "openssh-key")
+      return text_answer(server.public_key + "\n");
     return no_document();
   }
 

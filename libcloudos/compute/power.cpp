@@ -35,9 +35,14 @@ Result<Outcome> power_off(Servers::Impl& room, StepContext& step, const Server& 
   // A paused or suspended guest presses no button.
   if (domains.front().power != hypervisor::PowerState::Running) return cut();
   const WallTime now = step.clock().wall();
-  const auto deadline = parse_signed(step.value("deadline"));
+  auto deadline = parse_signed(step.value("deadline"));
+  auto pressed = parse_signed(step.value("pressed"));
+  // A clock that was set back gives the guest its time once more, never a day of it.
+  if (pressed && *pressed > micros_of(now)) {
+    pressed.reset();
+    deadline.reset();
+  }
   if (deadline && micros_of(now) >= *deadline) return cut();
-  const auto pressed = parse_signed(step.value("pressed"));
   if (!pressed || micros_of(now - kPressAgain) >= *pressed) {
     CLOUDOS_CHECK(driver->stop(server.id, hypervisor::StopMode::Graceful));
     step.output("pressed", std::to_string(micros_of(now)));
@@ -145,8 +150,10 @@ tasks::TaskType Servers::Impl::reboot_type() {
   tasks::TaskType type;
   type.name = "reboot-server";
   type.steps = {
-      // A hard reboot takes over from one that waits for the guest.
-      {"takeover", Step::Kind::Remote, tasks::wait_superseded("waits"), nullptr},
+      // A hard reboot takes over from one that waits for the guest; who takes over from it in turn
+      // (a deletion) finds the first one ended as well.
+      {"takeover", Step::Kind::Remote, tasks::wait_superseded("waits"),
+       tasks::wait_superseded("waits")},
       {"power-off", Step::Kind::Remote, on_server(*this, "power-off", power_off), nullptr},
       {"wire", Step::Kind::Remote, on_server(*this, "wire", wire), nullptr},
       {"power-on", Step::Kind::Remote, on_server(*this, "power-on", power_on), nullptr},

@@ -38,7 +38,10 @@ struct Servers::Impl {
   Result<Server> change(const Context& ctx, const ServerId& id, bool locks_count,
                         const std::function<Result<void>(Server&)>& change_record);
 
-  // create.cpp, power.cpp, remove.cpp: the task types.
+  /// A server as `spec` describes it, with all it names looked up; no id yet (create.cpp).
+  Result<Server> resolve(const Context& ctx, const ServerCreate& spec) const;
+
+  // create_task.cpp, power.cpp, remove.cpp: the task types.
   tasks::TaskType create_type();
   tasks::TaskType delete_type();
   tasks::TaskType stop_type();

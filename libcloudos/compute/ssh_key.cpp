@@ -70,7 +70,8 @@ Result<void> check_parts(std::string_view type, std::string_view blob) {
     const auto point = take_part(blob);
     if (!curve || !point || type.substr(11) != *curve) return bad_key("its curve does not match");
     const std::size_t bytes = *curve == "nistp256" ? 32 : *curve == "nistp384" ? 48 : 66;
-    if (point->size() != 1 + 2 * bytes || (*point)[0] != 4) return bad_key("its point is malformed");
+    if (point->size() != 1 + 2 * bytes || (*point)[0] != 4)
+      return bad_key("its point is malformed");
   }
   if (!blob.empty()) return bad_key("bytes follow its end");
   return Result<void>();
@@ -97,7 +98,8 @@ std::optional<std::string> key_number_part(const EVP_PKEY* key, const char* name
   const std::unique_ptr<BIGNUM, FreeNumber> number(raw);
   std::string bytes(static_cast<std::size_t>(BN_num_bytes(raw)), '\0');
   BN_bn2bin(raw, reinterpret_cast<unsigned char*>(bytes.data()));
-  if (!bytes.empty() && (static_cast<unsigned char>(bytes[0]) & 0x80) != 0) bytes.insert(0, 1, '\0');
+  if (!bytes.empty() && (static_cast<unsigned char>(bytes[0]) & 0x80) != 0)
+    bytes.insert(0, 1, '\0');
   return bytes;
 }
 
@@ -142,7 +144,8 @@ Result<SshKeyPair> generate_ssh_key(std::string_view comment) {
   add_part(blob, "ssh-rsa");
   add_part(blob, *exponent);
   add_part(blob, *modulus);
-  CLOUDOS_TRY(auto public_key, parse_ssh_key(fmt::format("ssh-rsa {} {}", to_base64(blob), comment)));
+  const std::string line = fmt::format("ssh-rsa {} {}", to_base64(blob), comment);
+  CLOUDOS_TRY(auto public_key, parse_ssh_key(line));
   return SshKeyPair{std::move(public_key), std::string(data, static_cast<std::size_t>(size))};
 }
 

@@ -29,7 +29,7 @@ Result<void> check_access_ips(const std::string& ipv4, const std::string& ipv6);
 /// Who may act on a locked server. Errors: Conflict.
 Result<void> check_lock(const Context& ctx, const Server& server);
 
-/// A DNS label out of a server's name: "My server.1" -> "my-server-1"; `fallback` if nothing is left.
+/// A DNS label out of a server's name: "My server.1" -> "my-server-1"; `fallback` if none is left.
 std::string host_name_for(std::string_view name, std::string_view fallback);
 
 /// A pattern for names as lists take them: ^ $ . * + ? [a-z] \x; found anywhere in the text.

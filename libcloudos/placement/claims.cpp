@@ -38,7 +38,8 @@ Result<void> claim(store::Txn& txn, const HostId& host, const ServerId& server,
   if (held && held->host == host && held->resources == resources) return Result<void>();
   if (held) CLOUDOS_CHECK(release(txn, server));
   CLOUDOS_TRY(const auto record, records::get<HostRecord>(txn, host));
-  if (record.disabled || record.forced_down) return fail(ErrorCode::NoCapacity, "the host was disabled meanwhile");
+  if (record.disabled || record.forced_down)
+    return fail(ErrorCode::NoCapacity, "the host was disabled meanwhile");
   CLOUDOS_TRY(auto usage, find_usage(txn, host));
   scheduler::Capacity vcpus, ram_mib, disk_gib;
   fill_capacity(record, usage ? &*usage : nullptr, vcpus, ram_mib, disk_gib);

@@ -8,7 +8,7 @@
 
 namespace cloudos {
 
-/// What a process knows of its hosts beside the records: who answered when, and the scheduler's view.
+/// What a process knows of its hosts beside the records: who answered when, the scheduler's view.
 struct Hosts::Impl {
   Impl(const Engine& engine_ref, placement::PlacementSettings with)
       : engine(engine_ref), settings(std::move(with)), answers(settings.hosts.size()) {}

@@ -122,7 +122,7 @@ constexpr ActionRow kActions[] = {
     {"removeSecurityGroup", remove_group_action, true},
 };
 
-// ---- metadata ------------------------------------------------------------------------------------
+// ---- metadata -----------------------------------------------------------------------------------
 
 Response metadata_response(const std::map<std::string, std::string>& metadata) {
   JsonWriter w;
@@ -182,7 +182,7 @@ Result<Response> delete_meta(Call& call) {
   return empty_response(204);
 }
 
-// ---- what a server is connected to -----------------------------------------------------------------
+// ---- what a server is connected to --------------------------------------------------------------
 
 void write_interface(JsonWriter& w, const Port& port) {
   w.open().member("port_id", port.id).member("net_id", port.network);
@@ -228,27 +228,55 @@ void write_group_rule(JsonWriter& w, const SecurityGroupRule& rule) {
   w.close().close();
 }
 
-Result<Response> list_groups(Call& call) {
+Result<void> write_group(JsonWriter& w, const Call& call, const SecurityGroup& group) {
+  NetworkListSpec spec;
+  spec.filters = {{"security_group_id", group.id.value}, {"direction", "ingress"}};
+  CLOUDOS_TRY(const auto rules, call.cloud.networks().rules(call.ctx, spec));
+  w.open().member("id", group.id).member("name", group.name).member("tenant_id", group.project);
+  w.member("description", group.description).key("rules").open_list();
+  for (const SecurityGroupRule& rule : rules) write_group_rule(w, rule);
+  w.close_list().close();
+  return Result<void>();
+}
+
+Result<Response> list_server_groups(Call& call) {
   CLOUDOS_TRY(const Server server, call.cloud.servers().get(call.ctx, server_id(call)));
   CLOUDOS_TRY(const auto ports, call.cloud.networks().ports_of(server.id));
-  std::vector<SecurityGroupId> groups;
+  std::vector<SecurityGroupId> ids;
   for (const Port& port : ports) {
     for (const SecurityGroupId& id : port.security_groups)
-      if (std::find(groups.begin(), groups.end(), id) == groups.end()) groups.push_back(id);
+      if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
   }
   JsonWriter w;
   w.open().key("security_groups").open_list();
-  for (const SecurityGroupId& id : groups) {
+  for (const SecurityGroupId& id : ids) {
     CLOUDOS_TRY(const auto group, call.cloud.networks().group(call.ctx, id));
-    NetworkListSpec spec;
-    spec.filters = {{"security_group_id", id.value}, {"direction", "ingress"}};
-    CLOUDOS_TRY(const auto rules, call.cloud.networks().rules(call.ctx, spec));
-    w.open().member("id", id).member("name", group.name).member("tenant_id", group.project);
-    w.member("description", group.description).key("rules").open_list();
-    for (const SecurityGroupRule& rule : rules) write_group_rule(w, rule);
-    w.close_list().close();
+    CLOUDOS_CHECK(write_group(w, call, group));
   }
   w.close_list().close();
+  return json_response(200, std::move(w).take());
+}
+
+// The client looks groups up here before it adds one to a server, though Network keeps them.
+
+Result<Response> list_groups(Call& call) {
+  NetworkListSpec spec;
+  spec.filters = {{"project_id", call.ctx.project.value}};
+  CLOUDOS_TRY(const auto groups, call.cloud.networks().groups(call.ctx, spec));
+  JsonWriter w;
+  w.open().key("security_groups").open_list();
+  for (const SecurityGroup& group : groups) CLOUDOS_CHECK(write_group(w, call, group));
+  w.close_list().close();
+  return json_response(200, std::move(w).take());
+}
+
+Result<Response> show_group(Call& call) {
+  CLOUDOS_TRY(const auto group, call.cloud.networks().group(
+                                    call.ctx, SecurityGroupId{call.path("group_id")}));
+  JsonWriter w;
+  w.open().key("security_group");
+  CLOUDOS_CHECK(write_group(w, call, group));
+  w.close();
   return json_response(200, std::move(w).take());
 }
 
@@ -290,7 +318,11 @@ constexpr Route kServerItemRoutes[] = {
      "os_compute_api:os-attach-interfaces:list", Service::Compute},
     {"GET", "/compute/v2.1/servers/{server_id}/os-interface/{port_id}", show_interface,
      "os_compute_api:os-attach-interfaces:show", Service::Compute},
-    {"GET", "/compute/v2.1/servers/{server_id}/os-security-groups", list_groups,
+    {"GET", "/compute/v2.1/servers/{server_id}/os-security-groups", list_server_groups,
+     "os_compute_api:os-security-groups:list", Service::Compute},
+    {"GET", "/compute/v2.1/os-security-groups", list_groups,
+     "os_compute_api:os-security-groups:list", Service::Compute},
+    {"GET", "/compute/v2.1/os-security-groups/{group_id}", show_group,
      "os_compute_api:os-security-groups:list", Service::Compute},
     {"GET", "/compute/v2.1/servers/{server_id}/os-volume_attachments", list_volume_attachments,
      "os_compute_api:os-volumes-attachments:index", Service::Compute},
@@ -305,7 +337,7 @@ Result<Response> act_on_server(Call& call) {
   if (!body->is_object() || body->size() != 1)
     return fail(ErrorCode::InvalidArgument, "The body must be an object with one action.");
   const std::string& name = body->begin().key();
-  const auto& value = body->begin().value();
+  const json& value = *body->begin();
   for (const ActionRow& row : kActions) {
     if (row.name != name) continue;
     if (row.takes_object && !value.is_object())

@@ -112,7 +112,8 @@ Result<FlavorCreate> decode_flavor(Call& call) {
   if (const auto* factor = in.raw("rxtx_factor"); factor && !factor->is_null()) {
     double number = 0.0;
     if (factor->is_number()) number = factor->get<double>();
-    else if (factor->is_string()) number = std::strtod(factor->get_ref<const std::string&>().c_str(), nullptr);
+    if (factor->is_string())
+      number = std::strtod(factor->get_ref<const std::string&>().c_str(), nullptr);
     spec.rxtx_factor = number;  // Zero and worse are refused by the service.
   }
   CLOUDOS_CHECK(in.flag("os-flavor-access:is_public", spec.is_public));
@@ -131,7 +132,7 @@ Result<Response> delete_flavor(Call& call) {
   return empty_response(202);
 }
 
-// ---- extra specs -----------------------------------------------------------------------------------
+// ---- extra specs --------------------------------------------------------------------------------
 
 Response specs_response(const std::map<std::string, std::string>& specs) {
   JsonWriter w;
@@ -197,7 +198,7 @@ Result<Response> delete_spec(Call& call) {
   return empty_response(200);
 }
 
-// ---- access ----------------------------------------------------------------------------------------
+// ---- access -------------------------------------------------------------------------------------
 
 Response access_response(const Flavor& flavor) {
   JsonWriter w;

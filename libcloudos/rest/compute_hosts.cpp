@@ -9,11 +9,14 @@ namespace {
 
 constexpr std::string_view kBinary = "nova-compute";  // What clients filter services by.
 
-std::uint64_t left(std::uint64_t total, std::uint64_t used) { return used > total ? 0 : total - used; }
+std::uint64_t left(std::uint64_t total, std::uint64_t used) {
+  return used > total ? 0 : total - used;
+}
 
 void write_hypervisor(JsonWriter& w, const Host& host) {
   w.open().member("id", host.number).member("hypervisor_hostname", host.name);
-  w.member("state", host.up ? "up" : "down").member("status", host.enabled ? "enabled" : "disabled");
+  w.member("state", host.up ? "up" : "down");
+  w.member("status", host.enabled ? "enabled" : "disabled");
 }
 
 void write_hypervisor_detail(JsonWriter& w, const Host& host) {
@@ -148,7 +151,14 @@ Result<Response> hypervisor_servers(Call& call) {
   return json_response(200, std::move(w).take());
 }
 
-// ---- services --------------------------------------------------------------------------------------
+/// No driver tells how long its host has been up; 501 is what clients know to go on after.
+Result<Response> hypervisor_uptime(Call& call) {
+  CLOUDOS_CHECK(hypervisor_of(call));
+  return status_response(Service::Compute, 501, "The hypervisor does not tell its uptime.",
+                         call.request);
+}
+
+// ---- services -----------------------------------------------------------------------------------
 
 void write_service(JsonWriter& w, const Call& call, const Host& host) {
   w.open().member("id", host.number).member("binary", kBinary).member("host", host.name);
@@ -167,7 +177,8 @@ Result<Response> list_services(Call& call) {
   JsonWriter w;
   w.open().key("services").open_list();
   for (const Host& host : hosts) {
-    if ((binary && !binary->empty() && *binary != kBinary) || (name && !name->empty() && *name != host.name)) continue;
+    if (binary && !binary->empty() && *binary != kBinary) continue;
+    if (name && !name->empty() && *name != host.name) continue;
     write_service(w, call, host);
   }
   w.close_list().close();
@@ -240,7 +251,7 @@ Result<Response> force_service_down(Call& call) {
   return json_response(200, std::move(w).take());
 }
 
-// ---- zones and hosts -------------------------------------------------------------------------------
+// ---- zones and hosts ----------------------------------------------------------------------------
 
 Result<Response> list_some_zones(Call& call, bool detailed) {
   CLOUDOS_TRY(const auto zones, call.cloud.hosts().zones(call.ctx, detailed));
@@ -320,6 +331,8 @@ constexpr Route kHostRoutes[] = {
      "os_compute_api:os-hypervisors:search", Service::Compute},
     {"GET", "/compute/v2.1/os-hypervisors/{hypervisor_id}/servers", hypervisor_servers,
      "os_compute_api:os-hypervisors:servers", Service::Compute},
+    {"GET", "/compute/v2.1/os-hypervisors/{hypervisor_id}/uptime", hypervisor_uptime,
+     "os_compute_api:os-hypervisors:uptime", Service::Compute},
     {"GET", "/compute/v2.1/os-services", list_services, "os_compute_api:os-services:list",
      Service::Compute},
     {"PUT", "/compute/v2.1/os-services/enable", enable_service,

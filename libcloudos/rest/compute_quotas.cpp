@@ -139,7 +139,7 @@ Result<Response> show_limits(Call& call) {
   return json_response(200, std::move(w).take());
 }
 
-// ---- extensions ------------------------------------------------------------------------------------
+// ---- extensions ---------------------------------------------------------------------------------
 
 /// Aliases of what is really here; clients of old ask for them before they use a feature.
 constexpr std::string_view kExtensions[] = {

@@ -200,7 +200,8 @@ void write_extensions(JsonWriter& w, const Call& call, const Server& server,
   // Groups are its ports' own; a server without any has none.
   if (!server.security_group_names.empty() && !(server.ports.empty() && server.launched_at)) {
     w.key("security_groups").open_list();
-    for (const std::string& name : server.security_group_names) w.open().member("name", name).close();
+    for (const std::string& name : server.security_group_names)
+      w.open().member("name", name).close();
     w.close_list();
   }
   if (call.ctx.is_admin) write_admin_attributes(w, call, server);
@@ -250,7 +251,9 @@ Result<std::optional<WallTime>> query_time(const Call& call, std::string_view na
 }
 
 Result<void> decode_admin_query(const Call& call, ServerQuery& query) {
-  const auto text = [&](std::string_view name) { return std::string(call.query(name).value_or("")); };
+  const auto text = [&](std::string_view name) {
+    return std::string(call.query(name).value_or(""));
+  };
   query.host = text("host");
   query.zone = text("availability_zone");
   query.key_name = text("key_name");
@@ -299,7 +302,9 @@ Result<ServerQuery> decode_server_query(const Call& call) {
                 "performed.");
   }
   query.all_projects = everyone.value_or(false);
-  const auto text = [&](std::string_view name) { return std::string(call.query(name).value_or("")); };
+  const auto text = [&](std::string_view name) {
+    return std::string(call.query(name).value_or(""));
+  };
   query.name = text("name");
   query.image = text("image");
   query.flavor = text("flavor");

@@ -44,15 +44,22 @@ Ranking rank(const Policy& policy, std::span<const HostState> hosts, const Reque
   ranking.report.hosts = hosts.size();
   std::vector<std::size_t> left;
   left.reserve(hosts.size());
+  std::vector<std::size_t> removed(policy.filters.size(), 0);
+  // Host by host, not filter by filter: the same answer with one walk over memory.
   for (std::size_t i = 0; i < hosts.size(); ++i) {
-    if (!is_excluded(hosts[i], request)) left.push_back(i);
+    if (is_excluded(hosts[i], request)) {
+      ++ranking.report.excluded;
+      continue;
+    }
+    std::size_t stage = 0;
+    while (stage < removed.size() && policy.filters[stage]->pass(hosts[i], request)) ++stage;
+    if (stage == removed.size()) left.push_back(i);
+    else ++removed[stage];
   }
-  ranking.report.excluded = hosts.size() - left.size();
-  for (const auto& filter : policy.filters) {
-    if (left.empty()) break;
-    const std::size_t before = left.size();
-    std::erase_if(left, [&](std::size_t i) { return !filter->pass(hosts[i], request); });
-    ranking.report.lines.push_back({filter->name(), before - left.size()});
+  std::size_t before = hosts.size() - ranking.report.excluded;
+  for (std::size_t stage = 0; stage < removed.size() && before > 0; ++stage) {
+    ranking.report.lines.push_back({policy.filters[stage]->name(), removed[stage]});
+    before -= removed[stage];
   }
   ranking.passed = left.size();
   const std::vector<double> weight = total_weights(policy, hosts, request, left);

@@ -180,7 +180,9 @@ TEST_CASE("start-server proves itself") {
 TEST_CASE("reboot-server proves itself, soft and hard") {
   for (const RebootMode mode : {RebootMode::Soft, RebootMode::Hard}) {
     prove_power("reboot-server", false,
-                [mode](World& w, const ServerId& id) { return w.servers->reboot(w.user, id, mode); },
+                [mode](World& w, const ServerId& id) {
+                  return w.servers->reboot(w.user, id, mode);
+                },
                 "ACTIVE", "ERROR");
   }
 }

@@ -151,7 +151,7 @@ TEST_CASE("without networks named, the project's only one is meant, and several 
   CHECK(w.get(none->id).addresses.empty());
 }
 
-TEST_CASE("a refused placement says which filter removed how many hosts, and where only to admins") {
+TEST_CASE("a refused placement says which filter removed how many, and where only to admins") {
   hypervisor::SimulatedSettings small;
   small.ram_mib = 64;
   Furnished w(small);

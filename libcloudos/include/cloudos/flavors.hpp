@@ -39,7 +39,7 @@ struct Flavor {
 struct FlavorCreate {
   FlavorId id;                                    ///< Empty: one is made.
   std::string name;
-  std::uint64_t vcpus = 1;                        ///< 1..2^31-1, like the sizes below (0 allowed there).
+  std::uint64_t vcpus = 1;                        ///< 1..2^31-1, as all sizes here.
   std::uint64_t ram_mib = 0;                      ///< 1..2^31-1
   std::uint64_t disk_gib = 0;
   std::uint64_t ephemeral_gib = 0;                ///< Only 0: there are no ephemeral disks yet.
@@ -49,7 +49,7 @@ struct FlavorCreate {
 };
 
 struct FlavorQuery {
-  std::optional<bool> is_public = true;           ///< Nothing: both; what is not yours stays unseen.
+  std::optional<bool> is_public = true;           ///< Nothing: both, as far as you see.
   std::uint64_t min_ram_mib = 0;
   std::uint64_t min_disk_gib = 0;
   std::string sort_key;                           ///< A field's name; empty: id.

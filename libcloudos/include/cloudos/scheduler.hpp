@@ -21,8 +21,8 @@ struct Capacity {
   double ratio = 1.0;          ///< How often the rest may be promised.
 
   std::uint64_t limit() const {
-    return total <= reserved ? 0
-                             : static_cast<std::uint64_t>(static_cast<double>(total - reserved) * ratio);
+    if (total <= reserved) return 0;
+    return static_cast<std::uint64_t>(static_cast<double>(total - reserved) * ratio);
   }
   std::uint64_t free() const { return limit() <= used ? 0 : limit() - used; }
   friend bool operator==(const Capacity&, const Capacity&) = default;

@@ -79,11 +79,11 @@ struct Server {
   std::string host_name;                          ///< What the guest is called: a DNS label.
   ImageId image;
   Flavor flavor;                                  ///< As it was when the server was made.
-  std::uint64_t disk_bytes = 0;                   ///< Virtual size of the root disk; 0: the image's.
+  std::uint64_t disk_bytes = 0;                   ///< Of the root disk; 0: the image's.
   std::string key_name;
   std::string public_key;                         ///< The pair's, as it was then.
   bool has_user_data = false;
-  bool manual_disk_config = false;                ///< Kept for clients; disks are never resized by us.
+  bool manual_disk_config = false;                ///< Kept for clients; we never resize.
   std::map<std::string, std::string> metadata;
   std::string zone;                               ///< Asked for; empty: any.
   std::string wanted_host;                        ///< An administrator asked for it.
@@ -99,7 +99,7 @@ struct Server {
   TaskId task;                                    ///< Changes it now, or did last.
   std::optional<ServerFault> fault;
   std::string access_ipv4, access_ipv6;           ///< What the user says it is reached by.
-  bool locked = false;                            ///< Only administrators and who locked it act on it.
+  bool locked = false;                            ///< Only administrators act on it.
   bool locked_by_admin = false;
   std::string reservation;                        ///< "r-…": servers made by one call share it.
   std::uint32_t launch_index = 0;
