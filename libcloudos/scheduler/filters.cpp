@@ -55,7 +55,7 @@ class FreeWeigher final : public Weigher {
   explicit FreeWeigher(std::string_view name) : name_(name) {}
   std::string_view name() const override { return name_; }
   double weigh(const HostState& host, const Request&) const override {
-    return static_cast<double>((host.*kHave).free());
+    return static_cast<double>(static_cast<std::int64_t>((host.*kHave).free()));
   }
 
  private:

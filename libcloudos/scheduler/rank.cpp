@@ -19,19 +19,23 @@ bool is_excluded(const HostState& host, const Request& request) {
 std::vector<double> total_weights(const Policy& policy, std::span<const HostState> hosts,
                                   const Request& request, const std::vector<std::size_t>& passed) {
   std::vector<double> total(passed.size(), 0.0);
-  std::vector<double> raw(passed.size());
-  for (const Weighed& weighed : policy.weighers) {
-    if (weighed.multiplier == 0.0) continue;
-    double most = 0.0;
-    double least = 0.0;  // The lower bound is fixed: half as much free weighs half as much.
-    for (std::size_t i = 0; i < passed.size(); ++i) {
-      raw[i] = weighed.weigher->weigh(hosts[passed[i]], request);
-      most = std::max(most, raw[i]);
-      least = std::min(least, raw[i]);
+  const std::size_t count = policy.weighers.size();
+  std::vector<double> raw(passed.size() * count);
+  std::vector<double> most(count, 0.0);
+  std::vector<double> least(count, 0.0);  // Fixed at zero: half as much free weighs half as much.
+  for (std::size_t i = 0; i < passed.size(); ++i) {
+    for (std::size_t k = 0; k < count; ++k) {
+      const double value = policy.weighers[k].weigher->weigh(hosts[passed[i]], request);
+      raw[i * count + k] = value;
+      most[k] = std::max(most[k], value);
+      least[k] = std::min(least[k], value);
     }
-    if (most == least) continue;
-    const double scale = weighed.multiplier / (most - least);
-    for (std::size_t i = 0; i < passed.size(); ++i) total[i] += (raw[i] - least) * scale;
+  }
+  for (std::size_t k = 0; k < count; ++k) {
+    if (most[k] == least[k]) continue;
+    const double scale = policy.weighers[k].multiplier / (most[k] - least[k]);
+    for (std::size_t i = 0; i < passed.size(); ++i)
+      total[i] += (raw[i * count + k] - least[k]) * scale;
   }
   return total;
 }

@@ -22,7 +22,9 @@ struct Capacity {
 
   std::uint64_t limit() const {
     if (total <= reserved) return 0;
-    return static_cast<std::uint64_t>(static_cast<double>(total - reserved) * ratio);
+    // By way of signed numbers: the machine converts those in one instruction, unsigned in many.
+    const auto rest = static_cast<double>(static_cast<std::int64_t>(total - reserved));
+    return static_cast<std::uint64_t>(static_cast<std::int64_t>(rest * ratio));
   }
   std::uint64_t free() const { return limit() <= used ? 0 : limit() - used; }
   friend bool operator==(const Capacity&, const Capacity&) = default;
