@@ -27,21 +27,25 @@ void TaskRunner::Impl::start_reconcilers() {
 }
 
 void TaskRunner::Impl::schedule_reconciler(const std::string& name, milliseconds after) {
+  const MonoTime due = after.count() == 0 ? MonoTime{} : clock.mono() + after;
   std::uint64_t ticket;
   {
     LockGuard lock(mutex);
-    const auto slot = reconcilers.find(name);
-    if (stopping || !started || slot == reconcilers.end()) return;
-    if (slot->second.running) {
-      slot->second.again = true;
+    const auto found = reconcilers.find(name);
+    if (stopping || !started || found == reconcilers.end()) return;
+    ReconcilerSlot& slot = found->second;
+    if (slot.running) {
+      slot.again = true;
       return;
     }
-    ticket = ++slot->second.ticket;
+    // A wake-up that came just before the period's own appointment is not put off by it.
+    if (slot.due && *slot.due <= due) return;
+    slot.due = due;
+    ticket = slot.ticket = ++tickets;
   }
-  executor.post_at(after.count() == 0 ? MonoTime{} : clock.mono() + after,
-                   [self = shared_from_this(), name, ticket] {
-                     self->run_reconciler(name, ticket);
-                   });
+  executor.post_at(due, [self = shared_from_this(), name, ticket] {
+    self->run_reconciler(name, ticket);
+  });
 }
 
 void TaskRunner::Impl::run_reconciler(const std::string& name, std::uint64_t ticket) {
@@ -52,6 +56,7 @@ void TaskRunner::Impl::run_reconciler(const std::string& name, std::uint64_t tic
     if (stopping || slot->second.running || slot->second.ticket != ticket) return;
     slot->second.running = true;
     slot->second.again = false;
+    slot->second.due.reset();
     reconciler = &slot->second.reconciler;  // Constant after start.
   }
   bool more = false;

@@ -130,7 +130,15 @@ void TaskRunner::Impl::discover() {
     return;
   }
   if (changes->too_old) {
-    if (const auto found = find_open(); !found) log.error(found.error().message);
+    if (const auto found = find_open(); !found) {
+      log.error(found.error().message);
+      {
+        LockGuard lock(mutex);
+        seen = since;  // Not a task may be missed: the whole look is taken again.
+      }
+      executor.post_at(clock.mono() + std::chrono::seconds{1},
+                       [self = shared_from_this()] { self->request_discover(); });
+    }
     return;
   }
   {
@@ -141,6 +149,7 @@ void TaskRunner::Impl::discover() {
 }
 
 void TaskRunner::Impl::schedule(const std::string& id, milliseconds after) {
+  const MonoTime due = after.count() == 0 ? MonoTime{} : clock.mono() + after;
   std::uint64_t ticket;
   {
     LockGuard lock(mutex);
@@ -150,75 +159,105 @@ void TaskRunner::Impl::schedule(const std::string& id, milliseconds after) {
       slot.again = true;
       return;
     }
-    ticket = ++slot.ticket;
+    // An earlier look is never put off: it may be there for a change that this caller has not seen.
+    if (slot.due && *slot.due <= due) return;
+    slot.due = due;
+    ticket = slot.ticket = ++tickets;
   }
-  executor.post_at(after.count() == 0 ? MonoTime{} : clock.mono() + after,
-                   [self = shared_from_this(), id, ticket] { self->run(id, ticket); });
+  executor.post_at(due, [self = shared_from_this(), id, ticket] { self->run(id, ticket); });
+}
+
+TaskRunner::Impl::Before TaskRunner::Impl::look(const std::string& id, milliseconds rest) {
+  const auto snapshot = store.snapshot();
+  if (!snapshot) return {};
+  const auto record = records::get<TaskRecord>(**snapshot, id);
+  if (!record || is_final(record->state)) return {};
+  const auto type = types.find(record->type);
+  const StepPosition at = type == types.end() ? StepPosition{} : locate(type->second, *record);
+  if (type == types.end() || !at.known || must_hand_over(*record, at)) return {};
+  if (rest.count() > 0) return {rest, {}};
+  const WallTime now = clock.wall();
+  // A clock that was set back makes no short pause long: the pause is over then.
+  if (record->not_before && *record->not_before > now && record->updated_at <= now) {
+    const auto left = std::chrono::duration_cast<milliseconds>(*record->not_before - now);
+    return {std::min(limits::kBackoffMost, left + milliseconds{1}), {}};
+  }
+  const bool calls = record->state != TaskState::Stuck && record->state != TaskState::Parked;
+  if (calls && at.step().kind == tasks::Step::Kind::Remote && type->second.host)
+    return {milliseconds{0}, type->second.host(*record)};
+  return {};
 }
 
 void TaskRunner::Impl::run(const std::string& id, std::uint64_t ticket) {
+  std::string lane;
+  milliseconds rest{0};
   {
     LockGuard lock(mutex);
-    const auto slot = slots.find(id);
-    if (stopping || slot == slots.end() || slot->second.running || slot->second.ticket != ticket)
-      return;
-    slot->second.running = true;
-    slot->second.again = false;
+    const auto found = slots.find(id);
+    if (stopping || found == slots.end() || found->second.ticket != ticket) return;
+    Slot& slot = found->second;
+    slot.running = true;
+    slot.again = false;
+    slot.due.reset();
+    lane.swap(slot.lane);
+    const MonoTime now = clock.mono();
+    if (slot.rest_until > now)
+      rest = std::chrono::ceil<milliseconds>(slot.rest_until - now);
   }
-  // Whether the task is still backing off, and which lane its step needs, stands in its record.
-  std::string host;
-  milliseconds early{0};
-  if (const auto snapshot = store.snapshot()) {
-    const auto record = records::get<TaskRecord>(**snapshot, id);
-    const auto type = record ? types.find(record->type) : types.end();
-    if (type != types.end()) {
-      const StepPosition at = locate(type->second, *record);
-      if (at.known && at.step().kind == tasks::Step::Kind::Remote && type->second.host)
-        host = type->second.host(*record);
-      const WallTime now = clock.wall();
-      // A clock set back must not make a short pause long.
-      if (record->not_before && *record->not_before > now && record->superseded_by.empty())
-        early = std::min(limits::kBackoffMost, std::chrono::duration_cast<milliseconds>(
-                                                   *record->not_before - now) + milliseconds{1});
-    }
+  const Before before = look(id, rest);
+  if (!lane.empty() && lane != before.host) {
+    leave_lane(lane);
+    lane.clear();
   }
-  if (early.count() > 0 || !enter_lane(host, id)) {
+  if (before.pause.count() > 0 || (lane.empty() && !enter_lane(before.host, id))) {
+    bool again = false;
     {
       LockGuard lock(mutex);
-      if (const auto slot = slots.find(id); slot != slots.end()) slot->second.running = false;
+      if (const auto slot = slots.find(id); slot != slots.end()) {
+        slot->second.running = false;
+        again = slot->second.again;
+      }
     }
-    if (early.count() > 0) schedule(id, early);
+    if (again) schedule(id, milliseconds{0});
+    else if (before.pause.count() > 0) schedule(id, before.pause);
     return;
   }
   const Next next = perform(id);
-  leave_lane(host);
+  leave_lane(before.host);
   std::unique_ptr<store::Watch> old_watch;
   bool again;
   {
     LockGuard lock(mutex);
-    const auto slot = slots.find(id);
-    if (stopping || slot == slots.end()) return;
-    slot->second.running = false;
-    again = slot->second.again;
-    old_watch = std::move(slot->second.waiting);
+    const auto found = slots.find(id);
+    if (stopping || found == slots.end()) return;
+    Slot& slot = found->second;
+    slot.running = false;
+    slot.rest_until = {};
+    if (!next.ended && next.after && next.after->count() > 0)
+      slot.rest_until = clock.mono() + *next.after;
+    again = slot.again;
+    old_watch = std::move(slot.waiting);
   }
   old_watch.reset();
-  if (next.ended) {
-    finished.notify_all();
-    if (next.after) schedule(id, *next.after);
-    else forget(id);
-    return;
-  }
-  // Changes of the record that we made ourselves also come back as "again": look once more, it is
-  // cheap; but never sooner than a step that asked to be called later would need.
-  if (next.wait && !again) return wait_for(id, *next.wait, next.since);
-  schedule(id, next.wait ? milliseconds{0} : next.after.value_or(milliseconds{0}));
+  if (next.ended) finished.notify_all();
+  if (next.ended && !next.after) return forget(id);
+  // Changes of the record that we made ourselves come back as "again" too: one more look is cheap,
+  // and it honours the pause of a task that nobody takes over.
+  if (again) return schedule(id, milliseconds{0});
+  if (next.wait) return wait_for(id, *next.wait, next.since);
+  schedule(id, next.after.value_or(milliseconds{0}));
 }
 
 void TaskRunner::Impl::forget(const std::string& id) {
-  LockGuard lock(mutex);
-  const auto slot = slots.find(id);
-  if (slot != slots.end() && !slot->second.running) slots.erase(slot);
+  std::string lane;
+  {
+    LockGuard lock(mutex);
+    const auto slot = slots.find(id);
+    if (slot == slots.end() || slot->second.running) return;
+    lane = std::move(slot->second.lane);
+    slots.erase(slot);
+  }
+  leave_lane(lane);
 }
 
 void TaskRunner::Impl::wait_for(const std::string& id, const tasks::WaitFor& wait,
@@ -248,23 +287,34 @@ bool TaskRunner::Impl::enter_lane(const std::string& host, const std::string& id
     ++use;
     return true;
   }
+  Slot& slot = slots[id];
+  if (slot.queued_for == host) return false;
+  slot.queued_for = host;
   lane_queue[host].push_back(id);
   return false;
 }
 
+/// Hands the lane to the first in the queue: who finds then that it needs none hands it on, so that
+/// none is lost while others wait.
 void TaskRunner::Impl::leave_lane(const std::string& host) {
   if (host.empty()) return;
   std::string next;
   {
     LockGuard lock(mutex);
-    if (--lane_use[host] == 0) lane_use.erase(host);
     const auto queue = lane_queue.find(host);
-    if (queue == lane_queue.end()) return;
-    next = std::move(queue->second.front());
-    queue->second.pop_front();
-    if (queue->second.empty()) lane_queue.erase(queue);
+    while (queue != lane_queue.end() && !queue->second.empty() && next.empty()) {
+      const auto slot = slots.find(queue->second.front());
+      if (slot != slots.end() && slot->second.queued_for == host && slot->second.lane.empty()) {
+        slot->second.queued_for.clear();
+        slot->second.lane = host;
+        next = slot->first;
+      }
+      queue->second.pop_front();
+    }
+    if (queue != lane_queue.end() && queue->second.empty()) lane_queue.erase(queue);
+    if (next.empty() && --lane_use[host] == 0) lane_use.erase(host);
   }
-  schedule(next, milliseconds{0});
+  if (!next.empty()) schedule(next, milliseconds{0});
 }
 
 }  // namespace cloudos

@@ -20,19 +20,25 @@ struct Tasks::Impl {
 
 /// What the runner knows in memory; all of it can be found again in the store.
 struct TaskRunner::Impl : std::enable_shared_from_this<TaskRunner::Impl> {
+  using milliseconds = std::chrono::milliseconds;
   Impl(store::Store& s, Executor& e, const Clock& c, Random& r, Log l, RunnerOptions o)
       : store(s), executor(e), clock(c), random(r), log(std::move(l)), options(std::move(o)) {}
 
   struct Slot {
     bool running = false;    ///< A closure of this task is on a thread.
     bool again = false;      ///< Something changed meanwhile: look once more when it ends.
-    std::uint64_t ticket = 0;  ///< Closures with an older ticket are void.
+    std::uint64_t ticket = 0;     ///< Closures with another ticket are void.
+    std::optional<MonoTime> due;  ///< When the closure of that ticket runs; nothing: there is none.
+    MonoTime rest_until{};        ///< The pause the last call asked for; changes do not cut it short.
+    std::string queued_for;       ///< The host in whose queue it stands.
+    std::string lane;             ///< The host whose lane was handed to it while it stood there.
     std::unique_ptr<store::Watch> waiting;
   };
   struct ReconcilerSlot {
     Reconciler reconciler;
     bool running = false, again = false;
     std::uint64_t ticket = 0;
+    std::optional<MonoTime> due;
     std::unique_ptr<store::Watch> watch;
   };
 
@@ -53,6 +59,7 @@ struct TaskRunner::Impl : std::enable_shared_from_this<TaskRunner::Impl> {
   bool stopping CLOUDOS_GUARDED_BY(mutex) = false;
   bool discovering CLOUDOS_GUARDED_BY(mutex) = false;
   store::Revision seen CLOUDOS_GUARDED_BY(mutex) = 0;
+  std::uint64_t tickets CLOUDOS_GUARDED_BY(mutex) = 0;  ///< Given out: no two closures share one.
   std::map<std::string, Slot> slots CLOUDOS_GUARDED_BY(mutex);
   std::map<std::string, std::size_t> lane_use CLOUDOS_GUARDED_BY(mutex);
   std::map<std::string, std::deque<std::string>> lane_queue CLOUDOS_GUARDED_BY(mutex);
@@ -66,6 +73,12 @@ struct TaskRunner::Impl : std::enable_shared_from_this<TaskRunner::Impl> {
   void discover();
   void schedule(const std::string& id, std::chrono::milliseconds after);
   void run(const std::string& id, std::uint64_t ticket);
+  /// What stands between a task and its next call, by its record: a pause, or a lane.
+  struct Before {
+    milliseconds pause{0};
+    std::string host;
+  };
+  Before look(const std::string& id, milliseconds rest);
   bool enter_lane(const std::string& host, const std::string& id);
   void leave_lane(const std::string& host);
   void forget(const std::string& id);
@@ -79,6 +92,7 @@ struct TaskRunner::Impl : std::enable_shared_from_this<TaskRunner::Impl> {
     store::Revision since = 0;                 ///< The state of the store the step saw.
   };
   Next perform(const std::string& id);
+  bool set_state(const tasks::TaskRecord& known, TaskState state);
 
   // reconcilers.cpp
   void start_reconcilers();
@@ -97,5 +111,7 @@ struct StepPosition {
   bool last() const { return index + 1 == type->steps.size(); }
 };
 StepPosition locate(const tasks::TaskType& type, const tasks::TaskRecord& record);
+/// Another task takes over, and this one has yet to turn round: no pause or lane is in its way.
+bool must_hand_over(const tasks::TaskRecord& record, const StepPosition& at);
 
 }  // namespace cloudos

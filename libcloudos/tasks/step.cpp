@@ -27,6 +27,11 @@ StepPosition locate(const tasks::TaskType& type, const TaskRecord& record) {
   return at;
 }
 
+bool must_hand_over(const TaskRecord& record, const StepPosition& at) {
+  return !record.superseded_by.empty() && !record.unwinding &&
+         (!at.no_return || record.state == TaskState::Stuck);
+}
+
 namespace {
 
 Error stored_error(const TaskRecord& record) {
@@ -173,6 +178,20 @@ Result<Outcome> call_step(const tasks::StepFunction& function, tasks::StepContex
 
 }  // namespace
 
+/// Into Parked, or out of it. False: the store failed, or the task is in another state by now.
+bool TaskRunner::Impl::set_state(const TaskRecord& known, TaskState state) {
+  const auto written = store.transact([&](store::Txn& txn) -> Result<void> {
+    CLOUDOS_CHECK(records::modify<TaskRecord>(txn, known.id, [&](TaskRecord& t) -> Result<void> {
+      if (t.state != known.state) return fail(ErrorCode::Stale, "the task has moved on");
+      t.state = state;
+      t.not_before.reset();
+      return Result<void>();
+    }));
+    return Result<void>();
+  });
+  return written.has_value();
+}
+
 TaskRunner::Impl::Next TaskRunner::Impl::perform(const std::string& id) {
   // The store failing is no failure of the step: look again in a while.
   const Next later{false, std::chrono::seconds{1}, std::nullopt, 0};
@@ -187,23 +206,23 @@ TaskRunner::Impl::Next TaskRunner::Impl::perform(const std::string& id) {
     return later;
   }
   const TaskRecord& record = *found;
-  if (is_final(record.state) || record.state == TaskState::Parked)
-    return {true, std::nullopt, std::nullopt, 0};
+  if (is_final(record.state)) return {true, std::nullopt, std::nullopt, 0};
 
   const auto type = types.find(record.type);
   const bool known = type != types.end() && type->second.version >= record.version;
   const StepPosition at = known ? locate(type->second, record) : StepPosition{};
+  const bool parked = record.state == TaskState::Parked;
   if (!known || !at.known) {
+    if (parked) return {true, std::nullopt, std::nullopt, 0};
     log.warn(fmt::format("task {}: type {} version {} step '{}' is not known here; parked", id,
                          record.type, record.version, record.step));
-    const auto parked = store.transact([&](store::Txn& txn) -> Result<void> {
-      CLOUDOS_CHECK(records::modify<TaskRecord>(txn, record.id, [](TaskRecord& t) {
-        t.state = TaskState::Parked;
-        return Result<void>();
-      }));
-      return Result<void>();
-    });
-    return parked ? Next{true, std::nullopt, std::nullopt, 0} : later;
+    return set_state(record, TaskState::Parked) ? Next{true, std::nullopt, std::nullopt, 0} : later;
+  }
+  if (parked) {
+    // An older program left it to us.
+    const auto resumed = record.unwinding ? TaskState::Unwinding : TaskState::Running;
+    if (!set_state(record, resumed)) return later;
+    return {false, std::chrono::milliseconds{0}, std::nullopt, 0};
   }
 
   StepCall call(*this, record, at);
@@ -220,8 +239,7 @@ TaskRunner::Impl::Next TaskRunner::Impl::perform(const std::string& id) {
     return {false, delay.value_or(std::chrono::milliseconds{0}), std::nullopt, 0};
   };
 
-  const bool takes_over = !record.superseded_by.empty() && !record.unwinding;
-  if (takes_over && (!at.no_return || record.state == TaskState::Stuck))
+  if (must_hand_over(record, at))
     return move({.kind = Event::Kind::Superseded, .no_return = at.no_return}, nullptr, std::nullopt);
   if (record.state == TaskState::Stuck)
     return move({.kind = Event::Kind::Retry, .unwinding = record.unwinding}, nullptr, std::nullopt);
