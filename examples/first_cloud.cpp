@@ -13,12 +13,15 @@ int main() {
   Context me = Context::system();
   me.project = ProjectId{"my-project"};
   auto image = (*cloud)->images().create(
-      me, {.name = "image", .disk_format = DiskFormat::Raw, .container_format = ContainerFormat::Bare});
+      me,
+      {.name = "image", .disk_format = DiskFormat::Raw, .container_format = ContainerFormat::Bare});
   TextSource bytes(std::string(512, 'x'));
   if (!image || !(*cloud)->images().upload(me, image->id, bytes)) return 1;
   auto& servers = (*cloud)->servers();
   const auto flavors = servers.flavors().list(me);
-  auto server = servers.create(me, {.name = "first", .flavor = flavors->front().id, .image = image->id,
+  auto server = servers.create(me, {.name = "first",
+                                    .flavor = flavors->front().id,
+                                    .image = image->id,
                                     .networks = std::vector<ServerNetwork>{}});
   if (!server) return std::fprintf(stderr, "%s\n", server.error().message.c_str()), 1;
   if (!(*cloud)->tasks().wait(server->task, std::chrono::seconds{10})) return 1;

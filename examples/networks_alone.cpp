@@ -17,7 +17,9 @@ int main() {
   int ports = 0;
   for (;; ++ports) {
     const auto port = networks.create_port(me, {.network = network->id});
-    if (port) std::printf("port %s\n", port->fixed_ips.front().address.c_str());
-    else return std::printf("%d ports, then: %s\n", ports, port.error().message.c_str()), ports != 4;
+    if (port)
+      std::printf("port %s\n", port->fixed_ips.front().address.c_str());
+    else
+      return std::printf("%d ports, then: %s\n", ports, port.error().message.c_str()), ports != 4;
   }
 }

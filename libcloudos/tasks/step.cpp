@@ -66,14 +66,18 @@ Result<void> apply_transition(store::Txn& txn, const StepPosition& at, const Tra
     case Transition::Move::Next:
       record.attempt = 0;
       record.step = steps[at.index + 1].name;
-      if (!error) record.error_code.reset(), record.error_message.clear(), record.error_detail.clear();
+      record.error_code.reset();
+      record.error_message.clear();
+      record.error_detail.clear();
       break;
     case Transition::Move::Back:
       record.attempt = 0;
       record.unwinding = true;
       // Unwinding begins with the step that had begun, and then goes one back each time.
-      if (was_unwinding) record.step = steps[at.index - 1].name;
-      else record.step = steps[at.index].name;
+      if (was_unwinding)
+        record.step = steps[at.index - 1].name;
+      else
+        record.step = steps[at.index].name;
       break;
     case Transition::Move::Stay:
     case Transition::Move::End:
@@ -195,25 +199,27 @@ bool TaskRunner::Impl::set_state(const TaskRecord& known, TaskState state) {
 TaskRunner::Impl::Next TaskRunner::Impl::perform(const std::string& id) {
   // The store failing is no failure of the step: look again in a while.
   const Next later{false, std::chrono::seconds{1}, std::nullopt, 0};
+  const Next now{false, std::chrono::milliseconds{0}, std::nullopt, 0};
+  const Next ended{true, std::nullopt, std::nullopt, 0};
   auto snapshot = store.snapshot();
   if (!snapshot) return later;
   const store::Revision since = (*snapshot)->revision();
   const auto found = records::get<TaskRecord>(**snapshot, id);
   snapshot->reset();
   if (!found) {
-    if (found.error().code == ErrorCode::NotFound) return {true, std::nullopt, std::nullopt, 0};
+    if (found.error().code == ErrorCode::NotFound) return ended;
     log.error(fmt::format("task {}: {} ({})", id, found.error().message, found.error().detail));
     return later;
   }
   const TaskRecord& record = *found;
-  if (is_final(record.state)) return {true, std::nullopt, std::nullopt, 0};
+  if (is_final(record.state)) return ended;
 
   const auto type = types.find(record.type);
   const bool known = type != types.end() && type->second.version >= record.version;
   const StepPosition at = known ? locate(type->second, record) : StepPosition{};
   const bool parked = record.state == TaskState::Parked;
   if (!known || !at.known) {
-    if (parked) return {true, std::nullopt, std::nullopt, 0};
+    if (parked) return ended;
     log.warn(fmt::format("task {}: type {} version {} step '{}' is not known here; parked", id,
                          record.type, record.version, record.step));
     return set_state(record, TaskState::Parked) ? Next{true, std::nullopt, std::nullopt, 0} : later;
@@ -222,15 +228,15 @@ TaskRunner::Impl::Next TaskRunner::Impl::perform(const std::string& id) {
     // An older program left it to us.
     const auto resumed = record.unwinding ? TaskState::Unwinding : TaskState::Running;
     if (!set_state(record, resumed)) return later;
-    return {false, std::chrono::milliseconds{0}, std::nullopt, 0};
+    return now;
   }
 
   StepCall call(*this, record, at);
   const auto move = [&](const Event& event, const Error* error,
                         std::optional<std::chrono::milliseconds> delay) -> Next {
     const auto moved = call.advance(event, error, delay);
-    if (!moved) return call.moved_on() || call.superseded() ? Next{false, std::chrono::milliseconds{0}, std::nullopt, 0} : later;
-    if (is_final(call.written().state)) return {true, std::nullopt, std::nullopt, 0};
+    if (!moved) return call.moved_on() || call.superseded() ? now : later;
+    if (is_final(call.written().state)) return ended;
     if (call.written().state == TaskState::Stuck) {
       log.warn(fmt::format("task {} ({}) is stuck at '{}': {}", id, record.type, record.step,
                            error ? error->message : std::string()));
@@ -240,23 +246,24 @@ TaskRunner::Impl::Next TaskRunner::Impl::perform(const std::string& id) {
   };
 
   if (must_hand_over(record, at))
-    return move({.kind = Event::Kind::Superseded, .no_return = at.no_return}, nullptr, std::nullopt);
+    return move({.kind = Event::Kind::Superseded, .no_return = at.no_return}, nullptr,
+                std::nullopt);
   if (record.state == TaskState::Stuck)
     return move({.kind = Event::Kind::Retry, .unwinding = record.unwinding}, nullptr, std::nullopt);
 
   const std::string_view name = at.step().name;
   std::optional<Error> injected;
-  if (options.faults.before_step) injected = options.faults.before_step(record, name, record.unwinding);
+  if (options.faults.before_step)
+    injected = options.faults.before_step(record, name, record.unwinding);
   auto outcome = injected ? Result<Outcome>(fail(*injected))
                           : call_step(record.unwinding ? at.step().undo : at.step().run, call);
   if (call.committed()) {
-    if (is_final(call.written().state)) return {true, std::nullopt, std::nullopt, 0};
-    return {false, std::chrono::milliseconds{0}, std::nullopt, 0};
+    if (is_final(call.written().state)) return ended;
+    return now;
   }
   if (options.faults.forget_step && options.faults.forget_step(record, name, record.unwinding))
-    return {false, std::chrono::milliseconds{0}, std::nullopt, 0};
-  if (call.moved_on() || call.superseded())
-    return {false, std::chrono::milliseconds{0}, std::nullopt, 0};
+    return now;
+  if (call.moved_on() || call.superseded()) return now;
 
   if (!outcome) {
     const Error error = outcome.error();
@@ -277,16 +284,17 @@ TaskRunner::Impl::Next TaskRunner::Impl::perform(const std::string& id) {
       delay = event.retryable ? limits::kStuckRetry : limits::kStuckRetryFinal;
     return move(event, &error, delay);
   }
-  if (std::holds_alternative<tasks::Done>(*outcome)) return move(call.done_event(), nullptr, std::nullopt);
+  if (std::holds_alternative<tasks::Done>(*outcome))
+    return move(call.done_event(), nullptr, std::nullopt);
 
   // Again and WaitFor: a commit only when there is something to keep, so that polling is free.
   const auto* again = std::get_if<tasks::Again>(&*outcome);
   const auto* wait = std::get_if<tasks::WaitFor>(&*outcome);
   const std::string waits_for = wait ? wait->key : std::string();
   if (call.has_outputs() || record.waits_for != waits_for) {
-    const auto kept = call.advance({.kind = Event::Kind::StepAgain}, nullptr, std::nullopt, nullptr,
-                                   waits_for);
-    if (!kept) return call.moved_on() || call.superseded() ? Next{false, std::chrono::milliseconds{0}, std::nullopt, 0} : later;
+    const auto kept =
+        call.advance({.kind = Event::Kind::StepAgain}, nullptr, std::nullopt, nullptr, waits_for);
+    if (!kept) return call.moved_on() || call.superseded() ? now : later;
   }
   if (again) return {false, again->after, std::nullopt, 0};
   return {false, std::nullopt, *wait, since};
