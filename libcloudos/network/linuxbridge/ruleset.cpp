@@ -1,5 +1,7 @@
 #include "network/linuxbridge/ruleset.hpp"
 
+#include <arpa/inet.h>
+
 #include <algorithm>
 #include <array>
 
@@ -69,7 +71,7 @@ Ruleset inet_stages(Ruleset rules) {
             {"ct state established,related goto passed", "ct state invalid drop",
              "meta nfproto ipv4 udp sport 68 udp dport 67 goto passed",
              "meta nfproto ipv6 udp sport 546 udp dport 547 goto passed",
-             "icmpv6 type { 131, 132, 133, 135, 136, 143 } goto passed"});
+             "icmpv6 type { 131, 132, 133, 135, 143 } goto passed"});
   // Offers come from whoever serves DHCP on the network: a guest's own are dropped where it sends.
   put_chain(t, "ingress_start",
             {"ct state established,related goto passed", "ct state invalid drop",
@@ -145,6 +147,40 @@ Lines spoof_rules(const std::vector<AddressPair>& pairs, const std::string& own_
         fmt::format("ether saddr {} {} saddr {} {}", mac, ip.v6 ? "ip6" : "ip", ip.text(), take));
   }
   lines.push_back("drop");
+  return lines;
+}
+
+/// The first `length` bits of an address, as nftables compares raw bits.
+std::string leading_bits(const std::string& address, unsigned length) {
+  std::array<unsigned char, 16> raw{};
+  if (inet_pton(AF_INET6, address.c_str(), raw.data()) != 1) return {};
+  std::string hex;
+  unsigned digit = 0;
+  for (unsigned i = 0; i < length; ++i) {
+    digit = digit << 1 | (raw[i / 8] >> (7 - i % 8) & 1U);
+    const bool full = (length - i - 1) % 4 == 0;
+    if (!full) continue;
+    hex += fmt::format("{:x}", digit);
+    digit = 0;
+  }
+  return "0x" + hex;
+}
+
+/// Which IPv6 addresses the port may claim as a neighbour: what it may send as, and no other's.
+/// The target is at a fixed place of the message; nftables of Debian 12 has no name for it.
+Lines neighbour_rules(const std::vector<AddressPair>& pairs, const std::string& own_mac) {
+  std::set<std::string> macs{own_mac};
+  for (const auto& pair : pairs) macs.insert(pair.mac);
+  Lines lines;
+  const auto allow = [&](const std::string& address, unsigned length) {
+    lines.push_back(length == 0 ? std::string("icmpv6 type 136 goto passed")
+                                : fmt::format("icmpv6 type 136 @th,64,{} {} goto passed", length,
+                                              leading_bits(address, length)));
+  };
+  for (const auto& mac : macs) allow(link_local_of(mac), 128);
+  for (const auto& [mac, ip] : pairs)
+    if (ip.v6) allow(ip.network, ip.length);
+  lines.push_back("icmpv6 type 136 drop");
   return lines;
 }
 
@@ -344,7 +380,10 @@ void put_port(Ruleset& rules, const Names& names, const FilterPort& port,
   const std::uint32_t mark = mark_of(port.tap_index);
   const std::string mark_text = fmt::format("{:#x}", mark);
   Lines ingress{"jump ingress_start"};
-  Lines egress{"jump egress_start"};
+  const auto mac = parse_mac(plan.mac);
+  const auto pairs = mac ? pairs_of(plan, *mac, rejected) : std::vector<AddressPair>{};
+  Lines egress = mac ? neighbour_rules(pairs, *mac) : Lines{};
+  egress.push_back("jump egress_start");
   for (const auto& group : plan.groups) {
     const std::string group_brief = names.brief(group.value);
     put_if_absent(rules.inet, "gi_" + group_brief);
@@ -359,8 +398,6 @@ void put_port(Ruleset& rules, const Names& names, const FilterPort& port,
   rules.inet.sets["ingress_of"].elements[mark_text] = "goto i_" + brief;
   rules.inet.sets["egress_of"].elements[mark_text] = "goto e_" + brief;
 
-  const auto mac = parse_mac(plan.mac);
-  const auto pairs = mac ? pairs_of(plan, *mac, rejected) : std::vector<AddressPair>{};
   if (mac) {
     put_chain(rules.bridge, "s_" + brief, spoof_rules(pairs, *mac, mark));
   } else {
