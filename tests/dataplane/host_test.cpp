@@ -9,6 +9,7 @@
 
 #include "dataplane/support.hpp"
 #include "network/linuxbridge/dnsmasq.hpp"
+#include "network/linuxbridge/metadata_server.hpp"
 #include "network/linuxbridge/netns.hpp"
 #include "network/linuxbridge/nft.hpp"
 
@@ -85,6 +86,52 @@ const char* const kProbe = "probe-of-the-test";
 
 lb::Fd accept_one(const lb::Fd& listener) {
   return lb::Fd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+}
+
+using Octets = std::vector<std::uint8_t>;
+
+void append(Octets& out, const Octets& more) { out.insert(out.end(), more.begin(), more.end()); }
+
+/// fe80::<last>, or the guest's own made of its MAC fa:16:3e:00:01:<last>.
+Octets link_local(std::uint8_t last, bool of_mac) {
+  if (of_mac) return {0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0xf8, 0x16, 0x3e, 0xff, 0xfe, 0, 1, last};
+  return {0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, last};
+}
+
+const Octets kAllNodes = {0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+
+/// An ICMPv6 message with its checksum, which connection tracking looks at before any rule.
+Octets icmpv6(Octets message, const Octets& from) {
+  Octets sum_over = from;
+  append(sum_over, kAllNodes);
+  append(sum_over, {0, 0, 0, static_cast<std::uint8_t>(message.size()), 0, 0, 0, 58});
+  append(sum_over, message);
+  std::uint32_t sum = 0;
+  for (std::size_t i = 0; i < sum_over.size(); ++i)
+    sum += static_cast<std::uint32_t>(sum_over[i]) << (i % 2 == 0 ? 8 : 0);
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+  sum = ~sum & 0xffff;
+  message[2] = static_cast<std::uint8_t>(sum >> 8);
+  message[3] = static_cast<std::uint8_t>(sum);
+  return message;
+}
+
+/// To all nodes of the link.
+Octets ip6_frame(const std::string& mac, const Octets& from, std::uint8_t next,
+                 const Octets& payload) {
+  Octets frame = {0x33, 0x33, 0, 0, 0, 1};
+  append(frame, mac_of(mac));
+  append(frame, {0x86, 0xdd, 0x60, 0, 0, 0, static_cast<std::uint8_t>(payload.size() >> 8),
+                 static_cast<std::uint8_t>(payload.size()), next, 255});
+  append(frame, from);
+  append(frame, kAllNodes);
+  append(frame, payload);
+  return frame;
+}
+
+Octets with_text(Octets message, std::string_view text) {
+  message.insert(message.end(), text.begin(), text.end());
+  return message;
 }
 
 }  // namespace
@@ -287,6 +334,105 @@ TEST_CASE("a guest cannot send as anybody else, nor serve addresses or routes") 
     t.host.tell(change_of(t.first, 4));
     t.a.send_frame(as_other);
     CHECK(arrives(seen, kProbe));
+  });
+}
+
+TEST_CASE("a guest speaks for no neighbour and no router over IPv6") {
+  on_private_host([] {
+    TwoGuests t;
+    RulePlan any;  // What a group's defaults let out.
+    any.ingress = false;
+    any.ipv6 = true;
+    t.group().rules.push_back(any);
+    t.host.tell(change_of(t.group(), 2));
+    const lb::Fd seen = t.b.sniff();
+    const Octets from = link_local(11, true);
+    // An option of a kind nobody knows, for the sniffer to find.
+    const auto advert_of = [&](const Octets& target, std::string_view text) {
+      Octets message = {136, 0, 0, 0, 0x20, 0, 0, 0};
+      append(message, target);
+      append(message, {200, 2});
+      return icmpv6(with_text(std::move(message), text), from);
+    };
+    const auto router = icmpv6(
+        with_text({134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0, 200, 2}, "router-advert."),
+        from);
+    struct Row {
+      std::string what;
+      Octets frame;
+      std::string needle;
+      bool passes;
+    };
+    const auto whole = [&](const Octets& message) {
+      return ip6_frame(t.a.mac(), from, 58, message);
+    };
+    const Row rows[] = {
+        {"its own address", whole(advert_of(from, "of-its-own-add")), "of-its-own-add", true},
+        {"another's address", whole(advert_of(link_local(12, true), "of-another-one")),
+         "of-another-one", false},
+        {"a gateway's address", whole(advert_of(link_local(1, false), "of-the-gateway")),
+         "of-the-gateway", false},
+        {"a router", whole(router), "router-advert.", false},
+    };
+    for (const auto& row : rows) {
+      CAPTURE(row.what);
+      t.a.send_frame(row.frame);
+      CHECK(arrives(seen, row.needle) == row.passes);
+    }
+    // An allowed pair may be spoken for, whether one address or a prefix.
+    for (const char* pair : {"fe80::1", "fe80::/10", "fe80::/63"}) {
+      CAPTURE(std::string(pair));
+      t.first.allowed_pairs = {{pair, ""}};
+      t.host.tell(change_of(t.first, 2));
+      t.a.send_frame(whole(advert_of(link_local(1, false), "of-the-gateway")));
+      CHECK(arrives(seen, "of-the-gateway"));
+    }
+  });
+}
+
+TEST_CASE("no network's guests keep another network's from their metadata") {
+  on_private_host([] {
+    TwoGuests t;
+    std::atomic<int> answered = 0;
+    lb::MetadataServer server(
+        [&](const NetworkId&, const std::string&, const std::string&) {
+          ++answered;
+          return MetadataAnswer{200, "text/plain", "here you are"};
+        },
+        Log());
+    // The guest's own namespace has a loopback to connect over: five networks on five ports.
+    t.a.in([&] {
+      auto inside = lb::Netlink::open(NETLINK_ROUTE);
+      auto lo = lb::find_link(*inside, "lo");
+      REQUIRE(lb::change_link(*inside, **lo, {.up = true}));
+    });
+    for (std::uint16_t i = 0; i < 5; ++i) {
+      auto listener = lb::listen_in_netns(t.a.netns(), "127.0.0.1",
+                                          static_cast<std::uint16_t>(8000 + i));
+      REQUIRE(listener);
+      REQUIRE(server.add(NetworkId{fmt::format("net-{}", i)}, std::move(*listener)));
+    }
+    std::vector<lb::Fd> hoard;  // Four networks, 64 idle connections each.
+    for (std::uint16_t network = 0; network < 4; ++network) {
+      for (int guest = 1; guest <= 8; ++guest) {
+        for (int i = 0; i < 8; ++i) {
+          hoard.push_back(t.a.connect("127.0.0.1", static_cast<std::uint16_t>(8000 + network),
+                                      fmt::format("127.0.1.{}", guest)));
+          REQUIRE(hoard.back().valid());
+        }
+      }
+    }
+    // As often as it takes the server to see all of them, one a network at a time.
+    const auto began = std::chrono::steady_clock::now();
+    for (int i = 1; i <= 100; ++i) {
+      const lb::Fd asking = t.a.connect("127.0.0.1", 8004, "127.0.0.1");
+      REQUIRE(asking.valid());
+      const auto answer = answer_to(asking, "GET /a HTTP/1.1\r\n\r\n");
+      REQUIRE(answer.find("here you are") != std::string::npos);
+      REQUIRE(answered == i);
+    }
+    // Idle ones are given up after ten seconds: nobody had to wait for that.
+    CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(8));
   });
 }
 

@@ -6,6 +6,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
@@ -146,6 +147,7 @@ struct MetadataServer::Impl {
   void run();
   bool take_over();
   void accept_from(const NetworkId& network, int listener);
+  bool make_room(std::size_t on_network);
   bool step(Connection& connection, short events);
   void answer(Connection& connection);
   void begin_drain(Connection& connection);
@@ -178,10 +180,8 @@ void MetadataServer::Impl::run() {
   while (take_over()) {
     std::vector<pollfd> polled{{wake.get(), POLLIN, 0}};
     std::vector<NetworkId> order;
-    const bool room = connections.size() < kConnections;
     for (const auto& [network, listener] : listeners) {
-      // Without room the backlog waits: new connections are not even accepted.
-      polled.push_back({listener->get(), static_cast<short>(room ? POLLIN : 0), 0});
+      polled.push_back({listener->get(), POLLIN, 0});
       order.push_back(network);
     }
     const std::size_t first = polled.size();
@@ -218,6 +218,22 @@ void MetadataServer::Impl::run() {
   listeners.clear();
 }
 
+/// When all places are taken the network with the most gives up its oldest, so that guests of many
+/// networks together cannot shut out another's. False when `on_network` is no fewer.
+bool MetadataServer::Impl::make_room(std::size_t on_network) {
+  if (connections.size() < kConnections) return true;
+  std::map<NetworkId, std::size_t> counts;
+  for (const auto& c : connections) ++counts[c.network];
+  const auto most = std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) {
+    return a.second < b.second;
+  });
+  if (most->second <= on_network + 1) return false;
+  connections.erase(std::find_if(connections.begin(), connections.end(), [&](const auto& c) {
+    return c.network == most->first;
+  }));
+  return true;
+}
+
 void MetadataServer::Impl::accept_from(const NetworkId& network, int listener) {
   sockaddr_in peer{};
   socklen_t size = sizeof peer;
@@ -238,6 +254,7 @@ void MetadataServer::Impl::accept_from(const NetworkId& network, int listener) {
   }
   // Closing at once is the answer to a guest (or a network) that hoards connections.
   if (on_network >= kConnectionsPerNetwork || of_guest >= kConnectionsPerGuest) return;
+  if (!make_room(on_network)) return;
   Connection connection;
   connection.fd = std::move(fd);
   connection.network = network;
