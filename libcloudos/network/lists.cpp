@@ -117,6 +117,16 @@ std::optional<Attribute> attribute(const SecurityGroupRule& r, std::string_view 
 
 namespace {
 
+/// What only admins are shown only admins filter and sort by: the answer would tell it.
+template <class T>
+std::optional<Attribute> attribute_for(const Context& ctx, std::string_view name) {
+  if (!ctx.is_admin && (name.starts_with("provider:") || name == "binding:host_id" ||
+                        name == "binding:vif_type")) {
+    return std::nullopt;
+  }
+  return attribute(T{}, name);
+}
+
 struct Filter {
   std::string attribute;
   std::set<std::string> values;
@@ -130,7 +140,7 @@ std::string folded_flag(const std::string& value) {
 }
 
 template <class T>
-Result<std::vector<Filter>> filters_of(const NetworkListSpec& spec) {
+Result<std::vector<Filter>> filters_of(const Context& ctx, const NetworkListSpec& spec) {
   std::vector<Filter> filters;
   for (const auto& [asked, asked_value] : spec.filters) {
     std::string name = asked, value = asked_value;
@@ -141,7 +151,7 @@ Result<std::vector<Filter>> filters_of(const NetworkListSpec& spec) {
       name += "." + value.substr(0, equals);
       value = value.substr(equals + 1);
     }
-    const auto known = attribute(T{}, name);
+    const auto known = attribute_for<T>(ctx, name);
     if (!known) {
       return fail_as("HTTPBadRequest", ErrorCode::InvalidArgument,
                      fmt::format("[{}] is invalid attribute for filtering", asked.substr(0, 64)));
@@ -183,9 +193,10 @@ int order(const T& a, const T& b, const std::string& name) {
 }
 
 template <class T>
-Result<std::function<bool(const T&, const T&)>> order_of(const NetworkListSpec& spec) {
+Result<std::function<bool(const T&, const T&)>> order_of(const Context& ctx,
+                                                             const NetworkListSpec& spec) {
   for (const auto& key : spec.sort) {
-    if (!attribute(T{}, key.attribute)) {
+    if (!attribute_for<T>(ctx, key.attribute)) {
       return fail_as("HTTPBadRequest", ErrorCode::InvalidArgument,
                      fmt::format("{} is invalid attribute for sort_keys",
                                  key.attribute.substr(0, 64)));
@@ -277,8 +288,8 @@ Result<std::vector<T>> cut_page(std::vector<T> all, const NetworkListSpec& spec)
 template <class T>
 Result<std::vector<T>> list_records(const store::Snapshot& snapshot, const Context& ctx,
                                     const NetworkListSpec& spec) {
-  CLOUDOS_TRY(const auto filters, filters_of<T>(spec));
-  CLOUDOS_TRY(const auto less, order_of<T>(spec));
+  CLOUDOS_TRY(const auto filters, filters_of<T>(ctx, spec));
+  CLOUDOS_TRY(const auto less, order_of<T>(ctx, spec));
   std::map<std::string, T> found;  // By id: that is by creation.
   CLOUDOS_CHECK(gather(snapshot, ctx, filters, found));
   std::vector<T> all;

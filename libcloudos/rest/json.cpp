@@ -265,7 +265,10 @@ Result<std::optional<std::map<std::string, std::string>>> Members::maybe_text_ma
 }
 
 Result<void> Members::no_others() const {
-  if (!object_.is_object()) return Result<void>();
+  if (!object_.is_object()) {
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("{} must be an object", where_.empty() ? "the body" : where_));
+  }
   for (const auto& [name, item] : object_.items())
     if (std::find(asked_.begin(), asked_.end(), name) == asked_.end())
       return wrong(name, "is not known here");

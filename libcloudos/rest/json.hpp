@@ -30,7 +30,7 @@ Result<nlohmann::json> parse_json(std::string_view text);
 class Members {
  public:
   /// `where` names the object in errors; empty for the body itself. A json that is not an object
-  /// behaves as one without members: check with Call::json_object first.
+  /// behaves as one without members; no_others() refuses it.
   Members(const nlohmann::json& object, std::string_view where);
 
   /// There, even if null.
