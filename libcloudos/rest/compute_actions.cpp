@@ -80,7 +80,7 @@ Result<Response> change_groups(Call& call, const json& body, bool add) {
     CLOUDOS_TRY(groups, call.cloud.networks().groups(call.ctx, spec));
   }
   if (groups.empty())
-    return fail(ErrorCode::NotFound, fmt::format("Security group {} not found.", name));
+    return fail(ErrorCode::NotFound, fmt::format("Security group {} not found.", name.substr(0, 64)));
   const SecurityGroupId& group = groups.front().id;
   bool found = false;
   for (const ServerPort& used : server.ports) {
@@ -94,7 +94,7 @@ Result<Response> change_groups(Call& call, const json& body, bool add) {
   }
   if (!add && !found) {
     return fail(ErrorCode::NotFound, fmt::format("Security group {} not associated with the "
-                                                 "instance {}", name, server.id.value));
+                                                 "instance {}", name.substr(0, 64), server.id.value));
   }
   return empty_response(202);
 }

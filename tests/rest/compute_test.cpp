@@ -275,6 +275,10 @@ TEST_CASE("compute: groups are added to and taken from every port of a server") 
   CHECK(act("addSecurityGroup", "web") == 202);
   CHECK(names() == std::set<std::string>{"default", "web"});
   CHECK(act("addSecurityGroup", "none") == 404);
+  const auto huge = site.compute("POST", "/servers/" + id + "/action",
+                                 {{"removeSecurityGroup", {{"name", std::string(900'000, 'x')}}}});
+  CHECK(huge.status == 404);
+  CHECK(huge.text.size() < 500);  // An error does not send back what was sent.
   CHECK(act("removeSecurityGroup", "web") == 202);
   CHECK(act("removeSecurityGroup", "web") == 404);
   CHECK(names() == std::set<std::string>{"default"});
