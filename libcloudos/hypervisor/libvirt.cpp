@@ -124,22 +124,22 @@ std::string percent_encode(std::string_view text) {
   return out;
 }
 
-Result<void> prepare_embed(LibvirtSettings& settings) {
-  const auto& root = settings.root_dir;
+/// Returns the short name it had to give the root, or nothing.
+Result<std::unique_ptr<RootLink>> prepare_embed(LibvirtSettings& settings) {
+  auto root = settings.root_dir;
   if (!root.is_absolute()) {
-    return refuse(ErrorCode::InvalidArgument, "the data folder needs an absolute path");
-  }
-  if (root.native().size() > kRootPathBytes) {
-    return refuse(ErrorCode::InvalidArgument,
-                  fmt::format("the data folder's path is too long for QEMU's sockets: the path of "
-                              "its libvirt folder may have {} bytes, and has {}",
-                              kRootPathBytes, root.native().size()));
+    return fail(ErrorCode::InvalidArgument, "the data folder needs an absolute path");
   }
   CLOUDOS_CHECK(check_machine());
-  CLOUDOS_CHECK(claim_embed_root(root));
   CLOUDOS_CHECK(write_conf(root));
+  std::unique_ptr<RootLink> link;
+  if (root.native().size() > kRootPathBytes) {
+    CLOUDOS_TRY(link, RootLink::make(root, "cloudos-" + settings.folder_id));
+    root = link->path();
+  }
+  CLOUDOS_CHECK(claim_embed_root(root));
   settings.uri = fmt::format("{}?root={}", kEmbed, percent_encode(root.native()));
-  return Result<void>();
+  return link;
 }
 
 /// "auto" looks at this machine, so it is for URIs that lead to it; another host is taken to have
@@ -157,10 +157,14 @@ std::string decide_virt_type(const LibvirtSettings& settings) {
 Result<std::unique_ptr<Driver>> make_libvirt(LibvirtSettings settings) {
   CLOUDOS_CHECK(check_settings(settings));
   settings.virt_type = decide_virt_type(settings);
-  if (settings.uri == kEmbed) CLOUDOS_CHECK(prepare_embed(settings));
+  std::unique_ptr<RootLink> link;
+  if (settings.uri == kEmbed) {
+    CLOUDOS_TRY(link, prepare_embed(settings));
+  }
   if (settings.disks_dir.empty()) settings.disks_dir = settings.root_dir;
   CLOUDOS_TRY(auto libvirt, use_libvirt());
-  auto driver = std::make_unique<LibvirtDriver>(std::move(settings), std::move(libvirt));
+  auto driver = std::make_unique<LibvirtDriver>(std::move(settings), std::move(libvirt),
+                                                std::move(link));
   driver->warm_up();
   return driver;
 }

@@ -30,7 +30,8 @@ struct LibvirtSettings {
 /// One root of qemu:///embed per process, until the process exits: libvirt's limit. Starts one
 /// thread for libvirt's event loop, and one per call while it lasts, so that a call libvirt never
 /// returns from ends with Timeout.
-/// Errors: InvalidArgument (settings; a root path too long for QEMU's sockets), Conflict (second
+/// A root whose path is too long for QEMU's sockets gets a short name in /run meanwhile.
+/// Errors: InvalidArgument (settings), Unavailable (no such name can be made), Conflict (second
 /// root), Unsupported (something is not installed; the message says which package).
 Result<std::unique_ptr<Driver>> make_libvirt(LibvirtSettings settings);
 

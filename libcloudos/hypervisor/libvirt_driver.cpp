@@ -146,8 +146,10 @@ Result<std::vector<DomainState>> list_ours(virConnectPtr connection,
 
 }  // namespace
 
-LibvirtDriver::LibvirtDriver(LibvirtSettings settings, std::shared_ptr<LibvirtUse> libvirt)
+LibvirtDriver::LibvirtDriver(LibvirtSettings settings, std::shared_ptr<LibvirtUse> libvirt,
+                             std::unique_ptr<RootLink> link)
     : settings_(std::move(settings)),
+      link_(std::move(link)),
       connection_(settings_.uri, settings_.call_timeout, settings_.log, std::move(libvirt)) {}
 
 Result<Capabilities> LibvirtDriver::capabilities() {

@@ -6,6 +6,7 @@
 #include "base/mutex.hpp"
 #include "hypervisor/libvirt.hpp"
 #include "hypervisor/libvirt_connection.hpp"
+#include "hypervisor/root_link.hpp"
 
 namespace cloudos::hypervisor {
 
@@ -13,7 +14,8 @@ namespace cloudos::hypervisor {
 class LibvirtDriver final : public Driver {
  public:
   /// `settings` are checked, `virt_type` is decided.
-  LibvirtDriver(LibvirtSettings settings, std::shared_ptr<LibvirtUse> libvirt);
+  LibvirtDriver(LibvirtSettings settings, std::shared_ptr<LibvirtUse> libvirt,
+                std::unique_ptr<RootLink> link);
 
   std::string_view name() const override { return "libvirt"; }
   Result<Capabilities> capabilities() override;
@@ -28,6 +30,7 @@ class LibvirtDriver final : public Driver {
 
  private:
   const LibvirtSettings settings_;
+  const std::unique_ptr<RootLink> link_;  ///< Outlives the connection.
   LibvirtConnection connection_;
 };
 

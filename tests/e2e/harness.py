@@ -55,6 +55,7 @@ def host_state():
     links = set(os.listdir("/sys/class/net"))
     mounts = {line.split()[1] for line in open("/proc/mounts")}
     return {"process": processes, "device": links, "mount": mounts,
+            "name in /run": {f for f in os.listdir("/run") if f.startswith("cloudos")},
             "namespace": {line.split()[0] for line in lines(["ip", "netns", "list"])},
             "nft table": lines(["nft", "list", "tables"])}
 
@@ -74,7 +75,8 @@ class Cloud:
     def __init__(self, bin_dir):
         self.bin = bin_dir
         self.dir = tempfile.mkdtemp(prefix="cloudos-e2e-")
-        self.data = os.path.join(self.dir, "data")
+        # Longer than QEMU's sockets take: the cloud has to find a short name for it.
+        self.data = os.path.join(self.dir, "data-in-a-folder-whose-path-is-too-long-for-sockets")
         with socket.socket() as s:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
