@@ -29,7 +29,7 @@ struct TaskRunner::Impl : std::enable_shared_from_this<TaskRunner::Impl> {
     bool again = false;      ///< Something changed meanwhile: look once more when it ends.
     std::uint64_t ticket = 0;     ///< Closures with another ticket are void.
     std::optional<MonoTime> due;  ///< When the closure of that ticket runs; nothing: there is none.
-    MonoTime rest_until{};        ///< The pause the last call asked for; changes do not cut it short.
+    MonoTime rest_until{};        ///< The pause the last call asked for.
     std::string queued_for;       ///< The host in whose queue it stands.
     std::string lane;             ///< The host whose lane was handed to it while it stood there.
     std::unique_ptr<store::Watch> waiting;

@@ -10,7 +10,7 @@
 #include "cloudos/servers.hpp"
 #include "cloudos/tasks.hpp"
 #include "hypervisor/simulated.hpp"
-#include "network/driver.hpp"
+#include "mechanism.hpp"
 #include "store/faulty.hpp"
 
 /// A whole cloud on one thread: manual clock, seeded randomness, drivers that delay, fail, repeat
@@ -23,6 +23,7 @@ struct Chaos {
   unsigned forget = 0;   ///< A driver call did its work, but its answer is lost.
   unsigned slow = 0;     ///< A hypervisor call takes up to ten seconds.
   unsigned crash = 0;    ///< Per action: the process dies after a few more commits.
+  unsigned world = 0;    ///< Per action: the clock jumps a day, the host resets or loses a guest.
 };
 
 class World {
@@ -34,10 +35,14 @@ class World {
   void act();
   /// Runs `closures` pieces of pending work, checking every invariant after each.
   void run(std::size_t closures);
-  /// Ends the faults and moves time on until everything settled; then checks what must hold at rest.
+  /// Ends the faults, moves time on until everything settled, checks what must hold at rest.
   void rest();
   /// Kills the process and starts another on the same store and host.
   void crash();
+  /// The machine loses power: no guest runs, no device is there, and our process starts anew.
+  void reset_host();
+  /// An operator sets the calendar, either way.
+  void jump_clock(std::chrono::hours by);
 
   /// A digest of everything the store holds, and of the domains.
   std::string digest() const;
@@ -56,12 +61,25 @@ class World {
   Result<Server> create(const std::string& name);
 
  private:
-  class Mechanism;
   void start();
   void prepare();
   bool chance(unsigned in_a_thousand);
   std::optional<Error> driver_fault(std::string_view verb);
+  std::optional<Error> lost_answer();
+  ImageId make_image(const std::string& name);
+  ServerCreate wish(const std::string& name) const;
+
+  // actions.cpp: what calls answer is the tenant's business; what they leave behind is checked.
+  void act_on_world();
+  void act_on_servers();
+  void act_on_images();
+  void act_on_networks();
+  void act_on_groups();
+  void create_any();
+
+  // invariants.cpp
   void check_step();
+  void check_idle();
   void check_rest();
   void reopen_if_crashed();
 
@@ -80,6 +98,8 @@ class World {
   ImageId image_;
   NetworkId network_;
   FlavorId flavor_;
+  std::pair<store::Revision, std::size_t> checked_;  ///< What check_step() has seen.
+  std::optional<MonoTime> jumped_at_;  ///< Calendar times are no measure for a while after.
   bool calm_ = true;  ///< No faults: while preparing and at rest.
   std::size_t actions_ = 0, crashes_ = 0;
 };

@@ -42,7 +42,8 @@ struct HostileLife {
         [&](store::Txn& txn) { return tasks::supersede(txn, task, TaskId{"another"}); }));
   }
   void forget(const TaskId& task) {
-    REQUIRE(store->transact([&](store::Txn& txn) { return records::erase<TaskRecord>(txn, task); }));
+    REQUIRE(store->transact(
+        [&](store::Txn& txn) { return records::erase<TaskRecord>(txn, task); }));
   }
   TaskState state(const TaskId& id) {
     return records::get<TaskRecord>(**store->snapshot(), id)->state;
@@ -202,7 +203,7 @@ TEST_CASE("a takeover in the moment a task gets stuck is heard at once") {
     if (taken || line.message.find("is stuck") == line.message.npos) return;
     taken = true;
     life.supersede(id);
-    life.executor.run_pending();  // What came meanwhile is told while the task still counts as busy.
+    life.executor.run_pending();  // What came is told while the task still counts as busy.
   };
   life.pass(2s);
   CHECK(taken);

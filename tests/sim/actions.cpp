@@ -1,0 +1,163 @@
+#include <fmt/format.h>
+
+#include "world.hpp"
+
+namespace cloudos::sim {
+namespace {
+
+template <class T>
+const T* any_of(SeededRandom& fate, const Result<std::vector<T>>& list) {
+  if (!list || list->empty()) return nullptr;
+  return &(*list)[fate.below(list->size())];
+}
+
+/// Looked at by nobody: a refusal, or a store that just died.
+template <class T>
+void ignore(const Result<T>& result) {
+  (void)result.has_value();
+}
+
+}  // namespace
+
+void World::act() {
+  ++actions_;
+  reopen_if_crashed();
+  if (chance(chaos_.crash)) faulty_->crash_after(fate_.below(6));
+  if (chance(chaos_.world)) act_on_world();
+  const auto choice = fate_.below(100);
+  if (choice < 62) act_on_servers();
+  else if (choice < 82) act_on_networks();
+  else if (choice < 90) act_on_groups();
+  else if (choice < 95) act_on_images();
+  else clock_->advance(std::chrono::milliseconds{fate_.below(5'000)});
+}
+
+void World::act_on_world() {
+  const auto list = servers();
+  switch (fate_.below(4)) {
+    case 0:
+      return jump_clock(std::chrono::hours{chance(500) ? 24 : -24});
+    case 1:
+      return reset_host();
+    case 2:
+      return hypervisor_->power_cut();
+    default:
+      if (!list.empty()) hypervisor_->forget(list[fate_.below(list.size())].id);
+  }
+}
+
+/// A server on what happens to be there: any image, a network, a port or none.
+void World::create_any() {
+  ServerCreate spec = wish(fmt::format("s{}", actions_));
+  if (const auto images = cloud_->images().list(tenant_, {}); chance(300))
+    if (const Image* image = any_of(fate_, images)) spec.image = image->id;
+  if (const auto networks = cloud_->networks().networks(tenant_); chance(250))
+    if (const Network* network = any_of(fate_, networks))
+      spec.networks->push_back({network->id, {}, {}});
+  if (const auto ports = cloud_->networks().ports(tenant_); chance(300))
+    if (const Port* port = any_of(fate_, ports)) spec.networks->push_back({{}, port->id, {}});
+  if (chance(100)) spec.networks->clear();
+  if (chance(100))
+    spec.networks->push_back({network_, {}, fmt::format("10.0.0.{}", fate_.below(16))});
+  if (chance(200)) spec.min_count = spec.max_count = 2;
+  ignore(cloud_->servers().create_many(tenant_, spec));
+}
+
+void World::act_on_servers() {
+  const auto list = servers();
+  const auto some = [&]() -> const Server& { return list[fate_.below(list.size())]; };
+  const auto choice = fate_.below(100);
+  auto& api = cloud_->servers();
+  if (list.empty() || choice < 40) return create_any();
+  if (choice < 68) ignore(api.remove(tenant_, some().id));
+  else if (choice < 78) ignore(api.stop(tenant_, some().id));
+  else if (choice < 86) ignore(api.start(tenant_, some().id));
+  else if (choice < 96)
+    ignore(api.reboot(tenant_, some().id, chance(500) ? RebootMode::Soft : RebootMode::Hard));
+  else hypervisor_->power_off(some().id, chance(300));
+}
+
+void World::act_on_images() {
+  const auto list = cloud_->images().list(tenant_, {});
+  const Image* image = any_of(fate_, list);
+  if (image == nullptr || chance(500)) (void)make_image(fmt::format("i{}", actions_));
+  // The first one stays, so that servers can be made at all.
+  else if (image->id != image_) ignore(cloud_->images().remove(tenant_, image->id));
+}
+
+void World::act_on_networks() {
+  auto& api = cloud_->networks();
+  const auto networks = api.networks(tenant_);
+  const auto ports = api.ports(tenant_);
+  const auto subnets = api.subnets(tenant_);
+  const Network* network = any_of(fate_, networks);
+  const Port* port = any_of(fate_, ports);
+  const Subnet* subnet = any_of(fate_, subnets);
+  const auto choice = fate_.below(100);
+  if (network == nullptr || choice < 12) {
+    NetworkCreate spec;
+    spec.name = fmt::format("n{}", actions_);
+    ignore(api.create_network(tenant_, spec));
+  } else if (choice < 30) {
+    SubnetCreate spec;
+    spec.network = network->id;
+    spec.cidr = fmt::format("10.{}.0.0/29", fate_.below(4) + 1);
+    spec.dhcp = chance(700);
+    ignore(api.create_subnet(tenant_, spec));
+  } else if (choice < 60) {
+    PortCreate spec;
+    spec.network = network->id;
+    ignore(api.create_port(tenant_, spec));
+  } else if (choice < 66 && port != nullptr) {
+    PortUpdate change;
+    change.fixed_ips = std::vector<FixedIpRequest>{};
+    for (const FixedIp& fixed : port->fixed_ips) change.fixed_ips->push_back({fixed.subnet, {}});
+    if (subnet != nullptr) change.fixed_ips->push_back({subnet->id, {}});
+    ignore(api.update_port(tenant_, port->id, change));
+  } else if (choice < 85 && port != nullptr) {
+    ignore(api.delete_port(tenant_, port->id));
+  } else if (choice < 90 && subnet != nullptr) {
+    SubnetUpdate change;
+    change.dhcp = !subnet->dhcp;
+    ignore(api.update_subnet(tenant_, subnet->id, change));
+  } else if (choice < 95 && subnet != nullptr) {
+    ignore(api.delete_subnet(tenant_, subnet->id));
+  } else if (network->id != network_) {
+    ignore(api.delete_network(tenant_, network->id));
+  }
+}
+
+void World::act_on_groups() {
+  auto& api = cloud_->networks();
+  const auto groups = api.groups(tenant_);
+  const auto rules = api.rules(tenant_);
+  const SecurityGroup* group = any_of(fate_, groups);
+  const SecurityGroup* other = any_of(fate_, groups);
+  const SecurityGroupRule* rule = any_of(fate_, rules);
+  const auto ports = api.ports(tenant_);
+  const Port* port = any_of(fate_, ports);
+  const auto choice = fate_.below(100);
+  if (group == nullptr || choice < 20) {
+    SecurityGroupCreate spec;
+    spec.name = fmt::format("g{}", actions_);
+    ignore(api.create_group(tenant_, spec));
+  } else if (choice < 50) {
+    SecurityGroupRuleCreate spec;
+    spec.group = group->id;
+    spec.direction = chance(700) ? "ingress" : "egress";
+    spec.protocol = "tcp";
+    spec.port_min = spec.port_max = static_cast<std::int64_t>(1 + fate_.below(8));
+    if (other != nullptr && chance(400)) spec.remote_group = other->id;
+    ignore(api.create_rule(tenant_, spec));
+  } else if (choice < 65 && rule != nullptr) {
+    ignore(api.delete_rule(tenant_, rule->id));
+  } else if (choice < 85 && port != nullptr) {
+    PortUpdate change;
+    change.security_groups = std::vector<SecurityGroupId>{group->id};
+    ignore(api.update_port(tenant_, port->id, change));
+  } else {
+    ignore(api.delete_group(tenant_, group->id));
+  }
+}
+
+}  // namespace cloudos::sim

@@ -1,0 +1,196 @@
+#include "support/invariants.hpp"
+
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <map>
+#include <set>
+
+#include "base/text.hpp"
+#include "compute/records.hpp"
+#include "identity/quota.hpp"
+#include "image/records.hpp"
+#include "network/address.hpp"
+#include "network/record.hpp"
+#include "placement/records.hpp"
+#include "records/table.hpp"
+
+namespace cloudos::test {
+namespace {
+
+std::vector<store::Entry> all_under(const store::Snapshot& snapshot, std::string_view prefix) {
+  std::vector<store::Entry> all;
+  store::ScanOptions scan;
+  for (;;) {
+    auto entries = *snapshot.scan(prefix, scan);
+    all.insert(all.end(), entries.begin(), entries.end());
+    if (entries.size() < limits::kScanPage) return all;
+    scan.after = entries.back().key;
+  }
+}
+
+/// The addresses that the allocator believes are taken, as "<subnet> <address>".
+std::set<std::string> taken_addresses(const store::Snapshot& snapshot) {
+  constexpr std::string_view kPrefix = "/ip-chunk/";
+  std::set<std::string> taken;
+  for (const store::Entry& entry : all_under(snapshot, kPrefix)) {
+    const auto parts = split(std::string_view(entry.key).substr(kPrefix.size()), '/');
+    REQUIRE(parts.size() == 2);
+    const auto chunk = std::stoul(std::string(parts[1]), nullptr, 16);
+    for (unsigned i = 0; i < 256; ++i) {
+      if (static_cast<unsigned char>(entry.value[i / 8]) >> (i % 8) & 1)
+        taken.insert(fmt::format("{} {}", parts[0],
+                                 network::format_ipv4(static_cast<std::uint32_t>(chunk << 8 | i))));
+    }
+  }
+  return taken;
+}
+
+/// Claims and ports against the servers they are there for.
+void check_servers(const store::Snapshot& snapshot) {
+  const auto differences = placement::audit(snapshot);
+  REQUIRE(differences);
+  for (const std::string& difference : *differences) FAIL_CHECK(difference);
+
+  std::map<std::string, std::string> host_names;
+  const auto hosts = *records::all<placement::HostRecord>(snapshot);
+  for (const auto& host : hosts) host_names[host.id.value] = host.name;
+  std::map<std::string, placement::Allocation> claims;
+  const auto allocations = *records::all<placement::Allocation>(snapshot);
+  for (const auto& claim : allocations) claims[claim.id.value] = claim;
+
+  std::set<std::pair<std::string, std::string>> listed, attached;
+  const auto all_servers = *records::all<Server>(snapshot);
+  for (const Server& server : all_servers) {
+    CAPTURE(server.id.value);
+    for (const ServerPort& port : server.ports) listed.emplace(server.id.value, port.port.value);
+    const auto claim = claims.find(server.id.value);
+    CHECK(server.host.empty() == (claim == claims.end()));
+    if (claim == claims.end()) continue;
+    CHECK(host_names[claim->second.host.value] == server.host);
+    const placement::Resources wanted{server.flavor.vcpus, server.flavor.ram_mib,
+                                      server.flavor.disk_gib};
+    CHECK((claim->second.resources == wanted));
+    claims.erase(claim);
+  }
+  CHECK(claims.empty());
+  const auto all_ports = *records::all<Port>(snapshot);
+  for (const Port& port : all_ports)
+    if (port.attached) attached.emplace(port.device_id, port.id.value);
+  CHECK((listed == attached));
+}
+
+/// What is counted equals the records, of every project.
+void check_quotas(const store::Snapshot& snapshot) {
+  std::map<std::string, std::map<std::string, std::int64_t>> have;
+  const auto all_servers = *records::all<Server>(snapshot);
+  for (const Server& server : all_servers) {
+    auto& mine = have[server.project.value];
+    ++mine["servers"];
+    mine["cores"] += server.flavor.vcpus;
+    mine["ram_mib"] += static_cast<std::int64_t>(server.flavor.ram_mib);
+  }
+  const auto count = [&]<class T>(const T*, const char* resource) {
+    const auto all = *records::all<T>(snapshot);
+    for (const T& one : all) ++have[one.project.value][resource];
+  };
+  count(static_cast<const Network*>(nullptr), "networks");
+  count(static_cast<const Subnet*>(nullptr), "subnets");
+  count(static_cast<const Port*>(nullptr), "ports");
+  count(static_cast<const SecurityGroup*>(nullptr), "security_groups");
+  count(static_cast<const SecurityGroupRule*>(nullptr), "security_group_rules");
+  constexpr std::string_view kUse = "/quota-use/";
+  for (const store::Entry& entry : all_under(snapshot, kUse))
+    have.try_emplace(entry.key.substr(kUse.size(), entry.key.find('/', kUse.size()) - kUse.size()));
+  for (auto& [project, counted] : have) {
+    CAPTURE(project);
+    const auto use = *Quota::usage(snapshot, ProjectId{project});
+    for (const auto& [resource, amount] : use) {
+      CAPTURE(resource);
+      CHECK(amount.in_use == counted[resource]);
+    }
+  }
+}
+
+/// One owner per address and MAC, and no reference to what is gone.
+void check_networks(const store::Snapshot& snapshot) {
+  std::set<std::string> addresses;
+  std::set<std::pair<std::string, std::string>> macs;
+  const auto all_ports = *records::all<Port>(snapshot);
+  for (const Port& port : all_ports) {
+    CAPTURE(port.id.value);
+    CHECK(macs.emplace(port.network.value, port.mac).second);
+    for (const FixedIp& fixed : port.fixed_ips)
+      CHECK(addresses.insert(fmt::format("{} {}", fixed.subnet.value, fixed.address)).second);
+    CHECK(records::get<Network>(snapshot, port.network));
+    for (const SecurityGroupId& group : port.security_groups)
+      CHECK(records::get<SecurityGroup>(snapshot, group));
+  }
+  CHECK((addresses == taken_addresses(snapshot)));
+
+  std::set<std::string> of_networks, of_subnets;
+  const auto all_networks = *records::all<Network>(snapshot);
+  for (const Network& network : all_networks) {
+    for (const SubnetId& id : network.subnets) of_networks.insert(id.value);
+    if (!network.dhcp_port.empty()) CHECK(records::get<Port>(snapshot, network.dhcp_port));
+  }
+  const auto all_subnets = *records::all<Subnet>(snapshot);
+  for (const Subnet& subnet : all_subnets) of_subnets.insert(subnet.id.value);
+  CHECK((of_networks == of_subnets));
+
+  const auto all_rules = *records::all<SecurityGroupRule>(snapshot);
+  for (const SecurityGroupRule& rule : all_rules) {
+    CHECK(records::get<SecurityGroup>(snapshot, rule.group));
+    if (!rule.remote_group.empty()) CHECK(records::get<SecurityGroup>(snapshot, rule.remote_group));
+  }
+}
+
+/// Whoever may still boot holds a pin, nobody else does, and pinned data is there.
+void check_images(const store::Snapshot& snapshot) {
+  constexpr std::string_view kPins = "/image-pin/";
+  std::map<std::string, std::string> pins;  // server -> image
+  for (const store::Entry& entry : all_under(snapshot, kPins)) {
+    const auto parts = split(std::string_view(entry.key).substr(kPins.size()), '/');
+    REQUIRE(parts.size() >= 2);
+    CAPTURE(entry.key);
+    const auto bare = std::string(parts.back().substr(parts.back().rfind('/') + 1));
+    const auto server = bare.substr(bare.size() - 36);
+    CHECK(pins.emplace(server, std::string(parts[0])).second);
+    CHECK(records::get<Server>(snapshot, server));
+    CHECK(records::get<image::Payload>(snapshot, parts[0]));
+  }
+  const auto all_servers = *records::all<Server>(snapshot);
+  for (const Server& server : all_servers) {
+    CAPTURE(server.name);
+    if (server.vm_state == VmState::Error && !server.launched_at) continue;
+    CHECK(pins[server.id.value] == server.image.value);
+  }
+}
+
+}  // namespace
+
+void check_records(const store::Snapshot& snapshot) {
+  check_servers(snapshot);
+  check_quotas(snapshot);
+  check_networks(snapshot);
+  check_images(snapshot);
+}
+
+void check_files_at_rest(const store::Snapshot& snapshot, const std::filesystem::path& folder) {
+  std::set<std::string> payloads, files;
+  const auto all_payloads = *records::all<image::Payload>(snapshot);
+  for (const auto& payload : all_payloads) payloads.insert(payload.id.value);
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "images"))
+    files.insert(entry.path().filename());
+  CHECK((files == payloads));
+  CHECK(all_under(snapshot, image::kGarbagePrefix).empty());
+  const auto all_images = *records::all<Image>(snapshot);
+  for (const Image& image : all_images) CHECK(image.status != ImageStatus::Saving);
+  std::error_code none_yet;
+  for (const auto& entry : std::filesystem::directory_iterator(folder / "servers", none_yet)) {
+    CAPTURE(entry.path());
+    CHECK(records::get<Server>(snapshot, entry.path().filename().string()));
+  }
+}
+
+}  // namespace cloudos::test
