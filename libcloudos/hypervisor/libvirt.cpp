@@ -131,13 +131,13 @@ Result<std::unique_ptr<RootLink>> prepare_embed(LibvirtSettings& settings) {
     return fail(ErrorCode::InvalidArgument, "the data folder needs an absolute path");
   }
   CLOUDOS_CHECK(check_machine());
+  CLOUDOS_CHECK(claim_embed_root(root));
   CLOUDOS_CHECK(write_conf(root));
   std::unique_ptr<RootLink> link;
   if (root.native().size() > kRootPathBytes) {
     CLOUDOS_TRY(link, RootLink::make(root, "cloudos-" + settings.folder_id));
     root = link->path();
   }
-  CLOUDOS_CHECK(claim_embed_root(root));
   settings.uri = fmt::format("{}?root={}", kEmbed, percent_encode(root.native()));
   return link;
 }
