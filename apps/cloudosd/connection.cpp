@@ -24,6 +24,8 @@ using boost::system::error_code;
 constexpr std::size_t kFirstRead = 2 << 10;  // What an idle connection holds.
 constexpr std::size_t kNextRead = 16 << 10;
 constexpr std::size_t kFilePart = 512 << 10;
+constexpr std::size_t kSmallBody = 16 << 10;     // Not counted towards the next.
+constexpr std::size_t kPendingBodies = 64 << 20;  // Of all connections; beyond is 503.
 constexpr std::size_t kLingerBytes = 64 << 20;
 constexpr std::chrono::seconds kLingerTime{3};
 
@@ -35,6 +37,7 @@ Connection::Connection(tcp::socket socket, Loop& loop, Carrier& carrier)
 }
 
 Connection::~Connection() {
+  release_body();
   --carrier_.connections;
 }
 
@@ -197,6 +200,21 @@ void Connection::take_body() {
                     });
 }
 
+/// Nobody has said yet who they are: many who send much and slowly must not fill the memory.
+bool Connection::afford_body() {
+  const std::size_t held = body_.capacity() > kSmallBody ? body_.capacity() : 0;
+  if (held <= charged_) return true;
+  const std::size_t more = held - charged_;
+  charged_ = held;
+  return carrier_.body_bytes.fetch_add(more) + more <= kPendingBodies;
+}
+
+void Connection::release_body() {
+  body_ = std::string();
+  carrier_.body_bytes -= charged_;
+  charged_ = 0;
+}
+
 void Connection::feed_body() {
   std::array<char, 16 << 10> piece;
   while (true) {
@@ -205,6 +223,8 @@ void Connection::feed_body() {
     if (body_.size() + step.produced > limits::kJsonBodyBytes)
       return refuse(413, "The request's body is too large.");
     body_.append(piece.data(), step.produced);
+    if (!afford_body())
+      return refuse(503, "Too many large requests are coming in; try again soon.");
     if (step.state == BodyParser::State::Bad)
       return refuse(400, "The body's chunks are malformed.");
     if (step.state == BodyParser::State::Done) return dispatch();
@@ -278,6 +298,7 @@ void Connection::refuse(int status, std::string_view message) {
 
 void Connection::reply(rest::Response response) {
   if (phase_ == Phase::Closed) return;
+  release_body();
   enter(Phase::Writing, limits::kStallTime);
   response_ = std::move(response);
   keep_alive_ = keep_alive_ && !carrier_.stopping;

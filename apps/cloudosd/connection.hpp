@@ -26,6 +26,7 @@ struct Carrier {
   Pool hashes{cloudos::limits::kHashThreads, cloudos::limits::kQueuedRequests, Pool::Priority::Low};
   std::atomic<bool> stopping{false};
   std::atomic<std::size_t> connections{0};
+  std::atomic<std::size_t> body_bytes{0};  ///< Of bodies that are read before they are handled.
   std::size_t most_connections =
       cloudos::limits::kConnections;  ///< Less where descriptors are few.
 };
@@ -70,6 +71,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void take_head(std::size_t size);
   void take_body();
   void feed_body();
+  bool afford_body();
+  void release_body();
   void dispatch();
   void run_in(Pool& pool);
   void run_stream();
@@ -94,6 +97,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   Head head_;
   BodyParser parser_;
   std::string body_;
+  std::size_t charged_ = 0;  // Of carrier_.body_bytes.
   cloudos::rest::RouteClass class_ = cloudos::rest::RouteClass::Inline;
   cloudos::rest::Request request_;
   cloudos::rest::Response response_;
