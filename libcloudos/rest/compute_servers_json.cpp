@@ -319,6 +319,8 @@ Result<ServerQuery> decode_server_query(const Call& call) {
   CLOUDOS_TRY(const auto deleted, query_flag(call, "deleted"));
   if (call.ctx.is_admin && deleted.value_or(false)) query.ids = {"-"};
   for (const auto& [key, value] : call.query_all()) {
+    if (key == "sort_key" && value == "host" && !call.ctx.is_admin)
+      return fail(ErrorCode::Forbidden, "sort_key: only administrators sort servers by host");
     if (key == "sort_key") query.sort.emplace_back(value, true);
     if (key == "sort_dir" && value != "asc" && value != "desc")
       return fail(ErrorCode::InvalidArgument, "sort_dir must be asc or desc");

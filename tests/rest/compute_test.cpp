@@ -333,6 +333,7 @@ TEST_CASE("compute: server lists page, filter, sort and stay within the project"
   CHECK(names("limit=x") == "400");
   CHECK(names("marker=none") == "400");
   CHECK(names("sort_key=shoe") == "400");
+  CHECK(names("sort_key=host") == "403");  // The order would tell who shares a host.
   CHECK(names("sort_dir=up") == "400");
   CHECK(names("all_tenants=1") == "403");
   CHECK(names("all_tenants=maybe") == "400");
