@@ -29,7 +29,7 @@ Result<RegionCreate> read_region(Call& call) {
   spec.id = id.value_or("");
   spec.description = description.value_or("");
   spec.parent = parent.value_or("");
-  spec.extra = read_extra(*body, region_members());
+  CLOUDOS_TRY(spec.extra, read_extra(*body, region_members()));
   return spec;
 }
 
@@ -41,7 +41,7 @@ Result<IdentityUpdate> read_region_update(Call& call) {
   CLOUDOS_TRY(with.description, in.maybe_text("description"));
   CLOUDOS_TRY(with.parent, in.maybe_text("parent_region_id"));
   if (in.is_null("parent_region_id")) with.parent = "";
-  with.extra = read_extra_changes(*body, region_members());
+  CLOUDOS_TRY(with.extra, read_extra_changes(*body, region_members()));
   return with;
 }
 
@@ -56,7 +56,7 @@ Result<ServiceCreate> read_service(Call& call) {
   spec.name = name.value_or("");
   spec.description = description.value_or("");
   spec.enabled = enabled.value_or(true);
-  spec.extra = read_extra(*body, service_members());
+  CLOUDOS_TRY(spec.extra, read_extra(*body, service_members()));
   return spec;
 }
 
@@ -69,7 +69,7 @@ Result<IdentityUpdate> read_service_update(Call& call) {
   CLOUDOS_TRY(with.name, in.maybe_text("name"));
   CLOUDOS_TRY(with.description, in.maybe_text("description"));
   CLOUDOS_TRY(with.enabled, read_boolean(in, "enabled"));
-  with.extra = read_extra_changes(*body, service_members());
+  CLOUDOS_TRY(with.extra, read_extra_changes(*body, service_members()));
   return with;
 }
 
@@ -93,7 +93,7 @@ Result<EndpointCreate> read_endpoint(Call& call) {
   spec.region = region.value_or("");
   spec.description = description.value_or("");
   spec.enabled = enabled.value_or(true);
-  spec.extra = read_extra(*body, endpoint_members());
+  CLOUDOS_TRY(spec.extra, read_extra(*body, endpoint_members()));
   return spec;
 }
 
@@ -108,7 +108,7 @@ Result<IdentityUpdate> read_endpoint_update(Call& call) {
   CLOUDOS_TRY(with.region, read_endpoint_region(in));
   CLOUDOS_TRY(with.description, in.maybe_text("description"));
   CLOUDOS_TRY(with.enabled, read_boolean(in, "enabled"));
-  with.extra = read_extra_changes(*body, endpoint_members());
+  CLOUDOS_TRY(with.extra, read_extra_changes(*body, endpoint_members()));
   return with;
 }
 

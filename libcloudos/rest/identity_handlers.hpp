@@ -54,8 +54,10 @@ Response list_reply(std::string_view name, const std::vector<T>& things, const C
 }
 
 /// The members of `object` that are not among `known`, kept as JSON text.
-ExtraFields read_extra(const nlohmann::json& object, const std::vector<std::string_view>& known);
-ExtraChanges read_extra_changes(const nlohmann::json& object,
+/// Errors: InvalidArgument (`options` is no object).
+Result<ExtraFields> read_extra(const nlohmann::json& object,
+                               const std::vector<std::string_view>& known);
+Result<ExtraChanges> read_extra_changes(const nlohmann::json& object,
                                 const std::vector<std::string_view>& known);
 /// A real boolean, or nothing. Errors: InvalidArgument (Identity takes no "yes").
 Result<std::optional<bool>> read_boolean(const Members& in, std::string_view name);

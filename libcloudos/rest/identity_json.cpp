@@ -165,20 +165,26 @@ void write_list_links(JsonWriter& w, const Call& call) {
   w.member("self", call.request.base_url + target).close();
 }
 
-ExtraFields read_extra(const nlohmann::json& object, const std::vector<std::string_view>& known) {
+Result<ExtraFields> read_extra(const nlohmann::json& object,
+                               const std::vector<std::string_view>& known) {
   ExtraFields extra;
   for (const auto& [name, value] : object.items()) {
     // `id` and `links` are ours to say; a body that was read and sent back holds them.
     if (name == "id" || name == "links") continue;
+    // Clients read an object there, whatever was sent.
+    if (name == "options" && value.is_null()) continue;
+    if (name == "options" && !value.is_object())
+      return fail(ErrorCode::InvalidArgument, "options must be an object");
     if (std::find(known.begin(), known.end(), name) == known.end()) extra[name] = value.dump();
   }
   return extra;
 }
 
-ExtraChanges read_extra_changes(const nlohmann::json& object,
+Result<ExtraChanges> read_extra_changes(const nlohmann::json& object,
                                 const std::vector<std::string_view>& known) {
   ExtraChanges changes;
-  for (auto& [name, value] : read_extra(object, known)) changes[name] = value;
+  CLOUDOS_TRY(auto extra, read_extra(object, known));
+  for (auto& [name, value] : extra) changes[name] = std::move(value);
   return changes;
 }
 

@@ -22,7 +22,7 @@ Result<DomainCreate> read_domain(const nlohmann::json& body, std::string_view wh
   CLOUDOS_TRY(spec.id, in.maybe_id<DomainId>("explicit_domain_id"));
   spec.description = description.value_or("");
   spec.enabled = enabled.value_or(true);
-  spec.extra = read_extra(body, project_members());
+  CLOUDOS_TRY(spec.extra, read_extra(body, project_members()));
   spec.extra.erase("explicit_domain_id");
   return spec;
 }
@@ -35,7 +35,7 @@ Result<IdentityUpdate> read_domain_update(const nlohmann::json& body, std::strin
   CLOUDOS_TRY(with.name, in.maybe_text("name"));
   CLOUDOS_TRY(with.description, in.maybe_text("description"));
   CLOUDOS_TRY(with.enabled, read_boolean(in, "enabled"));
-  with.extra = read_extra_changes(body, project_members());
+  CLOUDOS_TRY(with.extra, read_extra_changes(body, project_members()));
   with.extra.erase("explicit_domain_id");
   return with;
 }
@@ -56,7 +56,7 @@ Result<ProjectCreate> read_project(const nlohmann::json& body, const Call& call)
   else if (!parent) spec.domain = call.ctx.project_domain.empty() ? DomainId{"default"}
                                                                   : call.ctx.project_domain;
   if (tags) spec.tags = std::move(*tags);
-  spec.extra = read_extra(body, project_members());
+  CLOUDOS_TRY(spec.extra, read_extra(body, project_members()));
   return spec;
 }
 
@@ -75,7 +75,7 @@ Result<IdentityUpdate> read_project_update(Call& call, const Project& project) {
   CLOUDOS_TRY(with.description, in.maybe_text("description"));
   CLOUDOS_TRY(with.enabled, read_boolean(in, "enabled"));
   CLOUDOS_TRY(with.tags, in.maybe_text_list("tags"));
-  with.extra = read_extra_changes(*body, project_members());
+  CLOUDOS_TRY(with.extra, read_extra_changes(*body, project_members()));
   return with;
 }
 

@@ -31,7 +31,7 @@ Result<RoleCreate> read_role(Call& call) {
   CLOUDOS_TRY(const auto description, in.maybe_text("description"));
   CLOUDOS_CHECK(refuse_domain_role(in));
   spec.description = description.value_or("");
-  spec.extra = read_extra(*body, role_members());
+  CLOUDOS_TRY(spec.extra, read_extra(*body, role_members()));
   return spec;
 }
 
@@ -43,7 +43,7 @@ Result<IdentityUpdate> read_role_update(Call& call) {
   CLOUDOS_CHECK(refuse_domain_role(in));
   CLOUDOS_TRY(with.name, in.maybe_text("name"));
   CLOUDOS_TRY(with.description, in.maybe_text("description"));
-  with.extra = read_extra_changes(*body, role_members());
+  CLOUDOS_TRY(with.extra, read_extra_changes(*body, role_members()));
   return with;
 }
 

@@ -33,7 +33,7 @@ Result<UserCreate> read_user(Call& call) {
   spec.domain = domain ? *domain : domain_of_call(call);
   if (project) spec.default_project = *project;
   spec.enabled = enabled.value_or(true);
-  spec.extra = read_extra(*body, user_members());
+  CLOUDOS_TRY(spec.extra, read_extra(*body, user_members()));
   return spec;
 }
 
@@ -49,7 +49,7 @@ Result<IdentityUpdate> read_user_update(Call& call, const User& user) {
   if (in.is_null("default_project_id")) with.default_project = ProjectId{};
   CLOUDOS_TRY(with.enabled, read_boolean(in, "enabled"));
   CLOUDOS_TRY(with.password, in.maybe_text("password"));
-  with.extra = read_extra_changes(*body, user_members());
+  CLOUDOS_TRY(with.extra, read_extra_changes(*body, user_members()));
   return with;
 }
 
@@ -67,7 +67,7 @@ Result<GroupCreate> read_group(Call& call) {
   CLOUDOS_TRY(const auto domain, in.maybe_id<DomainId>("domain_id"));
   spec.description = description.value_or("");
   spec.domain = domain ? *domain : domain_of_call(call);
-  spec.extra = read_extra(*body, group_members());
+  CLOUDOS_TRY(spec.extra, read_extra(*body, group_members()));
   return spec;
 }
 
@@ -79,7 +79,7 @@ Result<IdentityUpdate> read_group_update(Call& call, const Group& group) {
   CLOUDOS_CHECK(read_unchanged(in, "domain_id", group.domain.value));
   CLOUDOS_TRY(with.name, in.maybe_text("name"));
   CLOUDOS_TRY(with.description, in.maybe_text("description"));
-  with.extra = read_extra_changes(*body, group_members());
+  CLOUDOS_TRY(with.extra, read_extra_changes(*body, group_members()));
   return with;
 }
 

@@ -90,6 +90,26 @@ TEST_CASE("identity: an unscoped login has neither roles nor catalog") {
   }
 }
 
+TEST_CASE("identity: options are an object wherever they are sent") {
+  Site site;
+  for (const char* plural : {"users", "projects", "roles"}) {
+    const std::string one(plural, std::string_view(plural).size() - 1);
+    const std::string path = std::string("/identity/v3/") + plural;
+    const auto with = [&](const json& options) {
+      return json{{one, {{"name", "x"}, {"options", options}}}}.dump();
+    };
+    CAPTURE(std::string(plural));
+    for (const json& wrong : {json("text"), json(1), json::array(), json(true)})
+      CHECK(site.send("POST", path, with(wrong), site.admin).status == 400);
+    const auto made = site.send("POST", path, with(nullptr), site.admin);
+    REQUIRE(made.status == 201);
+    CHECK(made.json().at(one).at("options") == json::object());
+    const std::string item = path + "/" + made.json().at(one).at("id").get<std::string>();
+    CHECK(site.send("PATCH", item, with(7), site.admin).status == 400);
+    CHECK(site.send("PATCH", item, with({{"immutable", false}}), site.admin).status == 200);
+  }
+}
+
 TEST_CASE("identity: logins that are wrong in shape are 400, wrong in fact 401") {
   Site site;
   struct Row {
