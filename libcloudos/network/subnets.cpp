@@ -17,6 +17,12 @@ tl::unexpected<Error> bad_subnet(std::string_view type, std::string message) {
   return fail_as(type, ErrorCode::InvalidArgument, std::move(message));
 }
 
+/// Neither "this network", loopback, multicast nor broadcast.
+bool may_be_host(std::uint32_t address) {
+  const std::uint32_t first = address >> 24;
+  return first != 0 && first != 127 && first < 224;
+}
+
 Result<Block> check_cidr(const SubnetCreate& spec) {
   if (spec.ip_version == 6) {
     return bad_subnet("InvalidInput", "ip_version: IPv6 subnets are not yet supported here; "
@@ -39,8 +45,7 @@ Result<Block> check_cidr(const SubnetCreate& spec) {
     return invalid(fmt::format("cidr: {} is larger than a /{}", block->text(),
                                limits::kSubnetPrefixLeast));
   }
-  const unsigned first = block->base >> 24;
-  if (first == 0 || first == 127 || first >= 224)
+  if (!may_be_host(block->base))
     return invalid(fmt::format("cidr: {} is not for hosts", block->text()));
   return *block;
 }
@@ -49,7 +54,8 @@ Result<std::string> check_gateway(const Block& block, const std::optional<std::s
   if (!asked) return block.prefix == 32 ? std::string() : format_ipv4(block.first_host());
   if (asked->empty()) return std::string();
   const auto address = parse_ipv4(*asked);
-  if (!address || (block.contains(*address) && !block.usable(*address))) {
+  if (!address || !may_be_host(*address) ||
+      (block.contains(*address) && !block.usable(*address))) {
     return bad_subnet("InvalidInput", fmt::format("gateway_ip: '{}' cannot be a gateway of {}",
                                                   asked->substr(0, 64), block.text()));
   }
