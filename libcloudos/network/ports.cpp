@@ -318,6 +318,17 @@ Result<void> change_binding(const Networks::Impl& impl, const Network& network,
   return Result<void>();
 }
 
+Result<void> change_groups(store::Txn& txn, const Context& ctx, const PortUpdate& change,
+                           Port& port) {
+  if (!change.security_groups && change.add_groups.empty() && change.remove_groups.empty())
+    return Result<void>();
+  auto groups = change.security_groups.value_or(port.security_groups);
+  for (const SecurityGroupId& gone : change.remove_groups) std::erase(groups, gone);
+  groups.insert(groups.end(), change.add_groups.begin(), change.add_groups.end());
+  CLOUDOS_TRY(port.security_groups, check_group_list(std::move(groups)));
+  return check_groups(txn, ctx, port.project, port.security_groups);
+}
+
 Result<void> change_port(const Networks::Impl& impl, store::Txn& txn, const Context& ctx,
                          const Network& network, const PortUpdate& change, Port& port) {
   if (change.name) port.name = *change.name;
@@ -341,10 +352,7 @@ Result<void> change_port(const Networks::Impl& impl, store::Txn& txn, const Cont
     CLOUDOS_CHECK(change_addresses(impl, txn, network, *change.fixed_ips, port));
   if (change.port_security) port.port_security = *change.port_security;
   if (change.allowed_address_pairs) port.allowed_address_pairs = *change.allowed_address_pairs;
-  if (change.security_groups) {
-    port.security_groups = *change.security_groups;
-    CLOUDOS_CHECK(check_groups(txn, ctx, port.project, port.security_groups));
-  }
+  CLOUDOS_CHECK(change_groups(txn, ctx, change, port));
   CLOUDOS_CHECK(check_security(port));
   return change_binding(impl, network, change, port);
 }

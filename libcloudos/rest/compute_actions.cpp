@@ -86,10 +86,9 @@ Result<Response> change_groups(Call& call, const json& body, bool add) {
   for (const ServerPort& used : server.ports) {
     CLOUDOS_TRY(const Port port, call.cloud.networks().port(call.ctx, used.port));
     PortUpdate change;
-    change.security_groups = port.security_groups;
-    const auto had = std::erase(*change.security_groups, group);
-    found = found || had > 0;
-    if (add) change.security_groups->push_back(group);
+    const auto& has = port.security_groups;
+    found = found || std::find(has.begin(), has.end(), group) != has.end();
+    (add ? change.add_groups : change.remove_groups).push_back(group);
     CLOUDOS_CHECK(call.cloud.networks().update_port(call.ctx, port.id, change));
   }
   if (!add && !found) {

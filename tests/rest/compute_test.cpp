@@ -1,3 +1,5 @@
+#include <thread>
+
 #include "cloudos/hosts.hpp"
 #include "cloudos/images.hpp"
 #include "cloudos/networks.hpp"
@@ -287,6 +289,37 @@ TEST_CASE("compute: groups are added to and taken from every port of a server") 
     CHECK(site.compute("GET", path).json()["security_group"]["name"] == group["name"]);
   }
   CHECK(site.compute("GET", "/os-security-groups/none").status == 404);
+}
+
+TEST_CASE("compute: groups changed by several callers at once are all changed") {
+  ComputeSite site;
+  const std::string id = site.boot();
+  const std::vector<std::string> groups = {"a", "b", "c", "d"};
+  for (const std::string& name : groups) {
+    REQUIRE(site.user("POST", "/network/v2.0/security-groups",
+                      {{"security_group", {{"name", name}}}}).status == 201);
+  }
+  const auto count = [&] {
+    return site.compute("GET", "/servers/" + id).json()["server"]["security_groups"].size();
+  };
+  const auto all_at_once = [&](const char* action) {
+    std::vector<int> status(groups.size());
+    std::vector<std::thread> callers;
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+      callers.emplace_back([&, i] {
+        status[i] = site.compute("POST", "/servers/" + id + "/action",
+                                 {{action, {{"name", groups[i]}}}}).status;
+      });
+    }
+    for (std::thread& caller : callers) caller.join();
+    return status == std::vector<int>(groups.size(), 202);
+  };
+  for (int round = 0; round < 20; ++round) {
+    REQUIRE(all_at_once("addSecurityGroup"));
+    REQUIRE(count() == 5);
+    REQUIRE(all_at_once("removeSecurityGroup"));
+    REQUIRE(count() == 1);
+  }
 }
 
 TEST_CASE("compute: metadata of a server by all its verbs") {

@@ -205,6 +205,8 @@ struct PortUpdate {
   std::optional<std::vector<FixedIpRequest>> fixed_ips;
   std::optional<std::vector<SecurityGroupId>> security_groups;
   std::optional<std::vector<AllowedAddressPair>> allowed_address_pairs;
+  /// Changes to the groups the port has when this commits: of two callers neither's is lost.
+  std::vector<SecurityGroupId> add_groups, remove_groups;
 };
 
 /// A port creation, checked, with all that is random or timed drawn: create_port() of the same
