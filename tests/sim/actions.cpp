@@ -24,6 +24,10 @@ void World::act() {
   reopen_if_crashed();
   if (chance(chaos_.crash)) faulty_->crash_after(fate_.below(6));
   if (chance(chaos_.world)) act_on_world();
+  act_of_tenant();
+}
+
+void World::act_of_tenant() {
   const auto choice = fate_.below(100);
   if (choice < 62) act_on_servers();
   else if (choice < 82) act_on_networks();
@@ -106,6 +110,7 @@ void World::act_on_networks() {
     ignore(api.create_subnet(tenant_, spec));
   } else if (choice < 60) {
     PortCreate spec;
+    spec.name = "given";
     spec.network = network->id;
     ignore(api.create_port(tenant_, spec));
   } else if (choice < 66 && port != nullptr) {

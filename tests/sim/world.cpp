@@ -28,16 +28,26 @@ World::World(std::uint64_t seed, Chaos chaos, unsigned hosts)
   settings.clock = clock_.get();
   settings.guest_shutdown = 2s;
   settings.hooks.before = [this](std::string_view verb, const ServerId&) {
+    meddle(true);
     return driver_fault(verb);
   };
-  settings.hooks.after = [this](std::string_view, const ServerId&) { return lost_answer(); };
+  settings.hooks.after = [this](std::string_view, const ServerId&) {
+    meddle(true);
+    return lost_answer();
+  };
   settings.hooks.delay = [this](std::string_view, const ServerId&) {
     return std::chrono::milliseconds{calm_ || !chance(chaos_.slow) ? 0 : fate_.below(10'000)};
   };
   hypervisor_ = hypervisor::make_simulated(settings);
   mechanism_ = std::make_shared<Mechanism>(
-      [this](std::string_view verb) { return driver_fault(verb); },
-      [this](std::string_view) { return lost_answer(); });
+      [this](std::string_view verb) {
+        meddle(false);
+        return driver_fault(verb);
+      },
+      [this](std::string_view) {
+        meddle(false);
+        return lost_answer();
+      });
   start();
   prepare();
   calm_ = false;
@@ -57,6 +67,19 @@ std::optional<Error> World::driver_fault(std::string_view verb) {
   const bool passes = chance(700);
   return Error{passes ? ErrorCode::Unavailable : ErrorCode::Internal,
                fmt::format("{} was made to fail", verb), {}};
+}
+
+/// What threads would do while this one is in a driver: another caller, and other workers. The data
+/// plane tells drivers one after the other, so that nothing else of it may run inside its calls.
+void World::meddle(bool others_run) {
+  if (calm_ || meddling_ || !cloud_ || !chance(chaos_.meddle)) return;
+  meddling_ = true;
+  act_of_tenant();
+  if (others_run) {
+    for (auto closures = fate_.below(12); closures > 0; --closures)
+      cloud_->run_pending(clock_->mono());
+  }
+  meddling_ = false;
 }
 
 std::optional<Error> World::lost_answer() {

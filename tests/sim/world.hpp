@@ -23,6 +23,7 @@ struct Chaos {
   unsigned forget = 0;   ///< A driver call did its work, but its answer is lost.
   unsigned slow = 0;     ///< A hypervisor call takes up to ten seconds.
   unsigned crash = 0;    ///< Per action: the process dies after a few more commits.
+  unsigned meddle = 0;   ///< Per driver call: while it lasts, others call and other work runs.
   unsigned world = 0;    ///< Per action: the clock jumps a day, the host resets or loses a guest.
 };
 
@@ -66,10 +67,12 @@ class World {
   bool chance(unsigned in_a_thousand);
   std::optional<Error> driver_fault(std::string_view verb);
   std::optional<Error> lost_answer();
+  void meddle(bool others_run);
   ImageId make_image(const std::string& name);
   ServerCreate wish(const std::string& name) const;
 
   // actions.cpp: what calls answer is the tenant's business; what they leave behind is checked.
+  void act_of_tenant();
   void act_on_world();
   void act_on_servers();
   void act_on_images();
@@ -79,6 +82,7 @@ class World {
 
   // invariants.cpp
   void check_step();
+  void check_unbuilt(const store::Snapshot& snapshot);
   void check_idle();
   void check_rest();
   void reopen_if_crashed();
@@ -100,6 +104,7 @@ class World {
   FlavorId flavor_;
   std::pair<store::Revision, std::size_t> checked_;  ///< What check_step() has seen.
   std::optional<MonoTime> jumped_at_;  ///< Calendar times are no measure for a while after.
+  bool meddling_ = false;
   bool calm_ = true;  ///< No faults: while preparing and at rest.
   std::size_t actions_ = 0, crashes_ = 0;
 };
