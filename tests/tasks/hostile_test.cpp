@@ -95,6 +95,9 @@ TEST_CASE("a lane whose next task went away goes to the one behind it") {
     return Outcome(tasks::Done{});
   });
   auto plain = one_step("plain", done_step);
+  // As real types end: with a step that takes no lane.
+  for (auto* type : {&first, &plain})
+    type->steps.push_back({"record", Step::Kind::Local, done_step, nullptr});
   first.host = plain.host = [](const TaskRecord&) { return std::string("host"); };
   HostileLife life({first, plain});
   here = &life;
