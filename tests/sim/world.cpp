@@ -27,12 +27,12 @@ World::World(std::uint64_t seed, Chaos chaos, unsigned hosts)
   hypervisor::SimulatedSettings settings;
   settings.clock = clock_.get();
   settings.guest_shutdown = 2s;
-  settings.hooks.before = [this](std::string_view verb, const ServerId&) {
-    meddle(true);
+  settings.hooks.before = [this](std::string_view verb, const ServerId& id) {
+    meddle(&id);
     return driver_fault(verb);
   };
-  settings.hooks.after = [this](std::string_view, const ServerId&) {
-    meddle(true);
+  settings.hooks.after = [this](std::string_view, const ServerId& id) {
+    meddle(&id);
     return lost_answer();
   };
   settings.hooks.delay = [this](std::string_view, const ServerId&) {
@@ -41,11 +41,11 @@ World::World(std::uint64_t seed, Chaos chaos, unsigned hosts)
   hypervisor_ = hypervisor::make_simulated(settings);
   mechanism_ = std::make_shared<Mechanism>(
       [this](std::string_view verb) {
-        meddle(false);
+        meddle(nullptr);
         return driver_fault(verb);
       },
       [this](std::string_view) {
-        meddle(false);
+        meddle(nullptr);
         return lost_answer();
       });
   start();
@@ -70,13 +70,15 @@ std::optional<Error> World::driver_fault(std::string_view verb) {
 }
 
 /// What threads would do while this one is in a driver: another caller, and other workers. The data
-/// plane tells drivers one after the other, so that nothing else of it may run inside its calls.
-void World::meddle(bool others_run) {
+/// plane (no `guest`) tells drivers one after the other, so that no work may run inside its calls.
+void World::meddle(const ServerId* guest) {
   if (calm_ || meddling_ || !cloud_ || !chance(chaos_.meddle)) return;
   meddling_ = true;
-  act_of_tenant();
-  if (others_run) {
-    for (auto closures = fate_.below(12); closures > 0; --closures)
+  if (guest != nullptr && !guest->empty() && chance(300))
+    (void)cloud_->servers().remove(tenant_, *guest).has_value();
+  else act_of_tenant();
+  if (guest != nullptr) {
+    for (auto closures = fate_.below(40); closures > 0; --closures)
       cloud_->run_pending(clock_->mono());
   }
   meddling_ = false;

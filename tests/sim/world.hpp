@@ -67,7 +67,7 @@ class World {
   bool chance(unsigned in_a_thousand);
   std::optional<Error> driver_fault(std::string_view verb);
   std::optional<Error> lost_answer();
-  void meddle(bool others_run);
+  void meddle(const ServerId* guest);
   ImageId make_image(const std::string& name);
   ServerCreate wish(const std::string& name) const;
 
