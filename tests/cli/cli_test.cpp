@@ -229,6 +229,7 @@ TEST_CASE("a large image streams through in little memory") {
   CHECK(made["size"] == (96 << 20));
   std::ifstream status("/proc/" + std::to_string(site.server.process().pid()) + "/status");
   for (std::string line; std::getline(status, line);)
-    if (line.substr(0, 8) == "RssAnon:") CHECK(std::atol(line.c_str() + 8) < 64 * 1024);
+    if (program_test::kMeasuresMemory && line.substr(0, 8) == "RssAnon:")
+      CHECK(std::atol(line.c_str() + 8) < 64 * 1024);
   CHECK(site.cloudos({"image", "delete", "large"}).code == 0);
 }

@@ -119,7 +119,7 @@ TEST_CASE("many large bodies that never end fill no memory and keep nobody out")
     int refused = 0;
     for (const auto& one : slow) refused += one->ended_within(std::chrono::milliseconds(20));
     CHECK(refused > 60);
-    CHECK(full() - before < 120);
+    if (program_test::kMeasuresMemory) CHECK(full() - before < 120);
     RawConnection small(server.port);
     small.send(post_head(tokens, "Content-Length: 2\r\n") + "{}");
     CHECK(small.read_reply().status == 400);
@@ -201,7 +201,8 @@ TEST_CASE("a thousand idle connections cost no thread and little memory") {
   }
   for (auto& client : idle) REQUIRE(client.read_reply().status == 200);
   CHECK(process_status(server.process().pid(), "Threads") < 12);
-  CHECK(process_status(server.process().pid(), "RssAnon") - memory < 32 * 1024);
+  if (program_test::kMeasuresMemory)
+    CHECK(process_status(server.process().pid(), "RssAnon") - memory < 32 * 1024);
   for (auto& client : idle) client.send(get_request("/healthz"));
   for (auto& client : idle) CHECK(client.read_reply().status == 200);
 }

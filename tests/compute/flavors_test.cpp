@@ -11,7 +11,8 @@ TEST_CASE("the first flavors are made once in the life of a store") {
     World w(outside, store);
     CHECK(w.servers->flavors().list(admin)->size() == 6);
     CHECK(w.servers->flavors().get(w.user, FlavorId{"42"})->name == "m1.nano");
-    for (const Flavor& flavor : *w.servers->flavors().list(admin))
+    const auto listed = w.servers->flavors().list(admin);
+    for (const Flavor& flavor : *listed)
       REQUIRE(w.servers->flavors().remove(admin, flavor.id));
   }
   World again(outside, store);

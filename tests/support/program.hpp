@@ -29,6 +29,13 @@ extern char** environ;
 /// that go when the test goes.
 namespace program_test {
 
+/// AddressSanitizer keeps freed memory back: bounds on memory mean something only without it.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kMeasuresMemory = false;
+#else
+inline constexpr bool kMeasuresMemory = true;
+#endif
+
 class TempDir {
  public:
   TempDir() {
