@@ -93,13 +93,13 @@ Result<void> check_ports(const SecurityGroupRule& rule, const SecurityGroupRuleC
   for (const auto& value : {spec.port_min, spec.port_max}) {
     if (value && (*value < 1 || *value > 65'535)) {
       return bad_rule("SecurityGroupInvalidPortValue",
-                      fmt::format("port {} is not within 1 to 65535", *value));
+                      fmt::format("Invalid value for port {}: it must be 1 to 65535", *value));
     }
   }
   if (!spec.port_min || !spec.port_max || *spec.port_min > *spec.port_max) {
     return bad_rule("SecurityGroupInvalidPortRange",
-                    "port_range_min and port_range_max are both needed, and min must not be "
-                    "above max");
+                    "both ends of a port range are needed, and port_range_min must be <= "
+                    "port_range_max");
   }
   return Result<void>();
 }

@@ -196,7 +196,7 @@ Result<void> check_overlap(store::Txn& txn, const Network& network, const Subnet
     CLOUDOS_TRY(const Subnet other, load<Subnet>(txn, id));
     if (space_of(other).block.overlaps(*block)) {
       return invalid(fmt::format("Requested subnet with cidr {} for network {} overlaps with "
-                                 "subnet {} ({}).", subnet.cidr, network.id.value, id.value,
+                                 "another subnet: {} ({}).", subnet.cidr, network.id.value, id.value,
                                  other.cidr));
     }
   }
