@@ -13,7 +13,11 @@ inline constexpr std::size_t kTxnBytes = 1 << 20;
 inline constexpr std::size_t kScanPage = 1'000;
 inline constexpr std::size_t kReplanRounds = 16;
 inline constexpr std::size_t kChangeLogEntries = 100'000;
+#if defined(__SANITIZE_THREAD__)
+inline constexpr std::uint64_t kStoreMapBytes = std::uint64_t{1} << 34;  ///< All TSan leaves free.
+#else
 inline constexpr std::uint64_t kStoreMapBytes = std::uint64_t{1} << 40;
+#endif
 inline constexpr unsigned kStoreReaders = 1'024;
 inline constexpr std::uint64_t kStoreMapLeastBytes = 512 << 10;
 inline constexpr std::uint64_t kStoreReserveBytes = 16 << 20;  ///< Of the map, for changes that only erase.
