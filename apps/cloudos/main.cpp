@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "admin.hpp"
 #include "base/text.hpp"
 #include "verbs.hpp"
 
@@ -98,10 +99,37 @@ void add_noun(CLI::App& app, const cli::Noun& noun, cli::Command& command) {
   remove->callback(chosen(cli::Verb::Delete));
 }
 
+void add_admin(CLI::App& app, const cli::AdminCommand& admin, cli::AdminGiven& given,
+               const cli::AdminCommand*& chosen) {
+  const std::size_t cut = admin.words.rfind(' ');
+  CLI::App* sub = cut == std::string_view::npos
+                      ? app.add_subcommand(std::string(admin.words), std::string(admin.help))
+                      : leaf(app, admin.words.substr(0, cut),
+                             std::string(admin.words.substr(cut + 1)), std::string(admin.help));
+  for (const cli::AdminOption& option : admin.options) {
+    const std::string flag(option.flag);
+    const std::string help(option.help);
+    if (option.value.empty() && flag.starts_with('-')) {
+      sub->add_flag_function(flag, [&given, flag](std::int64_t) { given[flag] = {""}; }, help);
+      continue;
+    }
+    CLI::Option* added = sub->add_option_function<std::vector<std::string>>(
+        flag, [&given, flag](const std::vector<std::string>& texts) { given[flag] = texts; }, help);
+    added->required(option.required)->type_name(std::string(option.value));
+    if (option.repeated)
+      added->take_all();
+    else
+      added->expected(1);
+  }
+  sub->callback([&admin, &chosen] { chosen = &admin; });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   cli::Command command;
+  cli::AdminGiven given;
+  const cli::AdminCommand* admin = nullptr;
   CLI::App app(
       "cloudos: the command line of a cloud.\n"
       "Exit codes: 0 done; 1 the cloud refused; 2 usage; 3 no cloud or login; 4 no such thing.");
@@ -110,6 +138,7 @@ int main(int argc, char** argv) {
   app.fallthrough();
   app.add_option("--os-cloud", command.cloud, "cloud of clouds.yaml to use [OS_CLOUD]");
   for (const cli::Noun& noun : cli::all_nouns()) add_noun(app, noun, command);
+  for (const cli::AdminCommand& row : cli::admin_commands()) add_admin(app, row, given, admin);
   CLI::App* issue = leaf(app, "token", "issue", "log in and show the token");
   add_output_options(issue, command);
   issue->callback([&command] { command.verb = cli::Verb::TokenIssue; });
@@ -119,5 +148,5 @@ int main(int argc, char** argv) {
     const int code = app.exit(error);
     return code == 0 ? cli::kDone : cli::kUsage;
   }
-  return cli::run(command);
+  return admin ? admin->run(given) : cli::run(command);
 }

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <variant>
 
-#include "rest/http.hpp"
+#include "cloudos/rest.hpp"
 
 namespace cloudosd {
 

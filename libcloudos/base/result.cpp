@@ -23,6 +23,7 @@ std::string_view to_string(ErrorCode code) {
     case ErrorCode::Unavailable: return "Unavailable";
     case ErrorCode::Timeout: return "Timeout";
     case ErrorCode::StorageFull: return "StorageFull";
+    case ErrorCode::Cancelled: return "Cancelled";
     case ErrorCode::Internal: return "Internal";
   }
   return "Internal";

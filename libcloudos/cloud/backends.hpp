@@ -3,8 +3,8 @@
 #include <memory>
 
 #include "cloudos/cloud.hpp"
-#include "hypervisor/driver.hpp"
-#include "network/driver.hpp"
+#include "cloudos/hypervisor.hpp"
+#include "cloudos/network_driver.hpp"
 #include "tasks/engine.hpp"
 
 /// Which driver stands behind which option: the one visible table.

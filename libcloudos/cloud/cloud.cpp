@@ -13,7 +13,7 @@
 #include "image/images_room.hpp"
 #include "network/networks_room.hpp"
 #include "placement/placement.hpp"
-#include "store/store.hpp"
+#include "cloudos/store.hpp"
 #include "tasks/engine.hpp"
 
 namespace cloudos {

@@ -7,8 +7,8 @@
 #include "cloudos/images.hpp"
 #include "cloudos/networks.hpp"
 #include "cloudos/servers.hpp"
-#include "hypervisor/driver.hpp"
-#include "network/driver.hpp"
+#include "cloudos/hypervisor.hpp"
+#include "cloudos/network_driver.hpp"
 #include "placement/placement.hpp"
 #include "tasks/engine.hpp"
 

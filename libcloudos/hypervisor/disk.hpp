@@ -1,7 +1,7 @@
 #pragma once
 #include <filesystem>
 
-#include "hypervisor/driver.hpp"
+#include "cloudos/hypervisor.hpp"
 
 namespace cloudos::hypervisor {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "hypervisor/driver.hpp"
+#include "cloudos/hypervisor.hpp"
 
 /// A domain as libvirt's XML, and what we read back from it. Pure functions.
 namespace cloudos::hypervisor {

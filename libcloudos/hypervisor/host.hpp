@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "hypervisor/driver.hpp"
+#include "cloudos/hypervisor.hpp"
 
 /// What we learn about the host without asking libvirt, and from what libvirt says about it.
 namespace cloudos::hypervisor {

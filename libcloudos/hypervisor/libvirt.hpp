@@ -5,7 +5,7 @@
 #include <string>
 
 #include "cloudos/log.hpp"
-#include "hypervisor/driver.hpp"
+#include "cloudos/hypervisor.hpp"
 
 namespace cloudos::hypervisor {
 

@@ -10,7 +10,7 @@
 
 #include "base/mutex.hpp"
 #include "cloudos/clock.hpp"
-#include "hypervisor/driver.hpp"
+#include "cloudos/hypervisor.hpp"
 
 namespace cloudos::hypervisor {
 

@@ -1,5 +1,5 @@
 #pragma once
-#include "hypervisor/driver.hpp"
+#include "cloudos/hypervisor.hpp"
 
 /// What every driver refuses, in the same words.
 namespace cloudos::hypervisor {

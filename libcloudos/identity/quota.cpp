@@ -6,7 +6,7 @@
 
 #include "base/text.hpp"
 #include "records/keys.hpp"
-#include "store/store.hpp"
+#include "cloudos/store.hpp"
 
 namespace cloudos {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "cloudos/networks.hpp"
 #include "network/access.hpp"
-#include "network/driver.hpp"
+#include "cloudos/network_driver.hpp"
 #include "network/errors.hpp"
 #include "network/networks_room.hpp"
 #include "network/record.hpp"

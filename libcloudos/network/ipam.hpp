@@ -6,7 +6,7 @@
 #include "cloudos/networks.hpp"
 #include "cloudos/result.hpp"
 #include "network/address.hpp"
-#include "store/store.hpp"
+#include "cloudos/store.hpp"
 
 /// Which addresses of a subnet are taken, exactly, under any concurrency: one record per 256
 /// addresses holds a bit each, and one per 65,536 says which of those have nothing left to give.

@@ -4,8 +4,8 @@
 #include <string_view>
 
 #include "cloudos/networks.hpp"
-#include "network/driver.hpp"
-#include "store/store.hpp"
+#include "cloudos/network_driver.hpp"
+#include "cloudos/store.hpp"
 
 /// What should be true on a host, as a pure function of a snapshot.
 ///

@@ -4,7 +4,7 @@
 
 #include "cloudos/networks.hpp"
 #include "network/access.hpp"
-#include "store/store.hpp"
+#include "cloudos/store.hpp"
 
 /// Checks of a port that need the store, shared by its creation and its change.
 namespace cloudos::network {

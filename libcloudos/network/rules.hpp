@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cloudos/networks.hpp"
-#include "network/driver.hpp"
+#include "cloudos/network_driver.hpp"
 
 /// Security group rules as pure functions: what is a rule, when are two the same, what does a
 /// driver see of it. Whatever is not understood is refused here, so nothing fails open below.

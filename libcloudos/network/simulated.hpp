@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "network/driver.hpp"
+#include "cloudos/network_driver.hpp"
 
 namespace cloudos::network {
 

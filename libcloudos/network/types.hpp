@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "network/driver.hpp"
+#include "cloudos/network_driver.hpp"
 
 /// The kinds of segments a network may be of.
 namespace cloudos::network {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "cloudos/networks.hpp"
-#include "network/driver.hpp"
+#include "cloudos/network_driver.hpp"
 #include "tasks/engine.hpp"
 
 namespace cloudos::network {

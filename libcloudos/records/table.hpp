@@ -8,7 +8,7 @@
 
 #include "codec/binary.hpp"
 #include "records/keys.hpp"
-#include "store/store.hpp"
+#include "cloudos/store.hpp"
 
 /// Typed records over the store. A record type T has
 ///   T::kKind                       "port": the first part of its keys, and its noun in messages

@@ -95,6 +95,7 @@ std::string network_error_type(const Error& error) {
     case ErrorCode::Stale:
     case ErrorCode::Unavailable:
     case ErrorCode::Timeout:
+    case ErrorCode::Cancelled:
       return "ServiceUnavailable";
     case ErrorCode::StorageFull:
       return "InsufficientStorage";
@@ -240,6 +241,7 @@ int http_status(Service service, ErrorCode code) {
       return service == Service::Image || service == Service::Network ? 400 : 501;
     case ErrorCode::Stale:
     case ErrorCode::Unavailable:
+    case ErrorCode::Cancelled:
       return 503;
     case ErrorCode::Timeout:
       return 504;

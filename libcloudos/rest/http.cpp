@@ -1,4 +1,4 @@
-#include "rest/http.hpp"
+#include "cloudos/rest.hpp"
 
 #include <algorithm>
 

@@ -82,7 +82,11 @@ Result<Response> Router::Impl::authenticated(const Route& route, const RouteTree
   Context ctx;
   ctx.request_id = request.request_id;
   std::optional<Token> token;
-  if (route.auth) {
+  if (route.auth && request.caller) {
+    ctx = *request.caller;
+    ctx.request_id = request.request_id;
+    if (!route.policy.empty()) CLOUDOS_CHECK(cloud.identity().enforce(ctx, route.policy));
+  } else if (route.auth) {
     const std::string_view text = request.headers.get("X-Auth-Token");
     if (text.empty())
       return fail(ErrorCode::Unauthenticated, "The request you have made requires authentication.");

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "cloudos/cloud.hpp"
-#include "rest/http.hpp"
+#include "cloudos/rest.hpp"
 
 namespace cloudos {
 struct Token;
@@ -18,9 +18,6 @@ struct Token;
 
 /// From request to response: match, authenticate, check policy by route name, call, encode.
 namespace cloudos::rest {
-
-/// Whose dialect of versions and errors a route speaks.
-enum class Service : std::uint8_t { None, Identity, Image, Compute, Network };
 
 /// A microversion such as 2.53; {0, 0} when the service has none.
 struct Microversion {
@@ -111,26 +108,5 @@ Response status_response(Service service, int status, std::string_view message,
 /// Replies.
 Response json_response(int status, std::string body);
 Response empty_response(int status);
-
-/// Thread-safe. Outlived by the Cloud.
-class CLOUDOS_EXPORT Router final {
- public:
-  /// With the routes of every service.
-  explicit Router(Cloud& cloud);
-  /// With these routes only. Two routes of one method and shape are a bug and abort.
-  Router(Cloud& cloud, const std::vector<std::span<const Route>>& tables);
-  ~Router();
-  /// Never fails: errors are responses. Adds X-Openstack-Request-Id. Pulls the body as it needs;
-  /// what it leaves unread is the carrier's to drain or to close on.
-  Response handle(Request& request) const;
-  /// Which pool should run this request; by method and path alone, without reading the body.
-  RouteClass classify(std::string_view method, std::string_view target) const;
-  /// Whose error body a request for this path would get: for refusals by the carrier itself.
-  static Service service_of(std::string_view target);
-
- private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
-};
 
 }  // namespace cloudos::rest

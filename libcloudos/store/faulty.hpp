@@ -3,7 +3,7 @@
 #include <memory>
 
 #include "base/mutex.hpp"
-#include "store/store.hpp"
+#include "cloudos/store.hpp"
 
 namespace cloudos::store {
 

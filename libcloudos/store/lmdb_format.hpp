@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "base/assert.hpp"
-#include "store/store.hpp"
+#include "cloudos/store.hpp"
 
 /// How records and the change log lie in LMDB: one tree, three kinds of keys told apart by their
 /// first byte. One tree on purpose: each named database would add its root and the catalogue's page

@@ -1,5 +1,5 @@
 #pragma once
-#include "store/store.hpp"
+#include "cloudos/store.hpp"
 
 namespace cloudos::store::lmdb {
 

@@ -3,7 +3,7 @@
 #include <set>
 
 #include "base/mutex.hpp"
-#include "store/store.hpp"
+#include "cloudos/store.hpp"
 #include "store/txn_buffer.hpp"
 
 namespace cloudos::store {

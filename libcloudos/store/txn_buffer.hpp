@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "store/store.hpp"
+#include "cloudos/store.hpp"
 
 namespace cloudos::store {
 

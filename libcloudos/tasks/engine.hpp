@@ -4,7 +4,7 @@
 #include "base/executor.hpp"
 #include "cloudos/log.hpp"
 #include "cloudos/random.hpp"
-#include "store/store.hpp"
+#include "cloudos/store.hpp"
 #include "tasks/runner.hpp"
 
 namespace cloudos {

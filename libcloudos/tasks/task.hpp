@@ -13,7 +13,7 @@
 #include "cloudos/tasks.hpp"
 #include "codec/fields.hpp"
 #include "records/keys.hpp"
-#include "store/store.hpp"
+#include "cloudos/store.hpp"
 
 /// Durable tasks: lists of named steps with undo, run to an end whatever crashes in between.
 namespace cloudos::tasks {

@@ -22,7 +22,7 @@
 #include "cloudos/servers.hpp"
 #include "cloudos/tasks.hpp"
 #include "identity/quota.hpp"
-#include "store/store.hpp"
+#include "cloudos/store.hpp"
 
 namespace cloudos::bench {
 

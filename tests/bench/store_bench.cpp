@@ -8,7 +8,7 @@
 
 #include "base/assert.hpp"
 #include "bench.hpp"
-#include "store/store.hpp"
+#include "cloudos/store.hpp"
 
 namespace cloudos::bench {
 

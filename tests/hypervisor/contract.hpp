@@ -2,7 +2,7 @@
 #include <filesystem>
 #include <functional>
 
-#include "hypervisor/driver.hpp"
+#include "cloudos/hypervisor.hpp"
 
 /// REQUIRE of a Result that says why not.
 #define REQUIRE_OK(expression)                                                   \

@@ -1,7 +1,7 @@
 #include <doctest/doctest.h>
 
 #include "identity/quota.hpp"
-#include "store/store.hpp"
+#include "cloudos/store.hpp"
 
 using namespace cloudos;
 

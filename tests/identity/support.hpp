@@ -8,7 +8,7 @@
 
 #include "base/executor.hpp"
 #include "identity/identity.hpp"
-#include "store/store.hpp"
+#include "cloudos/store.hpp"
 #include "tasks/engine.hpp"
 #include "tasks/runner.hpp"
 

@@ -10,7 +10,7 @@
 
 #include "image/blobs.hpp"
 #include "image/images_room.hpp"
-#include "store/store.hpp"
+#include "cloudos/store.hpp"
 
 /// The image room alone, on a store in memory and a manual clock; data in memory or in files.
 namespace image_test {

@@ -3,7 +3,7 @@
 #include <memory>
 #include <string>
 
-#include "network/driver.hpp"
+#include "cloudos/network_driver.hpp"
 
 /// What every mechanism driver keeps to, whatever is below it.
 namespace network_test {

@@ -11,7 +11,7 @@
 #include "network/networks_room.hpp"
 #include "network/record.hpp"
 #include "network/simulated.hpp"
-#include "store/store.hpp"
+#include "cloudos/store.hpp"
 #include "tasks/engine.hpp"
 #include "tasks/runner.hpp"
 

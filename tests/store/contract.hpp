@@ -2,7 +2,7 @@
 #include <functional>
 #include <memory>
 
-#include "store/store.hpp"
+#include "cloudos/store.hpp"
 
 namespace cloudos::test {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "store/store.hpp"
+#include "cloudos/store.hpp"
 
 /// What the LMDB suites share: folders that go away, mounts that go away, child processes.
 namespace cloudos::test {

@@ -1,7 +1,7 @@
 #pragma once
 #include <filesystem>
 
-#include "store/store.hpp"
+#include "cloudos/store.hpp"
 
 /// What holds of a cloud's records after every single commit, whatever failed or crashed, and of
 /// its folder once everything settled. Each difference is a failed check of the running test.

@@ -29,11 +29,13 @@ std::map<std::string, std::set<std::string>> room_table() {
       {"scheduler", {"base"}},
       {"hypervisor", {"base"}},
       {"rest", {"base", "codec", "cloud"}},
+      {"verbs", {"base", "rest"}},
+      {"config", {"base"}},
   };
   table["image"] = kEngine;
   table["network"] = kEngine;
   table["compute"] = kEngine;
-  table["compute"].insert({"hypervisor", "network/driver.hpp"});
+  table["compute"].insert({"hypervisor"});
   table["cloud"] = kEngine;
   table["cloud"].insert({"hypervisor", "image", "network", "compute"});
   return table;

@@ -1,10 +1,33 @@
 #pragma once
+#include <atomic>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "cloudos/clock.hpp"
 #include "cloudos/ids.hpp"
 
 namespace cloudos {
+
+/// Ends calls that are under way from another thread. Copies share one state; a default-made one
+/// never fires. Thread-safe.
+class CancelToken {
+ public:
+  CancelToken() = default;
+  static CancelToken make() {
+    CancelToken token;
+    token.fired_ = std::make_shared<std::atomic<bool>>(false);
+    return token;
+  }
+  void cancel() const {
+    if (fired_) fired_->store(true, std::memory_order_release);
+  }
+  bool cancelled() const { return fired_ && fired_->load(std::memory_order_acquire); }
+
+ private:
+  std::shared_ptr<std::atomic<bool>> fired_;
+};
 
 /// Who calls, for which project, under which request id. A plain value: made by
 /// Identity::authenticate for a token, or by Context::system() for the program that embeds us.
@@ -16,6 +39,9 @@ struct Context {
   std::vector<std::string> roles;  ///< Names, implied roles included, sorted.
   bool is_admin = false;           ///< Holds role `admin`: sees and changes every project's things.
   std::string request_id;          ///< "req-<uuid>"; goes to every log line and task.
+  std::string traceparent;         ///< W3C trace context of the call; empty: none was given.
+  std::optional<MonoTime> deadline;  ///< Calls that would wait longer end with Timeout.
+  CancelToken cancel;                ///< Calls that wait or stream end with Cancelled once it fires.
 
   /// The host program itself: admin, no user.
   static Context system(std::string request_id = {}) {

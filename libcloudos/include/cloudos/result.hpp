@@ -27,6 +27,7 @@ enum class ErrorCode : std::uint8_t {
   Timeout,           ///< A deadline passed.
   StorageFull,       ///< The disk or the store's map is full; nothing was changed.
   Internal,          ///< Our bug. The message is safe to show; the detail is in the log.
+  Cancelled,         ///< The caller's CancelToken fired; nothing was left half done.
 };
 
 CLOUDOS_EXPORT std::string_view to_string(ErrorCode code);

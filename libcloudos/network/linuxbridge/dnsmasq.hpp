@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "cloudos/result.hpp"
-#include "network/driver.hpp"
+#include "cloudos/network_driver.hpp"
 
 /// The DHCP and name server of one network: dnsmasq, in the network's namespace.
 ///

@@ -5,7 +5,7 @@
 
 #include "cloudos/log.hpp"
 #include "cloudos/result.hpp"
-#include "network/driver.hpp"
+#include "cloudos/network_driver.hpp"
 
 namespace cloudos::network {
 

@@ -4,7 +4,7 @@
 
 #include "cloudos/log.hpp"
 #include "cloudos/result.hpp"
-#include "network/driver.hpp"
+#include "cloudos/network_driver.hpp"
 #include "network/linuxbridge/fd.hpp"
 
 /// HTTP at 169.254.169.254:80, for guests.

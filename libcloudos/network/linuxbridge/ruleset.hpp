@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "network/driver.hpp"
+#include "cloudos/network_driver.hpp"
 #include "network/linuxbridge/names.hpp"
 
 /// The packet filter as a value: what should be in the kernel, written as nftables text, whole or

@@ -8,7 +8,7 @@
 
 #include "cloudos/log.hpp"
 #include "cloudos/result.hpp"
-#include "network/driver.hpp"
+#include "cloudos/network_driver.hpp"
 #include "network/linuxbridge/dnsmasq.hpp"
 #include "network/linuxbridge/metadata_server.hpp"
 #include "network/linuxbridge/names.hpp"

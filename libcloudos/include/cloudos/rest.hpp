@@ -2,6 +2,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -9,10 +11,17 @@
 #include <vector>
 
 #include "cloudos/bytes.hpp"
+#include "cloudos/context.hpp"
+#include "cloudos/export.hpp"
 
-/// Requests and responses without sockets: what the Router takes and gives, whoever carries the
-/// bytes (cloudosd, a host program's server, a test's table).
+/// The OpenStack REST APIs without sockets: a Router answers requests, whoever carries the bytes
+/// (cloudosd, a host program's own server, a test's table).
+namespace cloudos {
+class Cloud;
+}
 namespace cloudos::rest {
+
+struct Route;
 
 /// Header fields in order; names compare without case.
 class Headers {
@@ -39,6 +48,9 @@ struct Request {
   std::string remote_address;  ///< For logs and audit.
   std::string base_url;        ///< "http://127.0.0.1:5000": what links in replies begin with.
   std::string request_id;      ///< "req-<uuid>"; the Router makes one when empty.
+  /// Who calls, when the host program vouches for it: no token is looked at, policy still is.
+  /// Never set it from anything a client sent.
+  std::optional<Context> caller;
 };
 
 /// A part of a file, sent without a thread.
@@ -63,6 +75,31 @@ enum class RouteClass : std::uint8_t {
   Commits,  ///< Writes: they share an fsync only if many wait together.
   Streams,  ///< Uploads and downloads, as long as they take.
   Hash,     ///< Password hashing: few, so that validation never starves.
+};
+
+/// Whose dialect of versions and errors a path speaks.
+enum class Service : std::uint8_t { None, Identity, Image, Compute, Network };
+
+/// Matches, authenticates, checks policy, calls the service, encodes. Thread-safe. Outlived by the
+/// Cloud. handle() blocks as the call itself does: reads are memory, writes wait for one commit.
+class CLOUDOS_EXPORT Router final {
+ public:
+  /// With the routes of every service.
+  explicit Router(Cloud& cloud);
+  /// With these routes only. Two routes of one method and shape are a bug and abort.
+  Router(Cloud& cloud, const std::vector<std::span<const Route>>& tables);
+  ~Router();
+  /// Never fails: errors are responses. Adds X-Openstack-Request-Id. Pulls the body as it needs;
+  /// what it leaves unread is the carrier's to drain or to close on.
+  Response handle(Request& request) const;
+  /// Which pool should run this request; by method and path alone, without reading the body.
+  RouteClass classify(std::string_view method, std::string_view target) const;
+  /// Whose error body a request for this path would get: for refusals by the carrier itself.
+  static Service service_of(std::string_view target);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace cloudos::rest

@@ -9,7 +9,7 @@
 
 #include "cloudos/ids.hpp"
 #include "cloudos/result.hpp"
-#include "store/store.hpp"
+#include "cloudos/store.hpp"
 
 /// The ML2 seam: what the networks service tells its drivers, as plain structs.
 namespace cloudos::network {

@@ -1,0 +1,1 @@
+#include "cloudos/result.hpp"

@@ -1,0 +1,1 @@
+#include "verbs/verbs.hpp"
