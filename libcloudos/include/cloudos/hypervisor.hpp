@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cloudos/export.hpp"
 #include "cloudos/ids.hpp"
 #include "cloudos/result.hpp"
 
@@ -74,7 +75,7 @@ enum class StopMode : std::uint8_t {
 /// "already so" is success. Only domains marked with this data folder's id are ever touched; a
 /// foreign domain under the same id makes the call fail with Conflict. Thread-safe.
 /// Errors of all: Unavailable (no connection), Timeout, Internal (the hypervisor refused: message).
-class Driver {
+class CLOUDOS_EXPORT Driver {
  public:
   virtual ~Driver() = default;
   virtual std::string_view name() const = 0;  ///< "libvirt", "simulated"

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cloudos/export.hpp"
 #include "cloudos/ids.hpp"
 #include "cloudos/result.hpp"
 #include "cloudos/store.hpp"
@@ -112,7 +113,7 @@ struct Binding {
   std::map<std::string, std::string> vif_details;
 };
 
-class MechanismDriver {
+class CLOUDOS_EXPORT MechanismDriver {
  public:
   virtual ~MechanismDriver() = default;
   virtual std::string_view name() const = 0;
@@ -131,7 +132,7 @@ class MechanismDriver {
   virtual std::optional<Binding> bind_port(const PortContext& port) const = 0;
 };
 
-class TypeDriver {
+class CLOUDOS_EXPORT TypeDriver {
  public:
   virtual ~TypeDriver() = default;
   virtual std::string_view name() const = 0;
@@ -162,7 +163,7 @@ using MetadataHandler = std::function<MetadataAnswer(const NetworkId& network,
                                                      const std::string& path)>;
 
 /// Declared here, implemented by compute, injected by cloud: the documents of one server.
-class MetadataSource {
+class CLOUDOS_EXPORT MetadataSource {
  public:
   virtual ~MetadataSource() = default;
   /// `path` as asked ("/openstack/latest/meta_data.json"). NotFound becomes 404.
@@ -170,7 +171,7 @@ class MetadataSource {
 };
 
 /// Declared here, implemented by compute, injected by cloud: who uses a port.
-class DeviceOwner {
+class CLOUDOS_EXPORT DeviceOwner {
  public:
   virtual ~DeviceOwner() = default;
   /// Called before a port in use is deleted by its own API. Errors: Conflict (refuse).

@@ -24,7 +24,7 @@ namespace cloudos::rest {
 struct Route;
 
 /// Header fields in order; names compare without case.
-class Headers {
+class CLOUDOS_EXPORT Headers {
  public:
   void add(std::string name, std::string value) {
     fields_.emplace_back(std::move(name), std::move(value));
@@ -67,7 +67,7 @@ struct Response {
 };
 
 /// "Not Found" for 404; "Status" for one that we never send.
-std::string_view reason_phrase(int status);
+CLOUDOS_EXPORT std::string_view reason_phrase(int status);
 
 /// Which pool of the server runs a route.
 enum class RouteClass : std::uint8_t {

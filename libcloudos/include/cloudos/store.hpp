@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cloudos/export.hpp"
 #include "cloudos/limits.hpp"
 #include "cloudos/result.hpp"
 
@@ -35,7 +36,7 @@ struct ScanOptions {
 };
 
 /// A consistent view of one revision. Cheap; drop it soon: it pins pages. One thread at a time.
-class Snapshot {
+class CLOUDOS_EXPORT Snapshot {
  public:
   virtual ~Snapshot() = default;
   virtual Revision revision() const = 0;
@@ -50,7 +51,7 @@ class Snapshot {
 ///
 /// No scan on purpose: every read can be validated on every backend. A failure (limit, disk, map
 /// full) is kept and becomes the result of transact(), so that bodies need not check each call.
-class Txn {
+class CLOUDOS_EXPORT Txn {
  public:
   virtual ~Txn() = default;
   /// The view lives until the body returns, or until the same key is written by it.
@@ -72,13 +73,13 @@ struct Changes {
 };
 
 /// Ends its watch when destroyed; after that `wake` is not called, nor running.
-class Watch {
+class CLOUDOS_EXPORT Watch {
  public:
   virtual ~Watch() = default;
 };
 
 /// Thread-safe.
-class Store {
+class CLOUDOS_EXPORT Store {
  public:
   virtual ~Store() = default;
 
@@ -105,7 +106,7 @@ class Store {
 struct MemoryOptions {
   std::size_t change_log_entries = limits::kChangeLogEntries;
 };
-std::unique_ptr<Store> open_memory(const MemoryOptions& options = {});
+CLOUDOS_EXPORT std::unique_ptr<Store> open_memory(const MemoryOptions& options = {});
 
 /// On disk: one LMDB environment in a folder of its own.
 struct LmdbOptions {
@@ -129,9 +130,9 @@ struct LmdbOptions {
 /// Errors: Conflict (it has an owner, in this process or another), NotFound (a guest finds no
 /// store), Unavailable (not readable or writable), Unsupported (foreign data, newer format),
 /// StorageFull, InvalidArgument (map_bytes), Internal (damaged).
-Result<std::unique_ptr<Store>> open_lmdb(const LmdbOptions& options);
+CLOUDOS_EXPORT Result<std::unique_ptr<Store>> open_lmdb(const LmdbOptions& options);
 
 /// The bounded loop around snapshot and transact: runs `attempt` again while it ends in Stale.
-Result<void> replan(const std::function<Result<void>()>& attempt);
+CLOUDOS_EXPORT Result<void> replan(const std::function<Result<void>()>& attempt);
 
 }  // namespace cloudos::store

@@ -9,6 +9,7 @@
 
 #include "cloudos/clock.hpp"
 #include "cloudos/context.hpp"
+#include "cloudos/export.hpp"
 #include "cloudos/ids.hpp"
 #include "cloudos/result.hpp"
 
@@ -28,7 +29,7 @@ enum class TaskState : std::uint8_t {
 constexpr bool is_final(TaskState state) {
   return state == TaskState::Done || state == TaskState::Failed;
 }
-std::string_view to_string(TaskState state);
+CLOUDOS_EXPORT std::string_view to_string(TaskState state);
 
 /// A durable piece of work as its owner sees it.
 struct Task {
