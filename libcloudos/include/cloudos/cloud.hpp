@@ -110,7 +110,7 @@ class CLOUDOS_EXPORT Cloud final {
   Log log(std::string_view room) const;
 
  private:
-  struct Impl;
+  struct CLOUDOS_LOCAL Impl;
   explicit Cloud(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -80,7 +80,7 @@ class CLOUDOS_EXPORT Flavors final {
   /// Errors: Forbidden, NotFound (flavor, or the project has no access).
   Result<Flavor> remove_access(const Context& ctx, const FlavorId& id, const ProjectId& project);
 
-  struct Impl;
+  struct CLOUDOS_LOCAL Impl;
   explicit Flavors(std::unique_ptr<Impl> impl);
   ~Flavors();
   Flavors(const Flavors&) = delete;

@@ -75,7 +75,7 @@ class CLOUDOS_EXPORT Hosts final {
   /// By name. For everybody: hosts only for admins and only `with_hosts`.
   Result<std::vector<Zone>> zones(const Context& ctx, bool with_hosts = false) const;
 
-  struct Impl;
+  struct CLOUDOS_LOCAL Impl;
   explicit Hosts(std::unique_ptr<Impl> impl);
   ~Hosts();
   Hosts(const Hosts&) = delete;

@@ -291,7 +291,7 @@ struct PolicyTarget {
 /// Source: Identity API v3.
 class CLOUDOS_EXPORT Identity final {
  public:
-  struct Impl;
+  struct CLOUDOS_LOCAL Impl;
   explicit Identity(std::unique_ptr<Impl> impl);
   ~Identity();
   Identity(const Identity&) = delete;

@@ -247,7 +247,7 @@ class CLOUDOS_EXPORT Images final {
   /// Errors: NotFound.
   Result<ImageFile> base_file(const ImageId& id) const;
 
-  struct Impl;
+  struct CLOUDOS_LOCAL Impl;
   explicit Images(std::unique_ptr<Impl> impl);
   ~Images();
   Images(const Images&) = delete;

@@ -56,7 +56,7 @@ class CLOUDOS_EXPORT Keypairs final {
   /// Servers keep the key they were made with. Errors: NotFound.
   Result<void> remove(const Context& ctx, std::string_view name, const UserId& user = {});
 
-  struct Impl;
+  struct CLOUDOS_LOCAL Impl;
   explicit Keypairs(std::unique_ptr<Impl> impl);
   ~Keypairs();
   Keypairs(const Keypairs&) = delete;

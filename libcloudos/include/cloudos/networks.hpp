@@ -421,7 +421,7 @@ class CLOUDOS_EXPORT Networks final {
   void set_metadata_source(network::MetadataSource* source);
   void set_device_owner(network::DeviceOwner* owner);
 
-  struct Impl;
+  struct CLOUDOS_LOCAL Impl;
   explicit Networks(std::unique_ptr<Impl> impl);
   ~Networks();
   Networks(const Networks&) = delete;

@@ -98,7 +98,7 @@ class CLOUDOS_EXPORT Router final {
   static Service service_of(std::string_view target);
 
  private:
-  struct Impl;
+  struct CLOUDOS_LOCAL Impl;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -231,7 +231,7 @@ class CLOUDOS_EXPORT Servers final {
   Flavors& flavors();
   Keypairs& keypairs();
 
-  struct Impl;
+  struct CLOUDOS_LOCAL Impl;
   explicit Servers(std::unique_ptr<Impl> impl);
   ~Servers();
   Servers(const Servers&) = delete;

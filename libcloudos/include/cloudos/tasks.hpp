@@ -69,7 +69,7 @@ class CLOUDOS_EXPORT Tasks final {
 
  private:
   friend class TaskRunner;
-  struct Impl;
+  struct CLOUDOS_LOCAL Impl;
   explicit Tasks(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
