@@ -287,6 +287,7 @@ Result<Server> Servers::Impl::resolve(const Context& ctx, const ServerCreate& sp
 }
 
 Result<std::vector<Server>> Servers::create_many(const Context& ctx, const ServerCreate& spec) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(check_spec(spec));
   const Engine& engine = impl_->engine;
   CLOUDOS_TRY(const Server model, impl_->resolve(ctx, spec));
@@ -309,6 +310,7 @@ Result<std::vector<Server>> Servers::create_many(const Context& ctx, const Serve
 }
 
 Result<Server> Servers::create(const Context& ctx, const ServerCreate& spec) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   ServerCreate one = spec;
   one.min_count = one.max_count = 1;
   CLOUDOS_TRY(auto servers, create_many(ctx, one));

@@ -99,6 +99,7 @@ Flavors::Flavors(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Flavors::~Flavors() = default;
 
 Result<Flavor> Flavors::create(const Context& ctx, const FlavorCreate& spec) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(check_flavor_admin(ctx));
   CLOUDOS_CHECK(check_flavor(spec));
   Flavor flavor;
@@ -138,6 +139,7 @@ Result<std::vector<Flavor>> Flavors::list(const Context& ctx, const FlavorQuery&
 }
 
 Result<void> Flavors::remove(const Context& ctx, const FlavorId& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(check_flavor_admin(ctx));
   CLOUDOS_CHECK(impl_->engine.store.transact(
       [&](store::Txn& txn) { return records::erase<Flavor>(txn, id); }));
@@ -158,6 +160,7 @@ Result<Flavor> Flavors::Impl::change(const Context& ctx, const FlavorId& id,
 Result<Flavor> Flavors::change_extra_specs(const Context& ctx, const FlavorId& id,
                                            const std::map<std::string, std::string>& set,
                                            const std::vector<std::string>& unset) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(compute::check_items("extra_specs", set, true));
   return impl_->change(ctx, id, [&](Flavor& flavor) -> Result<void> {
     for (const std::string& key : unset) {
@@ -173,6 +176,7 @@ Result<Flavor> Flavors::change_extra_specs(const Context& ctx, const FlavorId& i
 
 Result<Flavor> Flavors::add_access(const Context& ctx, const FlavorId& id,
                                    const ProjectId& project) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(check_name("tenant", project.value, 1, limits::kNameChars));
   return impl_->change(ctx, id, [&](Flavor& flavor) -> Result<void> {
     if (flavor.is_public) {
@@ -192,6 +196,7 @@ Result<Flavor> Flavors::add_access(const Context& ctx, const FlavorId& id,
 
 Result<Flavor> Flavors::remove_access(const Context& ctx, const FlavorId& id,
                                       const ProjectId& project) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   return impl_->change(ctx, id, [&](Flavor& flavor) -> Result<void> {
     if (flavor.access.erase(project) == 0) {
       return fail(ErrorCode::NotFound,

@@ -104,6 +104,7 @@ Result<Keypair> Keypairs::Impl::add(const Context& ctx, std::string_view name,
 
 Result<Keypair> Keypairs::import(const Context& ctx, std::string_view name,
                                  std::string_view public_key, const UserId& user) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_TRY(const auto owner, owner_for(ctx, user));
   CLOUDOS_CHECK(check_pair_name(name));
   CLOUDOS_TRY(auto key, compute::parse_ssh_key(public_key));
@@ -112,6 +113,7 @@ Result<Keypair> Keypairs::import(const Context& ctx, std::string_view name,
 
 Result<GeneratedKeypair> Keypairs::generate(const Context& ctx, std::string_view name,
                                             const UserId& user) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_TRY(const auto owner, owner_for(ctx, user));
   CLOUDOS_CHECK(check_pair_name(name));
   CLOUDOS_TRY(auto made, compute::generate_ssh_key("Generated-by-cloudos"));
@@ -143,6 +145,7 @@ Result<std::vector<Keypair>> Keypairs::list(const Context& ctx, std::string_view
 }
 
 Result<void> Keypairs::remove(const Context& ctx, std::string_view name, const UserId& user) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_TRY(const auto owner, owner_for(ctx, user));
   if (name.size() > 4 * limits::kNameChars) return no_pair(owner, name);
   const std::string id = pair_id(owner, name);

@@ -105,15 +105,18 @@ auto power_failed(const Clock& clock, std::string what, std::optional<VmState> a
 }  // namespace
 
 Result<TaskId> Servers::start(const Context& ctx, const ServerId& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   return impl_->begin(ctx, id, compute::Action::Start, ServerTask::PoweringOn, "start-server", {});
 }
 
 Result<TaskId> Servers::stop(const Context& ctx, const ServerId& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   return impl_->begin(ctx, id, compute::Action::Stop, ServerTask::PoweringOff, "stop-server",
                       {{"mode", "soft"}});
 }
 
 Result<TaskId> Servers::reboot(const Context& ctx, const ServerId& id, RebootMode mode) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   const bool hard = mode == RebootMode::Hard;
   return impl_->begin(ctx, id, hard ? compute::Action::RebootHard : compute::Action::RebootSoft,
                       hard ? ServerTask::RebootingHard : ServerTask::Rebooting, "reboot-server",

@@ -60,6 +60,7 @@ Result<Outcome> forget_server(Servers::Impl& room, StepContext& step, const Serv
 }  // namespace
 
 Result<TaskId> Servers::remove(const Context& ctx, const ServerId& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_TRY(const TaskId task, impl_->begin(ctx, id, compute::Action::Delete,
                                               ServerTask::Deleting, "delete-server", {}));
   // A deletion that got stuck tries again when it is asked for again.

@@ -37,6 +37,7 @@ Result<Server> Servers::Impl::change(const Context& ctx, const ServerId& id, boo
 
 Result<Server> Servers::update(const Context& ctx, const ServerId& id,
                                const ServerUpdate& change) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   if (change.name) CLOUDOS_CHECK(check_name("name", *change.name, 1, limits::kNameChars));
   if (change.description) {
     CLOUDOS_CHECK(check_name("description", *change.description, 0, limits::kDescriptionChars));
@@ -53,6 +54,7 @@ Result<Server> Servers::update(const Context& ctx, const ServerId& id,
 }
 
 Result<Server> Servers::lock(const Context& ctx, const ServerId& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   return impl_->change(ctx, id, false, [&](Server& server) {
     // An administrator's lock is not weakened by a second one.
     server.locked_by_admin = ctx.is_admin || (server.locked && server.locked_by_admin);
@@ -62,6 +64,7 @@ Result<Server> Servers::lock(const Context& ctx, const ServerId& id) {
 }
 
 Result<Server> Servers::unlock(const Context& ctx, const ServerId& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   return impl_->change(ctx, id, false, [&](Server& server) -> Result<void> {
     if (server.locked_by_admin && !ctx.is_admin)
       return fail(ErrorCode::Forbidden, "an administrator locked this server");
@@ -73,6 +76,7 @@ Result<Server> Servers::unlock(const Context& ctx, const ServerId& id) {
 Result<Server> Servers::change_metadata(const Context& ctx, const ServerId& id,
                                         const std::map<std::string, std::string>& set,
                                         bool replace, const std::vector<std::string>& unset) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(compute::check_items("metadata", set, false));
   return impl_->change(ctx, id, true, [&](Server& server) -> Result<void> {
     CLOUDOS_CHECK(compute::check_action(server, compute::Action::ChangeMetadata));
@@ -87,6 +91,7 @@ Result<Server> Servers::change_metadata(const Context& ctx, const ServerId& id,
 }
 
 Result<Server> Servers::reset_state(const Context& ctx, const ServerId& id, VmState state) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   if (!ctx.is_admin)
     return fail(ErrorCode::Forbidden, "only administrators may reset a server's state");
   if (state != VmState::Active && state != VmState::Error)
@@ -124,6 +129,7 @@ Result<std::map<std::string, std::int64_t>> Servers::default_quota() const {
 Result<void> Servers::set_quota(
     const Context& ctx, const ProjectId& project,
     const std::map<std::string, std::optional<std::int64_t>>& changes) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   if (!ctx.is_admin) return fail(ErrorCode::Forbidden, "quotas are set by administrators only");
   CLOUDOS_CHECK(check_name("project", project.value, 1, limits::kNameChars));
   CLOUDOS_CHECK(impl_->engine.store.transact([&](store::Txn& txn) -> Result<void> {

@@ -243,6 +243,7 @@ Result<Token> Identity::validate(std::string_view token_text) const {
 }
 
 Result<void> Identity::revoke(const Context& ctx, std::string_view token_text) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   const auto token = impl_->validate(token_text);
   if (!token) {
     if (token.error().code != ErrorCode::Unauthenticated) return fail(token.error());

@@ -104,6 +104,7 @@ Result<std::vector<CatalogEntry>> Identity::catalog(const ProjectId& project,
 }
 
 Result<Region> Identity::create_region(const Context& ctx, const RegionCreate& spec) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:create_region"));
   RegionRecord record;
   record.id = spec.id.empty() ? impl_->engine.ids.hex() : spec.id;
@@ -139,6 +140,7 @@ Result<std::vector<Region>> Identity::list_regions(const Context&,
 
 Result<Region> Identity::update_region(const Context& ctx, const std::string& id,
                                        const IdentityUpdate& with) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:update_region"));
   if (with.description) CLOUDOS_CHECK(identity::check_text("description", *with.description));
   Region after;
@@ -162,6 +164,7 @@ Result<Region> Identity::update_region(const Context& ctx, const std::string& id
 }
 
 Result<void> Identity::remove_region(const Context& ctx, const std::string& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:delete_region"));
   return impl_->commit_quietly([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_CHECK(records::get<RegionRecord>(txn, id));
@@ -174,6 +177,7 @@ Result<void> Identity::remove_region(const Context& ctx, const std::string& id) 
 }
 
 Result<CatalogService> Identity::create_service(const Context& ctx, const ServiceCreate& spec) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:create_service"));
   CLOUDOS_CHECK(identity::check_title("type", spec.type, limits::kNameChars));
   if (!spec.name.empty())
@@ -221,6 +225,7 @@ Result<std::vector<CatalogService>> Identity::list_services(const Context& ctx,
 
 Result<CatalogService> Identity::update_service(const Context& ctx, const ServiceId& id,
                                                 const IdentityUpdate& with) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:update_service"));
   if (with.type) CLOUDOS_CHECK(identity::check_title("type", *with.type, limits::kNameChars));
   if (with.name && !with.name->empty())
@@ -242,6 +247,7 @@ Result<CatalogService> Identity::update_service(const Context& ctx, const Servic
 }
 
 Result<void> Identity::remove_service(const Context& ctx, const ServiceId& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(get_service(ctx, id));
   return store::replan([&]() -> Result<void> {
     CLOUDOS_TRY(const auto at, impl_->snapshot());
@@ -259,6 +265,7 @@ Result<void> Identity::remove_service(const Context& ctx, const ServiceId& id) {
 }
 
 Result<Endpoint> Identity::create_endpoint(const Context& ctx, const EndpointCreate& spec) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:create_endpoint"));
   CLOUDOS_CHECK(check_interface(spec.interface));
   CLOUDOS_CHECK(check_url(spec.url));
@@ -311,6 +318,7 @@ Result<std::vector<Endpoint>> Identity::list_endpoints(const Context& ctx,
 
 Result<Endpoint> Identity::update_endpoint(const Context& ctx, const EndpointId& id,
                                            const IdentityUpdate& with) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:update_endpoint"));
   if (with.interface) CLOUDOS_CHECK(check_interface(*with.interface));
   if (with.url) CLOUDOS_CHECK(check_url(*with.url));
@@ -336,6 +344,7 @@ Result<Endpoint> Identity::update_endpoint(const Context& ctx, const EndpointId&
 }
 
 Result<void> Identity::remove_endpoint(const Context& ctx, const EndpointId& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:delete_endpoint"));
   return impl_->commit_quietly(
       [&](store::Txn& txn) { return records::erase<EndpointRecord>(txn, id); });

@@ -19,6 +19,7 @@ bool is_hex_id(std::string_view text) {
 }  // namespace
 
 Result<Domain> Identity::create_domain(const Context& ctx, const DomainCreate& spec) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:create_domain"));
   CLOUDOS_CHECK(identity::check_title("name", spec.name, limits::kProjectNameChars));
   CLOUDOS_CHECK(identity::check_text("description", spec.description));
@@ -66,6 +67,7 @@ Result<std::vector<Domain>> Identity::list_domains(const Context& ctx,
 
 Result<Domain> Identity::update_domain(const Context& ctx, const DomainId& id,
                                        const IdentityUpdate& with) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:update_domain"));
   if (with.name)
     CLOUDOS_CHECK(identity::check_title("name", *with.name, limits::kProjectNameChars));
@@ -88,6 +90,7 @@ Result<Domain> Identity::update_domain(const Context& ctx, const DomainId& id,
 }
 
 Result<void> Identity::remove_domain(const Context& ctx, const DomainId& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:delete_domain"));
   if (id.value == kDefaultDomain)
     return fail(ErrorCode::Forbidden, "the domain default cannot be deleted");

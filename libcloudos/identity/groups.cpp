@@ -43,6 +43,7 @@ Result<void> leave_group(store::Txn& txn, const UserId& user, const GroupId& gro
 }  // namespace
 
 Result<Group> Identity::create_group(const Context& ctx, const GroupCreate& spec) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:create_group"));
   CLOUDOS_CHECK(identity::check_title("name", spec.name, limits::kNameChars));
   CLOUDOS_CHECK(identity::check_text("description", spec.description));
@@ -85,6 +86,7 @@ Result<std::vector<Group>> Identity::list_groups(const Context& ctx,
 
 Result<Group> Identity::update_group(const Context& ctx, const GroupId& id,
                                      const IdentityUpdate& with) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:update_group"));
   if (with.name) CLOUDOS_CHECK(identity::check_title("name", *with.name, limits::kNameChars));
   if (with.description) CLOUDOS_CHECK(identity::check_text("description", *with.description));
@@ -121,6 +123,7 @@ Result<void> Identity::Impl::empty_group(const GroupId& group) const {
 }
 
 Result<void> Identity::remove_group(const Context& ctx, const GroupId& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(get_group(ctx, id));
   return store::replan([&]() -> Result<void> {
     CLOUDOS_CHECK(impl_->empty_group(id));
@@ -133,6 +136,7 @@ Result<void> Identity::remove_group(const Context& ctx, const GroupId& id) {
 }
 
 Result<void> Identity::add_to_group(const Context& ctx, const GroupId& group, const UserId& user) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:add_user_to_group"));
   return impl_->commit([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_CHECK(records::get<GroupRecord>(txn, group));
@@ -149,6 +153,7 @@ Result<void> Identity::add_to_group(const Context& ctx, const GroupId& group, co
 
 Result<void> Identity::remove_from_group(const Context& ctx, const GroupId& group,
                                          const UserId& user) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:remove_user_from_group"));
   return impl_->commit([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_CHECK(records::get<GroupRecord>(txn, group));

@@ -77,6 +77,7 @@ void change_project(ProjectRecord& r, const IdentityUpdate& with) {
 }  // namespace
 
 Result<Project> Identity::create_project(const Context& ctx, const ProjectCreate& spec) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:create_project"));
   CLOUDOS_CHECK(identity::check_title("name", spec.name, limits::kProjectNameChars));
   CLOUDOS_CHECK(identity::check_text("description", spec.description));
@@ -139,6 +140,7 @@ Result<std::vector<Project>> Identity::list_projects(const Context& ctx,
 
 Result<Project> Identity::update_project(const Context& ctx, const ProjectId& id,
                                          const IdentityUpdate& with) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:update_project"));
   if (with.name)
     CLOUDOS_CHECK(identity::check_title("name", *with.name, limits::kProjectNameChars));
@@ -176,6 +178,7 @@ Result<Project> Identity::update_project(const Context& ctx, const ProjectId& id
 }
 
 Result<void> Identity::remove_project(const Context& ctx, const ProjectId& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:delete_project"));
   const auto has_children = [] {
     return fail(ErrorCode::Forbidden, "the project has projects below it: delete them first");

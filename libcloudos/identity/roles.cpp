@@ -10,6 +10,7 @@ using identity::GrantRecord;
 using identity::RoleRecord;
 
 Result<Role> Identity::create_role(const Context& ctx, const RoleCreate& spec) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:create_role"));
   CLOUDOS_CHECK(identity::check_title("name", spec.name, limits::kNameChars));
   CLOUDOS_CHECK(identity::check_text("description", spec.description));
@@ -53,6 +54,7 @@ Result<std::vector<Role>> Identity::list_roles(const Context& ctx,
 
 Result<Role> Identity::update_role(const Context& ctx, const RoleId& id,
                                    const IdentityUpdate& with) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:update_role"));
   if (with.name) CLOUDOS_CHECK(identity::check_title("name", *with.name, limits::kNameChars));
   if (with.description) CLOUDOS_CHECK(identity::check_text("description", *with.description));
@@ -89,6 +91,7 @@ bool absent(const Result<void>& result) {
 }  // namespace
 
 Result<void> Identity::remove_role(const Context& ctx, const RoleId& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(get_role(ctx, id));
   constexpr std::size_t kAtOnce = 200;
   const std::uint64_t stamp = impl_->draw();
@@ -125,6 +128,7 @@ Result<void> Identity::remove_role(const Context& ctx, const RoleId& id) {
 }
 
 Result<void> Identity::imply_role(const Context& ctx, const RoleId& prior, const RoleId& implied) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:create_implied_role"));
   return store::replan([&]() -> Result<void> {
     CLOUDOS_TRY(const auto at, impl_->snapshot());
@@ -153,6 +157,7 @@ Result<void> Identity::imply_role(const Context& ctx, const RoleId& prior, const
 
 Result<void> Identity::stop_implying_role(const Context& ctx, const RoleId& prior,
                                           const RoleId& implied) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:delete_implied_role"));
   return impl_->commit([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_CHECK(records::modify<RoleRecord>(txn, prior, [&](RoleRecord& r) -> Result<void> {
@@ -191,6 +196,7 @@ bool holds_role(const Result<GrantRecord>& grant, const RoleId& role) {
 }  // namespace
 
 Result<void> Identity::grant(const Context& ctx, const Assignment& a) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:create_grant"));
   const std::string id = identity::grant_id(a);
   const std::uint64_t stamp = impl_->draw();
@@ -220,6 +226,7 @@ Result<void> Identity::grant(const Context& ctx, const Assignment& a) {
 }
 
 Result<void> Identity::ungrant(const Context& ctx, const Assignment& a) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:revoke_grant"));
   const std::uint64_t stamp = impl_->draw();
   return impl_->commit([&](store::Txn& txn) -> Result<void> {

@@ -36,6 +36,7 @@ Result<void> check_default_project(store::Txn& txn, const ProjectId& project) {
 }  // namespace
 
 Result<User> Identity::create_user(const Context& ctx, const UserCreate& spec) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:create_user"));
   CLOUDOS_CHECK(identity::check_title("name", spec.name, limits::kNameChars));
   CLOUDOS_CHECK(identity::check_text("description", spec.description));
@@ -86,6 +87,7 @@ Result<std::vector<User>> Identity::list_users(const Context& ctx,
 
 Result<User> Identity::update_user(const Context& ctx, const UserId& id,
                                    const IdentityUpdate& with) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:update_user"));
   if (with.name) CLOUDOS_CHECK(identity::check_title("name", *with.name, limits::kNameChars));
   if (with.description) CLOUDOS_CHECK(identity::check_text("description", *with.description));
@@ -116,6 +118,7 @@ Result<User> Identity::update_user(const Context& ctx, const UserId& id,
 }
 
 Result<void> Identity::remove_user(const Context& ctx, const UserId& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(identity::need_admin(ctx, "identity:delete_user"));
   CLOUDOS_CHECK(get_user(ctx, id));
   return impl_->drop_grants("user", id.value, [&](store::Txn& txn) {
@@ -125,6 +128,7 @@ Result<void> Identity::remove_user(const Context& ctx, const UserId& id) {
 
 Result<void> Identity::change_password(const Context& ctx, const UserId& id,
                                        std::string_view original, std::string_view password) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   if (!ctx.is_admin && id != ctx.user) return identity::forbidden("identity:change_password");
   CLOUDOS_CHECK(identity::Passwords::check(password));
   std::optional<UserRecord> user;

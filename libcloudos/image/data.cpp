@@ -138,6 +138,7 @@ class RangeSource final : public ByteSource {
 }  // namespace
 
 Result<Image> Images::upload(const Context& ctx, const ImageId& id, ByteSource& data) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   const image::Claim claim(*impl_, id);
   if (!claim.holds()) {
     CLOUDOS_TRY(const Image busy, impl_->visible(ctx, id));

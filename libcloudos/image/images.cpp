@@ -48,6 +48,7 @@ Result<Image> Images::Impl::change(const Context& ctx, const ImageId& id,
 }
 
 Result<Image> Images::create(const Context& ctx, const ImageCreate& spec) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_TRY(Image image, image::new_image(ctx, spec));
   if (spec.id.empty()) {
     image.id = impl_->engine.ids.make<ImageId>();
@@ -90,12 +91,14 @@ Result<std::vector<Image>> Images::list(const Context& ctx, const ImageQuery& qu
 }
 
 Result<Image> Images::update(const Context& ctx, const ImageId& id, const ImageUpdate& changes) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   return impl_->change(ctx, id, [&](Image& image) {
     return image::apply_update(ctx, changes, image);
   });
 }
 
 Result<void> Images::remove(const Context& ctx, const ImageId& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(impl_->engine.store.transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(const Image image, records::get<Image>(txn, id));
     CLOUDOS_CHECK(image::check_may_change(ctx, image));
@@ -113,6 +116,7 @@ Result<void> Images::remove(const Context& ctx, const ImageId& id) {
 }
 
 Result<void> Images::add_tag(const Context& ctx, const ImageId& id, std::string_view tag) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(impl_->change(ctx, id, [&](Image& image) {
     image.tags.emplace(tag);
     return image::check_tags(image.tags);
@@ -121,6 +125,7 @@ Result<void> Images::add_tag(const Context& ctx, const ImageId& id, std::string_
 }
 
 Result<void> Images::remove_tag(const Context& ctx, const ImageId& id, std::string_view tag) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(impl_->change(ctx, id, [&](Image& image) -> Result<void> {
     if (image.tags.erase(std::string(tag)) == 0) {
       return fail(ErrorCode::NotFound, fmt::format("image {} has no such tag", id.value));

@@ -39,6 +39,7 @@ Result<void> switch_status(Images::Impl& impl, const Context& ctx, const ImageId
 
 Result<ImageMember> Images::add_member(const Context& ctx, const ImageId& id,
                                        const ProjectId& project) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(check_name("member", project.value, 1, limits::kNameChars));
   ImageMember member;
   member.project = project;
@@ -62,6 +63,7 @@ Result<ImageMember> Images::add_member(const Context& ctx, const ImageId& id,
 
 Result<ImageMember> Images::set_member_status(const Context& ctx, const ImageId& id,
                                               const ProjectId& project, MemberStatus status) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   const WallTime now = impl_->engine.clock.wall();
   ImageMember changed;
   CLOUDOS_CHECK(impl_->engine.store.transact([&](store::Txn& txn) -> Result<void> {
@@ -85,6 +87,7 @@ Result<ImageMember> Images::set_member_status(const Context& ctx, const ImageId&
 
 Result<void> Images::remove_member(const Context& ctx, const ImageId& id,
                                    const ProjectId& project) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(impl_->change(ctx, id, [&](Image& image) -> Result<void> {
     if (image.members.erase(project.value) == 0) return member_not_found(id, project);
     return Result<void>();
@@ -103,10 +106,12 @@ Result<std::vector<ImageMember>> Images::members(const Context& ctx, const Image
 }
 
 Result<void> Images::deactivate(const Context& ctx, const ImageId& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   return switch_status(*impl_, ctx, id, ImageStatus::Active, ImageStatus::Deactivated);
 }
 
 Result<void> Images::reactivate(const Context& ctx, const ImageId& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   return switch_status(*impl_, ctx, id, ImageStatus::Deactivated, ImageStatus::Active);
 }
 

@@ -167,6 +167,7 @@ Result<SecurityGroup> draft_asked(Networks::Impl& impl, const Context& ctx,
 
 Result<std::vector<SecurityGroup>> Networks::create_groups(
     const Context& ctx, const std::vector<SecurityGroupCreate>& specs) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   if (specs.size() > limits::kNetworkBulk)
     return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
   std::vector<SecurityGroup> groups;
@@ -190,6 +191,7 @@ Result<std::vector<SecurityGroup>> Networks::create_groups(
 }
 
 Result<SecurityGroup> Networks::create_group(const Context& ctx, const SecurityGroupCreate& spec) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_TRY(auto made, create_groups(ctx, {spec}));
   return std::move(made.front());
 }
@@ -201,6 +203,7 @@ Result<SecurityGroup> Networks::group(const Context& ctx, const SecurityGroupId&
 
 Result<SecurityGroup> Networks::update_group(const Context& ctx, const SecurityGroupId& id,
                                              const SecurityGroupUpdate& change) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(network::check_texts(change.name.value_or(""), change.description.value_or("")));
   const WallTime now = impl_->engine.clock.wall();
   SecurityGroup changed;
@@ -220,6 +223,7 @@ Result<SecurityGroup> Networks::update_group(const Context& ctx, const SecurityG
 }
 
 Result<void> Networks::delete_group(const Context& ctx, const SecurityGroupId& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   const WallTime now = impl_->engine.clock.wall();
   return store::replan([&]() -> Result<void> {
     std::vector<SecurityGroupRule> rules;
@@ -287,6 +291,7 @@ Result<SecurityGroup> Networks::find_group(const store::Snapshot& snapshot, cons
 
 Result<std::vector<SecurityGroupRule>> Networks::create_rules(
     const Context& ctx, const std::vector<SecurityGroupRuleCreate>& specs) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   if (specs.size() > limits::kNetworkBulk)
     return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
   std::vector<SecurityGroupRule> drafts;
@@ -312,6 +317,7 @@ Result<std::vector<SecurityGroupRule>> Networks::create_rules(
 
 Result<SecurityGroupRule> Networks::create_rule(const Context& ctx,
                                                 const SecurityGroupRuleCreate& spec) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_TRY(auto made, create_rules(ctx, {spec}));
   return std::move(made.front());
 }
@@ -322,6 +328,7 @@ Result<SecurityGroupRule> Networks::rule(const Context& ctx, const SecurityGroup
 }
 
 Result<void> Networks::delete_rule(const Context& ctx, const SecurityGroupRuleId& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   const WallTime now = impl_->engine.clock.wall();
   return impl_->transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(const auto rule, network::load_owned<SecurityGroupRule>(txn, ctx, id));

@@ -150,6 +150,7 @@ std::unique_ptr<Networks> make_networks(
 
 Result<std::vector<Network>> Networks::create_networks(const Context& ctx,
                                                        const std::vector<NetworkCreate>& specs) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   if (specs.size() > limits::kNetworkBulk)
     return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
   std::vector<Network> drafts;
@@ -167,6 +168,7 @@ Result<std::vector<Network>> Networks::create_networks(const Context& ctx,
 }
 
 Result<Network> Networks::create_network(const Context& ctx, const NetworkCreate& spec) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_TRY(auto made, create_networks(ctx, {spec}));
   return std::move(made.front());
 }
@@ -178,6 +180,7 @@ Result<Network> Networks::network(const Context& ctx, const NetworkId& id) const
 
 Result<Network> Networks::update_network(const Context& ctx, const NetworkId& id,
                                          const NetworkUpdate& change) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(network::check_texts(change.name.value_or(""), change.description.value_or("")));
   CLOUDOS_CHECK(network::check_mtu(change.mtu));
   const WallTime now = impl_->engine.clock.wall();
@@ -195,6 +198,7 @@ Result<Network> Networks::update_network(const Context& ctx, const NetworkId& id
 }
 
 Result<void> Networks::delete_network(const Context& ctx, const NetworkId& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   return impl_->transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(const Network network, network::load_owned<Network>(txn, ctx, id));
     if (!network.dhcp_port.empty()) {

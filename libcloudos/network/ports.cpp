@@ -222,6 +222,7 @@ Result<Port> Networks::create_port(store::Txn& txn, const Context& ctx,
 
 Result<std::vector<Port>> Networks::create_ports(const Context& ctx,
                                                  const std::vector<PortCreate>& specs) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   if (specs.size() > limits::kNetworkBulk)
     return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
   std::vector<PortPrep> preps;
@@ -245,6 +246,7 @@ Result<std::vector<Port>> Networks::create_ports(const Context& ctx,
 }
 
 Result<Port> Networks::create_port(const Context& ctx, const PortCreate& spec) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_TRY(auto made, create_ports(ctx, {spec}));
   return std::move(made.front());
 }
@@ -368,6 +370,7 @@ Result<void> refuse_dhcp_port(const Port& port) {
 }  // namespace network
 
 Result<Port> Networks::update_port(const Context& ctx, const PortId& id, const PortUpdate& asked) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_TRY(const PortUpdate change, network::check_change(asked));
   const WallTime now = impl_->engine.clock.wall();
   Port changed;
@@ -385,6 +388,7 @@ Result<Port> Networks::update_port(const Context& ctx, const PortId& id, const P
 }
 
 Result<void> Networks::delete_port(const Context& ctx, const PortId& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   return impl_->transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(const Port port, network::load_owned<Port>(txn, ctx, id));
     CLOUDOS_CHECK(network::refuse_dhcp_port(port));

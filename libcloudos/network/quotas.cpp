@@ -65,6 +65,7 @@ Result<NetworkLimits> Networks::default_quotas() const {
 
 Result<NetworkQuotas> Networks::set_quotas(const Context& ctx, const ProjectId& project,
                                            const NetworkLimits& asked) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(network::check_project(project));
   CLOUDOS_CHECK(network::admin_only(ctx, true, "quota"));
   for (const auto& [name, limit] : asked) CLOUDOS_CHECK(network::counter_of(name));
@@ -79,6 +80,7 @@ Result<NetworkQuotas> Networks::set_quotas(const Context& ctx, const ProjectId& 
 }
 
 Result<void> Networks::reset_quotas(const Context& ctx, const ProjectId& project) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(network::check_project(project));
   CLOUDOS_CHECK(network::admin_only(ctx, true, "quota"));
   return impl_->transact([&](store::Txn& txn) -> Result<void> {

@@ -245,6 +245,7 @@ Result<void> apply(store::Txn& txn, const SubnetUpdate& change, Subnet& subnet) 
 
 Result<std::vector<Subnet>> Networks::create_subnets(const Context& ctx,
                                                      const std::vector<SubnetCreate>& specs) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   if (specs.size() > limits::kNetworkBulk)
     return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
   std::vector<Subnet> drafts;
@@ -265,6 +266,7 @@ Result<std::vector<Subnet>> Networks::create_subnets(const Context& ctx,
 }
 
 Result<Subnet> Networks::create_subnet(const Context& ctx, const SubnetCreate& spec) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_TRY(auto made, create_subnets(ctx, {spec}));
   return std::move(made.front());
 }
@@ -276,6 +278,7 @@ Result<Subnet> Networks::subnet(const Context& ctx, const SubnetId& id) const {
 
 Result<Subnet> Networks::update_subnet(const Context& ctx, const SubnetId& id,
                                        const SubnetUpdate& change) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(network::check_texts(change.name.value_or(""), change.description.value_or("")));
   const WallTime now = impl_->engine.clock.wall();
   const auto draft = impl_->draft_dhcp();
@@ -295,6 +298,7 @@ Result<Subnet> Networks::update_subnet(const Context& ctx, const SubnetId& id,
 }
 
 Result<void> Networks::delete_subnet(const Context& ctx, const SubnetId& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   const auto draft = impl_->draft_dhcp();
   return impl_->transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(const Subnet subnet, network::load_owned<Subnet>(txn, ctx, id));

@@ -116,6 +116,7 @@ Result<Host> Hosts::get(const Context& ctx, std::string_view id_or_name) const {
 }
 
 Result<Host> Hosts::enable(const Context& ctx, std::string_view id_or_name) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   return impl_->change(ctx, id_or_name, [](placement::HostRecord& host) {
     host.disabled = false;
     host.disabled_reason.clear();
@@ -123,6 +124,7 @@ Result<Host> Hosts::enable(const Context& ctx, std::string_view id_or_name) {
 }
 
 Result<Host> Hosts::disable(const Context& ctx, std::string_view id_or_name, std::string reason) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   if (!reason.empty()) {
     CLOUDOS_CHECK(check_name("disabled_reason", reason, 1, limits::kDescriptionChars));
   }
@@ -133,6 +135,7 @@ Result<Host> Hosts::disable(const Context& ctx, std::string_view id_or_name, std
 }
 
 Result<Host> Hosts::force_down(const Context& ctx, std::string_view id_or_name, bool down) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   return impl_->change(ctx, id_or_name,
                        [&](placement::HostRecord& host) { host.forced_down = down; });
 }

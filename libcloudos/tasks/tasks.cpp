@@ -89,6 +89,7 @@ Result<Task> Tasks::wait(const TaskId& id, std::chrono::milliseconds patience) c
 }
 
 Result<Task> Tasks::retry(const Context& ctx, const TaskId& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->clock));
   if (!ctx.is_admin) return fail(ErrorCode::Forbidden, "retrying a task needs the admin role");
   CLOUDOS_CHECK(impl_->store.transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_CHECK(records::modify<TaskRecord>(txn, id, [&](TaskRecord& t) -> Result<void> {
@@ -108,6 +109,7 @@ Result<Task> Tasks::retry(const Context& ctx, const TaskId& id) {
 }
 
 Result<Task> Tasks::unwind(const Context& ctx, const TaskId& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->clock));
   if (!ctx.is_admin) return fail(ErrorCode::Forbidden, "unwinding a task needs the admin role");
   const auto& types = impl_->runner.impl_->types;
   CLOUDOS_CHECK(impl_->store.transact([&](store::Txn& txn) -> Result<void> {

@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "cloudos/clock.hpp"
+#include "cloudos/export.hpp"
 #include "cloudos/ids.hpp"
+#include "cloudos/result.hpp"
 
 namespace cloudos {
 
@@ -54,5 +56,10 @@ struct Context {
   /// May this caller see something of `owner`?
   bool may_see(const ProjectId& owner) const { return is_admin || owner == project; }
 };
+
+/// What every call that changes something begins with, and every wait and stream asks between two
+/// steps: may this caller's call go on? One that answers an error has changed nothing.
+/// Errors: Timeout (the deadline has passed), Cancelled.
+CLOUDOS_EXPORT Result<void> check_call(const Context& ctx, const Clock& clock);
 
 }  // namespace cloudos
