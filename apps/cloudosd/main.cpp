@@ -72,7 +72,7 @@ int run(cloudosd::Command command) {
   cloudosd::Server server(command.server);
   if (const auto bound = server.bind(); !bound) return failed(bound.error().message);
   const std::string url = command.public_url.value_or(
-      cloudosd::default_public_url(command.server.address, server.port()));
+      cloudosd::default_public_url(command.server.listen.front().address, server.port()));
   command.cloud.public_url = url;
   command.cloud.log = cloudosd::stderr_lines();
   if (command.admin_password_file) {

@@ -1,6 +1,7 @@
 #include "cloudosd/options.hpp"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <fstream>
 
@@ -9,191 +10,218 @@
 namespace cloudosd {
 namespace {
 
-using cloudos::parse_unsigned;
+namespace config = cloudos::config;
+using Action = Invocation::Action;
 
-/// Values while they are read: the names of simulated hosts depend on two options.
-struct Draft {
-  Command command;
-  bool simulated = false;
-  std::optional<std::uint64_t> hosts;
+/// Flags that set no key, or several.
+struct Switch {
+  std::string_view flag;
+  Action action;
+  std::string_view help;
+};
+constexpr Switch kSwitches[] = {
+    {"--check-config", Action::CheckConfig,
+     "says everything that is wrong with the configuration, and ends"},
+    {"--show-config", Action::ShowConfig, "shows every value and where it is from, and ends"},
+    {"--sample-config", Action::SampleConfig, "writes a commented file with every key, and ends"},
+    {"--version", Action::Version, ""},
+    {"--help", Action::Help, ""},
 };
 
-/// One option that takes a value. `take` returns what is wrong with the value, or nothing.
-struct ValueOption {
-  std::string_view name;
-  std::string_view wants;
-  bool (*take)(Draft&, const std::string&);
-};
+std::optional<Action> find_switch(std::string_view flag) {
+  if (flag == "-h") return Action::Help;
+  for (const Switch& one : kSwitches)
+    if (one.flag == flag) return one.action;
+  return std::nullopt;
+}
 
-bool take_listen(Draft& draft, const std::string& text) {
-  const auto colon = text.rfind(':');
-  if (colon == text.npos) return false;
-  std::string address = text.substr(0, colon);
-  if (!address.empty() && address.front() == '[') {
-    if (address.size() < 3 || address.back() != ']') return false;
-    address = address.substr(1, address.size() - 2);
-  } else if (address.find(':') != address.npos) {
-    return false;  // An IPv6 address needs its brackets, or its end is read as the port.
+std::string unknown_flag(std::string_view flag) {
+  std::vector<std::string_view> flags{"--config", "--simulated"};
+  for (const config::Key& key : config::keys())
+    if (!key.flag.empty()) flags.push_back(key.flag);
+  for (const Switch& one : kSwitches) flags.push_back(one.flag);
+  const std::string_view near = config::nearest(flag, flags);
+  return fmt::format("'{}' is not an option of cloudosd.{}", flag,
+                     near.empty() ? "" : fmt::format(" Did you mean {}?", near));
+}
+
+void take_simulated(Invocation& invocation) {
+  for (const std::string_view section : {"hypervisor", "network"}) {
+    const config::Key& key = *config::find_key(section, "backend");
+    invocation.flags.entries.push_back({&key, "simulated", "--simulated"});
   }
-  const auto port = parse_unsigned(std::string_view(text).substr(colon + 1));
-  if (address.empty() || !port || *port > 65'535) return false;
-  draft.command.server.address = std::move(address);
-  draft.command.server.port = static_cast<std::uint16_t>(*port);
-  return true;
 }
 
-bool take_public_url(Draft& draft, const std::string& text) {
-  std::string_view url = text;
-  while (!url.empty() && url.back() == '/') url.remove_suffix(1);
-  const bool http = url.substr(0, 7) == "http://" && url.size() > 7;
-  const bool https = url.substr(0, 8) == "https://" && url.size() > 8;
-  for (const char c : url)
-    if (c <= 0x20 || c >= 0x7f || c == '"' || c == '\\' || c == '?' || c == '#') return false;
-  draft.command.public_url = std::string(url);
-  return http || https;
+std::vector<std::string> host_names(const config::Settings& settings) {
+  auto names = settings.list("hypervisor", "host_names");
+  if (settings.given("hypervisor", "simulated_hosts"))
+    for (std::uint64_t i = 1; i <= settings.number("hypervisor", "simulated_hosts"); ++i)
+      names.push_back(fmt::format("host-{:04}", i));
+  return names;
 }
 
-bool take_log_level(Draft& draft, const std::string& text) {
-  using cloudos::LogLevel;
-  for (const LogLevel level : {LogLevel::Debug, LogLevel::Info, LogLevel::Warning, LogLevel::Error})
-    if (cloudos::equals_ignore_case(text, cloudos::to_string(level))) {
-      draft.command.cloud.log_level = level;
-      return true;
-    }
-  return false;
-}
-
-bool take_count(const std::string& text, std::uint64_t least, std::uint64_t most,
-                std::uint64_t& out) {
-  const auto number = parse_unsigned(text);
-  if (!number || *number < least || *number > most) return false;
-  out = *number;
-  return true;
-}
-
-constexpr ValueOption kOptions[] = {
-    {"--data-dir", "a folder",
-     [](Draft& d, const std::string& text) {
-       d.command.cloud.data_dir = text;
-       return !text.empty();
-     }},
-    {"--listen", "ADDR:PORT, such as 127.0.0.1:5000 or [::1]:5000", take_listen},
-    {"--admin-password-file", "a file",
-     [](Draft& d, const std::string& text) {
-       d.command.admin_password_file = text;
-       return !text.empty();
-     }},
-    {"--public-url", "an http:// or https:// URL", take_public_url},
-    {"--hosts", "a number from 1 to 10000",
-     [](Draft& d, const std::string& text) {
-       std::uint64_t count = 0;
-       const bool good = take_count(text, 1, 10'000, count);
-       d.hosts = count;
-       return good;
-     }},
-    {"--workers", "a number from 1 to 256",
-     [](Draft& d, const std::string& text) {
-       std::uint64_t count = 0;
-       const bool good = take_count(text, 1, 256, count);
-       d.command.cloud.workers = static_cast<unsigned>(count);
-       return good;
-     }},
-    {"--io-threads", "a number from 1 to 64",
-     [](Draft& d, const std::string& text) {
-       std::uint64_t count = 0;
-       const bool good = take_count(text, 1, 64, count);
-       d.command.server.io_threads = static_cast<unsigned>(count);
-       return good;
-     }},
-    {"--virt-type", "auto, kvm or qemu",
-     [](Draft& d, const std::string& text) {
-       d.command.cloud.virt_type = text;
-       return text == "auto" || text == "kvm" || text == "qemu";
-     }},
-    {"--libvirt-uri", "a libvirt URI, such as qemu:///system",
-     [](Draft& d, const std::string& text) {
-       d.command.cloud.libvirt_uri = text;
-       return text.find(':') != text.npos;
-     }},
-    {"--log-level", "debug, info, warning or error", take_log_level},
-};
-
-const ValueOption* find_option(std::string_view name) {
-  for (const ValueOption& option : kOptions)
-    if (option.name == name) return &option;
-  return nullptr;
-}
-
-std::variant<Command, ShowHelp, ShowVersion, UsageError> finish(Draft draft) {
-  if (draft.command.cloud.data_dir.empty())
-    return UsageError{"--data-dir DIR is required: the folder that holds everything."};
-  if (draft.hosts && !draft.simulated)
-    return UsageError{
-        "--hosts N is for --simulated: the real hypervisor has the one host it runs on."};
-  cloudos::Options& cloud = draft.command.cloud;
-  cloud.hypervisor = cloud.network =
-      draft.simulated ? cloudos::Backend::Simulated : cloudos::Backend::Real;
-  for (std::uint64_t i = 1; i <= draft.hosts.value_or(0); ++i)
-    cloud.host_names.push_back(fmt::format("host-{:04}", i));
-  return std::move(draft.command);
+ServerOptions server_options(const config::Settings& settings) {
+  ServerOptions server;
+  server.tls = tls_files(settings);
+  server.io_threads = static_cast<unsigned>(settings.number("server", "io_threads"));
+  server.connections = settings.number("server", "connections");
+  server.listen.clear();
+  for (const std::string& item : settings.list("server", "listen"))
+    if (const auto endpoint = config::parse_endpoint(item))
+      server.listen.push_back({endpoint->address, endpoint->port,
+                               endpoint->tls.value_or(!server.tls.certificate.empty()), -1});
+  return server;
 }
 
 }  // namespace
 
-std::variant<Command, ShowHelp, ShowVersion, UsageError> parse_arguments(
-    std::span<const std::string> arguments) {
-  Draft draft;
+TlsFiles tls_files(const config::Settings& settings) {
+  return {settings.text("tls", "certificate"), settings.text("tls", "key"),
+          settings.text("tls", "chain")};
+}
+
+cloudos::LogLevels log_levels(const config::Settings& settings) {
+  const auto levels = cloudos::parse_log_levels(settings.text("log", "level"));
+  return levels ? *levels : cloudos::LogLevels{};
+}
+
+std::variant<Invocation, UsageError> parse_arguments(std::span<const std::string> arguments) {
+  Invocation invocation;
+  invocation.flags.origin = config::Origin::Flag;
+  std::vector<std::string> wrong;
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     std::string name = arguments[i];
     std::optional<std::string> value;
-    if (name == "--help" || name == "-h") return ShowHelp{};
-    if (name == "--version") return ShowVersion{};
-    if (name == "--simulated") {
-      draft.simulated = true;
+    if (const auto action = find_switch(name)) {
+      // Help is given whatever else is asked for, and whatever is wrong.
+      if (*action == Action::Help || *action == Action::Version) return Invocation{*action, {}, {}};
+      invocation.action = *action;
       continue;
     }
-    if (const auto mark = name.find('='); mark != name.npos && name.substr(0, 2) == "--") {
+    if (name == "--simulated") {
+      take_simulated(invocation);
+      continue;
+    }
+    if (const auto mark = name.find('='); mark != name.npos && name.starts_with("--")) {
       value = name.substr(mark + 1);
       name.resize(mark);
     }
-    const ValueOption* option = find_option(name);
-    if (!option) return UsageError{fmt::format("'{}' is not an option of cloudosd.", name)};
+    const config::Key* key = config::find_flag(name);
+    if (!key && name != "--config") {
+      wrong.push_back(unknown_flag(name));
+      continue;
+    }
     if (!value && i + 1 < arguments.size()) value = arguments[++i];
-    if (!value || !option->take(draft, *value))
-      return UsageError{fmt::format("{} needs {}.", name, option->wants)};
+    if (key)
+      config::add_flag(invocation.flags, *key, value.value_or(""));
+    else if (value && !value->empty())
+      invocation.config_file = *value;
+    else
+      wrong.emplace_back("--config needs a file.");
   }
-  return finish(std::move(draft));
+  for (const config::Problem& problem : invocation.flags.problems)
+    wrong.push_back(config::to_string(problem));
+  if (!wrong.empty()) return UsageError{fmt::format("{}", fmt::join(wrong, " "))};
+  return invocation;
 }
 
-std::string_view help_text() {
-  return R"(cloudosd: a cloud with OpenStack's APIs, in one process and one folder.
+std::vector<std::string> own_environment() {
+  std::vector<std::string> all;
+  for (char** entry = environ; entry && *entry; ++entry) all.emplace_back(*entry);
+  return all;
+}
 
-usage: cloudosd --data-dir DIR [option...]
+config::Merged load_settings(const Invocation& invocation,
+                             std::span<const std::string> environment) {
+  std::vector<config::Layer> layers;
+  const std::string path = invocation.config_file.value_or(std::string(config::kDefaultFile));
+  auto text = config::read_file(path);
+  if (text) {
+    layers.push_back(config::read_text(*text, path));
+  } else if (invocation.config_file || text.error().code != cloudos::ErrorCode::NotFound) {
+    config::Layer unreadable;
+    unreadable.problems.push_back({"", text.error().message});
+    layers.push_back(std::move(unreadable));
+  }
+  layers.push_back(config::read_environment(environment));
+  layers.push_back(invocation.flags);
+  return config::merge(layers);
+}
 
-  --data-dir DIR              holds everything; made when it is not there
-  --listen ADDR:PORT          where to answer [127.0.0.1:5000]; port 0: any that is free
-  --public-url URL            what clients are told to use [http://ADDR:PORT]
-  --admin-password-file FILE  first line: the password of the first admin; read on the first
-                              start only. Without it a password is made.
-  --simulated                 no guests and no devices: hypervisor and networks in memory
-  --hosts N                   with --simulated: that many hosts [1]
-  --virt-type TYPE            auto, kvm or qemu [auto]
-  --libvirt-uri URI           [qemu:///embed: guests of this folder, no daemon]
-  --workers N                 threads for tasks [2]
-  --io-threads N              threads that carry requests [2]
-  --log-level LEVEL           debug, info, warning or error [info]; the log goes to stderr
-  --version, --help
+Command make_command(const config::Settings& settings) {
+  Command command;
+  cloudos::Options& cloud = command.cloud;
+  cloud.data_dir = settings.text("cloud", "data_dir");
+  cloud.workers = static_cast<unsigned>(settings.number("cloud", "workers"));
+  if (settings.given("cloud", "store_limit"))
+    cloud.store_limit_bytes = settings.number("cloud", "store_limit");
+  cloud.admin_password = settings.text("cloud", "admin_password");
+  if (const std::string& file = settings.text("cloud", "admin_password_file"); !file.empty())
+    command.admin_password_file = file;
+  if (const std::string& url = settings.text("cloud", "public_url"); !url.empty())
+    command.public_url = url;
+
+  const bool simulated = settings.text("hypervisor", "backend") == "simulated";
+  cloud.hypervisor = simulated ? cloudos::Backend::Simulated : cloudos::Backend::Real;
+  cloud.libvirt_uri = settings.text("hypervisor", "libvirt_uri");
+  cloud.virt_type = settings.text("hypervisor", "virt_type");
+  cloud.host_names = host_names(settings);
+  cloud.network = settings.text("network", "backend") == "simulated" ? cloudos::Backend::Simulated
+                                                                     : cloudos::Backend::Real;
+  cloud.bridge_mappings = settings.mapping("network", "bridge_mappings");
+  cloud.token_lifetime = std::chrono::seconds(settings.number("identity", "token_lifetime"));
+  cloud.password_cost = static_cast<unsigned>(settings.number("identity", "password_cost"));
+  cloud.log_level = log_levels(settings).all;
+
+  command.server = server_options(settings);
+  return command;
+}
+
+std::vector<config::Problem> check_machine(const config::Settings& settings) {
+  std::vector<config::Problem> problems;
+  const auto problem = [&](std::string_view section, std::string_view name, std::string message) {
+    problems.push_back({settings.of(section, name).place, std::move(message)});
+  };
+  const std::filesystem::path folder = settings.text("cloud", "data_dir");
+  std::error_code error;
+  if (std::filesystem::exists(folder, error) && !std::filesystem::is_directory(folder, error))
+    problem("cloud", "data_dir", fmt::format("{} is not a folder.", folder.string()));
+  const std::string& password = settings.text("cloud", "admin_password_file");
+  if (!password.empty() && !std::filesystem::exists(folder / "clouds.yaml", error))
+    if (const auto read = read_password_file(password); !read)
+      problem("cloud", "admin_password_file", read.error().message);
+  return problems;
+}
+
+std::string help_text() {
+  std::string text =
+      "cloudosd: a cloud with OpenStack's APIs, in one process and one folder.\n\n"
+      "usage: cloudosd --data-dir DIR [option...]\n"
+      "       cloudosd --config FILE [option...]\n\n";
+  text += config::flags_help();
+  text += fmt::format("  {:<27} no guests and no devices: hypervisor and networks in memory\n",
+                      "--simulated");
+  text += fmt::format("  {:<27} the configuration file [{}, when it is there]\n", "--config FILE",
+                      config::kDefaultFile);
+  for (const Switch& one : kSwitches) {
+    const std::string row = fmt::format("  {:<27} {}", one.flag, one.help);
+    text += row.substr(0, row.find_last_not_of(' ') + 1) + "\n";
+  }
+  return text + R"(
+Flags weigh more than variables CLOUDOS_<SECTION>_<KEY>, those more than the file.
 
 One line on stdout says when it is ready. The admin's clouds.yaml and openrc are in DIR.
+SIGHUP reads the configuration again and applies what can be applied; what cannot is logged.
 SIGTERM or Ctrl-C stops it; guests keep running and are found again at the next start.
 )";
 }
 
-std::string default_public_url(const std::string& address, std::uint16_t port) {
-  if (address == "0.0.0.0") return fmt::format("http://127.0.0.1:{}", port);
-  if (address == "::") return fmt::format("http://[::1]:{}", port);
-  if (address.find(':') != address.npos) return fmt::format("http://[{}]:{}", address, port);
-  return fmt::format("http://{}:{}", address, port);
+std::string default_public_url(const std::string& address, std::uint16_t port, bool tls) {
+  const std::string_view scheme = tls ? "https" : "http";
+  if (address == "0.0.0.0") return fmt::format("{}://127.0.0.1:{}", scheme, port);
+  if (address == "::") return fmt::format("{}://[::1]:{}", scheme, port);
+  if (address.find(':') != address.npos) return fmt::format("{}://[{}]:{}", scheme, address, port);
+  return fmt::format("{}://{}:{}", scheme, address, port);
 }
 
 cloudos::Result<std::string> read_password_file(const std::filesystem::path& path) {

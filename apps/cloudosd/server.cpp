@@ -67,7 +67,7 @@ Server::~Server() {
 }
 
 cloudos::Result<void> Server::bind() {
-  auto& [address, port, threads] = impl_->options;
+  const auto& [address, port, tls, descriptor] = impl_->options.listen.front();
   error_code ec;
   tcp::resolver resolver(impl_->loops[0]->io);
   const auto found = resolver.resolve(address, std::to_string(port),

@@ -255,7 +255,7 @@ TEST_CASE("the command line is taken whole or refused with one sentence") {
     }
   }
   const auto all = std::get<Command>(parse_arguments(rows[2].words));
-  CHECK(all.server.address == "::1");
+  CHECK(all.server.listen.front().address == "::1");
   CHECK(*all.public_url == "https://a");
   CHECK(all.cloud.host_names.size() == 3);
   CHECK(all.cloud.hypervisor == cloudos::Backend::Simulated);

@@ -23,6 +23,22 @@ inline constexpr std::uint64_t kStoreMapLeastBytes = 512 << 10;
 inline constexpr std::uint64_t kStoreReserveBytes = 16 << 20;  ///< Of the map, for changes that only erase.
 inline constexpr std::size_t kCommitBatchBytes = 8 << 20;  ///< Bodies that share one fsync.
 
+// Guests of a store: other processes that write through the one that owns it.
+inline constexpr std::size_t kGuestConnections = 64;
+inline constexpr std::size_t kGuestConnectionsEach = 16;   ///< Of one process.
+inline constexpr std::size_t kGuestWriters = 8;            ///< Connections a guest commits by.
+inline constexpr std::size_t kGuestScriptSteps = 16'384;   ///< Reads and writes of one change.
+inline constexpr std::size_t kGuestRequestBytes = 4 << 20;
+inline constexpr std::size_t kGuestRequestsBytes = 16 << 20;  ///< Of all that are being received.
+inline constexpr std::chrono::seconds kGuestFrameTime{5};  ///< From a request's first byte to its last.
+inline constexpr std::chrono::seconds kGuestIdleTime{60};
+inline constexpr std::chrono::seconds kGuestCallTime{15};  ///< A guest waits for its commit.
+inline constexpr std::chrono::seconds kGuestPinLease{10};  ///< What a stopped guest pins, at most.
+inline constexpr std::chrono::seconds kGuestPinMost{600};  ///< One snapshot, however often renewed.
+inline constexpr std::size_t kGuestPins = 256;
+inline constexpr std::chrono::milliseconds kGuestWatchPoll{50};  ///< While no owner tells.
+inline constexpr std::size_t kGuestMarkersPerCommit = 16;  ///< Of guests that left: erased with it.
+
 // Records.
 inline constexpr std::size_t kKeyValueBytes = 200;  ///< A value inside a key; longer ones are hashed.
 inline constexpr std::size_t kNameChars = 255;
@@ -54,6 +70,14 @@ inline constexpr std::size_t kRolesOfGrant = 128;    ///< Of one user or group o
 inline constexpr std::size_t kExtraFields = 64;
 inline constexpr std::size_t kIdentityTextBytes = 65'535;  ///< A description; all extra fields.
 inline constexpr std::size_t kUrlChars = 2'048;
+inline constexpr std::size_t kPolicyBytes = 1 << 20;       ///< A policy file.
+inline constexpr std::size_t kPolicyRules = 4'096;         ///< In a policy file.
+inline constexpr std::size_t kPolicyRuleBytes = 4'096;
+inline constexpr std::size_t kPolicyDepth = 32;            ///< Parentheses and `not` in one rule.
+inline constexpr std::size_t kPolicyChecks = 4'096;        ///< Of one rule with all it refers to.
+inline constexpr std::size_t kTokenKeys = 16;              ///< That open tokens, at one time.
+inline constexpr std::size_t kLoginBytes = 64 << 10;       ///< The body of a login.
+inline constexpr unsigned kLoginsOfUser = 8;               ///< By password, under way at one time.
 
 // Tasks.
 inline constexpr unsigned kWorkers = 256;
@@ -103,9 +127,15 @@ inline constexpr std::size_t kImageDescriptorBytes = 64 << 10;
 inline constexpr std::size_t kImageHeaderExtensions = 64;
 inline constexpr std::size_t kImageSweepItems = 64;            ///< A pass of the reconciler.
 
+// Observing.
+inline constexpr std::size_t kMetricSeries = 2'000;  ///< Label sets of one metric's name.
+
 // Edges.
 inline constexpr std::size_t kJsonDepth = 32;
 inline constexpr std::size_t kJsonBodyBytes = 1 << 20;
+inline constexpr std::size_t kAnonymousBodyBytes = 64 << 10;  ///< Without a token: a login.
+inline constexpr std::size_t kSmallBodyBytes = 4 << 10;       ///< Not counted towards the next.
+inline constexpr std::size_t kPendingBodyBytes = 64 << 20;    ///< Of all connections, not handled yet.
 inline constexpr std::size_t kHeaderBytes = 32 << 10;
 inline constexpr std::size_t kUriBytes = 16 << 10;
 inline constexpr std::size_t kHeaderFields = 128;
@@ -117,13 +147,16 @@ inline constexpr unsigned kCommitThreads = 64;     ///< Writers share an fsync o
 inline constexpr unsigned kStreamThreads = 64;
 inline constexpr unsigned kHashThreads = 2;
 inline constexpr std::size_t kQueuedRequests = 1'024;  ///< A pool's; more are answered 503.
+inline constexpr std::chrono::seconds kHandshakeTime{10};  ///< TLS, from accept to the first request.
 inline constexpr std::chrono::seconds kHeadTime{10};   ///< From a request's first byte to its blank line.
 inline constexpr std::chrono::seconds kBodyTime{60};   ///< For a body that is read before it is handled.
 inline constexpr std::chrono::seconds kIdleTime{75};   ///< Between two requests.
 inline constexpr std::chrono::seconds kStallTime{30};  ///< A stream without a byte.
 inline constexpr std::uint64_t kStreamBytesPerSecond = 1'024;  ///< The least, on the average.
+inline constexpr std::chrono::seconds kLingerTime{3};   ///< For what a refused client still sends.
 inline constexpr std::chrono::seconds kDrainTime{10};  ///< For requests under way at the stop.
 inline constexpr std::size_t kPasswordBytes = 4'096;
+inline constexpr std::size_t kConfigBytes = 1 << 20;   ///< Of a configuration file.
 inline constexpr std::size_t kUserDataBytes = 65'535;  ///< Of the base64 text, as Compute has it.
 
 }  // namespace cloudos::limits
