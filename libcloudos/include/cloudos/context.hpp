@@ -38,10 +38,14 @@ struct Context {
   DomainId user_domain;
   ProjectId project;               ///< Empty: unscoped, or the system itself.
   DomainId project_domain;
+  DomainId domain;                 ///< Scoped to a domain instead of a project; else empty.
+  bool system_scope = false;       ///< Scoped to the whole cloud instead of a project.
   std::vector<std::string> roles;  ///< Names, implied roles included, sorted.
   bool is_admin = false;           ///< Holds role `admin`: sees and changes every project's things.
   std::string request_id;          ///< "req-<uuid>"; goes to every log line and task.
-  std::string traceparent;         ///< W3C trace context of the call; empty: none was given.
+  /// W3C trace context whose span is the parent of what the call does; empty: no trace. Kept with
+  /// the call's task, so that its steps and their driver calls belong to the same trace.
+  std::string traceparent;
   std::optional<MonoTime> deadline;  ///< Calls that would wait longer end with Timeout.
   CancelToken cancel;                ///< Calls that wait or stream end with Cancelled once it fires.
 
