@@ -1,4 +1,9 @@
 # The libraries we stand on: all of them Debian's packages (cmake/install-packages has the list).
+# A build without one of these links no library of its own, and Options that ask for it are answered
+# with Unsupported and the option's name. Simulated drivers are always there.
+option(CLOUDOS_WITH_LIBVIRT "Run real guests (libvirt, QEMU)" ON)
+option(CLOUDOS_WITH_LINUXBRIDGE "Connect real guests (Linux bridges, libnftables)" ON)
+
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
@@ -9,8 +14,12 @@ find_package(doctest REQUIRED)
 find_package(Boost 1.74 REQUIRED)
 pkg_check_modules(LMDB REQUIRED IMPORTED_TARGET lmdb)
 pkg_check_modules(LIBCRYPT REQUIRED IMPORTED_TARGET libcrypt)
-pkg_check_modules(LIBVIRT REQUIRED IMPORTED_TARGET libvirt libvirt-qemu)
-pkg_check_modules(NFTABLES REQUIRED IMPORTED_TARGET libnftables)
+if(CLOUDOS_WITH_LIBVIRT)
+  pkg_check_modules(LIBVIRT REQUIRED IMPORTED_TARGET libvirt libvirt-qemu)
+endif()
+if(CLOUDOS_WITH_LINUXBRIDGE)
+  pkg_check_modules(NFTABLES REQUIRED IMPORTED_TARGET libnftables)
+endif()
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
 pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 find_path(CLI11_INCLUDE_DIR CLI/CLI.hpp REQUIRED)

@@ -25,9 +25,13 @@ endfunction()
 # cloudos_room(store DEPS base LIBS PkgConfig::LMDB [PCH json])
 #   DEPS  the rooms this one may include and link: the table of rooms, enforced by the linker
 #   LIBS  third-party libraries that only this room sees
+#   WITHOUT  a pattern of source files that this build leaves out
 function(cloudos_room name)
-  cmake_parse_arguments(ARG "" "PCH" "DEPS;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "" "PCH;WITHOUT" "DEPS;LIBS" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CLOUDOS_ROOT}/${name}/*.cpp)
+  if(ARG_WITHOUT)
+    list(FILTER sources EXCLUDE REGEX ${ARG_WITHOUT})
+  endif()
   add_library(cloudos_${name} STATIC ${sources})
   target_include_directories(cloudos_${name} PUBLIC ${CLOUDOS_ROOT}/include ${CLOUDOS_ROOT})
   list(TRANSFORM ARG_DEPS PREPEND cloudos_)
@@ -42,8 +46,11 @@ endfunction()
 
 # cloudos_suite(store DEPS store records): test_<name> from tests/<name>/*.cpp, known to ctest.
 function(cloudos_suite name)
-  cmake_parse_arguments(ARG "" "TIMEOUT" "DEPS;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT;WITHOUT" "DEPS;LIBS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${name}/*.cpp)
+  if(ARG_WITHOUT)
+    list(FILTER sources EXCLUDE REGEX ${ARG_WITHOUT})
+  endif()
   add_executable(test_${name} ${sources} $<TARGET_OBJECTS:cloudos_test_main>)
   list(TRANSFORM ARG_DEPS PREPEND cloudos_)
   target_link_libraries(test_${name} PRIVATE doctest::doctest nlohmann_json::nlohmann_json
