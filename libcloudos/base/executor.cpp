@@ -52,6 +52,11 @@ std::optional<MonoTime> Executor::next_due() const {
   return shared_->queue.begin()->first.first;
 }
 
+Executor::Load Executor::load() const {
+  std::lock_guard lock(shared_->mutex);
+  return {shared_->queue.size(), shared_->running};
+}
+
 std::size_t Executor::run_pending(std::optional<MonoTime> deadline) {
   std::size_t count = 0;
   for (;;) {

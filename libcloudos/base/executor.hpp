@@ -39,6 +39,11 @@ class Executor {
   /// No closure starts after this returns; those running are waited for until `deadline`.
   /// Returns false when one still runs then (it keeps its thread, which is left behind).
   bool stop(std::chrono::milliseconds patience);
+  /// Closures that wait, also for a later time; and those that run.
+  struct Load {
+    std::size_t queued = 0, running = 0;
+  };
+  Load load() const;
   unsigned threads() const { return static_cast<unsigned>(threads_.size()); }
 
  private:

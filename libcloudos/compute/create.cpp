@@ -218,6 +218,7 @@ std::vector<Planned> plan_servers(const Engine& engine, const Context& ctx, cons
     task.resource = "server/" + server.id.value;
     task.project = server.project;
     task.request_id = ctx.request_id;
+    task.traceparent = ctx.traceparent;
     task.created_at = server.created_at;
   }
   return plan;

@@ -24,6 +24,7 @@ Context caller_of(const tasks::TaskRecord& task, const Server& server) {
   ctx.is_admin = admin != task.params.end() && admin->second == "1";
   if (ctx.is_admin) ctx.roles.insert(ctx.roles.begin(), "admin");
   ctx.request_id = task.request_id;
+  ctx.traceparent = task.traceparent;
   return ctx;
 }
 
@@ -182,6 +183,7 @@ Result<TaskId> Servers::Impl::begin(const Context& ctx, const ServerId& id, comp
   task.params["server"] = id.value;
   task.resource = "server/" + id.value;
   task.request_id = ctx.request_id;
+  task.traceparent = ctx.traceparent;
   task.priority = action == compute::Action::Delete ? 0 : 1;
   task.created_at = now;
   TaskId running = task.id;

@@ -2,7 +2,9 @@
 #include <filesystem>
 
 #include "base/executor.hpp"
+#include "base/trace.hpp"
 #include "cloudos/log.hpp"
+#include "cloudos/metrics.hpp"
 #include "cloudos/random.hpp"
 #include "cloudos/store.hpp"
 #include "tasks/runner.hpp"
@@ -20,6 +22,10 @@ struct Engine {
   Log log;
   std::filesystem::path data_dir;  ///< Holds everything; empty when nothing may touch the disk.
   std::string folder_id;           ///< Marks what is ours on the host: 8 hexadecimal digits.
+  Metrics* metrics = nullptr;      ///< Null: nobody counts.
+  const Tracer* tracer = nullptr;  ///< Null: nobody traces.
+  /// Another process runs the folder: rooms write no first records, add no watch, sweep nothing.
+  bool guest = false;
 };
 
 }  // namespace cloudos

@@ -79,6 +79,11 @@ void TaskRunner::wake_reconciler(std::string_view name) {
   impl_->schedule_reconciler(std::string(name), milliseconds{0});
 }
 
+bool TaskRunner::Impl::is_started() {
+  LockGuard lock(mutex);
+  return started;
+}
+
 bool TaskRunner::Impl::is_stopping() {
   LockGuard lock(mutex);
   return stopping;
@@ -174,18 +179,20 @@ TaskRunner::Impl::Before TaskRunner::Impl::look(const std::string& id, milliseco
   if (!record || is_final(record->state)) return {};
   const auto type = types.find(record->type);
   const StepPosition at = type == types.end() ? StepPosition{} : locate(type->second, *record);
-  if (type == types.end() || !at.known || must_hand_over(*record, at)) return {};
-  if (rest.count() > 0) return {rest, {}};
+  const bool stuck = record->state == TaskState::Stuck;
+  if (type == types.end() || !at.known || must_hand_over(*record, at))
+    return {milliseconds{0}, {}, stuck};
+  if (rest.count() > 0) return {rest, {}, stuck};
   const WallTime now = clock.wall();
   // A clock that was set back makes no short pause long: the pause is over then.
   if (record->not_before && *record->not_before > now && record->updated_at <= now) {
     const auto left = std::chrono::duration_cast<milliseconds>(*record->not_before - now);
-    return {std::min(limits::kBackoffMost, left + milliseconds{1}), {}};
+    return {std::min(limits::kBackoffMost, left + milliseconds{1}), {}, stuck};
   }
-  const bool calls = record->state != TaskState::Stuck && record->state != TaskState::Parked;
+  const bool calls = !stuck && record->state != TaskState::Parked;
   if (calls && at.step().kind == tasks::Step::Kind::Remote && type->second.host)
-    return {milliseconds{0}, type->second.host(*record)};
-  return {};
+    return {milliseconds{0}, type->second.host(*record), false};
+  return {milliseconds{0}, {}, stuck};
 }
 
 void TaskRunner::Impl::run(const std::string& id, std::uint64_t ticket) {
@@ -215,6 +222,7 @@ void TaskRunner::Impl::run(const std::string& id, std::uint64_t ticket) {
       LockGuard lock(mutex);
       if (const auto slot = slots.find(id); slot != slots.end()) {
         slot->second.running = false;
+        slot->second.stuck = before.stuck;
         again = slot->second.again;
       }
     }
@@ -232,6 +240,7 @@ void TaskRunner::Impl::run(const std::string& id, std::uint64_t ticket) {
     if (stopping || found == slots.end()) return;
     Slot& slot = found->second;
     slot.running = false;
+    slot.stuck = next.ended && next.after.has_value();
     slot.rest_until = {};
     if (!next.ended && next.after && next.after->count() > 0)
       slot.rest_until = clock.mono() + *next.after;

@@ -3,7 +3,9 @@
 #include <string>
 
 #include "base/executor.hpp"
+#include "base/trace.hpp"
 #include "cloudos/log.hpp"
+#include "cloudos/metrics.hpp"
 #include "cloudos/random.hpp"
 #include "tasks/task.hpp"
 
@@ -35,6 +37,25 @@ struct RunnerOptions {
   unsigned workers = 2;  ///< Only for the bound on steps at once; threads are the executor's.
   std::size_t host_lanes = limits::kHostLanes;
   RunnerFaults faults;
+  Metrics* metrics = nullptr;      ///< Outlives the runner. Null: nobody counts.
+  const Tracer* tracer = nullptr;  ///< Outlives the runner. Null: nobody traces.
+};
+
+/// What a runner is busy with, at one instant.
+struct RunnerStats {
+  bool running = false;            ///< Started and not stopping.
+  std::size_t open = 0;            ///< Tasks it knows that have not ended.
+  std::size_t on_threads = 0;      ///< Of those: a step is being called.
+  std::size_t in_queues = 0;       ///< Of those: wait for a lane of their host.
+  std::size_t stuck = 0;
+  struct Lane {
+    std::string host;
+    std::size_t used = 0, queued = 0;
+  };
+  std::vector<Lane> lanes;         ///< Hosts with a lane in use, by name.
+  std::vector<std::string> calling;         ///< Ids of the tasks on threads, some.
+  std::vector<std::string> stuck_tasks;     ///< Ids, some.
+  std::vector<std::string> reconciling;     ///< Names of the reconcilers that run now.
 };
 
 /// Runs durable tasks and reconcilers on an executor. One runner per data folder at a time.
@@ -59,6 +80,7 @@ class TaskRunner final {
   /// Runs a reconciler soon.
   void wake_reconciler(std::string_view name);
   Tasks& tasks();
+  RunnerStats stats() const;
 
   struct Impl;
 

@@ -27,6 +27,7 @@ struct TaskRunner::Impl : std::enable_shared_from_this<TaskRunner::Impl> {
   struct Slot {
     bool running = false;    ///< A closure of this task is on a thread.
     bool again = false;      ///< Something changed meanwhile: look once more when it ends.
+    bool stuck = false;      ///< As of the last look.
     std::uint64_t ticket = 0;     ///< Closures with another ticket are void.
     std::optional<MonoTime> due;  ///< When the closure of that ticket runs; nothing: there is none.
     MonoTime rest_until{};        ///< The pause the last call asked for.
@@ -66,6 +67,7 @@ struct TaskRunner::Impl : std::enable_shared_from_this<TaskRunner::Impl> {
   std::map<std::string, ReconcilerSlot> reconcilers CLOUDOS_GUARDED_BY(mutex);
 
   bool is_stopping();
+  bool is_started();
 
   // runner.cpp: which task runs when
   Result<void> find_open();
@@ -77,6 +79,7 @@ struct TaskRunner::Impl : std::enable_shared_from_this<TaskRunner::Impl> {
   struct Before {
     milliseconds pause{0};
     std::string host;
+    bool stuck = false;
   };
   Before look(const std::string& id, milliseconds rest);
   bool enter_lane(const std::string& host, const std::string& id);

@@ -3,6 +3,7 @@
 
 #include "base/assert.hpp"
 #include "records/table.hpp"
+#include "tasks/measure.hpp"
 #include "tasks/runner_impl.hpp"
 
 namespace cloudos {
@@ -213,6 +214,7 @@ TaskRunner::Impl::Next TaskRunner::Impl::perform(const std::string& id) {
   }
   const TaskRecord& record = *found;
   if (is_final(record.state)) return ended;
+  const TaskWork work(record);  // What is logged from here on belongs to the request it came from.
 
   const auto type = types.find(record.type);
   const bool known = type != types.end() && type->second.version >= record.version;
@@ -236,6 +238,7 @@ TaskRunner::Impl::Next TaskRunner::Impl::perform(const std::string& id) {
                         std::optional<std::chrono::milliseconds> delay) -> Next {
     const auto moved = call.advance(event, error, delay);
     if (!moved) return call.moved_on() || call.superseded() ? now : later;
+    note_task_state(*this, call.written());
     if (is_final(call.written().state)) return ended;
     if (call.written().state == TaskState::Stuck) {
       log.warn(fmt::format("task {} ({}) is stuck at '{}': {}", id, record.type, record.step,
@@ -252,12 +255,15 @@ TaskRunner::Impl::Next TaskRunner::Impl::perform(const std::string& id) {
     return move({.kind = Event::Kind::Retry, .unwinding = record.unwinding}, nullptr, std::nullopt);
 
   const std::string_view name = at.step().name;
+  StepMeasure measure(*this, record, name);
   std::optional<Error> injected;
   if (options.faults.before_step)
     injected = options.faults.before_step(record, name, record.unwinding);
   auto outcome = injected ? Result<Outcome>(fail(*injected))
                           : call_step(record.unwinding ? at.step().undo : at.step().run, call);
+  measure.ended(outcome);
   if (call.committed()) {
+    note_task_state(*this, call.written());
     if (is_final(call.written().state)) return ended;
     return now;
   }

@@ -45,6 +45,7 @@ void fields(codec::FieldVisitor& v, TaskRecord& t) {
   v.field({20, "error_code"}, t.error_code);
   v.field({21, "error_message"}, t.error_message);
   v.field({22, "error_detail"}, t.error_detail);
+  v.field({23, "traceparent"}, t.traceparent);
   v.unknown(t.unknown);
 }
 

@@ -44,6 +44,7 @@ struct TaskRecord {
   bool unwinding = false;      ///< Which way a Stuck task goes when it is tried again.
   std::optional<std::int32_t> error_code;
   std::string error_message, error_detail;
+  std::string traceparent;     ///< Of the call that made it: parent of its steps' spans.
   std::string unknown;
 };
 void fields(codec::FieldVisitor& v, TaskRecord& t);
@@ -117,7 +118,8 @@ struct TaskType {
 };
 
 /// Writes a new Queued task within the transaction that records the intent. Fill id, type,
-/// params, resource, project, request_id, priority and created_at; the rest is set here.
+/// params, resource, project, request_id, traceparent, priority and created_at; the rest is set
+/// here.
 Result<void> enqueue(store::Txn& txn, TaskRecord task);
 
 /// Tells a running task to unwind because `by` takes over its resource (delete during create).

@@ -27,6 +27,7 @@ inline constexpr std::size_t kCommitBatchBytes = 8 << 20;  ///< Bodies that shar
 inline constexpr std::size_t kGuestConnections = 64;
 inline constexpr std::size_t kGuestConnectionsEach = 16;   ///< Of one process.
 inline constexpr std::size_t kGuestWriters = 8;            ///< Connections a guest commits by.
+inline constexpr std::size_t kGuestReruns = 64;            ///< Of a body that met conflicts.
 inline constexpr std::size_t kGuestScriptSteps = 16'384;   ///< Reads and writes of one change.
 inline constexpr std::size_t kGuestRequestBytes = 4 << 20;
 inline constexpr std::size_t kGuestRequestsBytes = 16 << 20;  ///< Of all that are being received.
