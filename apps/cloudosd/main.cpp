@@ -66,13 +66,18 @@ int failed(const std::string& message) {
   return kFailed;
 }
 
+int shown(const std::string& text) {
+  fmt::print("{}", text);
+  return std::fflush(stdout) == 0 ? 0 : kFailed;
+}
+
 int run(cloudosd::Command command) {
   prepare_process();
   catch_signals();
   cloudosd::Server server(command.server);
   if (const auto bound = server.bind(); !bound) return failed(bound.error().message);
-  const std::string url = command.public_url.value_or(
-      cloudosd::default_public_url(command.server.listen.front().address, server.port()));
+  const std::string url = command.public_url.value_or(cloudosd::default_public_url(
+      command.server.listen.front().address, server.port(), command.server.listen.front().tls));
   command.cloud.public_url = url;
   command.cloud.log = cloudosd::stderr_lines();
   if (command.admin_password_file) {
@@ -105,19 +110,28 @@ int run(cloudosd::Command command) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  using Action = cloudosd::Invocation::Action;
   const std::vector<std::string> arguments(argv + 1, argv + argc);
-  auto parsed = cloudosd::parse_arguments(arguments);
-  if (std::holds_alternative<cloudosd::ShowHelp>(parsed)) {
-    fmt::print("{}", cloudosd::help_text());
-    return 0;
-  }
-  if (std::holds_alternative<cloudosd::ShowVersion>(parsed)) {
-    fmt::print("cloudosd {}\n", CLOUDOS_VERSION);
-    return 0;
-  }
+  const auto parsed = cloudosd::parse_arguments(arguments);
   if (const auto* error = std::get_if<cloudosd::UsageError>(&parsed)) {
     fmt::print(stderr, "cloudosd: {} See cloudosd --help.\n", error->message);
     return kUsage;
   }
-  return run(std::move(std::get<cloudosd::Command>(parsed)));
+  const auto& invocation = std::get<cloudosd::Invocation>(parsed);
+  if (invocation.action == Action::Help) return shown(cloudosd::help_text());
+  if (invocation.action == Action::Version)
+    return shown(fmt::format("cloudosd {}\n", CLOUDOS_VERSION));
+  if (invocation.action == Action::SampleConfig) return shown(cloudos::config::sample_text());
+
+  const auto loaded = cloudosd::load_settings(invocation, cloudosd::own_environment());
+  auto problems = loaded.problems;
+  if (problems.empty() && invocation.action != Action::Run)
+    problems = cloudosd::check_machine(loaded.settings);
+  for (const auto& problem : problems)
+    fmt::print(stderr, "cloudosd: {}\n", cloudos::config::to_string(problem));
+  if (invocation.action == Action::ShowConfig)
+    (void)shown(cloudos::config::effective_text(loaded.settings, true));
+  if (!problems.empty()) return kUsage;
+  if (invocation.action != Action::Run) return 0;
+  return run(cloudosd::make_command(loaded.settings));
 }

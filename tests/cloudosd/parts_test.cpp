@@ -5,7 +5,6 @@
 #include "cloudosd/body_parser.hpp"
 #include "cloudosd/head.hpp"
 #include "cloudosd/log_lines.hpp"
-#include "cloudosd/options.hpp"
 #include "cloudosd/pool.hpp"
 
 using namespace cloudosd;
@@ -192,77 +191,6 @@ TEST_CASE("bodies come out of their framing whole, however they are cut") {
       CHECK(held + row.wire.substr(given) == row.rest);
     }
   }
-}
-
-TEST_CASE("the command line is taken whole or refused with one sentence") {
-  struct Row {
-    std::string what;
-    std::vector<std::string> words;
-    const char* says;
-  };  // "": taken
-  const Row rows[] = {
-      {"the least", {"--data-dir", "d"}, ""},
-      {"with equals", {"--data-dir=d", "--listen=0.0.0.0:0"}, ""},
-      {"all",
-       {"--data-dir",
-        "d",
-        "--listen",
-        "[::1]:5000",
-        "--public-url",
-        "https://a/",
-        "--simulated",
-        "--hosts",
-        "3",
-        "--workers",
-        "4",
-        "--io-threads",
-        "1",
-        "--virt-type",
-        "qemu",
-        "--libvirt-uri",
-        "qemu:///system",
-        "--log-level",
-        "WARNING",
-        "--admin-password-file",
-        "f"},
-       ""},
-      {"no folder", {}, "--data-dir DIR is required"},
-      {"unknown option", {"--data-dir", "d", "--fast"}, "'--fast' is not an option"},
-      {"word", {"d"}, "'d' is not an option"},
-      {"value missing", {"--data-dir"}, "--data-dir needs a folder"},
-      {"no port", {"--data-dir", "d", "--listen", "127.0.0.1"}, "--listen needs"},
-      {"port too large", {"--data-dir", "d", "--listen", "127.0.0.1:65536"}, "--listen needs"},
-      {"port of words", {"--data-dir", "d", "--listen", "127.0.0.1:http"}, "--listen needs"},
-      {"IPv6 without brackets", {"--data-dir", "d", "--listen", "::1:5000"}, "--listen needs"},
-      {"no scheme", {"--data-dir", "d", "--public-url", "cloud.example"}, "--public-url needs"},
-      {"URL with a quote", {"--data-dir", "d", "--public-url", "http://a\""}, "--public-url needs"},
-      {"hosts without simulated",
-       {"--data-dir", "d", "--hosts", "3"},
-       "--hosts N is for --simulated"},
-      {"no hosts", {"--data-dir", "d", "--simulated", "--hosts", "0"}, "--hosts needs"},
-      {"no workers", {"--data-dir", "d", "--workers", "0"}, "--workers needs"},
-      {"other virt type", {"--data-dir", "d", "--virt-type", "xen"}, "--virt-type needs"},
-      {"other level", {"--data-dir", "d", "--log-level", "loud"}, "--log-level needs"},
-  };
-  for (const Row& row : rows) {
-    CAPTURE(row.what);
-    const auto parsed = parse_arguments(row.words);
-    if (!*row.says) {
-      CHECK(std::holds_alternative<Command>(parsed));
-    } else {
-      REQUIRE(std::holds_alternative<UsageError>(parsed));
-      CHECK(std::get<UsageError>(parsed).message.find(row.says) != std::string::npos);
-    }
-  }
-  const auto all = std::get<Command>(parse_arguments(rows[2].words));
-  CHECK(all.server.listen.front().address == "::1");
-  CHECK(*all.public_url == "https://a");
-  CHECK(all.cloud.host_names.size() == 3);
-  CHECK(all.cloud.hypervisor == cloudos::Backend::Simulated);
-  CHECK(std::get<Command>(parse_arguments(rows[0].words)).cloud.hypervisor ==
-        cloudos::Backend::Real);
-  CHECK(default_public_url("::1", 80) == "http://[::1]:80");
-  CHECK(default_public_url("0.0.0.0", 5000) == "http://127.0.0.1:5000");
 }
 
 TEST_CASE("a pool has no more threads and no longer a queue than it may") {

@@ -1,1 +1,0 @@
-#include "cloudos/result.hpp"

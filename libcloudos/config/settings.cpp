@@ -1,0 +1,132 @@
+#include "config/settings.hpp"
+
+#include <fmt/format.h>
+
+#include "base/assert.hpp"
+#include "base/text.hpp"
+
+namespace cloudos::config {
+namespace {
+
+/// The number that canonical() wrote: with its unit.
+std::uint64_t plain_number(std::string_view text) {
+  const std::size_t digits = text.find_first_not_of("0123456789");
+  std::uint64_t number = parse_unsigned(text.substr(0, digits)).value_or(0);
+  if (digits == text.npos) return number;
+  const std::string_view unit = text.substr(digits);
+  constexpr std::pair<std::string_view, std::uint64_t> kUnits[] = {{"TiB", std::uint64_t{1} << 40},
+                                                                   {"GiB", 1 << 30},
+                                                                   {"MiB", 1 << 20},
+                                                                   {"KiB", 1 << 10},
+                                                                   {"d", 86'400},
+                                                                   {"h", 3'600},
+                                                                   {"m", 60},
+                                                                   {"s", 1}};
+  for (const auto& [name, factor] : kUnits)
+    if (unit == name) number *= factor;
+  return number;
+}
+
+/// What to write to give a key its value, in the words of whoever reads it.
+std::string way_to_set(std::string_view section, std::string_view name) {
+  const Key& key = *find_key(section, name);
+  return key.flag.empty() ? fmt::format("{} in [{}]", name, section)
+                          : fmt::format("{} {}", key.flag, key.word);
+}
+
+void check_together(const Settings& settings, std::vector<Problem>& problems) {
+  const auto problem = [&](std::string_view section, std::string_view name, std::string message) {
+    problems.push_back({settings.of(section, name).place, std::move(message)});
+  };
+  if (settings.text("cloud", "data_dir").empty())
+    problem("cloud", "data_dir",
+            fmt::format("{} is required: the folder that holds everything; or data_dir in [cloud] "
+                        "of the configuration file.",
+                        way_to_set("cloud", "data_dir")));
+  const bool simulated = settings.text("hypervisor", "backend") == "simulated";
+  if (settings.given("hypervisor", "simulated_hosts") && !simulated)
+    problem("hypervisor", "simulated_hosts",
+            "--hosts N is for --simulated (backend = simulated): the real hypervisor has the one "
+            "host it runs on.");
+  if (settings.given("hypervisor", "simulated_hosts") && settings.given("hypervisor", "host_names"))
+    problem("hypervisor", "host_names",
+            "host_names and simulated_hosts both say which hosts there are: keep one.");
+  if (!simulated && settings.list("hypervisor", "host_names").size() > 1)
+    problem("hypervisor", "host_names",
+            "several hosts need backend = simulated: libvirt has the one host it runs on.");
+  const bool certificate = !settings.text("tls", "certificate").empty();
+  if (certificate != !settings.text("tls", "key").empty())
+    problem("tls", certificate ? "certificate" : "key",
+            "a certificate and its key go together: set both certificate and key in [tls].");
+  for (const std::string& item : settings.list("server", "listen")) {
+    const auto endpoint = parse_endpoint(item);
+    if (endpoint && endpoint->tls.value_or(false) && !certificate)
+      problem("server", "listen", fmt::format("{} needs certificate and key in [tls].", item));
+  }
+  if (settings.given("cloud", "admin_password") && settings.given("cloud", "admin_password_file"))
+    problem("cloud", "admin_password",
+            "admin_password and admin_password_file both give the password: keep one.");
+}
+
+}  // namespace
+
+Settings::Settings() {
+  for (const Key& key : keys()) {
+    auto text =
+        key.fallback.empty() ? Result<std::string>(std::string()) : canonical(key, key.fallback);
+    CLOUDOS_ASSERT(text.has_value());
+    values_.push_back({std::move(*text), Origin::Default, {}});
+  }
+}
+
+const Settings::Value& Settings::of(const Key& key) const {
+  const auto index = static_cast<std::size_t>(&key - keys().data());
+  CLOUDOS_ASSERT(index < values_.size());
+  return values_[index];
+}
+
+const Settings::Value& Settings::of(std::string_view section, std::string_view name) const {
+  const Key* key = find_key(section, name);
+  CLOUDOS_ASSERT(key != nullptr);
+  return of(*key);
+}
+
+std::uint64_t Settings::number(std::string_view section, std::string_view name) const {
+  return plain_number(text(section, name));
+}
+
+std::map<std::string, std::string> Settings::mapping(std::string_view section,
+                                                     std::string_view name) const {
+  std::map<std::string, std::string> all;
+  for (const std::string& item : list(section, name)) {
+    const auto [left, right] = pair_of(item);
+    all.emplace(left, right);
+  }
+  return all;
+}
+
+void Settings::set(const Key& key, Value value) {
+  const auto index = static_cast<std::size_t>(&key - keys().data());
+  CLOUDOS_ASSERT(index < values_.size());
+  values_[index] = std::move(value);
+}
+
+Merged merge(std::span<const Layer> layers) {
+  Merged merged;
+  for (const Layer& layer : layers) {
+    for (const Entry& entry : layer.entries)
+      merged.settings.set(*entry.key, {entry.text, layer.origin, entry.place});
+    merged.problems.insert(merged.problems.end(), layer.problems.begin(), layer.problems.end());
+  }
+  check_together(merged.settings, merged.problems);
+  return merged;
+}
+
+std::vector<const Key*> changed_keys(const Settings& before, const Settings& after) {
+  std::vector<const Key*> changed;
+  for (const Key& key : keys())
+    if (before.of(key).text != after.of(key).text) changed.push_back(&key);
+  return changed;
+}
+
+}  // namespace cloudos::config
