@@ -1,51 +1,14 @@
-#include <map>
-#include <span>
-
 #include "store/lmdb_commit.hpp"
 #include "store/lmdb_guest.hpp"
+#include "store/lmdb_pins.hpp"
 #include "store/lmdb_scan.hpp"
+#include "store/watch_list.hpp"
 
 namespace cloudos::store {
 
 namespace lmdb {
 
 namespace {
-
-/// The watches of a store; shared with their handles, which may outlive it.
-struct WatchList {
-  Mutex mutex;
-  std::map<std::uint64_t, std::pair<std::string, std::function<void()>>> watches
-      CLOUDOS_GUARDED_BY(mutex);
-  std::uint64_t next CLOUDOS_GUARDED_BY(mutex) = 0;
-
-  void wake(std::span<const TxnBuffer* const> written) {
-    LockGuard lock(mutex);
-    for (const auto& [id, watch] : watches)
-      if (touched(written, watch.first)) watch.second();
-  }
-
-  static bool touched(std::span<const TxnBuffer* const> written, const std::string& prefix) {
-    for (const TxnBuffer* buffer : written) {
-      const auto at = buffer->writes().lower_bound(prefix);
-      if (at != buffer->writes().end() && at->first.starts_with(prefix)) return true;
-    }
-    return false;
-  }
-};
-
-class ListedWatch final : public Watch {
- public:
-  ListedWatch(std::shared_ptr<WatchList> list, std::uint64_t id)
-      : list_(std::move(list)), id_(id) {}
-  ~ListedWatch() override {
-    LockGuard lock(list_->mutex);
-    list_->watches.erase(id_);
-  }
-
- private:
-  const std::shared_ptr<WatchList> list_;
-  const std::uint64_t id_;
-};
 
 class OwnerSnapshot final : public Snapshot {
  public:
@@ -70,11 +33,23 @@ class OwnerSnapshot final : public Snapshot {
   const Revision revision_;
 };
 
-class OwnerStore final : public Store {
+/// Whether any of these wrote under `prefix`.
+bool wrote_under(std::span<const TxnBuffer* const> written, const std::string& prefix) {
+  for (const TxnBuffer* buffer : written) {
+    const auto at = buffer->writes().lower_bound(prefix);
+    if (at != buffer->writes().end() && at->first.starts_with(prefix)) return true;
+  }
+  return false;
+}
+
+class OwnerStore final : public Store, public PinSource {
  public:
   OwnerStore(std::shared_ptr<Env> env, const LmdbOptions& options)
       : env_(std::move(env)),
-        committer_(*env_, options, [list = watches_](auto written) { list->wake(written); }) {}
+        folder_(options.directory),
+        committer_(*env_, options, [list = watches_](auto written) {
+          list->wake([&](const std::string& prefix) { return wrote_under(written, prefix); });
+        }) {}
 
   Result<std::unique_ptr<Snapshot>> snapshot() override {
     CLOUDOS_TRY(const Reader reader, env_->begin_read());
@@ -87,13 +62,13 @@ class OwnerStore final : public Store {
     return snapshot;
   }
 
-  Result<Revision> transact(const Body& body) override { return committer_.transact(body); }
+  Result<Revision> transact(const Body& body) override {
+    pins_.sweep();
+    return committer_.transact(body);
+  }
 
   std::unique_ptr<Watch> watch(std::string prefix, std::function<void()> wake) override {
-    LockGuard lock(watches_->mutex);
-    const std::uint64_t id = ++watches_->next;
-    watches_->watches.emplace(id, std::pair(std::move(prefix), std::move(wake)));
-    return std::make_unique<ListedWatch>(watches_, id);
+    return WatchList::add(watches_, std::move(prefix), std::move(wake));
   }
 
   Result<Changes> changes(std::string_view prefix, Revision since) override {
@@ -104,8 +79,15 @@ class OwnerStore final : public Store {
     return changes;
   }
 
+  std::uint64_t epoch() const override { return env_->epoch(); }
+  Result<PinnedCommit> pin() override { return pins_.pin(folder_); }
+  Result<std::int64_t> renew(std::uint64_t id) override { return pins_.renew(id); }
+  void unpin(std::uint64_t id) override { pins_.unpin(id); }
+
  private:
   const std::shared_ptr<Env> env_;
+  const std::filesystem::path folder_;
+  Pins pins_{env_};
   const std::shared_ptr<WatchList> watches_ = std::make_shared<WatchList>();
   Committer committer_;
 };

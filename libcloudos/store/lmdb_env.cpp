@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "store/lmdb_pins.hpp"
+
 namespace cloudos::store::lmdb {
 
 namespace {
@@ -61,6 +63,7 @@ Result<std::shared_ptr<Env>> Env::open(const LmdbOptions& options) {
   }
   const std::shared_ptr<Env> env(new Env);
   CLOUDOS_CHECK(env->lock(options));
+  CLOUDOS_TRY(env->epoch_, begin_epoch(env->folder_.get()));
   CLOUDOS_CHECK(env->reserve_lock_file(options));
   CLOUDOS_CHECK(env->start(options));
   CLOUDOS_CHECK(env->cover_pages());

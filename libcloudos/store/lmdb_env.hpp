@@ -69,6 +69,8 @@ class Env {
   MDB_env* get() const { return env_; }
   MDB_dbi tree() const { return tree_; }
   std::size_t page_bytes() const { return page_bytes_; }
+  /// Which owner of the folder this is, counted (lmdb_pins.hpp).
+  std::uint64_t epoch() const { return epoch_; }
   /// Pages that changes may use which do not only erase; the rest of the map is for those.
   std::size_t usable_pages() const { return usable_pages_; }
 
@@ -89,6 +91,7 @@ class Env {
   Descriptor folder_;  // Holds the lock; released last.
   MDB_env* env_ = nullptr;
   MDB_dbi tree_ = 0;
+  std::uint64_t epoch_ = 0;
   std::size_t page_bytes_ = 0;
   std::size_t usable_pages_ = 0;
   bool cut_off_ = false;  // Pages were missing at the end of the file: unused ones, or damage.

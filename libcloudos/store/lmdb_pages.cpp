@@ -35,6 +35,14 @@ constexpr std::size_t kRootAt = 40, kLastPageAt = 120, kTxnAt = 128;
 constexpr std::uint32_t kMagic = 0xBEEFC0DE, kDataVersion = 1;
 constexpr unsigned kDeepest = 32;
 
+Commit parse_meta(std::string_view metas, std::size_t at = 0) {
+  Commit commit;
+  commit.txn = native<std::uint64_t>(metas, at + kTxnAt);
+  commit.root = native<std::uint64_t>(metas, at + kMainTreeAt + kRootAt);
+  commit.last_page = native<std::uint64_t>(metas, at + kLastPageAt);
+  return commit;
+}
+
 Error stale() {
   return {ErrorCode::Stale, "the store has moved on; take a new snapshot", "guest snapshot"};
 }
@@ -78,21 +86,28 @@ Result<std::string> PageFile::read_bytes(std::uint64_t offset, std::size_t size)
 }
 
 /// Two meta pages take turns; a commit writes the older one, its transaction number last. Reading
-/// it twice alike tells that no commit ran through it meanwhile.
-Result<Commit> PageFile::newest() const {
+/// them twice alike tells that no commit ran through them meanwhile.
+Result<std::string> PageFile::whole_metas() const {
   for (std::size_t round = 0; round < limits::kReplanRounds; ++round) {
-    CLOUDOS_TRY(const std::string first, read_metas());
+    CLOUDOS_TRY(std::string first, read_metas());
     CLOUDOS_TRY(const std::string second, read_metas());
-    if (first != second) continue;
-    const std::string_view both = first;
-    const bool swapped =
-        native<std::uint64_t>(both, kTxnAt) < native<std::uint64_t>(both, kMetaBytes + kTxnAt);
-    const std::string_view meta = both.substr(swapped ? kMetaBytes : 0, kMetaBytes);
-    return Commit{native<std::uint64_t>(meta, kTxnAt),
-                  native<std::uint64_t>(meta, kMainTreeAt + kRootAt),
-                  native<std::uint64_t>(meta, kLastPageAt)};
+    if (first == second) return first;
   }
   return fail(stale());
+}
+
+Result<Commit> PageFile::newest() const {
+  CLOUDOS_TRY(const std::string both, whole_metas());
+  const Commit first = parse_meta(both), second = parse_meta(both, kMetaBytes);
+  return first.txn < second.txn ? second : first;
+}
+
+Result<std::optional<Commit>> PageFile::find(std::uint64_t txn) const {
+  CLOUDOS_TRY(const std::string both, whole_metas());
+  for (const std::size_t at : {std::size_t{0}, kMetaBytes})
+    if (Commit commit = parse_meta(both, at); commit.txn == txn)
+      return std::optional<Commit>(std::move(commit));
+  return std::optional<Commit>();
 }
 
 Result<std::string> PageFile::read_metas() const {
@@ -117,7 +132,7 @@ Result<std::string> PageFile::read(const Commit& at, std::uint64_t page, std::si
     return fail(damaged(fmt::format("page {} is out of range", page)));
   CLOUDOS_TRY(std::string bytes, read_bytes(page * page_bytes_, count * page_bytes_));
   CLOUDOS_TRY(const std::uint64_t now, newest_txn());
-  if (now > at.txn + 1) return fail(stale());
+  if (now > at.txn + 1 && !(at.hold && at.hold->holds())) return fail(stale());
   return bytes;
 }
 

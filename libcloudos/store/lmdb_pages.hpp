@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,15 +13,24 @@
 /// stopped, and take a mutex there to get one. Instead each page is copied out (pread) and *then*
 /// the newest commit is looked up. The writer reuses pages that commit n freed from commit n+2 on,
 /// so what commit t reaches is whole while commit t+1 is the newest; after that the copy is thrown
-/// away unread and the answer is Stale. Nothing of a torn page is ever interpreted. Source: LMDB
+/// away unread and the answer is Stale, unless a Hold keeps its pages. Nothing of a torn page is ever interpreted. Source: LMDB
 /// 0.9 data format 1 (lmdb.h, mdb.c: MDB_meta, MDB_page, MDB_node).
 namespace cloudos::store::lmdb {
+
+/// What keeps a commit's pages from being reused (lmdb_pins.hpp). Thread-safe.
+class Hold {
+ public:
+  virtual ~Hold() = default;
+  /// Whether pages that were read before this call were still kept then.
+  virtual bool holds() const = 0;
+};
 
 /// One commit, as a meta page describes it.
 struct Commit {
   std::uint64_t txn = 0;
   std::uint64_t root = 0;  ///< Page of the tree's root; kNoPage when the tree is empty.
   std::uint64_t last_page = 0;
+  std::shared_ptr<const Hold> hold;  ///< Null: readable until two more commits passed.
 };
 
 inline constexpr std::uint64_t kNoPage = ~std::uint64_t{0};
@@ -32,6 +42,8 @@ class PageFile {
   static Result<std::shared_ptr<const PageFile>> open(const std::filesystem::path& folder);
   /// The newest commit.
   Result<Commit> newest() const;
+  /// The commit of that number, when it is one of the newest two.
+  Result<std::optional<Commit>> find(std::uint64_t txn) const;
   /// `count` pages from `page` on, as commit `at` left them. Errors: Stale.
   Result<std::string> read(const Commit& at, std::uint64_t page, std::size_t count) const;
   std::size_t page_bytes() const { return page_bytes_; }
@@ -39,6 +51,7 @@ class PageFile {
  private:
   Result<std::string> read_bytes(std::uint64_t offset, std::size_t size) const;
   Result<std::string> read_metas() const;
+  Result<std::string> whole_metas() const;
   Result<std::uint64_t> newest_txn() const;
 
   Descriptor file_;

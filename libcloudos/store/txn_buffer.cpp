@@ -65,9 +65,12 @@ bool TxnBuffer::check_key(std::string_view key) {
 }
 
 void TxnBuffer::write(std::string_view key, std::optional<std::string> value) {
-  bytes_ += key.size() + (value ? value->size() : 0);
-  writes_.insert_or_assign(std::string(key), std::move(value));
-  if (writes_.size() > limits::kTxnKeys) {
+  const bool exempt = key.starts_with(kGuestMarkers);
+  const std::size_t bytes = key.size() + (value ? value->size() : 0);
+  if (!exempt) bytes_ += bytes;
+  const auto [at, added] = writes_.insert_or_assign(std::string(key), std::move(value));
+  exempt_ += exempt && added;
+  if (writes_.size() - exempt_ > limits::kTxnKeys) {
     set_error({ErrorCode::TooLarge,
                fmt::format("one change may write {} keys at most", limits::kTxnKeys), {}});
   }

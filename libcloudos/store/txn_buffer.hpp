@@ -9,6 +9,9 @@
 
 namespace cloudos::store {
 
+/// Where the marks of guests' commits lie (guest_service.cpp): the store's own, outside the limits.
+inline constexpr std::string_view kGuestMarkers = "/guest-commit/";
+
 /// The writes of one body over a committed state, with the limits that every backend shares.
 /// A backend gives it two questions about what is committed; it answers the rest.
 class TxnBuffer final : public Txn {
@@ -40,6 +43,7 @@ class TxnBuffer final : public Txn {
   Committed committed_;
   Writes writes_;
   std::size_t bytes_ = 0;
+  std::size_t exempt_ = 0;  // Writes that do not count.
   std::optional<Error> error_;
 };
 

@@ -114,11 +114,21 @@ struct LmdbOptions {
   /// Address space and upper bound of the data file, which is sparse: it never grows under readers.
   std::uint64_t map_bytes = limits::kStoreMapBytes;
   unsigned readers = limits::kStoreReaders;  ///< Snapshots open at one time.
-  /// The one process that writes. Guests (false) only read, take no lock and leave no mark: one
-  /// that is stopped or killed neither pins pages nor blocks a commit. The price: their snapshots
-  /// read until two more commits passed, then answer Stale (see replan). transact() is
-  /// Unavailable, and watch() never calls: guests poll changes().
+  /// The one process that writes. Guests (false) take no lock and leave no mark in the folder.
+  ///
+  /// A guest without `socket` only reads: it cannot pin pages, so that its snapshots read until two
+  /// more commits passed and then answer Stale (see replan), and transact() is Unavailable.
   bool owner = true;
+  /// Guests: where the owner serves them (serve_guests). Then transact() runs its body here, over a
+  /// snapshot, and the owner repeats what it read and wrote within a transaction of its own: a
+  /// conflict runs the body again. Snapshots are pinned by the owner for as long as they are used,
+  /// at most limits::kGuestPinMost. watch() calls from a thread of its own, which the first watch
+  /// starts: within milliseconds of the commit while the owner serves, else by looking every
+  /// limits::kGuestWatchPoll. Without a serving owner everything else is as without `socket`.
+  ///
+  /// transact() then also ends in Timeout when the owner is there but does not answer (stopped,
+  /// say): the change may or may not have been made, and is not made twice.
+  std::filesystem::path socket;
   std::size_t change_log_entries = limits::kChangeLogEntries;  ///< Keys the log reaches back.
   /// How often a commit looks for reader slots of killed processes (LMDB's own tools take them).
   std::chrono::milliseconds reader_check{1'000};
@@ -131,6 +141,29 @@ struct LmdbOptions {
 /// store), Unavailable (not readable or writable), Unsupported (foreign data, newer format),
 /// StorageFull, InvalidArgument (map_bytes), Internal (damaged).
 CLOUDOS_EXPORT Result<std::unique_ptr<Store>> open_lmdb(const LmdbOptions& options);
+
+/// Serves guests of `owner` until destroyed, which ends what runs for them and breaks their
+/// connections. Destroy it before the store.
+class CLOUDOS_EXPORT GuestService {
+ public:
+  virtual ~GuestService() = default;
+  struct Numbers {
+    std::size_t connections = 0;    ///< Open now.
+    std::uint64_t commits = 0;      ///< Made for guests so far.
+    std::uint64_t conflicts = 0;    ///< Sent back: what the guest read had changed.
+    std::uint64_t refused = 0;      ///< Connections and requests that broke a rule or a limit.
+  };
+  virtual Numbers numbers() const = 0;
+};
+
+/// Listens on the unix socket `socket` (0600; made anew) for guests of the same user, or of root,
+/// with a thread of its own and one a connection. Any store can be served; snapshots of guests are
+/// pinned when it is the owner of an LMDB store.
+///
+/// Connections, sizes and times are bounded (limits::kGuest…). Errors: Unavailable (the socket
+/// cannot be made).
+CLOUDOS_EXPORT Result<std::unique_ptr<GuestService>> serve_guests(
+    Store& owner, const std::filesystem::path& socket);
 
 /// The bounded loop around snapshot and transact: runs `attempt` again while it ends in Stale.
 CLOUDOS_EXPORT Result<void> replan(const std::function<Result<void>()>& attempt);
