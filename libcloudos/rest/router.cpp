@@ -6,6 +6,7 @@
 #include "base/text.hpp"
 #include "cloudos/identity.hpp"
 #include "rest/match.hpp"
+#include "rest/measure.hpp"
 #include "rest/microversion.hpp"
 #include "rest/target.hpp"
 
@@ -34,6 +35,14 @@ const ServicePrefix* prefix_of(const std::vector<std::string_view>& segments) {
   return nullptr;
 }
 
+/// The service of which this cloud has none, though a path names it; empty: all is there.
+std::string_view left_out(const Services& services, Service service) {
+  if (service == Service::Image && !services.images) return "image";
+  if (service == Service::Network && !services.networks) return "network";
+  if (service == Service::Compute && !services.compute) return "compute";
+  return {};
+}
+
 /// The segments of the path, /v3/... told as /identity/v3/...
 std::vector<std::string_view> routed_segments(std::string_view path) {
   auto segments = path_segments(path);
@@ -56,10 +65,21 @@ struct Router::Impl {
   Cloud& cloud;
   Log log;
   RouteTree tree;
+  std::unique_ptr<RequestMeter> meter;
 
-  explicit Impl(Cloud& the_cloud) : cloud(the_cloud), log(the_cloud.log("rest")) {}
+  explicit Impl(Cloud& the_cloud) : cloud(the_cloud), log(the_cloud.log("rest")),
+        meter(std::make_unique<RequestMeter>(the_cloud.metrics())) {}
 
-  Response answer(Request& request) const;
+  /// Who calls, and what by.
+  struct Caller {
+    Context ctx;
+    std::optional<Token> token;
+  };
+
+  Response answer(Request& request, const Route*& route) const;
+  Result<Caller> identify(const Route& route, const Request& request) const;
+  Response error_reply(Service service, const Error& error, const Request& request) const;
+  void finish(const Request& request, Response& response, MonoTime began) const;
   Result<Response> authenticated(const Route& route, const RouteTree::Match& match,
                                  Request& request, Microversion version) const;
   Response guarded(Request& request) const;
@@ -67,6 +87,28 @@ struct Router::Impl {
 };
 
 /// Who calls is settled here, and nowhere else: the token's own words, never a request's headers.
+Result<Router::Impl::Caller> Router::Impl::identify(const Route& route,
+                                                    const Request& request) const {
+  Caller caller;
+  caller.ctx.request_id = request.request_id;
+  caller.ctx.traceparent = current_traceparent();
+  if (!route.auth) return caller;
+  if (request.caller) {
+    caller.ctx = *request.caller;
+    caller.ctx.request_id = request.request_id;
+    if (current_work() && current_work()->trace) caller.ctx.traceparent = current_traceparent();
+  } else {
+    const std::string_view text = request.headers.get("X-Auth-Token");
+    if (text.empty())
+      return fail(ErrorCode::Unauthenticated, "The request you have made requires authentication.");
+    CLOUDOS_TRY(caller.token, cloud.identity().validate(text));
+    caller.ctx = caller.token->context(request.request_id);
+    caller.ctx.traceparent = current_traceparent();
+  }
+  if (!route.policy.empty()) CLOUDOS_CHECK(cloud.identity().enforce(caller.ctx, route.policy));
+  return caller;
+}
+
 Result<Response> Router::Impl::authenticated(const Route& route, const RouteTree::Match& match,
                                              Request& request, Microversion version) const {
   ParsedTarget target;
@@ -79,34 +121,27 @@ Result<Response> Router::Impl::authenticated(const Route& route, const RouteTree
   const auto [path, query] = split_target(request.target);
   CLOUDOS_TRY(target.query, parse_query(query));
 
-  Context ctx;
-  ctx.request_id = request.request_id;
-  std::optional<Token> token;
-  if (route.auth && request.caller) {
-    ctx = *request.caller;
-    ctx.request_id = request.request_id;
-    if (!route.policy.empty()) CLOUDOS_CHECK(cloud.identity().enforce(ctx, route.policy));
-  } else if (route.auth) {
-    const std::string_view text = request.headers.get("X-Auth-Token");
-    if (text.empty())
-      return fail(ErrorCode::Unauthenticated, "The request you have made requires authentication.");
-    CLOUDOS_TRY(token, cloud.identity().validate(text));
-    ctx = token->context(request.request_id);
-    if (!route.policy.empty()) CLOUDOS_CHECK(cloud.identity().enforce(ctx, route.policy));
-  }
-  Call call(cloud, ctx, request, std::move(target));
+  CLOUDOS_TRY(const Caller caller, identify(route, request));
+  Call call(cloud, caller.ctx, request, std::move(target));
   call.microversion = version;
-  call.token = token ? &*token : nullptr;
+  call.token = caller.token ? &*caller.token : nullptr;
   const ServicePrefix* prefix = prefix_of(path_segments(path));
   call.service_url = request.base_url + std::string(prefix ? prefix->service_path : "");
   return route.handler(call);
 }
 
-Response Router::Impl::answer(Request& request) const {
+/// `route` becomes the one that answers, if any does.
+Response Router::Impl::answer(Request& request, const Route*& route) const {
   const auto segments = routed_segments(split_target(request.target).first);
   const RouteTree::Match match = tree.find(request.method, segments);
+  route = match.route;
   const Service service =
       match.service != Service::None ? match.service : service_of(request.target);
+  if (const auto missing = left_out(cloud.services(), service); !missing.empty()) {
+    return error_response(service, {ErrorCode::NotFound,
+                                    fmt::format("This cloud has no {} service.", missing), {}},
+                          request);
+  }
   if (!match.route && match.allow.empty())
     return error_response(service, {ErrorCode::NotFound, "The resource could not be found.", {}},
                           request);
@@ -129,32 +164,41 @@ Response Router::Impl::answer(Request& request) const {
   if (result) {
     response = std::move(*result);
   } else {
-    const Error& error = result.error();
-    if (error.code == ErrorCode::Internal || !error.detail.empty())
-      log.write(error.code == ErrorCode::Internal ? LogLevel::Error : LogLevel::Info,
-                fmt::format("{}: {}", error.message, error.detail), request.request_id);
-    response = error_response(service, error, request);
+    response = error_reply(service, result.error(), request);
   }
   if (version.major != 0) echo_compute_version(response.headers, version);
+  return response;
+}
+
+Response Router::Impl::error_reply(Service service, const Error& error,
+                                   const Request& request) const {
+  if (error.code == ErrorCode::Internal || !error.detail.empty())
+    log.write(error.code == ErrorCode::Internal ? LogLevel::Error : LogLevel::Info,
+              fmt::format("{}: {}", error.message, error.detail), request.request_id);
+  Response response = error_response(service, error, request);
+  response.error = error;
   return response;
 }
 
 /// The last catch: what a third party throws at us is our bug, and costs one request.
 Response Router::Impl::guarded(Request& request) const {
   std::string reason;
+  const Route* route = nullptr;
   try {
-    return answer(request);
+    Response response = answer(request, route);
+    response.route = route;
+    return response;
   } catch (const std::exception& e) {
     reason = e.what();
   }
   log.write(LogLevel::Error, "a handler threw: " + reason, request.request_id);
-  return error_response(service_of(request.target),
-                        {ErrorCode::Internal,
-                         fmt::format("The request failed inside the server; its log says why under "
-                                     "{}.",
-                                     request.request_id),
-                         {}},
-                        request);
+  const Error error{ErrorCode::Internal,
+                    fmt::format("The request failed inside the server; its log says why under {}.",
+                                request.request_id),
+                    {}};
+  Response response = error_response(service_of(request.target), error, request);
+  response.route = route;
+  return response;
 }
 
 void Router::Impl::write_line(const Request& request, int status, MonoTime began) const {
@@ -173,7 +217,11 @@ void Router::Impl::write_line(const Request& request, int status, MonoTime began
 Router::Router(Cloud& cloud, const std::vector<std::span<const Route>>& tables)
     : impl_(std::make_unique<Impl>(cloud)) {
   for (const auto& table : tables)
-    for (const Route& route : table) impl_->tree.add(route);
+    for (const Route& route : table)
+      if (left_out(cloud.services(), route.service).empty()) {
+        impl_->tree.add(route);
+        impl_->meter->add(route);
+      }
 }
 
 Router::~Router() = default;
@@ -181,17 +229,73 @@ Router::~Router() = default;
 Response Router::handle(Request& request) const {
   const MonoTime began = impl_->cloud.clock().mono();
   if (request.request_id.empty()) request.request_id = "req-" + impl_->cloud.ids().uuid();
+  RequestSpan span(impl_->cloud.tracer(), request);
   Response response = impl_->guarded(request);
+  if (!response.receiver) impl_->finish(request, response, began);
+  span.ended(request, response);
+  return response;
+}
+
+void Router::Impl::finish(const Request& request, Response& response, MonoTime began) const {
   response.headers.set(kRequestIdHeader, request.request_id);
   if (service_of(request.target) == Service::Compute)
     response.headers.set("x-compute-request-id", request.request_id);
-  impl_->write_line(request, response.status, began);
+  if (const std::string trace = current_traceparent(); !trace.empty())
+    response.headers.set("traceresponse", trace);
+  meter->note(response.route, response.status, cloud.clock().mono() - began);
+  write_line(request, response.status, began);
+}
+
+std::optional<Response> Router::refuse_early(Request& request) const {
+  const MonoTime began = impl_->cloud.clock().mono();
+  const auto match =
+      impl_->tree.find(request.method, routed_segments(split_target(request.target).first));
+  if (!match.route || !match.route->auth) return std::nullopt;
+  if (request.request_id.empty()) request.request_id = "req-" + impl_->cloud.ids().uuid();
+  const auto caller = impl_->identify(*match.route, request);
+  if (caller) return std::nullopt;
+  Response response = impl_->error_reply(match.service, caller.error(), request);
+  response.route = match.route;
+  impl_->finish(request, response, began);
+  return response;
+}
+
+Response Router::end_body(Request& request, std::unique_ptr<BodyReceiver> receiver,
+                          Result<void> outcome) const {
+  const MonoTime began = impl_->cloud.clock().mono();
+  RequestSpan span(impl_->cloud.tracer(), request);
+  Result<Response> result = fail(ErrorCode::Internal, "The request failed inside the server.");
+  try {
+    result = outcome ? receiver->end() : Result<Response>(fail(outcome.error()));
+    receiver.reset();
+  } catch (const std::exception& e) {
+    result.error().detail = std::string("a receiver threw: ") + e.what();
+  }
+  Response response =
+      result ? std::move(*result)
+             : impl_->error_reply(service_of(request.target), result.error(), request);
+  response.route = impl_->tree.find(request.method,
+                                    routed_segments(split_target(request.target).first)).route;
+  impl_->finish(request, response, began);
+  span.ended(request, response);
   return response;
 }
 
 RouteClass Router::classify(std::string_view method, std::string_view target) const {
   const auto match = impl_->tree.find(method, routed_segments(split_target(target).first));
   return match.route ? match.route->cls : RouteClass::Inline;
+}
+
+RouteClass Router::classify(std::string_view method, std::string_view target,
+                            std::string_view body) const {
+  const auto match = impl_->tree.find(method, routed_segments(split_target(target).first));
+  if (!match.route) return RouteClass::Inline;
+  return match.route->class_of ? match.route->class_of(body) : match.route->cls;
+}
+
+std::size_t Router::body_limit(std::string_view method, std::string_view target) const {
+  const auto match = impl_->tree.find(method, routed_segments(split_target(target).first));
+  return match.route && match.route->auth ? limits::kJsonBodyBytes : limits::kAnonymousBodyBytes;
 }
 
 Service Router::service_of(std::string_view target) {

@@ -84,6 +84,8 @@ struct Route {
   Service service = Service::None;
   RouteClass cls = RouteClass::Inline;
   bool auth = true;  ///< Needs a valid X-Auth-Token.
+  /// Where the body decides (class Hash only): the class of a request with this body.
+  RouteClass (*class_of)(std::string_view body) = nullptr;
 };
 
 /// Each service's routes, in rest/<service>*.cpp.
@@ -91,7 +93,9 @@ std::span<const Route> identity_routes();
 std::span<const Route> image_routes();
 std::span<const Route> network_routes();
 std::span<const Route> compute_routes();
+std::span<const Route> task_routes();
 std::span<const Route> discovery_routes();
+std::span<const Route> operation_routes();
 
 /// An error in the service's own body and status. The only place where errors become HTTP.
 ///

@@ -13,6 +13,7 @@
 #include "cloudos/bytes.hpp"
 #include "cloudos/context.hpp"
 #include "cloudos/export.hpp"
+#include "cloudos/result.hpp"
 
 /// The OpenStack REST APIs without sockets: a Router answers requests, whoever carries the bytes
 /// (cloudosd, a host program's own server, a test's table).
@@ -45,6 +46,8 @@ struct Request {
   std::string target;  ///< As on the wire: path and query, still escaped.
   Headers headers;
   ByteSource* body = nullptr;  ///< Pulled by the handler; null when there is none.
+  /// There is a body which the carrier would rather push: see BodyReceiver. `body` is null then.
+  bool pushes_body = false;
   std::string remote_address;  ///< For logs and audit.
   std::string base_url;        ///< "http://127.0.0.1:5000": what links in replies begin with.
   std::string request_id;      ///< "req-<uuid>"; the Router makes one when empty.
@@ -60,10 +63,29 @@ struct FileRange {
   std::uint64_t length = 0;
 };
 
+struct Response;
+
+/// Takes the body of a long upload piece by piece, so that no thread waits for a slow sender. The
+/// handler of a route of class Streams answers with one when Request::pushes_body is set.
+/// Dropped before its end: as if the sender had gone away. One thread at a time, which may change.
+class CLOUDOS_EXPORT BodyReceiver {
+ public:
+  virtual ~BodyReceiver() = default;
+  /// Takes all of `bytes` or fails, which ends the request. May block.
+  virtual Result<void> write(std::span<const std::byte> bytes) = 0;
+  /// Behind the last byte: the request's reply. May block. Called once.
+  virtual Result<Response> end() = 0;
+};
+
 struct Response {
   int status = 200;
+  const Route* route = nullptr;  ///< That answered; null: none did. Lives as long as the Router.
   Headers headers;  ///< Without Content-Length and Transfer-Encoding: the carrier adds them.
   std::variant<std::string, FileRange, std::unique_ptr<ByteSource>> body;
+  /// Not a reply yet: push the body to it, then ask Router::end_body() for the reply.
+  std::unique_ptr<BodyReceiver> receiver;
+  /// What a refusal stands for, for callers in this process; carriers send the body.
+  std::optional<Error> error;
 };
 
 /// "Not Found" for 404; "Status" for one that we never send.
@@ -94,6 +116,19 @@ class CLOUDOS_EXPORT Router final {
   Response handle(Request& request) const;
   /// Which pool should run this request; by method and path alone, without reading the body.
   RouteClass classify(std::string_view method, std::string_view target) const;
+  /// The same once the body is known: a login without a password, say, needs no hashing.
+  RouteClass classify(std::string_view method, std::string_view target,
+                      std::string_view body) const;
+  /// The largest body that makes sense there, if it is not a stream: less where no token is asked
+  /// for.
+  std::size_t body_limit(std::string_view method, std::string_view target) const;
+  /// The reply when this request will not be allowed whatever its body says (no token, or no right
+  /// to the call): for carriers, before they read much. Nothing: go on, handle() looks again.
+  std::optional<Response> refuse_early(Request& request) const;
+  /// The reply to a request that handle() answered with a receiver: asks the receiver for it, or
+  /// makes it of `outcome` when that is an error.
+  Response end_body(Request& request, std::unique_ptr<BodyReceiver> receiver,
+                    Result<void> outcome) const;
   /// Whose error body a request for this path would get: for refusals by the carrier itself.
   static Service service_of(std::string_view target);
 

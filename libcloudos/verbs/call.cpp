@@ -1,0 +1,157 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "rest/json.hpp"
+#include "verbs/request.hpp"
+
+namespace cloudos::verbs {
+namespace {
+
+using nlohmann::json;
+
+/// A file as a body.
+class FileSource final : public ByteSource {
+ public:
+  explicit FileSource(const std::string& path) : in_(path, std::ios::binary | std::ios::ate) {
+    if (in_) size_ = static_cast<std::uint64_t>(in_.tellg());
+    in_.seekg(0);
+  }
+  bool good() const { return static_cast<bool>(in_); }
+  Result<std::size_t> read(std::span<std::byte> into) override {
+    in_.read(reinterpret_cast<char*>(into.data()), static_cast<std::streamsize>(into.size()));
+    if (in_.bad()) return fail(ErrorCode::Internal, "the file cannot be read to its end");
+    return static_cast<std::size_t>(in_.gcount());
+  }
+  std::optional<std::uint64_t> size() const override { return size_; }
+
+ private:
+  std::ifstream in_;
+  std::uint64_t size_ = 0;
+};
+
+tl::unexpected<Error> unwritable(const std::string& path) {
+  return fail(ErrorCode::StorageFull,
+              fmt::format("the file {} cannot be written to its end", path));
+}
+
+Result<void> write_body(rest::Response& response, const std::string& path) {
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  if (!out) return fail(ErrorCode::InvalidArgument, fmt::format("the file {} cannot be made", path));
+  if (const auto* text = std::get_if<std::string>(&response.body)) {
+    out << *text;
+  } else if (const auto* range = std::get_if<rest::FileRange>(&response.body)) {
+    std::ifstream in(range->path, std::ios::binary);
+    in.seekg(static_cast<std::streamoff>(range->offset));
+    std::vector<char> piece(256 << 10);
+    for (std::uint64_t left = range->length; left > 0;) {
+      in.read(piece.data(), static_cast<std::streamsize>(std::min<std::uint64_t>(left, piece.size())));
+      if (in.gcount() <= 0) return fail(ErrorCode::Internal, "the data ended too early");
+      out.write(piece.data(), in.gcount());
+      left -= static_cast<std::uint64_t>(in.gcount());
+    }
+  } else {
+    auto& source = std::get<std::unique_ptr<ByteSource>>(response.body);
+    std::vector<std::byte> piece(256 << 10);
+    while (source) {
+      CLOUDOS_TRY(const std::size_t count, source->read(piece));
+      if (count == 0) break;
+      out.write(reinterpret_cast<const char*>(piece.data()), static_cast<std::streamsize>(count));
+    }
+  }
+  out.close();
+  if (!out) return unwritable(path);
+  return Result<void>();
+}
+
+std::string body_text(const rest::Response& response) {
+  const auto* text = std::get_if<std::string>(&response.body);
+  return text ? *text : std::string();
+}
+
+/// What only the status tells, of refusals that no Error stands for.
+ErrorCode code_of_status(int status) {
+  switch (status) {
+    case 401: return ErrorCode::Unauthenticated;
+    case 403: return ErrorCode::Forbidden;
+    case 404: return ErrorCode::NotFound;
+    case 409: return ErrorCode::Conflict;
+    case 413: return ErrorCode::TooLarge;
+    case 405:
+    case 406:
+    case 501: return ErrorCode::Unsupported;
+    case 503: return ErrorCode::Unavailable;
+    default: return status < 500 ? ErrorCode::InvalidArgument : ErrorCode::Internal;
+  }
+}
+
+/// The first text called message, wherever the service's body has it.
+std::string message_in(const json& body) {
+  if (!body.is_object()) return {};
+  if (const auto it = body.find("message"); it != body.end() && it->is_string())
+    return it->get<std::string>();
+  for (const auto& [name, value] : body.items())
+    if (std::string text = message_in(value); !text.empty()) return text;
+  return {};
+}
+
+Error error_of(const rest::Response& response) {
+  if (response.error) return *response.error;
+  std::string message = message_in(json::parse(body_text(response), nullptr, false));
+  if (message.empty()) message = std::string(rest::reason_phrase(response.status));
+  return {code_of_status(response.status), std::move(message), {}};
+}
+
+}  // namespace
+
+Result<std::string> call(const rest::Router& router, const Context& caller, std::string_view name,
+                         std::string_view parameters) {
+  const Verb* verb = find(name);
+  if (verb == nullptr) {
+    const std::string_view near = nearest(name);
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("there is no verb '{}'{}", name.substr(0, 64),
+                            near.empty() ? "" : fmt::format("; is it {}?", near)));
+  }
+  json members = json::object();
+  if (!parameters.empty()) {
+    CLOUDOS_TRY(members, rest::parse_json(parameters));
+  }
+  CLOUDOS_TRY(const Request request, make_request(*verb, members));
+  rest::Request out;
+  out.method = verb->method;
+  out.target = request.path;
+  out.caller = caller;
+  out.request_id = caller.request_id;
+  out.remote_address = "local";
+  out.headers.add("Accept", "application/json");
+  for (const auto& [key, value] : request.headers) out.headers.add(key, value);
+  if (!request.content_type.empty()) out.headers.add("Content-Type", request.content_type);
+  TextSource text(request.body);
+  std::unique_ptr<FileSource> file;
+  if (!request.upload.empty()) {
+    file = std::make_unique<FileSource>(request.upload);
+    if (!file->good())
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("the file {} cannot be read", request.upload));
+    out.body = file.get();
+  } else if (!request.body.empty()) {
+    out.body = &text;
+  }
+  rest::Response response = router.handle(out);
+  if (response.status >= 400) return fail(error_of(response));
+  if (!request.download.empty()) {
+    CLOUDOS_CHECK(write_body(response, request.download));
+    return std::string("null");
+  }
+  json reply = json::parse(body_text(response), nullptr, false);
+  if (reply.is_discarded()) return std::string("null");
+  reply = unwrap_reply(*verb, std::move(reply),
+                       std::string(response.headers.get("X-Subject-Token")));
+  return reply.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+}  // namespace cloudos::verbs

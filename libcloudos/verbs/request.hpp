@@ -1,0 +1,28 @@
+#pragma once
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "verbs/verbs.hpp"
+
+/// A verb and its parameters as a request, whoever carries it: the router or HTTP.
+namespace cloudos::verbs {
+
+struct Request {
+  std::string path;  ///< As the verb's, filled in and escaped, with its query.
+  std::string body;  ///< Empty: none.
+  std::string content_type;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string upload;    ///< Path of a file to send as the body.
+  std::string download;  ///< Path of a file that takes the reply's body.
+};
+
+/// `parameters` is an object; null values of a query are left out.
+/// Errors: InvalidArgument (not an object, a path member missing or empty).
+Result<Request> make_request(const Verb& verb, const nlohmann::json& parameters);
+
+/// The reply's JSON out of its wrapper. `subject` is what X-Subject-Token held.
+nlohmann::json unwrap_reply(const Verb& verb, nlohmann::json reply, const std::string& subject);
+
+}  // namespace cloudos::verbs

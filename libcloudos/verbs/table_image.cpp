@@ -1,0 +1,175 @@
+// Images, their data, tags and members.
+#include "verbs/table.hpp"
+
+namespace cloudos::verbs {
+namespace image_table {
+
+using make::must;
+using make::number;
+using make::of;
+using make::ref;
+using make::set;
+using make::subject;
+using make::text;
+using make::word;
+
+constexpr Parameter kMinDisk = number("min_disk", "--min-disk", "least disk of a flavor, GiB");
+constexpr Parameter kMinRam = number("min_ram", "--min-ram", "least memory of a flavor, MiB");
+constexpr Parameter kDiskFormat =
+    text("disk_format", "--disk-format", "raw, qcow2, vmdk, vhd, vdi or iso");
+constexpr Parameter kContainerFormat = text("container_format", "--container-format", "bare");
+constexpr Parameter kPublic = set("visibility", "--public", "\"public\"", "for every project");
+constexpr Parameter kPrivate = set("visibility", "--private", "\"private\"", "for this project");
+constexpr Parameter kCommunity =
+    set("visibility", "--community", "\"community\"", "for whoever knows its id");
+constexpr Parameter kShared =
+    set("visibility", "--shared", "\"shared\"", "for this project and members");
+constexpr Parameter kProtected = set("protected", "--protected", "true", "refuse to delete it");
+constexpr Parameter kUnprotected = set("protected", "--unprotected", "false", "let it be deleted");
+constexpr Parameter kHidden = set("os_hidden", "--hidden", "true", "leave it out of lists");
+constexpr Parameter kUnhidden = set("os_hidden", "--unhidden", "false", "show it in lists");
+
+constexpr Parameter kImageOne[] = {subject("IMAGE", "images")};
+constexpr Parameter kImageMany[] = {subject("IMAGE...", "images")};
+constexpr Parameter kImageCreate[] = {
+    word("name", "NAME", "its name"),
+    of(Kind::File, "", "--file", "file to upload"),
+    kDiskFormat,
+    kContainerFormat,
+    text("id", "--id", "id of your choice"),
+    kMinDisk,
+    kMinRam,
+    kPublic,
+    kPrivate,
+    kCommunity,
+    kShared,
+    kProtected,
+    kUnprotected,
+    kHidden,
+    ref("owner", "--project", "projects", "project it belongs to"),
+    of(Kind::Members, "", "--property", "KEY=VALUE (repeat for more)"),
+    of(Kind::TextList, "tags", "--tag", "tag (repeat for more)"),
+};
+constexpr Parameter kImageSet[] = {
+    subject("IMAGE", "images"),
+    text("name", "--name", "new name"),
+    kDiskFormat,
+    kContainerFormat,
+    kMinDisk,
+    kMinRam,
+    kPublic,
+    kPrivate,
+    kCommunity,
+    kShared,
+    kProtected,
+    kUnprotected,
+    kHidden,
+    kUnhidden,
+    of(Kind::Members, "", "--property", "KEY=VALUE (repeat for more)"),
+    make::append(of(Kind::TextList, "tags", "--tag", "tag to add (repeat for more)")),
+};
+constexpr Parameter kImageDeactivate[] = {
+    subject("IMAGE", "images"), must(set("", "--deactivate", "true", "refuse to give its data"))};
+constexpr Parameter kImageReactivate[] = {
+    subject("IMAGE", "images"), must(set("", "--activate", "true", "give its data again"))};
+constexpr Parameter kImageList[] = {
+    set("visibility", "--public", "\"public\"", "only public ones"),
+    set("visibility", "--private", "\"private\"", "only private ones"),
+    set("visibility", "--community", "\"community\"", "only community ones"),
+    set("visibility", "--shared", "\"shared\"", "only shared ones"),
+    set("visibility", "--all", "\"all\"", "of every visibility"),
+    text("name", "--name", "of this name"),
+    text("status", "--status", "in this status"),
+    ref("owner", "--project", "projects", "of this project"),
+    text("tag", "--tag", "with this tag"),
+    text("disk_format", "--disk-format", "of this format"),
+    set("os_hidden", "--hidden", "\"true\"", "only hidden ones"),
+    of(Kind::Members, "", "--property", "KEY=VALUE"),
+    make::limit(),
+    make::marker(),
+};
+constexpr Parameter kUpload[] = {subject("IMAGE", "images"),
+                                 must(of(Kind::File, "file", "--file", "file to upload"))};
+constexpr Parameter kDownload[] = {
+    subject("IMAGE", "images"), must(of(Kind::File, "file", "--file", "file to write"))};
+constexpr Parameter kImageTag[] = {subject("IMAGE", "images"), must(text("tag", {}, "tag"))};
+constexpr Parameter kUntag[] = {subject("IMAGE", "images"),
+                                must(text("tag", "--tag", "tag to take away (repeat for more)"))};
+
+constexpr Parameter kMember = subject("PROJECT", "projects");
+constexpr Parameter kMembers[] = {subject("IMAGE", "images", "image_id")};
+constexpr Parameter kMemberAdd[] = {subject("IMAGE", "images", "image_id"),
+                                    subject("PROJECT", "projects", "member")};
+constexpr Parameter kMemberOne[] = {subject("IMAGE", "images", "image_id"), kMember};
+constexpr Parameter kMemberSet[] = {
+    subject("IMAGE", "images", "image_id"),
+    ref("id", "--membership", "projects", "member [the project of the login]", "project"),
+    set("status", "--accept", "\"accepted\"", "show it in this project's lists"),
+    set("status", "--reject", "\"rejected\"", "keep it out of them"),
+    set("status", "--pending", "\"pending\"", "leave that open"),
+};
+
+constexpr Verb kImageVerbs[] = {
+    {"images.create", "POST", "/image/v2/images", "", "", "Makes an image, with or without data.",
+     "image create", kImageCreate},
+    {"images.list", "GET", "/image/v2/images", "", "images", "Lists images.", "image list",
+     kImageList},
+    {"images.show", "GET", "/image/v2/images/{id}", "", "", "Shows an image.", "image show",
+     kImageOne},
+    {"images.update", "PATCH", "/image/v2/images/{id}", "", "", "Changes an image.", "image set",
+     kImageSet, Style::Patch},
+    {"images.delete", "DELETE", "/image/v2/images/{id}", "", "", "Deletes an image.",
+     "image delete", kImageMany},
+    {"images.upload", "PUT", "/image/v2/images/{id}/file", "", "",
+     "Gives an image its data, from a file.", "image upload", kUpload, Style::Upload},
+    {"images.download", "GET", "/image/v2/images/{id}/file", "", "",
+     "Writes an image's data to a file.", "image save", kDownload, Style::Download},
+    {"images.add_tag", "PUT", "/image/v2/images/{id}/tags/{tag}", "", "", "Gives an image a tag.",
+     "", kImageTag},
+    {"images.remove_tag", "DELETE", "/image/v2/images/{id}/tags/{tag}", "", "",
+     "Takes a tag from an image.", "image unset", kUntag},
+    {"images.deactivate", "POST", "/image/v2/images/{id}/actions/deactivate", "", "",
+     "Lets nobody but admins read an image's data.", "image set", kImageDeactivate},
+    {"images.reactivate", "POST", "/image/v2/images/{id}/actions/reactivate", "", "",
+     "Lets an image's data be read again.", "image set", kImageReactivate},
+    {"images.import_info", "GET", "/image/v2/info/import", "", "import-methods",
+     "Tells by which methods images are imported.", "", {}},
+    {"image_members.create", "POST", "/image/v2/images/{image_id}/members", "", "",
+     "Shares an image with a project.", "image add project", kMemberAdd},
+    {"image_members.list", "GET", "/image/v2/images/{image_id}/members", "", "members",
+     "Lists the projects that an image is shared with.", "image member list", kMembers},
+    {"image_members.show", "GET", "/image/v2/images/{image_id}/members/{id}", "", "",
+     "Shows whether a project took an image.", "image member show", kMemberOne},
+    {"image_members.update", "PUT", "/image/v2/images/{image_id}/members/{id}", "", "",
+     "Takes an image that is shared, or refuses it.", "image set", kMemberSet},
+    {"image_members.delete", "DELETE", "/image/v2/images/{image_id}/members/{id}", "", "",
+     "Shares an image with a project no longer.", "image remove project", kMemberOne},
+};
+
+constexpr Column kImageColumns[] = {
+    {"ID", "id"},
+    {"Name", "name"},
+    {"Disk Format", "disk_format", Look::Plain, {}, {}, true},
+    {"Container Format", "container_format", Look::Plain, {}, {}, true},
+    {"Size", "size", Look::Size, {}, {}, true},
+    {"Checksum", "checksum", Look::Plain, {}, {}, true},
+    {"Status", "status"},
+    {"Visibility", "visibility", Look::Plain, {}, {}, true},
+    {"Protected", "protected", Look::Plain, {}, {}, true},
+    {"Project", "owner", Look::Plain, {}, {}, true},
+    {"Tags", "tags", Look::Plain, {}, {}, true},
+};
+constexpr Column kMemberColumns[] = {
+    {"Image ID", "image_id"}, {"Member ID", "member_id"}, {"Status", "status"}};
+
+constexpr Noun kImageNouns[] = {
+    {"images", "image", "image", kImageColumns, "id", "name", "name", "active", "killed"},
+    {"image_members", "image member", "image", kMemberColumns, "member_id", ""},
+};
+
+}  // namespace image_table
+
+std::span<const Verb> image_verbs() { return image_table::kImageVerbs; }
+std::span<const Noun> image_nouns() { return image_table::kImageNouns; }
+
+}  // namespace cloudos::verbs

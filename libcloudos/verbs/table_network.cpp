@@ -1,0 +1,388 @@
+// Networks, subnets, ports, security groups and their rules.
+#include "verbs/table.hpp"
+
+namespace cloudos::verbs {
+namespace network_table {
+
+using make::append;
+using make::must;
+using make::number;
+using make::of;
+using make::ref;
+using make::set;
+using make::subject;
+using make::text;
+using make::word;
+
+constexpr Parameter kSetName = text("name", "--name", "new name");
+constexpr Parameter kByName = text("name", "--name", "of this name");
+constexpr Parameter kDescription = text("description", "--description", "a text");
+constexpr Parameter kProject = ref("project_id", "--project", "projects", "project it belongs to");
+constexpr Parameter kOfProject = ref("project_id", "--project", "projects", "of this project");
+constexpr Parameter kEnable =
+    set("admin_state_up", "--enable", "true", "carry traffic (the default)");
+constexpr Parameter kDisable = set("admin_state_up", "--disable", "false", "carry no traffic");
+constexpr Parameter kMtu = number("mtu", "--mtu", "largest frame's payload, bytes");
+constexpr Parameter kShare = set("shared", "--share", "true", "for every project");
+constexpr Parameter kNoShare = set("shared", "--no-share", "false", "for its project alone");
+constexpr Parameter kExternal = set("router:external", "--external", "true", "leads outside");
+constexpr Parameter kInternal = set("router:external", "--internal", "false", "stays inside");
+constexpr Parameter kSecured =
+    set("port_security_enabled", "--enable-port-security", "true", "filter (the default)");
+constexpr Parameter kUnsecured =
+    set("port_security_enabled", "--disable-port-security", "false", "no filter");
+
+constexpr Parameter kNetworkOne[] = {subject("NETWORK", "networks")};
+constexpr Parameter kNetworkMany[] = {subject("NETWORK...", "networks")};
+constexpr Parameter kNetworkCreate[] = {
+    word("name", "NAME", "its name"),
+    kDescription,
+    kProject,
+    kEnable,
+    kDisable,
+    kMtu,
+    kShare,
+    kNoShare,
+    kExternal,
+    kInternal,
+    kSecured,
+    kUnsecured,
+    text("provider:network_type", "--provider-network-type", "local or flat"),
+    text("provider:physical_network", "--provider-physical-network", "name of the wire"),
+    number("provider:segmentation_id", "--provider-segment", "VLAN or tunnel id"),
+};
+constexpr Parameter kNetworkSet[] = {subject("NETWORK", "networks"), kSetName,  kDescription,
+                                     kEnable,  kDisable,  kMtu,      kShare,    kNoShare,
+                                     kExternal, kInternal, kSecured, kUnsecured};
+constexpr Parameter kNetworkList[] = {
+    kByName,
+    kOfProject,
+    set("router:external", "--external", "true", "only those that lead outside"),
+    set("router:external", "--internal", "false", "only those that stay inside"),
+    set("shared", "--share", "true", "only those for every project"),
+    set("shared", "--no-share", "false", "only those for their project alone"),
+    set("admin_state_up", "--enable", "true", "only those that carry traffic"),
+    set("admin_state_up", "--disable", "false", "only those that carry none"),
+    text("status", "--status", "in this status"),
+    text("provider:network_type", "--provider-network-type", "of this type"),
+    text("provider:physical_network", "--provider-physical-network", "on this wire"),
+    make::limit(),
+    make::marker(),
+};
+
+constexpr Parameter kSubnetOne[] = {subject("SUBNET", "subnets")};
+constexpr Parameter kSubnetMany[] = {subject("SUBNET...", "subnets")};
+constexpr Parameter kGateway =
+    of(Kind::TextOrNone, "gateway_ip", "--gateway", "address of the gateway, or none");
+constexpr Parameter kPools = of(Kind::PairList, "allocation_pools", "--allocation-pool",
+                                "start=ADDR,end=ADDR (repeat for more)");
+constexpr Parameter kDns =
+    of(Kind::TextList, "dns_nameservers", "--dns-nameserver", "name server (repeat for more)");
+constexpr Parameter kRoutes = of(Kind::PairList, "host_routes", "--host-route",
+                                 "destination=CIDR,gateway=ADDR (repeat for more)",
+                                 "gateway:nexthop");
+constexpr Parameter kDhcp = set("enable_dhcp", "--dhcp", "true", "hand out addresses");
+constexpr Parameter kNoDhcp = set("enable_dhcp", "--no-dhcp", "false", "hand out no addresses");
+constexpr Parameter kSubnetCreate[] = {
+    word("name", "NAME", "its name"),
+    must(ref("network_id", "--network", "networks", "network it is on")),
+    must(text("cidr", "--subnet-range", "addresses, such as 10.0.0.0/24")),
+    number("ip_version", "--ip-version", "4"),
+    kGateway,
+    kPools,
+    kDns,
+    kRoutes,
+    kDhcp,
+    kNoDhcp,
+    kProject,
+    kDescription,
+};
+constexpr Parameter kSubnetSet[] = {
+    subject("SUBNET", "subnets"),
+    kSetName,
+    kDescription,
+    kGateway,
+    append(kPools),
+    append(kDns),
+    append(kRoutes),
+    set("allocation_pools", "--no-allocation-pool", "[]", "take all pools away first"),
+    set("dns_nameservers", "--no-dns-nameservers", "[]", "take all name servers away first"),
+    set("host_routes", "--no-host-route", "[]", "take all routes away first"),
+    kDhcp,
+    kNoDhcp,
+};
+constexpr Parameter kSubnetList[] = {
+    kByName,
+    ref("network_id", "--network", "networks", "on this network"),
+    kOfProject,
+    text("cidr", "--subnet-range", "of these addresses"),
+    text("gateway_ip", "--gateway", "with this gateway"),
+    number("ip_version", "--ip-version", "4 or 6"),
+    set("enable_dhcp", "--dhcp", "true", "only those that hand addresses out"),
+    set("enable_dhcp", "--no-dhcp", "false", "only those that do not"),
+    make::limit(),
+    make::marker(),
+};
+
+constexpr std::string_view kFixedIpNames = "subnet:subnet_id ip-address:ip_address";
+constexpr Parameter kFixedIps = {"fixed_ips", Kind::PairList, "--fixed-ip",
+                                 "subnet=NAME,ip-address=ADDR (repeat for more)", "subnets",
+                                 kFixedIpNames};
+constexpr Parameter kPairs = of(Kind::PairList, "allowed_address_pairs", "--allowed-address",
+                                "ip-address=ADDR[,mac-address=MAC] (repeat for more)",
+                                "ip-address:ip_address mac-address:mac_address");
+constexpr Parameter kGroups = make::refs("security_groups", "--security-group", "security_groups",
+                                         "security group (repeat for more)");
+constexpr Parameter kNoGroups =
+    set("security_groups", "--no-security-group", "[]", "none at all");
+constexpr Parameter kMac = text("mac_address", "--mac-address", "hardware address");
+constexpr Parameter kDeviceOwner = text("device_owner", "--device-owner", "kind of its user");
+constexpr Parameter kDevice = text("device_id", "--device", "id of its user");
+constexpr Parameter kHost = text("binding:host_id", "--host", "host it is on");
+constexpr Parameter kVnic = text("binding:vnic_type", "--vnic-type", "normal");
+constexpr Parameter kPortOne[] = {subject("PORT", "ports")};
+constexpr Parameter kPortMany[] = {subject("PORT...", "ports")};
+constexpr Parameter kPortCreate[] = {
+    word("name", "NAME", "its name"),
+    must(ref("network_id", "--network", "networks", "network it is on")),
+    kFixedIps,
+    set("fixed_ips", "--no-fixed-ip", "[]", "no address"),
+    kGroups,
+    kNoGroups,
+    kPairs,
+    kMac,
+    kDevice,
+    kDeviceOwner,
+    kHost,
+    kVnic,
+    kEnable,
+    kDisable,
+    kSecured,
+    kUnsecured,
+    kProject,
+    kDescription,
+};
+constexpr Parameter kPortSet[] = {
+    subject("PORT", "ports"),
+    kSetName,
+    kDescription,
+    append(kFixedIps),
+    set("fixed_ips", "--no-fixed-ip", "[]", "take all addresses away first"),
+    append(kGroups),
+    set("security_groups", "--no-security-group", "[]", "take all groups away first"),
+    append(kPairs),
+    set("allowed_address_pairs", "--no-allowed-address", "[]", "take all of them away first"),
+    kMac,
+    kDevice,
+    kDeviceOwner,
+    kHost,
+    kVnic,
+    kEnable,
+    kDisable,
+    kSecured,
+    kUnsecured,
+};
+constexpr Parameter kPortList[] = {
+    kByName,
+    ref("network_id", "--network", "networks", "on this network"),
+    ref("device_id", "--server", "servers", "of this server"),
+    text("device_owner", "--device-owner", "of this kind of user"),
+    text("mac_address", "--mac-address", "with this hardware address"),
+    text("fixed_ips", "--fixed-ip", "ip_address=ADDR or subnet_id=ID"),
+    ref("security_groups", "--security-group", "security_groups", "in this security group"),
+    text("status", "--status", "ACTIVE or DOWN"),
+    text("binding:host_id", "--host", "on this host"),
+    kOfProject,
+    make::limit(),
+    make::marker(),
+};
+
+constexpr Parameter kGroupOne[] = {subject("GROUP", "security_groups")};
+constexpr Parameter kGroupMany[] = {subject("GROUP...", "security_groups")};
+constexpr Parameter kGroupCreate[] = {word("name", "NAME", "its name"), kDescription, kProject};
+constexpr Parameter kGroupSet[] = {subject("GROUP", "security_groups"), kSetName, kDescription};
+constexpr Parameter kGroupList[] = {kByName, kOfProject, make::limit(), make::marker()};
+
+constexpr Parameter kRuleOne[] = {subject("RULE", "security_group_rules")};
+constexpr Parameter kRuleMany[] = {subject("RULE...", "security_group_rules")};
+constexpr Parameter kIngress =
+    set("direction", "--ingress", "\"ingress\"", "into the guest (the default)");
+constexpr Parameter kEgress = set("direction", "--egress", "\"egress\"", "out of the guest");
+constexpr Parameter kRuleCreate[] = {
+    subject("GROUP", "security_groups", "security_group_id"),
+    text("protocol", "--protocol", "tcp, udp, icmp or a number"),
+    of(Kind::PortRange, "", "--dst-port", "port, or FIRST:LAST"),
+    number("port_range_min", "--icmp-type", "ICMP type"),
+    number("port_range_max", "--icmp-code", "ICMP code"),
+    kIngress,
+    kEgress,
+    text("ethertype", "--ethertype", "IPv4 or IPv6"),
+    text("remote_ip_prefix", "--remote-ip", "other side, as CIDR"),
+    ref("remote_group_id", "--remote-group", "security_groups", "other side, as group"),
+    kProject,
+    kDescription,
+};
+constexpr Parameter kRuleList[] = {
+    {"security_group_id", Kind::Reference, "GROUP", "name or id", "security_groups"},
+    text("protocol", "--protocol", "of this protocol"),
+    set("direction", "--ingress", "\"ingress\"", "into the guest"),
+    set("direction", "--egress", "\"egress\"", "out of the guest"),
+    text("ethertype", "--ethertype", "IPv4 or IPv6"),
+    kOfProject,
+    make::limit(),
+    make::marker(),
+};
+
+constexpr Parameter kAlias[] = {must(text("alias", {}, "its alias"))};
+constexpr Parameter kQuotaProject = ref("id", "PROJECT", "projects",
+                                        "name or id [the project of the login]", "project");
+constexpr Parameter kQuota[] = {kQuotaProject};
+constexpr Parameter kQuotaDefault[] = {kQuotaProject,
+                                       must(set("", "--default", "true", "what projects begin with"))};
+constexpr Parameter kQuotaUsage[] = {
+    kQuotaProject, must(set("", "--usage", "true", "with what is used of them"))};
+constexpr Parameter kQuotaSet[] = {
+    kQuotaProject,
+    number("network", "--networks", "networks; -1 is no limit"),
+    number("subnet", "--subnets", "subnets"),
+    number("port", "--ports", "ports"),
+    number("security_group", "--secgroups", "security groups"),
+    number("security_group_rule", "--secgroup-rules", "rules of security groups"),
+};
+
+constexpr Verb kNetworkVerbs[] = {
+    {"networks.create", "POST", "/network/v2.0/networks", "network", "network", "Makes a network.",
+     "network create", kNetworkCreate},
+    {"networks.list", "GET", "/network/v2.0/networks", "", "networks", "Lists networks.",
+     "network list", kNetworkList},
+    {"networks.show", "GET", "/network/v2.0/networks/{id}", "", "network", "Shows a network.",
+     "network show", kNetworkOne},
+    {"networks.update", "PUT", "/network/v2.0/networks/{id}", "network", "network",
+     "Changes a network.", "network set", kNetworkSet},
+    {"networks.delete", "DELETE", "/network/v2.0/networks/{id}", "", "", "Deletes a network.",
+     "network delete", kNetworkMany},
+    {"subnets.create", "POST", "/network/v2.0/subnets", "subnet", "subnet",
+     "Makes a subnet of a network.", "subnet create", kSubnetCreate},
+    {"subnets.list", "GET", "/network/v2.0/subnets", "", "subnets", "Lists subnets.",
+     "subnet list", kSubnetList},
+    {"subnets.show", "GET", "/network/v2.0/subnets/{id}", "", "subnet", "Shows a subnet.",
+     "subnet show", kSubnetOne},
+    {"subnets.update", "PUT", "/network/v2.0/subnets/{id}", "subnet", "subnet",
+     "Changes a subnet.", "subnet set", kSubnetSet},
+    {"subnets.delete", "DELETE", "/network/v2.0/subnets/{id}", "", "", "Deletes a subnet.",
+     "subnet delete", kSubnetMany},
+    {"ports.create", "POST", "/network/v2.0/ports", "port", "port", "Makes a port of a network.",
+     "port create", kPortCreate},
+    {"ports.list", "GET", "/network/v2.0/ports", "", "ports", "Lists ports.", "port list",
+     kPortList},
+    {"ports.show", "GET", "/network/v2.0/ports/{id}", "", "port", "Shows a port.", "port show",
+     kPortOne},
+    {"ports.update", "PUT", "/network/v2.0/ports/{id}", "port", "port", "Changes a port.",
+     "port set", kPortSet},
+    {"ports.delete", "DELETE", "/network/v2.0/ports/{id}", "", "", "Deletes a port.",
+     "port delete", kPortMany},
+    {"security_groups.create", "POST", "/network/v2.0/security-groups", "security_group",
+     "security_group", "Makes a security group.", "security group create", kGroupCreate},
+    {"security_groups.list", "GET", "/network/v2.0/security-groups", "", "security_groups",
+     "Lists security groups.", "security group list", kGroupList},
+    {"security_groups.show", "GET", "/network/v2.0/security-groups/{id}", "", "security_group",
+     "Shows a security group.", "security group show", kGroupOne},
+    {"security_groups.update", "PUT", "/network/v2.0/security-groups/{id}", "security_group",
+     "security_group", "Changes a security group.", "security group set", kGroupSet},
+    {"security_groups.delete", "DELETE", "/network/v2.0/security-groups/{id}", "", "",
+     "Deletes a security group.", "security group delete", kGroupMany},
+    {"security_group_rules.create", "POST", "/network/v2.0/security-group-rules",
+     "security_group_rule", "security_group_rule", "Adds a rule to a security group.",
+     "security group rule create", kRuleCreate},
+    {"security_group_rules.list", "GET", "/network/v2.0/security-group-rules", "",
+     "security_group_rules", "Lists rules of security groups.", "security group rule list",
+     kRuleList},
+    {"security_group_rules.show", "GET", "/network/v2.0/security-group-rules/{id}", "",
+     "security_group_rule", "Shows a rule of a security group.", "security group rule show",
+     kRuleOne},
+    {"security_group_rules.delete", "DELETE", "/network/v2.0/security-group-rules/{id}", "", "",
+     "Deletes rules of security groups.", "security group rule delete", kRuleMany},
+    {"network_extensions.list", "GET", "/network/v2.0/extensions", "", "extensions",
+     "Lists the extensions of the Network API.", "extension list", {}},
+    {"network_extensions.show", "GET", "/network/v2.0/extensions/{alias}", "", "extension",
+     "Shows an extension of the Network API.", "", kAlias},
+    {"network_quotas.show", "GET", "/network/v2.0/quotas/{id}", "", "quota",
+     "Shows a project's quota of networks.", "quota show", kQuota},
+    {"network_quotas.show_default", "GET", "/network/v2.0/quotas/{id}/default", "", "quota",
+     "Shows the quota of networks that projects begin with.", "quota show", kQuotaDefault},
+    {"network_quotas.show_usage", "GET", "/network/v2.0/quotas/{id}/details", "", "quota",
+     "Shows a project's quota of networks with what is used of it.", "quota show", kQuotaUsage},
+    {"network_quotas.update", "PUT", "/network/v2.0/quotas/{id}", "quota", "quota",
+     "Changes a project's quota of networks.", "quota set", kQuotaSet},
+    {"network_quotas.delete", "DELETE", "/network/v2.0/quotas/{id}", "", "",
+     "Gives a project the quotas again that projects begin with.", "quota delete", kQuota},
+};
+
+constexpr Column kNetworkColumns[] = {
+    {"ID", "id"},
+    {"Name", "name"},
+    {"Status", "status", Look::Plain, {}, {}, true},
+    {"Project", "project_id", Look::Plain, {}, {}, true},
+    {"State", "admin_state_up", Look::State, {}, {}, true},
+    {"Shared", "shared", Look::Plain, {}, {}, true},
+    {"Subnets", "subnets"},
+    {"Network Type", "provider:network_type", Look::Plain, {}, {}, true},
+    {"External", "router:external", Look::Plain, {}, {}, true},
+};
+constexpr Column kSubnetColumns[] = {
+    {"ID", "id"},
+    {"Name", "name"},
+    {"Network", "network_id"},
+    {"Subnet", "cidr"},
+    {"Project", "project_id", Look::Plain, {}, {}, true},
+    {"DHCP", "enable_dhcp", Look::Plain, {}, {}, true},
+    {"Name Servers", "dns_nameservers", Look::Plain, {}, {}, true},
+    {"Allocation Pools", "allocation_pools", Look::Pairs, {}, {}, true},
+    {"Host Routes", "host_routes", Look::Pairs, {}, {}, true},
+    {"IP Version", "ip_version", Look::Plain, {}, {}, true},
+    {"Gateway", "gateway_ip", Look::Plain, {}, {}, true},
+};
+constexpr Column kPortColumns[] = {
+    {"ID", "id"},
+    {"Name", "name"},
+    {"MAC Address", "mac_address"},
+    {"Fixed IP Addresses", "fixed_ips", Look::Pairs},
+    {"Status", "status"},
+    {"Security Groups", "security_groups", Look::Plain, {}, {}, true},
+    {"Device Owner", "device_owner", Look::Plain, {}, {}, true},
+};
+constexpr Column kGroupColumns[] = {
+    {"ID", "id"}, {"Name", "name"}, {"Description", "description"}, {"Project", "project_id"}};
+constexpr Column kRuleColumns[] = {
+    {"ID", "id"},
+    {"IP Protocol", "protocol"},
+    {"Ethertype", "ethertype"},
+    {"IP Range", "remote_ip_prefix"},
+    {"Port Range", "port_range_min", Look::PortRange},
+    {"Direction", "direction"},
+    {"Remote Security Group", "remote_group_id"},
+    {"Security Group", "security_group_id"},
+};
+constexpr Column kExtensionColumns[] = {
+    {"Name", "name"},
+    {"Alias", "alias"},
+    {"Description", "description"},
+    {"Updated", "updated", Look::Plain, {}, {}, true},
+};
+
+constexpr Noun kNetworkNouns[] = {
+    {"networks", "network", "network", kNetworkColumns, "id", "name", "name", "ACTIVE", "ERROR"},
+    {"subnets", "subnet", "network", kSubnetColumns, "id", "name", "name"},
+    {"ports", "port", "network", kPortColumns, "id", "name", "name"},
+    {"security_groups", "security group", "network", kGroupColumns, "id", "name", "name"},
+    {"security_group_rules", "security group rule", "network", kRuleColumns, "id", ""},
+    {"network_extensions", "network extension", "network", kExtensionColumns, "alias", "name"},
+    {"network_quotas", "network quota", "network", {}, "", ""},
+};
+
+}  // namespace network_table
+
+std::span<const Verb> network_verbs() { return network_table::kNetworkVerbs; }
+std::span<const Noun> network_nouns() { return network_table::kNetworkNouns; }
+
+}  // namespace cloudos::verbs
