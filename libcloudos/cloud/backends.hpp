@@ -10,8 +10,12 @@
 /// Which driver stands behind which option: the one visible table.
 namespace cloudos {
 
-Result<std::shared_ptr<hypervisor::Driver>> open_hypervisor(const Options& options,
-                                                            const Engine& engine);
+/// Errors: Unsupported (an option names what this build was made without).
+Result<void> check_backends(const Options& options);
+
+/// Host name -> its driver: the host program's own, and the one behind all of `host_names`.
+Result<std::map<std::string, std::shared_ptr<hypervisor::Driver>>> open_hypervisors(
+    const Options& options, const Engine& engine);
 
 struct Mechanism {
   std::shared_ptr<network::MechanismDriver> driver;

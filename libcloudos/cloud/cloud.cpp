@@ -8,10 +8,14 @@
 #include "base/executor.hpp"
 #include "cloud/backends.hpp"
 #include "cloud/folder.hpp"
+#include "cloud/observatory.hpp"
+#include "cloud/subscriptions.hpp"
+#include "cloud/wake.hpp"
 #include "compute/servers_room.hpp"
 #include "identity/identity.hpp"
 #include "image/images_room.hpp"
 #include "network/networks_room.hpp"
+#include "network/wiring.hpp"
 #include "placement/placement.hpp"
 #include "cloudos/store.hpp"
 #include "tasks/engine.hpp"
@@ -23,6 +27,7 @@ struct Cloud::Impl {
   Options options;
   Log log;
   std::unique_ptr<IdSource> ids;
+  std::unique_ptr<Observatory> observatory;
   std::unique_ptr<Folder> folder;
   std::unique_ptr<Executor> executor;
   std::unique_ptr<TaskRunner> runner;
@@ -37,10 +42,17 @@ struct Cloud::Impl {
   std::unique_ptr<network::DeviceOwner> device_owner;
   std::function<void(network::MetadataHandler)> serve_metadata;  // Of the data plane; may be empty.
 
+  std::unique_ptr<store::GuestService> guests;  // Served by the runner of a folder.
+  WakeFd wake_fd;
+
+  bool guest() const { return engine && engine->guest; }
   Result<void> open_ground();
+  Result<void> open_store(bool as_guest);
   Result<void> open_services();
-  /// No work starts any more; false when a step still runs after ten seconds.
-  bool stop();
+  Result<void> open_networks();
+  Result<void> open_compute();
+  /// No work starts any more; false when a step still runs after `patience`.
+  bool stop(std::chrono::milliseconds patience);
 };
 
 namespace {
@@ -55,6 +67,21 @@ Result<void> check_options(const Options& options) {
     return fail(ErrorCode::InvalidArgument,
                 "real guests and networks need a data folder: set Options::data_dir");
   }
+  if (options.services.compute && !(options.services.images && options.services.networks)) {
+    return fail(ErrorCode::InvalidArgument,
+                "compute needs the services images and networks: leave it out too, or have them");
+  }
+  for (const std::string& host : options.host_names) {
+    if (options.hypervisor_drivers.count(host)) {
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("host {} is in host_names and has a driver of its own", host));
+    }
+  }
+  if (options.role == FolderRole::Guest && options.data_dir.empty()) {
+    return fail(ErrorCode::InvalidArgument,
+                "a guest joins the process that runs a data folder: set Options::data_dir");
+  }
+  CLOUDOS_CHECK(check_backends(options));
   if (options.password_cost < 4 || options.password_cost > 16) {
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("password_cost is {}, must be 4 to 16", options.password_cost));
@@ -62,8 +89,10 @@ Result<void> check_options(const Options& options) {
   return Result<void>();
 }
 
-RunnerOptions runner_options(const Options& options) {
+RunnerOptions runner_options(const Options& options, Observatory& observatory) {
   RunnerOptions runner;
+  runner.metrics = &observatory.metrics;
+  runner.tracer = &observatory.tracer;
   if (options.faults) runner.faults = *options.faults;
   return runner;
 }
@@ -79,26 +108,41 @@ std::string machine_name() {
 Result<void> Cloud::Impl::open_ground() {
   if (!options.clock) options.clock = std::make_shared<SystemClock>();
   if (!options.random) options.random = std::make_shared<SystemRandom>();
-  if (options.host_names.empty()) options.host_names = {machine_name()};
+  if (options.host_names.empty() && options.hypervisor_drivers.empty())
+    options.host_names = {machine_name()};
   log = Log(options.log, "cloud", options.log_level);
+  log.set_levels({options.log_level, options.room_log_levels});
   ids = std::make_unique<IdSource>(*options.clock, *options.random);
+  observatory = std::make_unique<Observatory>(options);
+  bool as_guest = false;
   if (!options.data_dir.empty()) {
-    CLOUDOS_TRY(folder, Folder::open(options.data_dir, *options.random));
+    CLOUDOS_TRY(folder, Folder::open(options.data_dir, options.role, *options.random));
     options.data_dir = folder->path();
+    as_guest = !folder->runs();
   }
+  options.role = as_guest ? FolderRole::Guest : FolderRole::Runner;
+  CLOUDOS_CHECK(open_store(as_guest));
+  executor = std::make_unique<Executor>(*options.clock, options.workers);
+  runner = std::make_unique<TaskRunner>(*options.store, *executor, *options.clock, *options.random,
+                                        log.for_room("tasks"), runner_options(options, *observatory));
+  engine = std::make_unique<Engine>(Engine{*options.store, *executor, *runner, *options.clock,
+                                           *options.random, *ids, log, options.data_dir,
+                                           folder ? folder->id() : "00000000",
+                                           &observatory->metrics, &observatory->tracer, as_guest});
+  observatory->watch(*options.store, *executor, *runner);
+  return Result<void>();
+}
+
+Result<void> Cloud::Impl::open_store(bool as_guest) {
   if (!options.store && folder) {
     store::LmdbOptions lmdb;
     lmdb.directory = folder->path() / "store";
     lmdb.map_bytes = options.store_limit_bytes;
+    lmdb.owner = !as_guest;
+    if (as_guest) lmdb.socket = folder->guest_socket();
     CLOUDOS_TRY(options.store, store::open_lmdb(lmdb));
   }
   if (!options.store) options.store = store::open_memory();
-  executor = std::make_unique<Executor>(*options.clock, options.workers);
-  runner = std::make_unique<TaskRunner>(*options.store, *executor, *options.clock, *options.random,
-                                        log.for_room("tasks"), runner_options(options));
-  engine = std::make_unique<Engine>(Engine{*options.store, *executor, *runner, *options.clock,
-                                           *options.random, *ids, log, options.data_dir,
-                                           folder ? folder->id() : "00000000"});
   return Result<void>();
 }
 
@@ -108,38 +152,74 @@ Result<void> Cloud::Impl::open_services() {
   identity_settings.admin_password = options.admin_password;
   identity_settings.token_lifetime = options.token_lifetime;
   identity_settings.password_cost = options.password_cost;
+  if (!options.services.images) identity_settings.left_out.insert("image");
+  if (!options.services.networks) identity_settings.left_out.insert("network");
+  if (!options.services.compute) identity_settings.left_out.insert("compute");
   CLOUDOS_TRY(identity, make_identity(*engine, identity_settings));
-  CLOUDOS_TRY(images, make_images(*engine, {}));
+  if (options.services.images) {
+    CLOUDOS_TRY(images, make_images(*engine, {}));
+  }
+  if (options.services.networks) CLOUDOS_CHECK(open_networks());
+  if (options.services.compute) CLOUDOS_CHECK(open_compute());
+  if (guest()) return Result<void>();  // The runner of the folder does the work.
+  CLOUDOS_CHECK(runner->start());
+  // Guests are served by threads, so a cloud that may start none has none.
+  if (folder && options.workers > 0) {
+    CLOUDOS_TRY(guests, store::serve_guests(*options.store, folder->guest_socket()));
+  }
+  return Result<void>();
+}
 
-  CLOUDOS_TRY(auto mechanism, open_mechanism(options, *engine));
-  NetworkSettings network_settings;
+Result<void> Cloud::Impl::open_networks() {
+  network::Wiring::Drivers mechanisms;
+  for (const auto& driver : options.mechanism_drivers)
+    mechanisms.push_back(observatory->observe(driver));
+  NetworkSettings settings;
   for (const auto& [name, bridge] : options.bridge_mappings)
-    network_settings.physical_networks.push_back(name);
-  networks = make_networks(*engine, network_settings, {mechanism.driver});
-  serve_metadata = mechanism.serve_metadata;
+    settings.physical_networks.push_back(name);
+  if (!guest()) {
+    CLOUDOS_TRY(auto built_in, open_mechanism(options, *engine));
+    mechanisms.push_back(observatory->observe(built_in.driver));
+    serve_metadata = built_in.serve_metadata;
+  }
+  networks = make_networks(*engine, settings, std::move(mechanisms));
   if (serve_metadata) serve_metadata(network::metadata_handler(*networks));
+  return Result<void>();
+}
 
-  CLOUDOS_TRY(const auto driver, open_hypervisor(options, *engine));
-  for (const std::string& name : options.host_names) drivers[name] = driver;
+Result<void> Cloud::Impl::open_compute() {
+  if (!guest()) {
+    CLOUDOS_TRY(drivers, open_hypervisors(options, *engine));
+  }
+  std::map<const hypervisor::Driver*, std::shared_ptr<hypervisor::Driver>> observed;
+  for (auto& [host, driver] : drivers) {
+    // One watcher a driver: hosts that share the one keep sharing the other.
+    auto& watcher = observed[driver.get()];
+    if (!watcher) watcher = observatory->observe(driver);
+    driver = watcher;
+  }
   placement::PlacementSettings placement_settings;
   placement_settings.hosts = host_sources(drivers);
   CLOUDOS_TRY(hosts, placement::make_hosts(*engine, placement_settings));
   ComputeSettings compute_settings;
   compute_settings.drivers = drivers;
+  if (options.placement) compute_settings.policy = *options.placement;
   CLOUDOS_TRY(servers, make_servers(*engine, compute_settings, *hosts, *images, *networks));
 
   metadata = make_metadata_source(*servers);
   device_owner = make_device_owner(*servers);
   networks->set_metadata_source(metadata.get());
   networks->set_device_owner(device_owner.get());
-  return runner->start();
+  return Result<void>();
 }
 
-bool Cloud::Impl::stop() {
+bool Cloud::Impl::stop(std::chrono::milliseconds patience) {
+  guests.reset();
   // The data plane answers guests on a thread of its own: no question may come in once services go.
+  if (observatory) observatory->stop();
   if (serve_metadata) serve_metadata(nullptr);
   if (runner) runner->stop();
-  return !executor || executor->stop(std::chrono::seconds{10});
+  return !executor || executor->stop(patience);
 }
 
 Result<std::unique_ptr<Cloud>> Cloud::open(Options options) {
@@ -155,24 +235,63 @@ Result<std::unique_ptr<Cloud>> Cloud::open(Options options) {
 Cloud::Cloud(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Cloud::~Cloud() {
-  if (impl_->stop()) return;
+  if (impl_->stop(std::chrono::seconds{10})) return;
   // A driver call hangs and cannot be cancelled. Its thread keeps what it uses; freeing that would
   // turn a hang into a crash of the host program.
   impl_->log.error("a driver call still runs after ten seconds; its memory is left behind");
   (void)impl_.release();
 }
 
+Result<void> Cloud::close(std::chrono::milliseconds patience) {
+  if (impl_->stop(patience)) return Result<void>();
+  return fail(ErrorCode::Timeout, "a step of a task still runs: its driver does not answer");
+}
+
+const Services& Cloud::services() const { return impl_->options.services; }
+FolderRole Cloud::role() const { return impl_->options.role; }
 Identity& Cloud::identity() { return *impl_->identity; }
-Images& Cloud::images() { return *impl_->images; }
-Networks& Cloud::networks() { return *impl_->networks; }
-Servers& Cloud::servers() { return *impl_->servers; }
-Hosts& Cloud::hosts() { return *impl_->hosts; }
+Images& Cloud::images() {
+  CLOUDOS_ASSERT(impl_->images && "Options::services.images is false: this cloud has no images");
+  return *impl_->images;
+}
+Networks& Cloud::networks() {
+  CLOUDOS_ASSERT(impl_->networks && "Options::services.networks is false: this cloud has none");
+  return *impl_->networks;
+}
+Servers& Cloud::servers() {
+  CLOUDOS_ASSERT(impl_->servers && "Options::services.compute is false: this cloud has no servers");
+  return *impl_->servers;
+}
+Hosts& Cloud::hosts() {
+  CLOUDOS_ASSERT(impl_->hosts && "Options::services.compute is false: this cloud has no hosts");
+  return *impl_->hosts;
+}
 Tasks& Cloud::tasks() { return impl_->runner->tasks(); }
 
 std::size_t Cloud::run_pending(std::optional<MonoTime> deadline) {
+  impl_->wake_fd.drain();
   return impl_->executor->run_pending(deadline);
 }
+
+Result<int> Cloud::wake_fd() const { return impl_->wake_fd.open(*impl_->executor); }
+
+Result<std::unique_ptr<Subscription>> Cloud::subscribe(
+    SubscribeOptions what, std::function<void(const ChangeBatch&)> tell) {
+  FeedGround ground{*impl_->options.store, *impl_->executor, *impl_->options.clock,
+                    impl_->log.for_room("cloud")};
+  // A guest's store tells of changes by a thread of its own; without workers there is none.
+  if (impl_->guest() && impl_->options.workers == 0) ground.poll = limits::kGuestWatchPoll;
+  return make_subscription(ground, what, std::move(tell));
+}
+
 std::optional<MonoTime> Cloud::next_deadline() const { return impl_->executor->next_due(); }
+
+Metrics& Cloud::metrics() { return impl_->observatory->metrics; }
+std::string Cloud::metrics_text() const { return impl_->observatory->metrics.text(); }
+const Tracer& Cloud::tracer() const { return impl_->observatory->tracer; }
+Health Cloud::health() { return impl_->observatory->health(); }
+std::string Cloud::dump_state() const { return impl_->observatory->dump(); }
+void Cloud::set_log_levels(const LogLevels& levels) { impl_->log.set_levels(levels); }
 
 const Options& Cloud::options() const { return impl_->options; }
 const Clock& Cloud::clock() const { return *impl_->options.clock; }

@@ -31,9 +31,27 @@ std::string read_small(int fd) {
 
 }  // namespace
 
-Result<std::unique_ptr<Folder>> Folder::open(const std::filesystem::path& path, Random& random) {
+Result<std::unique_ptr<Folder>> Folder::open(const std::filesystem::path& path, FolderRole role,
+                                             Random& random) {
+  std::error_code ignored;
+  const auto whole = std::filesystem::absolute(path, ignored);
+  if (role == FolderRole::Guest) return visit(whole);
+  auto folder = run(whole, random);
+  if (folder || role != FolderRole::Any || folder.error().code != ErrorCode::Conflict) return folder;
+  return visit(whole);
+}
+
+Result<std::unique_ptr<Folder>> Folder::visit(const std::filesystem::path& whole) {
+  std::unique_ptr<Folder> folder(new Folder(whole, -1));
+  CLOUDOS_TRY(const bool found, folder->read_id());
+  if (found) return folder;
+  return fail(ErrorCode::NotFound,
+              fmt::format("{} is no cloud's data folder: a guest joins one that was made before",
+                          whole.string()));
+}
+
+Result<std::unique_ptr<Folder>> Folder::run(const std::filesystem::path& whole, Random& random) {
   std::error_code made;
-  const auto whole = std::filesystem::absolute(path, made);
   std::filesystem::create_directories(whole.parent_path(), made);
   for (const auto& folder : {whole, whole / "run", whole / "keys", whole / "store"}) {
     if (mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST)
@@ -56,30 +74,39 @@ Result<std::unique_ptr<Folder>> Folder::open(const std::filesystem::path& path, 
   const std::string pid = fmt::format("{}\n", getpid());
   if (ftruncate(lock, 0) != 0 || pwrite(lock, pid.data(), pid.size(), 0) < 0)
     return folder_error("cannot write to the data folder", lock_path, errno);
-  CLOUDOS_CHECK(folder->read_id(random));
+  CLOUDOS_TRY(const bool known, folder->read_id());
+  if (!known) CLOUDOS_CHECK(folder->draw_id(random));
   return folder;
 }
 
-Folder::~Folder() { close(lock_); }
+Folder::~Folder() {
+  if (lock_ >= 0) close(lock_);
+}
 
-Result<void> Folder::read_id(Random& random) {
+/// False when none was drawn yet.
+Result<bool> Folder::read_id() {
   const auto path = path_ / "folder-id";
-  int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd >= 0) {
     id_ = read_small(fd);
     close(fd);
-    if (id_.size() == 8 && from_hex(id_)) return Result<void>();
+    if (id_.size() == 8 && from_hex(id_)) return true;
     return fail(ErrorCode::Unavailable,
                 fmt::format("{} does not hold a folder's id; restore it from a backup",
                             path.string()));
   }
   if (errno != ENOENT) return folder_error("cannot read", path, errno);
+  return false;
+}
+
+Result<void> Folder::draw_id(Random& random) {
+  const auto path = path_ / "folder-id";
   std::uint8_t bytes[4];
   random.fill(bytes);
   id_ = to_hex(bytes);
   // Whole or not at all: a crash in between leaves no half-written id.
   const auto draft = path_ / "folder-id.new";
-  fd = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  const int fd = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0) return folder_error("cannot write", draft, errno);
   const std::string line = id_ + "\n";
   const bool written = write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size()) &&

@@ -25,11 +25,13 @@ class PayloadWriter {
 class PayloadStore {
  public:
   virtual ~PayloadStore() = default;
-  /// Begins anew: what an earlier writer left is gone. Errors: StorageFull, Unavailable.
+  /// Begins anew: what an earlier writer left is gone.
+  /// Errors: StorageFull, Unavailable, Conflict (another process on the folder writes it).
   virtual Result<std::unique_ptr<PayloadWriter>> create(const ImageId& id) = 0;
   /// Errors: NotFound, Unavailable.
   virtual Result<std::unique_ptr<RandomReader>> open(const ImageId& id) const = 0;
   /// Removes all bytes of the image, unpublished ones too; success when there are none.
+  /// Errors: Unavailable, Conflict (another process on the folder writes it).
   virtual Result<void> remove(const ImageId& id) = 0;
   /// Images with any bytes here, published or not. Things that are not ours are passed over.
   virtual Result<std::vector<ImageId>> list() const = 0;

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -122,6 +123,12 @@ class FileWriter final : public PayloadWriter {
   bool published_ = false;
 };
 
+tl::unexpected<Error> busy_elsewhere(const ImageId& id) {
+  return fail(ErrorCode::Conflict,
+              fmt::format("image {} is being uploaded by another process on this data folder",
+                          id.value));
+}
+
 class PayloadFiles final : public PayloadStore {
  public:
   explicit PayloadFiles(std::filesystem::path folder) : folder_(std::move(folder)) {}
@@ -129,7 +136,10 @@ class PayloadFiles final : public PayloadStore {
   Result<std::unique_ptr<PayloadWriter>> create(const ImageId& id) override {
     CLOUDOS_CHECK(remove(id));
     const int fd = open_retrying(part(id), O_RDWR | O_CREAT | O_EXCL, 0640);
+    if (fd < 0 && errno == EEXIST) return busy_elsewhere(id);
     if (fd < 0) return file_failure("create payload", errno);
+    // Held until the writer goes: guests of the folder write payloads too.
+    (void)::flock(fd, LOCK_EX | LOCK_NB);
     return std::unique_ptr<PayloadWriter>(std::make_unique<FileWriter>(fd, part(id), path(id)));
   }
   Result<std::unique_ptr<RandomReader>> open(const ImageId& id) const override {
@@ -148,6 +158,13 @@ class PayloadFiles final : public PayloadStore {
         std::make_unique<FileReader>(fd, static_cast<std::uint64_t>(status.st_size), true));
   }
   Result<void> remove(const ImageId& id) override {
+    {
+      const Descriptor written(open_retrying(part(id), O_RDONLY));
+      if (written.get() >= 0 && ::flock(written.get(), LOCK_EX | LOCK_NB) != 0 &&
+          errno == EWOULDBLOCK) {
+        return busy_elsewhere(id);
+      }
+    }
     for (const std::filesystem::path& name : {part(id), path(id)}) {
       if (::unlink(name.c_str()) != 0 && errno != ENOENT) {
         return file_failure("remove payload", errno);

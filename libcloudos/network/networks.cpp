@@ -144,7 +144,7 @@ std::unique_ptr<Networks> make_networks(
     const Engine& engine, NetworkSettings settings,
     std::vector<std::shared_ptr<network::MechanismDriver>> drivers) {
   auto impl = std::make_unique<Networks::Impl>(engine, std::move(settings), std::move(drivers));
-  impl->wiring.start_watching(engine.runner);
+  if (!engine.guest) impl->wiring.start_watching(engine.runner);
   return std::make_unique<Networks>(std::move(impl));
 }
 

@@ -49,6 +49,11 @@ void Wiring::start_watching(TaskRunner& runner) {
 Result<Binding> Wiring::bind(const PortContext& context) const {
   for (const auto& driver : drivers_)
     if (auto binding = driver->bind_port(context)) return std::move(*binding);
+  if (engine_.guest) {
+    return fail(ErrorCode::Unsupported,
+                "binding:host_id is set through the process that runs the data folder: it has the "
+                "drivers");
+  }
   return fail_as("PortBindingError", ErrorCode::Unsupported,
                  fmt::format("no mechanism driver binds a {} port of a {} network on host {}",
                              context.vnic_type, context.network_type, context.host));

@@ -48,6 +48,9 @@ Result<Host> Hosts::Impl::view(const store::Snapshot& snapshot,
     host.up = is_up(answer) && !record.forced_down;
     host.seen_at = answer.wall;
     host.facts.disk_free_gib = answer.disk_free_gib;
+  } else if (engine.guest) {
+    // Only the process that runs the folder asks hypervisors: to a guest, who ever answered is up.
+    host.up = record.facts.vcpus > 0 && !record.forced_down;
   }
   return host;
 }

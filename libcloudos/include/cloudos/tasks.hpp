@@ -58,6 +58,9 @@ class CLOUDOS_EXPORT Tasks final {
   /// runs the cloud's pending work meanwhile. Returns the task as it then is.
   /// Errors: NotFound, Timeout.
   Result<Task> wait(const TaskId& id, std::chrono::milliseconds patience) const;
+  /// The same for a caller: of a task that they may see, not beyond the call's deadline, and until
+  /// they cancel (noticed within 50 ms). Errors: NotFound, Timeout, Cancelled.
+  Result<Task> wait(const Context& ctx, const TaskId& id, std::chrono::milliseconds patience) const;
   /// A Stuck task tries its step again at once. Admins only. Errors: NotFound, Conflict (not Stuck).
   Result<Task> retry(const Context& ctx, const TaskId& id);
   /// A Stuck task undoes what it can. Errors: NotFound, Conflict (not Stuck, or past its point of
