@@ -1,10 +1,18 @@
 #include "base/executor.hpp"
 
+#include <list>
+#include <system_error>
+
 #include "base/assert.hpp"
+#include "cloudos/limits.hpp"
 
 namespace cloudos {
 
-struct Executor::Shared {
+struct Executor::Shared : std::enable_shared_from_this<Executor::Shared> {
+  Shared(const Clock& the_clock, unsigned most) : clock(the_clock), most_threads(most) {}
+
+  const Clock& clock;
+  const unsigned most_threads;
   std::mutex mutex;
   std::condition_variable ready;  // Work became due, or we stop.
   std::condition_variable idle;   // A closure ended.
@@ -12,15 +20,70 @@ struct Executor::Shared {
   std::map<std::pair<MonoTime, std::uint64_t>, Work> queue;
   std::uint64_t posted = 0;
   std::size_t running = 0;
-  std::size_t alive = 0;
+  std::size_t waiting = 0;         // Threads in `ready`.
+  std::list<std::thread> threads;  // Alive ones.
+  std::list<std::thread> ended;    // To be joined: they only return yet.
   bool stopping = false;
   std::function<void()> wake;
+
+  /// Has somebody look at the queue: a thread that waits, or a new one. Under the mutex.
+  void call_thread();
+  void work(std::list<std::thread>::iterator self);
 };
 
+void Executor::Shared::call_thread() {
+  if (waiting > 0) {
+    ready.notify_one();
+    return;
+  }
+  if (threads.size() >= most_threads || stopping) return;
+  for (std::thread& thread : ended) thread.join();
+  ended.clear();
+  const auto self = threads.emplace(threads.end());
+  try {
+    *self = std::thread([shared = shared_from_this(), self] { shared->work(self); });
+  } catch (const std::system_error&) {
+    threads.erase(self);  // The machine has no thread left: those that run come by later.
+    CLOUDOS_ASSERT(!threads.empty());
+  }
+}
+
+void Executor::Shared::work(std::list<std::thread>::iterator self) {
+  std::unique_lock lock(mutex);
+  bool rested = false;  // A whole rest long nothing was due.
+  while (!stopping) {
+    const MonoTime now = clock.mono();
+    if (queue.empty() || queue.begin()->first.first > now) {
+      if (rested && threads.size() > 1) {
+        ended.splice(ended.end(), threads, self);
+        return;
+      }
+      const MonoTime rest = now + limits::kIdleThread;
+      const MonoTime until = queue.empty() ? rest : std::min(rest, queue.begin()->first.first);
+      ++waiting;
+      rested = ready.wait_until(lock, until) == std::cv_status::timeout && until == rest;
+      --waiting;
+      continue;
+    }
+    rested = false;
+    Work due = std::move(queue.begin()->second);
+    queue.erase(queue.begin());
+    ++running;
+    // One wake-up may stand for two closures: pass it on while more is due.
+    if (!queue.empty() && queue.begin()->first.first <= now) call_thread();
+    lock.unlock();
+    due();
+    due = nullptr;
+    lock.lock();
+    --running;
+    idle.notify_all();
+  }
+}
+
 Executor::Executor(const Clock& clock, unsigned threads)
-    : clock_(clock), shared_(std::make_shared<Shared>()) {
-  for (unsigned i = 0; i < threads; ++i)
-    threads_.emplace_back([this, shared = shared_] { worker(shared); });
+    : clock_(clock), most_threads_(threads), shared_(std::make_shared<Shared>(clock, threads)) {
+  std::lock_guard lock(shared_->mutex);
+  shared_->call_thread();
 }
 
 Executor::~Executor() { stop(std::chrono::milliseconds{0}); }
@@ -36,8 +99,9 @@ void Executor::post_at(MonoTime due, Work work) {
     const bool first = shared_->queue.empty() || key < shared_->queue.begin()->first;
     shared_->queue.emplace(key, std::move(work));
     if (first) wake = shared_->wake;
+    // A thread that waits for a later time must hear of an earlier one.
+    if (first || due <= clock_.mono()) shared_->call_thread();
   }
-  shared_->ready.notify_one();
   if (wake) wake();
 }
 
@@ -82,56 +146,26 @@ std::size_t Executor::run_pending(std::optional<MonoTime> deadline) {
   }
 }
 
-void Executor::worker(std::shared_ptr<Shared> shared) {
-  const Clock& clock = clock_;
-  std::unique_lock lock(shared->mutex);
-  ++shared->alive;
-  while (!shared->stopping) {
-    if (shared->queue.empty()) {
-      shared->ready.wait(lock);
-      continue;
-    }
-    const MonoTime due = shared->queue.begin()->first.first;
-    if (due > clock.mono()) {
-      shared->ready.wait_until(lock, due);
-      continue;
-    }
-    Work work = std::move(shared->queue.begin()->second);
-    shared->queue.erase(shared->queue.begin());
-    ++shared->running;
-    // One wake-up may stand for two closures: pass it on while more is waiting.
-    if (!shared->queue.empty()) shared->ready.notify_one();
-    lock.unlock();
-    work();
-    work = nullptr;
-    lock.lock();
-    --shared->running;
-    shared->idle.notify_all();
-  }
-  --shared->alive;
-  shared->idle.notify_all();
-}
-
 bool Executor::stop(std::chrono::milliseconds patience) {
   std::map<std::pair<MonoTime, std::uint64_t>, Work> dropped;
+  std::list<std::thread> threads;
+  bool done = false;
   {
     std::unique_lock lock(shared_->mutex);
     shared_->stopping = true;
     dropped.swap(shared_->queue);
     shared_->ready.notify_all();
-    const bool done = shared_->idle.wait_for(lock, patience, [&] { return shared_->running == 0; });
-    if (!done) {
-      lock.unlock();
-      for (auto& thread : threads_)
-        if (thread.joinable()) thread.detach();
-      threads_.clear();
-      return false;
-    }
+    done = shared_->idle.wait_for(lock, patience, [&] { return shared_->running == 0; });
+    threads.splice(threads.end(), shared_->threads);
+    threads.splice(threads.end(), shared_->ended);
   }
-  for (auto& thread : threads_)
-    if (thread.joinable()) thread.join();
-  threads_.clear();
-  return true;
+  for (auto& thread : threads) {
+    if (done)
+      thread.join();
+    else
+      thread.detach();
+  }
+  return done;
 }
 
 }  // namespace cloudos

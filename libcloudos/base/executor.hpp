@@ -13,8 +13,11 @@
 
 namespace cloudos {
 
-/// Runs closures now or later: on N threads of its own, or, with none, on the thread that calls
-/// run_pending(). Thread-safe.
+/// Runs closures now or later: on up to N threads of its own, or, with none, on the thread that
+/// calls run_pending(). Thread-safe.
+///
+/// Closures mostly wait, for a commit's fsync or for a driver: threads come when work is due and
+/// none is free, and go when they had nothing to do for limits::kIdleThread. One always stays.
 ///
 /// With no threads the order is fixed by (due time, order of posting): simulations rely on it.
 class Executor {
@@ -44,14 +47,14 @@ class Executor {
     std::size_t queued = 0, running = 0;
   };
   Load load() const;
-  unsigned threads() const { return static_cast<unsigned>(threads_.size()); }
+  /// The most threads there may be.
+  unsigned threads() const { return most_threads_; }
 
  private:
   struct Shared;
-  void worker(std::shared_ptr<Shared> shared);
   const Clock& clock_;
+  const unsigned most_threads_;
   std::shared_ptr<Shared> shared_;  // Shared with workers that outlive us after a stop in vain.
-  std::vector<std::thread> threads_;
 };
 
 }  // namespace cloudos

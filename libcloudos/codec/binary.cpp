@@ -1,8 +1,9 @@
 #include "codec/binary.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
-#include <map>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -94,7 +95,7 @@ class Decoder final : public FieldVisitor {
         fault("cut off");
         return;
       }
-      Slot slot{static_cast<Wire>(tag & 1), number, {}, {}};
+      Slot slot{static_cast<Wire>(tag & 1), number, {}, {}, false, 0};
       if (slot.wire == kBytes) {
         if (number > bytes.size()) {
           fault("a length is past the end");
@@ -104,7 +105,7 @@ class Decoder final : public FieldVisitor {
         bytes.remove_prefix(number);
       }
       slot.whole = start.substr(0, start.size() - bytes.size());
-      slots_[static_cast<std::uint32_t>(tag >> 1)] = slot;
+      keep(static_cast<std::uint32_t>(tag >> 1), slot);
     }
   }
 
@@ -146,7 +147,7 @@ class Decoder final : public FieldVisitor {
   }
   void unknown(std::string& kept) override {
     kept.clear();
-    for (const auto& [number, slot] : slots_)
+    for (const Slot& slot : slots_)
       if (!slot.taken) kept += slot.whole;
   }
 
@@ -156,19 +157,42 @@ class Decoder final : public FieldVisitor {
     std::uint64_t number = 0;
     std::string_view bytes, whole;
     bool taken = false;
+    std::uint32_t field = 0;
   };
+  /// A number that comes again replaces what it was.
+  void keep(std::uint32_t number, Slot slot) {
+    slot.field = number;
+    if (slots_.empty()) slots_.reserve(16);
+    if (slots_.empty() || slots_.back().field < number) {
+      slots_.push_back(slot);
+      return;
+    }
+    const auto at = std::find_if(slots_.begin(), slots_.end(),
+                                 [&](const Slot& known) { return known.field == number; });
+    if (at == slots_.end())
+      slots_.push_back(slot);
+    else
+      *at = slot;
+  }
+  /// Records ask for their fields in the order they wrote them: the next slot is mostly the one.
   const Slot* take(Field field, Wire wire) {
-    const auto found = slots_.find(field.number);
-    if (found == slots_.end()) return nullptr;
-    found->second.taken = true;
-    if (found->second.wire == wire) return &found->second;
+    std::size_t at = next_;
+    if (at >= slots_.size() || slots_[at].field != field.number) {
+      at = 0;
+      while (at < slots_.size() && slots_[at].field != field.number) ++at;
+      if (at == slots_.size()) return nullptr;
+    }
+    next_ = at + 1;
+    slots_[at].taken = true;
+    if (slots_[at].wire == wire) return &slots_[at];
     fault("a field has another type");
     return nullptr;
   }
   void fault(const char* what) { bad_ = what; }
 
   const char*& bad_;
-  std::map<std::uint32_t, Slot> slots_;
+  std::vector<Slot> slots_;  // Mostly in ascending order.
+  std::size_t next_ = 0;     // Behind the one taken last.
 };
 
 }  // namespace
@@ -179,6 +203,22 @@ std::string encode(std::uint32_t schema_version, const Visit& visit) {
   std::string out;
   put_varint(out, schema_version);
   return out + encoder.take();
+}
+
+std::uint32_t stored_schema(std::string_view bytes) {
+  std::uint64_t version = 0;
+  return get_varint(bytes, version) && version <= UINT32_MAX ? static_cast<std::uint32_t>(version)
+                                                             : 0;
+}
+
+tl::unexpected<Error> newer_schema(std::string_view kind, std::uint32_t theirs,
+                                   std::uint32_t ours) {
+  return fail(ErrorCode::Unsupported,
+              fmt::format("the data folder was used by a newer version of this program: it has "
+                          "records of kind '{}' with schema {}, this one reads up to {}; nothing "
+                          "was changed: run that version again, or restore the backup that was "
+                          "made before it",
+                          kind, theirs, ours));
 }
 
 Result<std::uint32_t> decode(std::string_view bytes, const Visit& visit) {

@@ -35,6 +35,28 @@ Keys keys_of(const T& record) {
   return collected;
 }
 
+/// The unique values and indexes that a stored record has: those of its own schema.
+template <class T>
+Keys stored_keys(const codec::Stored<T>& stored) {
+  if constexpr (requires(Keys& k, std::uint32_t from) { keys(k, stored.record, from); }) {
+    if (stored.schema < T::kSchema) {
+      Keys collected(T::kKind, id_text(stored.record.id));
+      keys(collected, stored.record, stored.schema);
+      collected.finish();
+      return collected;
+    }
+  }
+  return keys_of(stored.record);
+}
+
+/// Reads what the store holds under `key`. Errors: NotFound (naming `id`).
+template <class T>
+Result<codec::Stored<T>> get_stored(store::Txn& txn, const std::string& key, std::string_view id) {
+  const auto bytes = txn.get(key);
+  if (!bytes) return not_found(T::kKind, id);
+  return codec::decode_stored<T>(*bytes);
+}
+
 /// Reads one record within a transaction. Errors: NotFound.
 template <class T>
 Result<T> get(store::Txn& txn, std::string_view id) {
@@ -79,11 +101,11 @@ template <class T>
 Result<void> update(store::Txn& txn, T& record) {
   const std::string& id = id_text(record.id);
   const std::string key = record_key(T::kKind, id);
-  CLOUDOS_TRY(const T old, get<T>(txn, id));
-  const Keys before = keys_of(old);
+  CLOUDOS_TRY(const auto old, get_stored<T>(txn, key, id));
+  const Keys before = stored_keys(old);
   const Keys after = keys_of(record);
   CLOUDOS_CHECK(write_keys(txn, T::kKind, &before, &after, id));
-  record.generation = old.generation + 1;
+  record.generation = old.record.generation + 1;
   txn.put(key, codec::encode_record(record, T::kSchema));
   return Result<void>();
 }
@@ -92,16 +114,22 @@ Result<void> update(store::Txn& txn, T& record) {
 template <class T, class IdType>
 Result<T> modify(store::Txn& txn, const IdType& id, const std::function<Result<void>(T&)>& change) {
   CLOUDOS_TRY(T record, get<T>(txn, id_text(id)));
+  const Keys before = keys_of(record);
+  const std::uint64_t generation = record.generation;
   CLOUDOS_CHECK(change(record));
-  CLOUDOS_CHECK(update(txn, record));
+  const Keys after = keys_of(record);
+  CLOUDOS_CHECK(write_keys(txn, T::kKind, &before, &after, id_text(id)));
+  record.generation = generation + 1;
+  txn.put(record_key(T::kKind, id_text(id)), codec::encode_record(record, T::kSchema));
   return record;
 }
 
 /// Erases a record with all its keys. Errors: NotFound.
 template <class T, class IdType>
 Result<void> erase(store::Txn& txn, const IdType& id) {
-  CLOUDOS_TRY(const T old, get<T>(txn, id_text(id)));
-  const Keys before = keys_of(old);
+  CLOUDOS_TRY(const auto old,
+              get_stored<T>(txn, record_key(T::kKind, id_text(id)), id_text(id)));
+  const Keys before = stored_keys(old);
   CLOUDOS_CHECK(write_keys(txn, T::kKind, &before, nullptr, id_text(id)));
   txn.erase(record_key(T::kKind, id_text(id)));
   return Result<void>();

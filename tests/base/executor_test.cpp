@@ -59,3 +59,29 @@ TEST_CASE("stop waits for what runs, drops what waits, and says when its patienc
   release->set_value();
   gone->get_future().wait();
 }
+
+TEST_CASE("threads come when work waits and none is free, up to the most") {
+  SystemClock clock;
+  Executor executor(clock, 8);
+  std::mutex mutex;
+  std::condition_variable changed;
+  int inside = 0;
+  bool open = false;
+  for (int i = 0; i < 20; ++i) {
+    executor.post([&] {
+      std::unique_lock lock(mutex);
+      ++inside;
+      changed.notify_all();
+      changed.wait(lock, [&] { return open; });
+    });
+  }
+  std::unique_lock lock(mutex);
+  CHECK(changed.wait_for(lock, 10s, [&] { return inside == 8; }));
+  CHECK(executor.load().running == 8);
+  CHECK(executor.load().queued == 12);
+  open = true;
+  changed.notify_all();
+  CHECK(changed.wait_for(lock, 10s, [&] { return inside == 20; }));
+  lock.unlock();
+  CHECK(executor.stop(5s));
+}

@@ -1,6 +1,8 @@
 #pragma once
+#include <algorithm>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 /// Measures against a reference taken in the same minute on the same machine: a ratio travels, an
@@ -10,6 +12,14 @@ namespace cloudos::bench {
 struct Settings {
   std::filesystem::path folder;  ///< For data; on the disk to be measured. Emptied afterwards.
   bool quick = false;            ///< Tiny counts: shows that it runs, measures nothing.
+  std::vector<std::string> cases;  ///< "compute.boots": only cases that begin so. Empty: all.
+
+  bool wants(std::string_view name) const {
+    if (cases.empty()) return true;
+    return std::any_of(cases.begin(), cases.end(), [&](const std::string& wanted) {
+      return name.starts_with(wanted) || std::string_view(wanted).starts_with(name);
+    });
+  }
 };
 
 /// One result. `ratio` is the median over rounds of ours/reference, each round taken together.
@@ -34,6 +44,7 @@ class Rounds {
   std::vector<double> ours_, reference_;
 };
 
+std::vector<Figure> bench_compute(const Settings& settings);
 std::vector<Figure> bench_hypervisor(const Settings& settings);
 std::vector<Figure> bench_store(const Settings& settings);
 std::vector<Figure> bench_startup(const Settings& settings);

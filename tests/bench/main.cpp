@@ -19,6 +19,7 @@ struct Group {
 
 // A group of cases is one file; this is the table of them.
 constexpr Group kGroups[] = {
+    {"compute", bench_compute},
     {"hypervisor", bench_hypervisor},
     {"store", bench_store},
     {"startup", bench_startup},
@@ -45,7 +46,7 @@ void print(const std::vector<Figure>& figures) {
 }
 
 int usage() {
-  fmt::print(stderr, "usage: cloudos_bench [--quick] [--dir FOLDER] [GROUP...]\ngroups:");
+  fmt::print(stderr, "usage: cloudos_bench [--quick] [--dir FOLDER] [GROUP[.CASE]...]\ngroups:");
   for (const Group& group : kGroups) fmt::print(stderr, " {}", group.name);
   fmt::print(stderr, "\n");
   return 2;
@@ -55,16 +56,20 @@ int run(const std::vector<std::string_view>& words) {
   Settings settings{.folder = std::filesystem::temp_directory_path()};
   std::vector<const Group*> chosen;
   for (std::size_t i = 0; i < words.size(); ++i) {
+    // "compute", or a case of it: "compute.boots".
+    const std::string_view name = words[i].substr(0, words[i].find('.'));
     const auto* const group = std::find_if(std::begin(kGroups), std::end(kGroups),
-                                           [&](const Group& g) { return g.name == words[i]; });
-    if (words[i] == "--quick")
+                                           [&](const Group& g) { return g.name == name; });
+    if (words[i] == "--quick") {
       settings.quick = true;
-    else if (words[i] == "--dir" && i + 1 < words.size())
+    } else if (words[i] == "--dir" && i + 1 < words.size()) {
       settings.folder = words[++i];
-    else if (group != std::end(kGroups))
+    } else if (group != std::end(kGroups)) {
       chosen.push_back(group);
-    else
+      settings.cases.emplace_back(words[i]);
+    } else {
       return usage();
+    }
   }
   if (chosen.empty())
     for (const Group& group : kGroups) chosen.push_back(&group);

@@ -16,13 +16,8 @@
 #include <thread>
 
 #include "bench.hpp"
-#include "cloudos/cloud.hpp"
-#include "cloudos/identity.hpp"
-#include "cloudos/images.hpp"
-#include "cloudos/servers.hpp"
 #include "cloudos/tasks.hpp"
-#include "identity/quota.hpp"
-#include "cloudos/store.hpp"
+#include "seed.hpp"
 
 namespace cloudos::bench {
 
@@ -33,63 +28,24 @@ using Steady = std::chrono::steady_clock;
 
 constexpr unsigned kHosts = 100;
 
-[[noreturn]] void give_up(const std::string& why) {
-  fmt::print(stderr, "cloudos_bench startup: {}\n", why);
-  std::exit(1);
-}
-
-template <class T>
-T must(Result<T> result, const char* what) {
-  if (!result) give_up(fmt::format("{}: {}", what, result.error().message));
-  return std::move(*result);
-}
-
 /// Records `count` servers, each built by its task on a simulated host; returns a token's text.
 std::string fill(const std::filesystem::path& folder, std::size_t count) {
-  Options options;
-  options.data_dir = folder;
-  options.admin_password = "bench";
-  for (unsigned i = 0; i < kHosts; ++i) options.host_names.push_back(fmt::format("host-{}", i));
-  std::filesystem::create_directories(folder);
-  options.store = must(store::open_lmdb({.directory = folder / "store"}), "opening the store");
-  auto cloud = must(Cloud::open(options), "opening a cloud");
-  Login login;
-  login.password = Login::Password{{"", "admin", "default", ""}, "bench"};
-  login.scope.kind = Scope::Kind::Project;
-  login.scope.target = {"", "admin", "default", ""};
-  const Token token = must(cloud->identity().authenticate(login), "logging in");
-  const Context me = token.context("req-bench");
-  must(options.store->transact([](store::Txn& txn) -> Result<void> {
-    for (const char* resource : {"servers", "cores", "ram_mib"})
-      CLOUDOS_CHECK(Quota::set_default(txn, resource, kUnlimited));
-    return Result<void>();
-  }), "lifting the quota");
-  const Image image = must(
-      cloud->images().create(me, {.name = "image", .disk_format = DiskFormat::Raw,
-                                  .container_format = ContainerFormat::Bare}), "an image");
-  TextSource bytes(std::string(4'096, 'x'));
-  must(cloud->images().upload(me, image.id, bytes), "uploading");
-  FlavorId nano;
-  for (const Flavor& flavor : must(cloud->servers().flavors().list(me), "flavors"))
-    if (flavor.name == "m1.nano") nano = flavor.id;
+  const Seeded seeded = seed(folder, kHosts);
+  Cloud& cloud = *seeded.cloud;
   std::atomic<std::size_t> next{0};
   std::vector<std::thread> callers;
   for (int caller = 0; caller < 16; ++caller) {
     callers.emplace_back([&] {
       for (std::size_t i = next++; i < count; i = next++) {
-        ServerCreate spec;
-        spec.name = fmt::format("server-{}", i);
-        spec.image = image.id;
-        spec.flavor = nano;
-        spec.networks = std::vector<ServerNetwork>{};
-        const Server server = must(cloud->servers().create(me, spec), "creating a server");
-        const Task task = must(cloud->tasks().wait(server.task, 60s), "building a server");
+        const ServerCreate spec = seeded.spec(fmt::format("server-{}", i));
+        const Server server = must(cloud.servers().create(seeded.me, spec), "creating a server");
+        const Task task = must(cloud.tasks().wait(server.task, 60s), "building a server");
         if (task.state != TaskState::Done) give_up("a server was not built");
       }
     });
   }
   for (auto& caller : callers) caller.join();
-  return token.text;
+  return seeded.token;
 }
 
 class Process {

@@ -40,6 +40,10 @@ inline constexpr std::size_t kGuestPins = 256;
 inline constexpr std::chrono::milliseconds kGuestWatchPoll{50};  ///< While no owner tells.
 inline constexpr std::size_t kGuestMarkersPerCommit = 16;  ///< Of guests that left: erased with it.
 
+// Maintenance of a data folder.
+inline constexpr std::size_t kCheckFindings = 1'000;         ///< Listed by one check; more are counted.
+inline constexpr std::size_t kManifestBytes = 256 << 20;     ///< Some million files.
+
 // Records.
 inline constexpr std::size_t kKeyValueBytes = 200;  ///< A value inside a key; longer ones are hashed.
 inline constexpr std::size_t kNameChars = 255;
@@ -47,6 +51,9 @@ inline constexpr std::size_t kDescriptionChars = 255;
 inline constexpr std::size_t kSortedListRecords = 20'000;  ///< Lists by another sort than creation.
 inline constexpr std::size_t kMetadataItems = 128;
 inline constexpr std::size_t kMetadataValueChars = 255;
+
+inline constexpr std::size_t kMigrationBatch = 100;             ///< Records of one commit …
+inline constexpr std::size_t kMigrationBatchBytes = 256 << 10;  ///< … and what they hold, about.
 
 // Networks.
 inline constexpr std::size_t kNetworkBulk = 100;           ///< Resources in one bulk request.
@@ -82,6 +89,7 @@ inline constexpr unsigned kLoginsOfUser = 8;               ///< By password, und
 
 // Tasks.
 inline constexpr unsigned kWorkers = 256;
+inline constexpr std::chrono::seconds kIdleThread{5};  ///< A worker with nothing to do ends then.
 inline constexpr std::size_t kTaskSteps = 32;
 inline constexpr std::uint32_t kTaskAttempts = 8;
 inline constexpr std::chrono::milliseconds kBackoffFirst{200};
@@ -90,6 +98,7 @@ inline constexpr std::chrono::milliseconds kStuckRetry{60'000};  ///< Stuck by a
 inline constexpr std::chrono::milliseconds kStuckRetryFinal{600'000};  ///< Stuck by any other.
 inline constexpr std::size_t kHostLanes = 2;
 inline constexpr std::size_t kFinishedTasksKept = 10'000;
+inline constexpr std::size_t kFinishedTasksSlack = 1'000;  ///< Over that, before they are pruned.
 
 // Compute.
 inline constexpr std::size_t kConsoleBytes = 100 << 10;   ///< Of the console log, per answer.
