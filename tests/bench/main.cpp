@@ -65,7 +65,7 @@ int run(const std::vector<std::string_view>& words) {
     } else if (words[i] == "--dir" && i + 1 < words.size()) {
       settings.folder = words[++i];
     } else if (group != std::end(kGroups)) {
-      chosen.push_back(group);
+      if (std::find(chosen.begin(), chosen.end(), group) == chosen.end()) chosen.push_back(group);
       settings.cases.emplace_back(words[i]);
     } else {
       return usage();
