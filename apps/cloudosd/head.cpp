@@ -128,6 +128,12 @@ std::optional<Refusal> settle_fields(Head& head) {
 
 }  // namespace
 
+bool is_field_line(std::string_view line) {
+  const auto colon = line.find(':');
+  return colon != line.npos && is_token(line.substr(0, colon)) &&
+         is_field_value(line.substr(colon + 1));
+}
+
 std::variant<Head, Refusal> parse_head(std::string_view bytes) {
   Head head;
   bool first = true;

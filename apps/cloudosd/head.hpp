@@ -35,6 +35,9 @@ struct Refusal {
 /// colon; exactly one Host. Pure. Source: RFC 9112, sections 2 to 6.
 std::variant<Head, Refusal> parse_head(std::string_view bytes);
 
+/// "Name: value" as HTTP has it: no folding, no blank before the colon, no control characters.
+bool is_field_line(std::string_view line);
+
 /// The status line and fields, blank line included. Fields that could break out of their line are
 /// left out. `length` gives Content-Length; `chunked` Transfer-Encoding; neither: the status has no
 /// body, or the connection's end ends it.

@@ -79,6 +79,9 @@ class Server final {
   cloudos::Result<void> reload_tls();
   /// The same with other files, used from then on.
   cloudos::Result<void> reload_tls(const TlsFiles& files);
+  /// Does every io thread still take work, within `patience`? For watchdogs; between start() and
+  /// stop().
+  bool answers(std::chrono::milliseconds patience);
   /// Stops accepting, lets requests under way end for Timeouts::drain, then cuts them off.
   void stop();
 

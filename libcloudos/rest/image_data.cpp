@@ -61,6 +61,19 @@ Result<Response> data_response(Call& call, const Image& image, const ImageFile& 
   return response;
 }
 
+class UploadReceiver final : public BodyReceiver {
+ public:
+  explicit UploadReceiver(std::unique_ptr<ImageUpload> upload) : upload_(std::move(upload)) {}
+  Result<void> write(std::span<const std::byte> bytes) override { return upload_->write(bytes); }
+  Result<Response> end() override {
+    CLOUDOS_CHECK(upload_->finish());
+    return empty_response(204);
+  }
+
+ private:
+  std::unique_ptr<ImageUpload> upload_;
+};
+
 }  // namespace
 
 Result<Response> upload_image_data(Call& call) {
@@ -68,6 +81,14 @@ Result<Response> upload_image_data(Call& call) {
   if (!equals_ignore_case(trim(type.substr(0, type.find(';'))), "application/octet-stream")) {
     return status_response(Service::Image, 415, "Send the data as application/octet-stream.",
                            call.request);
+  }
+  if (call.request.pushes_body) {
+    CLOUDOS_TRY(auto upload, call.cloud.images().begin_upload(
+                                 call.ctx, ImageId{call.path("image_id")},
+                                 parse_unsigned(call.request.headers.get("Content-Length"))));
+    Response response;
+    response.receiver = std::make_unique<UploadReceiver>(std::move(upload));
+    return response;
   }
   TextSource nothing{""};
   ByteSource& data = call.request.body ? *call.request.body : nothing;

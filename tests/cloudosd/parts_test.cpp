@@ -89,8 +89,6 @@ TEST_CASE("heads that two readers could understand differently are refused") {
     const auto parsed = parse_head(row.bytes);
     const auto* refusal = std::get_if<Refusal>(&parsed);
     CHECK((refusal ? refusal->status : 0) == row.status);
-    // What is taken here, Beast must take too, or requests would be refused for no reason.
-    if (!refusal) CHECK(BodyParser().begin(row.bytes));
   }
 }
 
@@ -161,34 +159,51 @@ TEST_CASE("bodies come out of their framing whole, however they are cut") {
       {"chunk longer than said", chunked, "3\r\nhello\r\n0\r\n\r\n", "", "", false},
       {"prefix 0x", chunked, "0x5\r\nhello\r\n0\r\n\r\n", "", "", false},
       {"blank before the size", chunked, " 5\r\nhello\r\n0\r\n\r\n", "", "", false},
+      {"blank behind the size", chunked, "5 \r\nhello\r\n0\r\n\r\n", "", "", false},
+      {"signed size", chunked, "+5\r\nhello\r\n0\r\n\r\n", "", "", false},
+      {"empty size", chunked, "\r\nhello\r\n0\r\n\r\n", "", "", false},
+      {"size of sixteen digits", chunked, "0000000000000005\r\nhello\r\n0\r\n\r\n", "", "", false},
+      {"size ends in LF", chunked, "5\nhello\r\n0\r\n\r\n", "", "", false},
+      {"size ends in CR", chunked, "5\rxhello\r\n0\r\n\r\n", "", "", false},
+      {"LF in an extension", chunked, "5;a\nb\r\nhello\r\n0\r\n\r\n", "", "", false},
+      {"NUL in an extension", chunked, std::string("5;\0\r\nhello\r\n0\r\n\r\n", 21), "", "",
+       false},
+      {"long extension", chunked, "5;" + std::string(300, 'a') + "\r\nhello\r\n0\r\n\r\n", "", "",
+       false},
+      {"chunk ends in LF", chunked, "5\r\nhello\n0\r\n\r\n", "", "", false},
+      {"chunk without an end", chunked, "5\r\nhello0\r\n\r\n", "", "", false},
+      {"trailer without a colon", chunked, "0\r\nGET / HTTP/1.1\r\n\r\n", "", "", false},
+      {"folded trailer", chunked, "0\r\nA: b\r\n c\r\n\r\n", "", "", false},
+      {"trailer ends in LF", chunked, "0\r\nA: b\n\r\n", "", "", false},
+      {"endless trailers", chunked, "0\r\n" + many_fields(5'000) + "\r\n", "", "", false},
+      {"endless trailer", chunked, "0\r\nA: " + std::string(50'000, 'a') + "\r\n\r\n", "", "",
+       false},
   };
   for (const Row& row : rows) {
     for (const std::size_t step : {std::size_t{1}, std::size_t{3}, row.wire.size()}) {
       CAPTURE(row.what);
       CAPTURE(step);
+      const auto head = parse_head(head_with(row.fields, "POST / HTTP/1.1"));
+      REQUIRE(std::holds_alternative<Head>(head));
       BodyParser parser;
-      REQUIRE(parser.begin(head_with(row.fields, "POST / HTTP/1.1")));
+      parser.begin(std::get<Head>(head));
       std::string held, body;
       auto state = BodyParser::State::More;
-      std::size_t given = 0;
-      while (state == BodyParser::State::More && (given < row.wire.size() || !held.empty())) {
-        const std::size_t more = std::min(step, row.wire.size() - given);
-        held += row.wire.substr(given, more);
-        given += more;
-        std::array<char, 4> out;  // Small, so that it fills up in the middle.
-        BodyParser::Step fed{};
-        do {
-          fed = parser.feed(held, out);
-          held.erase(0, fed.consumed);
-          body.append(out.data(), fed.produced);
+      for (std::size_t given = 0; given < row.wire.size();) {
+        held += row.wire.substr(given, step);
+        given += std::min(step, row.wire.size() - given);
+        for (bool moved = true; moved && state == BodyParser::State::More;) {
+          const auto fed = parser.feed(held);
+          body += fed.piece;
           state = fed.state;
-        } while (state == BodyParser::State::More && fed.produced == out.size());
-        if (state == BodyParser::State::More && more == 0) break;
+          moved = fed.consumed > 0;
+          held.erase(0, fed.consumed);
+        }
       }
-      CHECK((state == BodyParser::State::Done) == row.good);
+      CHECK(state == (row.good ? BodyParser::State::Done : BodyParser::State::Bad));
       if (!row.good) continue;
       CHECK(body == row.body);
-      CHECK(held + row.wire.substr(given) == row.rest);
+      CHECK(held == row.rest);
     }
   }
 }

@@ -179,6 +179,25 @@ struct ImageFile {
   std::uint64_t size_bytes = 0;
 };
 
+/// An upload under way, fed by whoever has the bytes: no thread waits for them in between.
+/// Dropped before finish() it leaves nothing, and the image Queued. May not outlive the cloud.
+/// One thread at a time, which may change.
+class CLOUDOS_EXPORT ImageUpload final {
+ public:
+  ~ImageUpload();
+  /// Takes all of `bytes` or ends the upload. Blocks for the disk. Errors: as Images::upload.
+  Result<void> write(std::span<const std::byte> bytes);
+  /// Behind the last byte: verifies, and makes the image Active in one commit. Call it once.
+  /// Errors: as Images::upload.
+  Result<Image> finish();
+
+ private:
+  friend class Images;
+  struct Impl;
+  explicit ImageUpload(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
 /// The images of a cloud: records, their data, and who boots from them.
 ///
 /// Thread-safe. Calls block for at most one commit, except upload, which lasts as long as its
@@ -212,11 +231,16 @@ class CLOUDOS_EXPORT Images final {
   /// Memory is constant. On any error the image is Queued again and no byte is left. Blocks.
   /// Errors: NotFound (also: deleted meanwhile), Conflict (not Queued, or another upload runs),
   /// InvalidArgument (formats unset, content refused: the message says why), TooLarge,
-  /// StorageFull, and what `data` returns.
+  /// StorageFull, Timeout and Cancelled (looked at between two reads of `data`), and what `data`
+  /// returns.
   Result<Image> upload(const Context& ctx, const ImageId& id, ByteSource& data);
+  /// The same, a piece at a time; `size_bytes` if it is known. One commit. Errors: as upload().
+  Result<std::unique_ptr<ImageUpload>> begin_upload(
+      const Context& ctx, const ImageId& id, std::optional<std::uint64_t> size_bytes = {});
   /// Where the data is. Errors: NotFound, Conflict (no data yet), Forbidden (deactivated).
   Result<ImageFile> file(const Context& ctx, const ImageId& id) const;
   /// The data from `offset`, at most `length` bytes; for images held in memory and for copying.
+  /// The source's reads end with the call's deadline and cancel too. It may not outlive the cloud.
   /// Errors: as file().
   Result<std::unique_ptr<ByteSource>> read(const Context& ctx, const ImageId& id,
                                            std::uint64_t offset = 0,
