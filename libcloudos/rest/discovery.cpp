@@ -38,8 +38,12 @@ Result<Response> root_versions(Call& call) {
   w.open().key("versions").open().key("values").open_list();
   identity_version(w, base + "/identity/v3");
   w.close_list().close().key("services").open();
-  w.member("identity", base + "/identity").member("compute", base + "/compute");
-  w.member("image", base + "/image").member("network", base + "/network").close().close();
+  const Services& there = call.cloud.services();
+  w.member("identity", base + "/identity");
+  if (there.compute) w.member("compute", base + "/compute");
+  if (there.images) w.member("image", base + "/image");
+  if (there.networks) w.member("network", base + "/network");
+  w.close().close();
   Response response = json_response(300, std::move(w).take());
   response.headers.add("Location", base + "/identity/v3/");
   return response;
@@ -130,14 +134,6 @@ Result<Response> network_v20(Call& call) {
   return json_response(200, std::move(w).take());
 }
 
-Result<Response> healthz(Call&) {
-  Response response;
-  response.headers.add("Content-Type", "text/plain; charset=UTF-8");
-  response.headers.add("Cache-Control", "no-store");
-  response.body = std::string("OK\n");
-  return response;
-}
-
 constexpr Route open_route(std::string_view pattern, Handler handler, Service service) {
   return {.method = "GET",
           .pattern = pattern,
@@ -150,7 +146,6 @@ constexpr Route open_route(std::string_view pattern, Handler handler, Service se
 
 constexpr Route kDiscoveryRoutes[] = {
     open_route("/", root_versions, Service::None),
-    open_route("/healthz", healthz, Service::None),
     open_route("/identity", identity_versions, Service::Identity),
     open_route("/identity/v3", identity_v3, Service::Identity),
     open_route("/compute", compute_versions, Service::Compute),

@@ -61,7 +61,8 @@ constexpr rest::Route kTestRoutes[] = {
 struct RouterSite : rest_test::Site {
   RouterSite() {
     router = std::make_unique<rest::Router>(
-        *cloud, std::vector<std::span<const rest::Route>>{kTestRoutes, rest::discovery_routes()});
+        *cloud, std::vector<std::span<const rest::Route>>{
+                    kTestRoutes, rest::discovery_routes(), rest::operation_routes()});
   }
 };
 
