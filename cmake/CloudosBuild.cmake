@@ -7,7 +7,7 @@ set(CMAKE_CXX_VISIBILITY_PRESET hidden)
 set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_UNITY_BUILD_BATCH_SIZE 0)  # one unit a room: fewest header parses on two cores
-if(NOT CMAKE_BUILD_TYPE)
+if(NOT CMAKE_BUILD_TYPE AND PROJECT_IS_TOP_LEVEL)
   set(CMAKE_BUILD_TYPE Debug CACHE STRING "" FORCE)
 endif()
 # -g1: line tables are what a backtrace needs; full debug info doubles link time.
@@ -18,7 +18,7 @@ set(CLOUDOS_SANITIZE "" CACHE STRING "Comma-separated sanitizers, e.g. address,u
 option(CLOUDOS_CCACHE "Use ccache where found" ON)
 
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers
-                    -Winvalid-pch -Werror)
+                    -Winvalid-pch $<$<BOOL:${PROJECT_IS_TOP_LEVEL}>:-Werror>)
 # libvirt and our own code both rely on deterministic cleanup order, never on aliasing tricks.
 add_compile_options(-fno-strict-aliasing -fstack-protector-strong)
 if(CLOUDOS_SANITIZE)

@@ -102,6 +102,9 @@ endfunction()
 cloudos_whole(cloudos_shared SHARED cloudos)
 set_target_properties(cloudos_shared PROPERTIES OUTPUT_NAME cloudos
                       VERSION ${PROJECT_VERSION} SOVERSION ${CLOUDOS_SOVERSION})
+set(cloudos_map ${PROJECT_SOURCE_DIR}/cmake/cloudos.map)
+target_link_options(cloudos_shared PRIVATE LINKER:--version-script=${cloudos_map})
+set_target_properties(cloudos_shared PROPERTIES LINK_DEPENDS ${cloudos_map})
 cloudos_whole(cloudos_static STATIC static)
 set_target_properties(cloudos_static PROPERTIES OUTPUT_NAME cloudos)
 foreach(target cloudos_shared cloudos_static)
@@ -112,7 +115,7 @@ foreach(target cloudos_shared cloudos_static)
 endforeach()
 # No symbol may stay open: a program would find out at its own link, or worse, at its start.
 if(NOT CLOUDOS_SANITIZE)
-  target_link_options(cloudos_shared PRIVATE -Wl,--no-undefined)
+  target_link_options(cloudos_shared PRIVATE LINKER:--no-undefined)
 endif()
 
 add_subdirectory(bindings/c)
@@ -120,6 +123,7 @@ add_subdirectory(bindings/c)
 if(NOT PROJECT_IS_TOP_LEVEL)
   return()
 endif()
+add_subdirectory(bindings/python)
 
 # ---- cmake --install ----------------------------------------------------------------------------
 
@@ -155,7 +159,8 @@ foreach(name cloudos cloudos-c)
 endforeach()
 
 # ctypes looks beside the package first, then where the loader does.
-install(DIRECTORY bindings/python/cloudos DESTINATION lib/python3/dist-packages
+install(DIRECTORY bindings/python/cloudos ${PROJECT_BINARY_DIR}/python/cloudos
+        DESTINATION lib/python3/dist-packages
         FILES_MATCHING PATTERN "*.py" PATTERN "*.pyi" PATTERN "py.typed"
         PATTERN "__pycache__" EXCLUDE)
 

@@ -17,7 +17,7 @@ function(cloudos_pch name kind)
     add_library(${name} STATIC ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp)
   endif()
   target_link_libraries(${name} PRIVATE fmt::fmt tl::expected nlohmann_json::nlohmann_json
-                        doctest::doctest Threads::Threads)
+                        $<TARGET_NAME_IF_EXISTS:doctest::doctest> Threads::Threads)
   target_precompile_headers(${name} PRIVATE ${ARG_HEADERS})
   set_target_properties(${name} PROPERTIES UNITY_BUILD OFF)
 endfunction()

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "handle.hpp"
-#include "verbs/verbs.hpp"
+#include "verbs/commands.hpp"
 
 namespace cloudos::c {
 namespace {
@@ -50,7 +50,9 @@ nlohmann::json described(const verbs::Verb& verb) {
                           {"required", p.required},
                           {"help", p.help}});
   }
+  const verbs::Noun* noun = verbs::find_noun(verb.name.substr(0, verb.name.find('.')));
   return {{"name", verb.name},
+          {"key", noun == nullptr ? "id" : noun->key},
           {"method", verb.method},
           {"path", verb.path},
           {"wrapper", verb.wrapper},

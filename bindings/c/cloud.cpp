@@ -36,7 +36,7 @@ Result<Options> options_of(const cloudos_options& given) {
   if (given.role < CLOUDOS_RUNNER || given.role > CLOUDOS_ANY) {
     return fail(ErrorCode::InvalidArgument, "role is no cloudos_role");
   }
-  constexpr Role kRoles[] = {Role::Runner, Role::Guest, Role::Any};
+  constexpr FolderRole kRoles[] = {FolderRole::Runner, FolderRole::Guest, FolderRole::Any};
   options.role = kRoles[given.role];
   if (given.without >
       (CLOUDOS_WITHOUT_COMPUTE | CLOUDOS_WITHOUT_NETWORKS | CLOUDOS_WITHOUT_IMAGES)) {

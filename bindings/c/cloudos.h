@@ -169,8 +169,9 @@ CLOUDOS_API cloudos_code cloudos_as(cloudos_cloud* cloud, const cloudos_caller* 
  * since 0.1 */
 CLOUDOS_API cloudos_code cloudos_call(cloudos_cloud* cloud, const char* verb,
                                       const char* parameters, char** reply, cloudos_error** error);
-/* All verbs: a JSON array of objects {"name", "method", "path", "wrapper", "reply", "help"}, by
- * name. End it by cloudos_free. NULL when memory is short. since 0.1 */
+/* All verbs, by name: a JSON array of objects with "name", "method", "path", "wrapper", "reply",
+ * "help", "key" (the member that names one thing: "id") and "parameters", an array of {"name",
+ * "type", "required", "help"}. End it by cloudos_free. NULL when memory is short. since 0.1 */
 CLOUDOS_API char* cloudos_verbs(void);
 
 /* ---- your event loop ------------------------------------------------------------------------- */
