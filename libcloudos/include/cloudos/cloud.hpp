@@ -40,6 +40,9 @@ namespace store { class Store; }
 enum class Backend : std::uint8_t {
   Simulated,  ///< In memory: no process, no device, no root needed.
   Real,       ///< libvirt/QEMU and Linux bridges.
+  /// Networks only: each interface of a guest behind a NAT in its own QEMU. Needs no root. Guests
+  /// reach out and nobody reaches them; no security groups, no metadata server.
+  User,
 };
 
 /// Who may read /metrics and the reasons in /readyz. Admins' tokens always may.
