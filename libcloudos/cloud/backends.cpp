@@ -10,6 +10,7 @@
 #include "network/linuxbridge/linuxbridge.hpp"
 #endif
 #include "network/simulated.hpp"
+#include "network/user.hpp"
 
 namespace cloudos {
 namespace {
@@ -47,6 +48,9 @@ Result<std::shared_ptr<hypervisor::Driver>> open_hypervisor(const Options& optio
 }  // namespace
 
 Result<void> check_backends(const Options& options) {
+  if (options.hypervisor == Backend::User)
+    return fail(ErrorCode::InvalidArgument,
+                "user mode is for networks: the hypervisor is simulated or real");
 #if !CLOUDOS_WITH_LIBVIRT
   if (options.hypervisor == Backend::Real && !options.hypervisor_driver)
     return left_out("the libvirt driver is", "CLOUDOS_WITH_LIBVIRT");
@@ -76,6 +80,8 @@ Result<Mechanism> open_mechanism(const Options& options, const Engine& engine) {
   if (options.mechanism_driver) return Mechanism{options.mechanism_driver, nullptr};
   if (options.network == Backend::Simulated)
     return Mechanism{std::make_shared<network::SimulatedDriver>(), nullptr};
+  if (options.network == Backend::User)
+    return Mechanism{std::make_shared<network::UserModeDriver>(), nullptr};
 #if CLOUDOS_WITH_LINUXBRIDGE
   network::LinuxBridgeSettings settings;
   settings.folder_id = engine.folder_id;

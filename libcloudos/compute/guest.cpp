@@ -85,8 +85,11 @@ Result<void> Servers::Impl::plug_ports(const Server& server, tasks::StepContext&
     CLOUDOS_TRY(const auto wiring,
                 networks.plug(server.ports[i].port, server.id, server.host));
     // The next step reads it from the task, so that nothing is asked for twice.
-    step.output(fmt::format("nic.{}", i),
-                fmt::format("{} {} {} {}", wiring.port.value, wiring.mac, wiring.mtu, wiring.tap));
+    std::string nic =
+        fmt::format("{} {} {} {}", wiring.port.value, wiring.mac, wiring.mtu, wiring.tap);
+    if (const auto& nat = wiring.user_mode)
+      nic += fmt::format(" {} {} {} {}", nat->cidr, nat->gateway, nat->resolver, nat->address);
+    step.output(fmt::format("nic.{}", i), std::move(nic));
   }
   step.output("nics", std::to_string(server.ports.size()));
   return Result<void>();
@@ -146,12 +149,17 @@ Result<void> Servers::Impl::boot(const Server& server, tasks::StepContext& step)
   const auto count = parse_unsigned(step.value("nics")).value_or(0);
   for (std::uint64_t i = 0; i < count; ++i) {
     const auto parts = split(step.value(fmt::format("nic.{}", i)), ' ');
-    if (parts.size() != 4) return fail(ErrorCode::Internal, "the wiring of a port is not known");
+    if (parts.size() != 4 && parts.size() != 8)
+      return fail(ErrorCode::Internal, "the wiring of a port is not known");
     hypervisor::NicSpec nic;
     nic.port = PortId{std::string(parts[0])};
     nic.mac = parts[1];
     nic.mtu = static_cast<std::uint32_t>(parse_unsigned(parts[2]).value_or(1500));
-    nic.tap = parts[3];
+    if (parts.size() == 4)
+      nic.tap = parts[3];
+    else
+      nic.user_mode = {std::string(parts[4]), std::string(parts[5]), std::string(parts[6]),
+                       std::string(parts[7])};
     domain.nics.push_back(std::move(nic));
   }
   CLOUDOS_CHECK(driver->define(domain));

@@ -52,6 +52,11 @@ void append_disk(std::string& xml, const DiskSpec& disk, std::size_t index) {
   xml += "</disk>";
 }
 
+// libvirt has words for a user-mode network, but not for the address that its DHCP hands out.
+bool needs_command_line(const NicSpec& nic, std::string_view virt_type) {
+  return nic.tap.empty() && !nic.user_mode.cidr.empty() && virt_type != "test";
+}
+
 void append_nic(std::string& xml, const NicSpec& nic) {
   if (nic.tap.empty()) {
     xml += fmt::format("<interface type='user'><mac address='{}'/><model type='virtio'/>", nic.mac);
@@ -68,7 +73,8 @@ void append_nic(std::string& xml, const NicSpec& nic) {
 void append_devices(std::string& xml, const DomainSpec& spec, std::string_view virt_type) {
   xml += "<devices>";
   for (std::size_t i = 0; i < spec.disks.size(); ++i) append_disk(xml, spec.disks[i], i);
-  for (const NicSpec& nic : spec.nics) append_nic(xml, nic);
+  for (const NicSpec& nic : spec.nics)
+    if (!needs_command_line(nic, virt_type)) append_nic(xml, nic);
   if (!spec.console_log.empty()) {
     xml += fmt::format(
         "<serial type='file'><source path='{0}' append='on'/><target port='0'/></serial>"
@@ -83,6 +89,31 @@ void append_devices(std::string& xml, const DomainSpec& spec, std::string_view v
         "<video><model type='none'/></video>";
   }
   xml += "</devices>";
+}
+
+// QEMU makes these interfaces before libvirt's devices, whose slots libvirt gave out from the low end.
+constexpr std::size_t kLastPciSlot = 31;
+constexpr std::string_view kQemuXmlUri = "http://libvirt.org/schemas/domain/qemu/1.0";
+
+std::string user_nics_xml(const DomainSpec& spec, std::string_view virt_type) {
+  std::string arguments;
+  std::size_t slot = kLastPciSlot;
+  for (const NicSpec& nic : spec.nics) {
+    if (!needs_command_line(nic, virt_type)) continue;
+    const UserModeNet& nat = nic.user_mode;
+    const std::size_t at = slot--;
+    for (const std::string& argument :
+         {std::string("-netdev"),
+          fmt::format("user,id=user{},ipv6=off,net={},host={},dns={},dhcpstart={}", at, nat.cidr,
+                      nat.gateway, nat.resolver, nat.address),
+          std::string("-device"),
+          fmt::format("virtio-net-pci,netdev=user{},id=usernic{},mac={},romfile=,bus=pci.0,addr={:#x}",
+                      at, at, nic.mac, at)})
+      arguments += fmt::format("<qemu:arg value='{}'/>", xml_escape(argument));
+  }
+  if (arguments.empty()) return {};
+  return fmt::format("<qemu:commandline xmlns:qemu='{}'>{}</qemu:commandline>", kQemuXmlUri,
+                     arguments);
 }
 
 // TCG cannot be a copy of the host; "maximum" is all that it emulates. A guest under KVM sees the
@@ -144,6 +175,7 @@ std::string domain_xml(const DomainSpec& spec, std::string_view folder_id,
       "<clock offset='utc'/><on_poweroff>destroy</on_poweroff><on_reboot>restart</on_reboot>"
       "<on_crash>destroy</on_crash>";
   append_devices(xml, spec, virt_type);
+  xml += user_nics_xml(spec, virt_type);
   return xml + "</domain>";
 }
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <fstream>
 
 #include "hypervisor/host.hpp"
@@ -28,14 +29,26 @@ constexpr std::size_t kRootPathBytes = 107 - std::string_view("/lib/qemu/domain-
 // folder would lose.
 constexpr std::string_view kQemuConf =
     "# Written by libcloudos at every start; changes are lost.\n"
-    "user = \"root\"\n"
-    "group = \"root\"\n"
     "security_driver = \"none\"\n"
     "stdio_handler = \"file\"\n"
     "remember_owner = 0\n";
+// Without root libvirt runs QEMU as whom it is itself, and does not look at these.
+constexpr std::string_view kQemuConfOfRoot =
+    "user = \"root\"\n"
+    "group = \"root\"\n";
 
 Result<void> refuse(ErrorCode code, std::string message) {
   return fail(code, std::move(message));
+}
+
+/// Where libvirt keeps files of a user's that are not under the root: as it looks for it itself.
+std::string user_runtime_folder() {
+  for (const char* name : {"XDG_RUNTIME_DIR", "XDG_CACHE_HOME", "HOME"}) {
+    const char* const path = std::getenv(name);
+    if (path == nullptr || *path == '\0') continue;
+    return ::access(path, W_OK | X_OK) == 0 ? path : std::string();
+  }
+  return {};
 }
 
 bool user_and_group_exist(const char* name) {
@@ -68,10 +81,10 @@ Result<void> check_settings(const LibvirtSettings& settings) {
 /// What qemu:///embed needs of the machine, said in our words: libvirt's name neither the package
 /// nor the cure.
 Result<void> check_machine() {
-  if (::geteuid() != 0) {
+  if (::geteuid() != 0 && user_runtime_folder().empty()) {
     return refuse(ErrorCode::Unsupported,
-                  "running guests by qemu:///embed needs root: start as root, or use another "
-                  "libvirt URI");
+                  "running guests by qemu:///embed without root needs a folder for libvirt's own "
+                  "files: set XDG_RUNTIME_DIR, or HOME, to one that can be written");
   }
   if (find_program("qemu-system-x86_64").empty()) {
     return refuse(ErrorCode::Unsupported, "QEMU is missing: install the package qemu-system-x86");
@@ -79,7 +92,7 @@ Result<void> check_machine() {
   if (find_program("qemu-img").empty()) {
     return refuse(ErrorCode::Unsupported, "qemu-img is missing: install the package qemu-utils");
   }
-  if (!user_and_group_exist(kGuestUser)) {
+  if (::geteuid() == 0 && !user_and_group_exist(kGuestUser)) {
     return refuse(
         ErrorCode::Unsupported,
         fmt::format("the system user or group {0} is missing, which libvirt looks for: add "
@@ -99,6 +112,7 @@ Result<void> write_conf(const std::filesystem::path& root) {
     const auto draft = root / "etc" / "qemu.conf.part";
     std::ofstream file(draft, std::ios::trunc);
     file << kQemuConf;
+    if (::geteuid() == 0) file << kQemuConfOfRoot;
     file.close();
     if (!file) {
       return refuse(ErrorCode::StorageFull,

@@ -1,6 +1,7 @@
 #include "hypervisor/spec.hpp"
 
 #include <algorithm>
+#include <cctype>
 
 #include "base/text.hpp"
 #include "cloudos/limits.hpp"
@@ -45,6 +46,13 @@ bool is_device_name(std::string_view text) {
          });
 }
 
+// These become parts of QEMU's command line, where a comma begins another option.
+bool is_plain_ipv4(std::string_view text) {
+  return text.size() <= 18 && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+           return std::isdigit(c) != 0 || c == '.' || c == '/';
+         });
+}
+
 }  // namespace
 
 Result<void> check_disk(const DiskSpec& disk) {
@@ -81,6 +89,10 @@ Result<void> check_domain(const DomainSpec& spec) {
   for (const NicSpec& nic : spec.nics) {
     if (!is_mac(nic.mac)) return invalid("a network interface needs a MAC address");
     if (!is_device_name(nic.tap)) return invalid("a tap's name is no device name");
+    const UserModeNet& nat = nic.user_mode;
+    for (const std::string* text : {&nat.cidr, &nat.gateway, &nat.resolver, &nat.address})
+      if (!is_plain_ipv4(*text) || text->empty() != nat.cidr.empty())
+        return invalid("a user-mode network needs four IPv4 addresses");
   }
   if (!spec.console_log.empty() && !usable_path(spec.console_log)) {
     return invalid("the console log needs an absolute path");

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
+#include "network/address.hpp"
 #include "network/impl.hpp"
+#include "network/user.hpp"
 
 namespace cloudos {
 
@@ -28,6 +30,18 @@ Result<void> mark_plugged(const Networks::Impl& impl, store::Txn& txn, const Ser
   return impl.precommit_port(txn, port, network);
 }
 
+/// The first IPv4 address of the port is the one that its guest gets.
+Result<UserModeWiring> user_mode_of(store::Snapshot& snapshot, const Port& port) {
+  for (const FixedIp& fixed : port.fixed_ips) {
+    if (!parse_ipv4(fixed.address)) continue;
+    CLOUDOS_TRY(const Subnet subnet, load<Subnet>(snapshot, fixed.subnet));
+    return user_mode_wiring(subnet, fixed.address);
+  }
+  return fail(ErrorCode::Unsupported,
+              fmt::format("port {} has no IPv4 address, which user-mode networking needs",
+                          port.id.value));
+}
+
 }  // namespace
 }  // namespace network
 
@@ -44,7 +58,12 @@ Result<PortWiring> Networks::plug(const PortId& id, const ServerId& server,
   }));
   auto told = impl_->wiring.tell_plugged(port, revision);
   if (!told) return fail_in(fmt::format("plugging port {}", id.value), std::move(told).error());
-  return PortWiring{port.id, port.network, port.tap, port.mac, network.mtu, port.vif_type};
+  PortWiring wiring{port.id, port.network, port.tap, port.mac, network.mtu, port.vif_type, {}};
+  if (port.vif_type == network::kUserVifType) {
+    CLOUDOS_TRY(const auto snapshot, impl_->engine.store.snapshot());
+    CLOUDOS_TRY(wiring.user_mode, network::user_mode_of(*snapshot, port));
+  }
+  return wiring;
 }
 
 Result<void> Networks::unplug(const PortId& id) {

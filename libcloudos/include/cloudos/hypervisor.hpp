@@ -40,11 +40,18 @@ struct DiskSpec {
   std::uint64_t size_bytes = 0;        ///< Virtual size; 0: the backing's.
 };
 
+/// A NAT inside the guest's own QEMU process, whose DHCP hands out one address.
+struct UserModeNet {
+  std::string cidr;                    ///< "10.0.0.0/24"
+  std::string gateway, resolver, address;  ///< Three different ones of it.
+};
+
 struct NicSpec {
   PortId port;
   std::string mac;
   std::string tap;                     ///< The network driver's. Empty: user-mode network.
   std::uint32_t mtu = 1500;
+  UserModeNet user_mode = {};          ///< Without a tap; no cidr: as QEMU has it, 10.0.2.0/24.
 };
 
 /// Everything a domain is made of; defining it again replaces it.

@@ -221,6 +221,14 @@ struct PortPrep {
   WallTime now;
 };
 
+/// A port behind a NAT of its own, inside the guest's QEMU process (vif_type "user").
+struct UserModeWiring {
+  std::string cidr;      ///< "10.0.0.0/24"
+  std::string gateway;   ///< The NAT itself; the host's own services answer here, too.
+  std::string resolver;  ///< Name service: the host's.
+  std::string address;   ///< What the guest gets by DHCP: the port's.
+};
+
 /// What a hypervisor needs to connect a guest.
 struct PortWiring {
   PortId port;
@@ -228,7 +236,8 @@ struct PortWiring {
   std::string tap;       ///< The device exists when plug() returns.
   std::string mac;
   std::uint32_t mtu = 1500;
-  std::string vif_type;  ///< "bridge", "tap", …
+  std::string vif_type;  ///< "bridge", "tap", "user", …
+  std::optional<UserModeWiring> user_mode;  ///< Set for vif_type "user": there is no device.
 };
 
 // ---- security groups ----------------------------------------------------------------------------
