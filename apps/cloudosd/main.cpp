@@ -1,54 +1,36 @@
 #include <fmt/format.h>
 #include <malloc.h>
-#include <poll.h>
-#include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
-#include <cerrno>
-#include <csignal>
+#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <vector>
 
+#include "base/text.hpp"
 #include "cloudos/cloud.hpp"
+#include "cloudos/identity.hpp"
+#include "cloudosd/activation.hpp"
+#include "cloudosd/liveness.hpp"
 #include "cloudosd/log_lines.hpp"
+#include "cloudosd/notify.hpp"
 #include "cloudosd/options.hpp"
+#include "cloudosd/reload.hpp"
+#include "cloudosd/rootless.hpp"
 #include "cloudosd/server.hpp"
+#include "cloudosd/signals.hpp"
 #include "rest/router.hpp"
 
+/// The order of start and stop, and what each signal does.
 namespace {
+
+namespace config = cloudos::config;
+using cloudos::Result;
+using cloudosd::Action;
 
 constexpr int kFailed = 1;
 constexpr int kUsage = 2;
-
-int stop_event = -1;
-
-extern "C" void on_stop_signal(int) {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t written = ::write(stop_event, &one, sizeof one);
-}
-extern "C" void on_ignored_signal(int) {}
-
-/// Handlers and not masks or SIG_IGN: those would be inherited by QEMU and dnsmasq. A second
-/// signal ends the program at once.
-void catch_signals() {
-  stop_event = ::eventfd(0, EFD_CLOEXEC);
-  struct sigaction action = {};
-  action.sa_handler = on_stop_signal;
-  action.sa_flags = SA_RESTART | static_cast<int>(SA_RESETHAND);
-  ::sigaction(SIGTERM, &action, nullptr);
-  ::sigaction(SIGINT, &action, nullptr);
-  action.sa_handler = on_ignored_signal;
-  action.sa_flags = SA_RESTART;
-  ::sigaction(SIGPIPE, &action, nullptr);
-}
-
-void wait_for_stop() {
-  pollfd fd{stop_event, POLLIN, 0};
-  while (::poll(&fd, 1, -1) < 0 && errno == EINTR) {
-  }
-}
+constexpr std::chrono::seconds kLoopPatience{5};
 
 /// A process that serves thousands of connections on few threads needs descriptors, and no heap
 /// per thread.
@@ -71,38 +53,136 @@ int shown(const std::string& text) {
   return std::fflush(stdout) == 0 ? 0 : kFailed;
 }
 
-int run(cloudosd::Command command) {
+/// On later starts the file is not looked at, so it need not be there any more.
+Result<void> take_admin_password(cloudosd::Command& command) {
+  if (!command.admin_password_file) return Result<void>();
+  auto password = cloudosd::read_password_file(*command.admin_password_file);
+  if (password)
+    command.cloud.admin_password = std::move(*password);
+  else if (!std::filesystem::exists(command.cloud.data_dir / "clouds.yaml"))
+    return cloudos::fail(password.error());
+  return Result<void>();
+}
+
+/// What runs, as long as it runs.
+struct Running {
+  cloudos::Cloud& cloud;
+  cloudosd::Server& server;
+  cloudosd::LogOutput& output;
+  const cloudosd::Notifier& manager;
+  std::string status;  ///< For the service manager, while all is well.
+};
+
+/// Every part that a reload changes, in one place.
+void add_parts(cloudosd::Reloader& reloader, const Running& running) {
+  reloader.add("the log", {"log"}, [&running](const config::Settings& next) {
+    running.output.set_format(cloudosd::log_format(next));
+    running.cloud.set_log_levels(cloudosd::log_levels(next));
+    return running.output.reopen();
+  });
+  reloader.add("the certificate", {"tls"}, [&running](const config::Settings& next) {
+    return running.server.reload_tls(cloudosd::tls_files(next));
+  });
+}
+
+void reload(cloudosd::Reloader& reloader, const Running& running) {
+  running.manager.reloading();
+  const bool good = reloader.reload();
+  running.manager.ready(good ? running.status
+                             : running.status + "; the last reload failed, see the log");
+}
+
+/// Whatever the level of the log is: somebody asked for it.
+void dump(const Running& running) {
+  const std::string text = running.cloud.dump_state();
+  for (const std::string_view line : cloudos::split(text, '\n'))
+    if (!line.empty()) running.output.write({cloudos::LogLevel::Info, "dump", line});
+}
+
+/// The parts that a watchdog waits for. A store that answers "full" answers.
+std::vector<cloudosd::Liveness::Question> questions(const Running& running) {
+  return {{"HTTP threads",
+           [&running] {
+             return std::string(running.server.answers(kLoopPatience) ? "" : "do not answer");
+           }},
+          {"cloud", [&running] {
+             for (const cloudos::HealthCheck& check : running.cloud.health().checks)
+               if (check.name == "runner" && !check.ok) return check.why;
+             return std::string();
+           }}};
+}
+
+std::unique_ptr<cloudosd::Liveness> watch(const Running& running,
+                                          const cloudosd::ManagerWishes& wishes) {
+  if (!wishes.watchdog || !running.manager.listened()) return nullptr;
+  const auto log = running.cloud.log("cloudosd");
+  return std::make_unique<cloudosd::Liveness>(
+      questions(running),
+      cloudosd::Liveness::Reports{
+          [&running] { running.manager.alive(); },
+          [log](const std::string& why) { log.error("the watchdog is not told: " + why); }},
+      *wishes.watchdog / 4);
+}
+
+void serve(const Running& running, cloudosd::Reloader& reloader,
+           const cloudosd::ManagerWishes& wishes, cloudosd::Signals& signals) {
+  running.manager.ready(running.status);
+  const auto liveness = watch(running, wishes);
+  while (true) {
+    switch (signals.next()) {
+      case cloudosd::Signals::Event::Reload:
+        reload(reloader, running);
+        break;
+      case cloudosd::Signals::Event::Dump:
+        dump(running);
+        break;
+      case cloudosd::Signals::Event::Stop:
+        running.manager.stopping();
+        running.cloud.log("cloudosd").info("stopping; guests keep running");
+        return;
+    }
+  }
+}
+
+int run(const cloudosd::Invocation& invocation, const config::Settings& settings) {
   prepare_process();
-  catch_signals();
+  cloudosd::prepare_rootless(settings.text("cloud", "data_dir"));
+  const auto wishes = cloudosd::take_manager_wishes();
+  const cloudosd::Notifier manager(wishes.notify_socket);
+  cloudosd::Signals signals;
+  cloudosd::Command command = cloudosd::make_command(settings);
+  auto passed = cloudosd::take_passed_sockets(!command.server.tls.certificate.empty());
+  if (!passed) return failed(passed.error().message);
+  if (!passed->empty()) command.server.listen = std::move(*passed);
+  const auto output = cloudosd::LogOutput::open(command.log_file, command.log_format);
+  if (!output) return failed(output.error().message);
+
   cloudosd::Server server(command.server);
   if (const auto bound = server.bind(); !bound) return failed(bound.error().message);
-  const std::string url = command.public_url.value_or(cloudosd::default_public_url(
-      command.server.listen.front().address, server.port(), command.server.listen.front().tls));
+  const cloudosd::Listen first = server.bound().front();
+  const std::string url = command.public_url.value_or(
+      cloudosd::default_public_url(first.address, first.port, first.tls));
   command.cloud.public_url = url;
-  command.cloud.log = cloudosd::stderr_lines();
-  if (command.admin_password_file) {
-    auto password = cloudosd::read_password_file(*command.admin_password_file);
-    // On later starts the file is not looked at, so it need not be there any more.
-    if (password)
-      command.cloud.admin_password = std::move(*password);
-    else if (!std::filesystem::exists(command.cloud.data_dir / "clouds.yaml"))
-      return failed(password.error().message);
-  }
-  const std::filesystem::path folder = command.cloud.data_dir;
+  command.cloud.log = cloudosd::log_sink(*output);
+  if (const auto taken = take_admin_password(command); !taken) return failed(taken.error().message);
+  const auto folder = std::filesystem::absolute(command.cloud.data_dir).lexically_normal();
+  manager.status("opening " + folder.string());
   auto cloud = cloudos::Cloud::open(std::move(command.cloud));
   if (!cloud) {
     if (!cloud.error().detail.empty())
-      cloudosd::stderr_lines()({cloudos::LogLevel::Error, "cloudosd", cloud.error().detail, {}});
+      (*output)->write({cloudos::LogLevel::Error, "cloudosd", cloud.error().detail});
+    manager.status(cloud.error().message);
     return failed(cloud.error().message);
   }
   const cloudos::rest::Router router(**cloud);
   server.start(**cloud, router, url);
   fmt::print("cloudosd is ready at {}, data folder {}; access for the admin: {}\n", url,
-             std::filesystem::absolute(folder).lexically_normal().string(),
-             (std::filesystem::absolute(folder) / "clouds.yaml").lexically_normal().string());
+             folder.string(), (folder / "clouds.yaml").string());
   std::fflush(stdout);
-  wait_for_stop();
-  (*cloud)->log("cloudosd").info("stopping; guests keep running");
+  const Running running{**cloud, server, **output, manager, "answers at " + url};
+  cloudosd::Reloader reloader(invocation, settings, (*cloud)->log("cloudosd"));
+  add_parts(reloader, running);
+  serve(running, reloader, wishes, signals);
   server.stop();
   return 0;
 }
@@ -110,7 +190,6 @@ int run(cloudosd::Command command) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  using Action = cloudosd::Invocation::Action;
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   const auto parsed = cloudosd::parse_arguments(arguments);
   if (const auto* error = std::get_if<cloudosd::UsageError>(&parsed)) {
@@ -121,17 +200,16 @@ int main(int argc, char** argv) {
   if (invocation.action == Action::Help) return shown(cloudosd::help_text());
   if (invocation.action == Action::Version)
     return shown(fmt::format("cloudosd {}\n", CLOUDOS_VERSION));
-  if (invocation.action == Action::SampleConfig) return shown(cloudos::config::sample_text());
+  if (invocation.action == Action::SampleConfig) return shown(config::sample_text());
 
   const auto loaded = cloudosd::load_settings(invocation, cloudosd::own_environment());
   auto problems = loaded.problems;
-  if (problems.empty() && invocation.action != Action::Run)
+  if (problems.empty() && invocation.action == Action::CheckConfig)
     problems = cloudosd::check_machine(loaded.settings);
-  for (const auto& problem : problems)
-    fmt::print(stderr, "cloudosd: {}\n", cloudos::config::to_string(problem));
+  for (const config::Problem& problem : problems)
+    fmt::print(stderr, "cloudosd: {}\n", config::to_string(problem));
   if (invocation.action == Action::ShowConfig)
-    (void)shown(cloudos::config::effective_text(loaded.settings, true));
+    (void)shown(config::effective_text(loaded.settings, true));
   if (!problems.empty()) return kUsage;
-  if (invocation.action != Action::Run) return 0;
-  return run(cloudosd::make_command(loaded.settings));
+  return invocation.action == Action::Run ? run(invocation, loaded.settings) : 0;
 }

@@ -6,12 +6,12 @@
 #include <fstream>
 
 #include "base/text.hpp"
+#include "cloudosd/tls.hpp"
 
 namespace cloudosd {
 namespace {
 
 namespace config = cloudos::config;
-using Action = Invocation::Action;
 
 /// Flags that set no key, or several.
 struct Switch {
@@ -60,6 +60,11 @@ std::vector<std::string> host_names(const config::Settings& settings) {
   return names;
 }
 
+cloudos::MetricsAccess metrics_access(std::string_view text) {
+  if (text == "admin") return cloudos::MetricsAccess::Admin;
+  return text == "everyone" ? cloudos::MetricsAccess::Everyone : cloudos::MetricsAccess::Loopback;
+}
+
 ServerOptions server_options(const config::Settings& settings) {
   ServerOptions server;
   server.tls = tls_files(settings);
@@ -73,6 +78,11 @@ ServerOptions server_options(const config::Settings& settings) {
   return server;
 }
 
+cloudos::Backend network_backend(std::string_view name) {
+  if (name == "simulated") return cloudos::Backend::Simulated;
+  return name == "user" ? cloudos::Backend::User : cloudos::Backend::Real;
+}
+
 }  // namespace
 
 TlsFiles tls_files(const config::Settings& settings) {
@@ -83,6 +93,10 @@ TlsFiles tls_files(const config::Settings& settings) {
 cloudos::LogLevels log_levels(const config::Settings& settings) {
   const auto levels = cloudos::parse_log_levels(settings.text("log", "level"));
   return levels ? *levels : cloudos::LogLevels{};
+}
+
+LogFormat log_format(const config::Settings& settings) {
+  return parse_log_format(settings.text("log", "format")).value_or(LogFormat::Text);
 }
 
 std::variant<Invocation, UsageError> parse_arguments(std::span<const std::string> arguments) {
@@ -166,12 +180,19 @@ Command make_command(const config::Settings& settings) {
   cloud.libvirt_uri = settings.text("hypervisor", "libvirt_uri");
   cloud.virt_type = settings.text("hypervisor", "virt_type");
   cloud.host_names = host_names(settings);
-  cloud.network = settings.text("network", "backend") == "simulated" ? cloudos::Backend::Simulated
-                                                                     : cloudos::Backend::Real;
+  cloud.network = network_backend(settings.text("network", "backend"));
   cloud.bridge_mappings = settings.mapping("network", "bridge_mappings");
   cloud.token_lifetime = std::chrono::seconds(settings.number("identity", "token_lifetime"));
   cloud.password_cost = static_cast<unsigned>(settings.number("identity", "password_cost"));
-  cloud.log_level = log_levels(settings).all;
+  const cloudos::LogLevels levels = log_levels(settings);
+  cloud.log_level = levels.all;
+  cloud.room_log_levels = levels.rooms;
+  cloud.services.images = settings.yes("services", "images");
+  cloud.services.networks = settings.yes("services", "networks");
+  cloud.services.compute = settings.yes("services", "compute");
+  cloud.metrics_access = metrics_access(settings.text("server", "metrics_access"));
+  command.log_file = settings.text("log", "file");
+  command.log_format = log_format(settings);
 
   command.server = server_options(settings);
   return command;
@@ -186,6 +207,10 @@ std::vector<config::Problem> check_machine(const config::Settings& settings) {
   std::error_code error;
   if (std::filesystem::exists(folder, error) && !std::filesystem::is_directory(folder, error))
     problem("cloud", "data_dir", fmt::format("{} is not a folder.", folder.string()));
+  const TlsFiles tls = tls_files(settings);
+  if (!tls.certificate.empty())
+    if (const auto loaded = TlsContext::load(tls); !loaded)
+      problem("tls", "certificate", loaded.error().message);
   const std::string& password = settings.text("cloud", "admin_password_file");
   if (!password.empty() && !std::filesystem::exists(folder / "clouds.yaml", error))
     if (const auto read = read_password_file(password); !read)

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cloudos/cloud.hpp"
+#include "cloudosd/log_lines.hpp"
 #include "cloudosd/server.hpp"
 #include "config/settings.hpp"
 
@@ -19,6 +20,7 @@ struct Invocation {
   cloudos::config::Layer flags;
   std::optional<std::string> config_file;  ///< Without: config::kDefaultFile, when it is there.
 };
+using Action = Invocation::Action;
 struct UsageError {
   std::string message;  ///< Sentences, one for each thing that is wrong.
 };
@@ -38,12 +40,15 @@ struct Command {
   ServerOptions server;
   std::optional<std::filesystem::path> admin_password_file;
   std::optional<std::string> public_url;  ///< Without: made of the address and port bound to.
+  std::filesystem::path log_file;         ///< Empty: stderr.
+  LogFormat log_format = LogFormat::Text;
 };
 /// Pure; the settings are those of load_settings() without problems.
 Command make_command(const cloudos::config::Settings& settings);
 
 /// The parts of it that a reload applies.
 TlsFiles tls_files(const cloudos::config::Settings& settings);
+LogFormat log_format(const cloudos::config::Settings& settings);
 cloudos::LogLevels log_levels(const cloudos::config::Settings& settings);
 
 /// What only looking at this machine tells: files that cannot be read, a certificate that is none.

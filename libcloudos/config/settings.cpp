@@ -54,6 +54,10 @@ void check_together(const Settings& settings, std::vector<Problem>& problems) {
   if (!simulated && settings.list("hypervisor", "host_names").size() > 1)
     problem("hypervisor", "host_names",
             "several hosts need backend = simulated: libvirt has the one host it runs on.");
+  if (settings.yes("services", "compute") &&
+      !(settings.yes("services", "images") && settings.yes("services", "networks")))
+    problem("services", "compute",
+            "compute needs images and networks: leave it out too, or have them.");
   const bool certificate = !settings.text("tls", "certificate").empty();
   if (certificate != !settings.text("tls", "key").empty())
     problem("tls", certificate ? "certificate" : "key",

@@ -1,0 +1,156 @@
+#include "admin_config.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "config/import.hpp"
+#include "config/settings.hpp"
+
+extern char** environ;
+
+/// cloudos config: the configuration file of cloudosd, without cloudosd.
+namespace cli {
+namespace {
+
+namespace config = cloudos::config;
+
+constexpr int kGood = 0;
+constexpr int kBad = 1;
+constexpr int kMisused = 2;
+
+int write_out(const std::string& text) {
+  fmt::print("{}", text);
+  return std::fflush(stdout) == 0 ? kGood : kBad;
+}
+
+int complain(const std::string& message) {
+  fmt::print(stderr, "cloudos: {}\n", message);
+  return kMisused;
+}
+
+/// The file that was named, or the usual one when it is there; and the environment over it.
+config::Merged loaded(const AdminGiven& given, bool with_environment) {
+  std::vector<config::Layer> layers;
+  const std::string named = admin_value(given, "--config");
+  const std::string path = named.empty() ? std::string(config::kDefaultFile) : named;
+  const auto text = config::read_file(path);
+  if (text) {
+    layers.push_back(config::read_text(*text, path));
+  } else if (!named.empty() || text.error().code != cloudos::ErrorCode::NotFound) {
+    layers.emplace_back();
+    layers.back().problems.push_back({"", text.error().message});
+  }
+  if (with_environment) {
+    std::vector<std::string> variables;
+    for (char** entry = environ; entry && *entry; ++entry) variables.emplace_back(*entry);
+    layers.push_back(config::read_environment(variables));
+  }
+  return config::merge(layers);
+}
+
+int say_problems(const config::Merged& merged) {
+  for (const config::Problem& problem : merged.problems)
+    fmt::print(stderr, "cloudos: {}\n", config::to_string(problem));
+  return merged.problems.empty() ? kGood : kMisused;
+}
+
+int check(const AdminGiven& given) {
+  const config::Merged merged = loaded(given, true);
+  if (say_problems(merged) != kGood) return kMisused;
+  return write_out("The configuration is good.\n");
+}
+
+int show(const AdminGiven& given) {
+  const bool effective = given.contains("--effective");
+  const config::Merged merged = loaded(given, effective);
+  const int printed = write_out(config::effective_text(merged.settings, effective));
+  return say_problems(merged) == kGood ? printed : kMisused;
+}
+
+int sample(const AdminGiven&) {
+  return write_out(config::sample_text());
+}
+
+/// "nova:/etc/my.conf", or a file with one of the usual names.
+cloudos::Result<config::ImportFile> read_source(const std::string& word) {
+  config::ImportFile file;
+  std::string path = word;
+  std::optional<config::Service> service;
+  for (const config::Service one : {config::Service::Nova, config::Service::Neutron,
+                                    config::Service::Keystone, config::Service::Glance})
+    if (const std::string prefix = std::string(config::to_string(one)) + ":";
+        word.starts_with(prefix)) {
+      service = one;
+      path = word.substr(prefix.size());
+    }
+  if (!service) service = config::service_of_file(path);
+  if (!service)
+    return cloudos::fail(cloudos::ErrorCode::InvalidArgument,
+                         fmt::format("{}: which service's file is it? Put nova:, neutron:, "
+                                     "keystone: or glance: in front of its name.",
+                                     word));
+  file.service = *service;
+  file.name = path.substr(path.rfind('/') + 1);
+  CLOUDOS_TRY(file.text, config::read_file(path));
+  return file;
+}
+
+int import_others(const AdminGiven& given) {
+  std::vector<config::ImportFile> files;
+  for (const std::string& word : given.at("FILE")) {
+    auto file = read_source(word);
+    if (!file) return complain(file.error().message);
+    files.push_back(std::move(*file));
+  }
+  const config::Import result = config::import_files(files);
+  const std::string output = admin_value(given, "--output");
+  if (output.empty()) {
+    if (const int printed = write_out(result.file); printed != kGood) return printed;
+  } else {
+    // Not over a file that is there: it may be the one that a running cloud was started with.
+    if (::access(output.c_str(), F_OK) == 0)
+      return complain(fmt::format("{} is there already: choose another --output.", output));
+    std::ofstream out(output, std::ios::binary);
+    out << result.file << std::flush;
+    if (!out) return complain(fmt::format("{} cannot be written.", output));
+  }
+  fmt::print(stderr, "{}", config::report_text(result));
+  return kGood;
+}
+
+constexpr std::string_view kFileHelp = "the configuration file [/etc/cloudos/cloudos.conf]";
+constexpr AdminOption kCheckOptions[] = {{.flag = "--config", .value = "FILE", .help = kFileHelp}};
+constexpr AdminOption kShowOptions[] = {
+    {.flag = "--config", .value = "FILE", .help = kFileHelp},
+    {.flag = "--effective",
+     .value = "",
+     .help = "every value, with defaults and the environment, and where each is from"},
+};
+constexpr AdminOption kImportOptions[] = {
+    {.flag = "FILE",
+     .value = "FILE",
+     .help = "nova.conf, neutron.conf, keystone.conf, glance-api.conf and the like; SERVICE:FILE "
+             "for another name",
+     .required = true,
+     .repeated = true},
+    {.flag = "--output", .value = "FILE", .help = "writes the new file there [stdout]"},
+};
+constexpr AdminCommand kCommands[] = {
+    {"config check", "Says everything that is wrong with a configuration file.", kCheckOptions,
+     check},
+    {"config show", "Shows what a configuration file sets.", kShowOptions, show},
+    {"config sample", "Writes a commented configuration file with every key.", {}, sample},
+    {"config import",
+     "Makes a configuration file of those of OpenStack services; a report goes to stderr.",
+     kImportOptions, import_others},
+};
+
+}  // namespace
+
+std::span<const AdminCommand> config_commands() {
+  return kCommands;
+}
+
+}  // namespace cli

@@ -1,0 +1,353 @@
+#include "base/text.hpp"
+#include "config/import.hpp"
+
+/// What other services' options become, or why they become nothing. The first row that fits counts.
+namespace cloudos::config {
+namespace {
+
+using Converted = std::optional<std::string>;
+
+constexpr std::string_view kNoBus =
+    "there is no message bus: all services are one process and call each other directly";
+constexpr std::string_view kNoDatabase =
+    "there is no database server: the store is a file in the data folder";
+constexpr std::string_view kNoServiceUsers =
+    "services do not log in to each other: tokens are checked in the process";
+constexpr std::string_view kNoCache = "there is no cache to set up: validation reads the store";
+constexpr std::string_view kOnePort =
+    "all services answer on one port, under paths; the catalogue tells clients. Set listen in "
+    "[server]";
+constexpr std::string_view kOneAddress =
+    "the address is taken; the port is 5000 for all services: set listen in [server] otherwise";
+constexpr std::string_view kNoWorkers =
+    "there are no processes per service: threads are set by workers in [cloud] and io_threads in "
+    "[server]";
+constexpr std::string_view kQuotas =
+    "quotas are kept in the cloud: set them for a project by the quota API";
+constexpr std::string_view kNoWsgi = "there is no WSGI pipeline: every part is built in";
+constexpr std::string_view kProxyHeaders =
+    "links begin with public_url in [cloud], whatever headers a proxy adds";
+constexpr std::string_view kLogPlace =
+    "the log goes to stderr, or to file in [log]; journald and syslog take it from there";
+constexpr std::string_view kLogLook = "lines look as format in [log] says";
+constexpr std::string_view kNotPresent = "this cannot be set: the service does not have this part";
+constexpr std::string_view kUpgrade =
+    "the store is of one version: it is brought up to date when it is opened";
+constexpr std::string_view kAgents = "there are no agents: the process wires its own host";
+constexpr std::string_view kFilters =
+    "filters, weighers and their settings are the program's: the usual ones are built in";
+constexpr std::string_view kTokenKeys =
+    "tokens are sealed with keys in the data folder's keys/, which are made by themselves";
+constexpr std::string_view kSecretOnce =
+    "there is no such token: the first admin's password is made at the first start";
+
+bool is_true(const std::string& value) {
+  for (const std::string_view yes : {"true", "1", "yes", "on"})
+    if (equals_ignore_case(value, yes)) return true;
+  return false;
+}
+
+Converted debug_level(const std::string& value) { return is_true(value) ? "debug" : "info"; }
+Converted json_format(const std::string& value) { return is_true(value) ? "json" : "text"; }
+
+Converted listen_address(const std::string& value) {
+  if (value.empty()) return std::nullopt;
+  return value.find(':') == value.npos ? value + ":5000" : "[" + value + "]:5000";
+}
+
+Converted compute_backend(const std::string& value) {
+  if (value.find("libvirt") != value.npos) return "libvirt";
+  if (value.find("fake") != value.npos) return "simulated";
+  return std::nullopt;
+}
+
+Converted mechanism(const std::string& value) {
+  for (const std::string_view name : split(value, ','))
+    if (trim(name) == "linuxbridge") return "linuxbridge";
+  return std::nullopt;
+}
+
+Converted uri(const std::string& value) {
+  return value.empty() ? Converted() : Converted(value);
+}
+
+Converted bcrypt_cost(const std::string& value) {
+  const auto cost = parse_unsigned(value);
+  if (!cost || *cost < 4 || *cost > 16) return std::nullopt;
+  return value;
+}
+
+Converted seconds(const std::string& value) { return value + "s"; }
+
+constexpr ImportRule no(Service service, std::string_view section, std::string_view name,
+                        std::string_view why) {
+  return {.service = service, .section = section, .name = name, .why = why};
+}
+constexpr ImportRule same(Service service, std::string_view section, std::string_view name,
+                          std::string_view why) {
+  return {.service = service, .section = section, .name = name, .why = why, .same = true};
+}
+
+/// What every service has of the libraries they share.
+#define CLOUDOS_SHARED_RULES(S)                                                                   \
+  {.service = S, .section = "DEFAULT", .name = "debug", .target = "log.level",                    \
+   .convert = debug_level},                                                                       \
+  {.service = S, .section = "DEFAULT", .name = "use_json", .target = "log.format",                \
+   .convert = json_format},                                                                       \
+  no(S, "DEFAULT", "log_file", kLogPlace), no(S, "DEFAULT", "log_dir", kLogPlace),                \
+  no(S, "DEFAULT", "use_syslog", kLogPlace), no(S, "DEFAULT", "use_journal", kLogPlace),          \
+  no(S, "DEFAULT", "use_stderr", kLogPlace), no(S, "DEFAULT", "syslog_log_facility", kLogPlace),  \
+  no(S, "DEFAULT", "watch_log_file", kLogPlace), no(S, "DEFAULT", "log_config_append", kLogPlace),\
+  no(S, "DEFAULT", "log_date_format", kLogLook), no(S, "DEFAULT", "default_log_levels",           \
+     "rooms are named otherwise: set level in [log], as in info,tasks=debug"),                    \
+  no(S, "DEFAULT", "logging_context_format_string", kLogLook),                                    \
+  no(S, "DEFAULT", "logging_default_format_string", kLogLook),                                    \
+  no(S, "DEFAULT", "logging_exception_prefix", kLogLook),                                         \
+  no(S, "DEFAULT", "logging_debug_format_suffix", kLogLook),                                      \
+  no(S, "DEFAULT", "logging_user_identity_format", kLogLook),                                     \
+  no(S, "DEFAULT", "transport_url", kNoBus), no(S, "DEFAULT", "rpc_backend", kNoBus),             \
+  no(S, "DEFAULT", "rpc_response_timeout", kNoBus), no(S, "DEFAULT", "control_exchange", kNoBus), \
+  no(S, "DEFAULT", "rpc_workers", kNoBus), no(S, "DEFAULT", "executor_thread_pool_size", kNoBus), \
+  no(S, "DEFAULT", "notification_driver", kNoBus), no(S, "DEFAULT", "auth_strategy",              \
+     "every call needs a token"),                                                                 \
+  no(S, "DEFAULT", "api_paste_config", kNoWsgi), no(S, "paste_deploy", "*", kNoWsgi),             \
+  no(S, "DEFAULT", "state_path",                                                                  \
+     "everything is in data_dir of [cloud], a new folder; nothing is read from the old one"),     \
+  no(S, "DEFAULT", "enable_proxy_headers_parsing", kProxyHeaders),                                \
+  no(S, "oslo_middleware", "enable_proxy_headers_parsing", kProxyHeaders),                        \
+  no(S, "oslo_middleware", "max_request_body_size",                                               \
+     "bodies that are read whole have a fixed limit of 1 MiB; images have none of this kind"),    \
+  no(S, "oslo_messaging_rabbit", "*", kNoBus), no(S, "oslo_messaging_amqp", "*", kNoBus),         \
+  no(S, "oslo_messaging_kafka", "*", kNoBus), no(S, "oslo_messaging_notifications", "*", kNoBus), \
+  no(S, "oslo_concurrency", "*", "locks between processes are not needed: one process runs a "    \
+                                 "data folder"),                                                  \
+  no(S, "oslo_reports", "*", "a report of the state is logged on SIGUSR1"),                       \
+  no(S, "oslo_limit", "*", kQuotas),                                                              \
+  no(S, "database", "*", kNoDatabase), no(S, "keystone_authtoken", "*", kNoServiceUsers),         \
+  no(S, "service_user", "*", kNoServiceUsers), no(S, "cache", "*", kNoCache),                     \
+  no(S, "cors", "*", "browsers are answered through a proxy that adds these headers"),            \
+  no(S, "healthcheck", "*", "/healthz and /readyz are built in"),                                 \
+  no(S, "profiler", "*", "requests are followed by W3C traceparent headers"),                     \
+  {.service = S, .section = "ssl", .name = "cert_file", .target = "tls.certificate"},             \
+  {.service = S, .section = "ssl", .name = "key_file", .target = "tls.key"},                      \
+  no(S, "ssl", "*", "certificates of clients are not asked for"),                                 \
+  no(S, "oslo_policy", "enforce_scope", "rules say by themselves which scopes they take"),        \
+  no(S, "oslo_policy", "enforce_new_defaults", "the rules are those in force today")
+
+constexpr Service kNova = Service::Nova;
+constexpr Service kNeutron = Service::Neutron;
+constexpr Service kKeystone = Service::Keystone;
+constexpr Service kGlance = Service::Glance;
+
+constexpr ImportRule kRules[] = {
+    CLOUDOS_SHARED_RULES(kNova),
+    {.service = kNova, .section = "libvirt", .name = "virt_type", .target = "hypervisor.virt_type",
+     .why = "guests are run by KVM or QEMU only"},
+    {.service = kNova, .section = "libvirt", .name = "connection_uri",
+     .target = "hypervisor.libvirt_uri", .convert = uri,
+     .why = "empty: without it guests run by qemu:///embed"},
+    {.service = kNova, .section = "DEFAULT", .name = "compute_driver",
+     .target = "hypervisor.backend", .convert = compute_backend,
+     .why = "of compute drivers there are libvirt and a simulated one"},
+    {.service = kNova, .section = "DEFAULT", .name = "host", .target = "hypervisor.host_names"},
+    {.service = kNova, .section = "DEFAULT", .name = "osapi_compute_listen",
+     .target = "server.listen", .convert = listen_address, .why = kOneAddress},
+    {.service = kNova, .section = "wsgi", .name = "ssl_cert_file", .target = "tls.certificate"},
+    {.service = kNova, .section = "wsgi", .name = "ssl_key_file", .target = "tls.key"},
+    no(kNova, "wsgi", "*", kNoWsgi),
+    no(kNova, "DEFAULT", "osapi_compute_listen_port", kOnePort),
+    no(kNova, "DEFAULT", "metadata_listen",
+       "metadata is served inside each network, at 169.254.169.254"),
+    no(kNova, "DEFAULT", "metadata_listen_port",
+       "metadata is served inside each network, at 169.254.169.254"),
+    no(kNova, "DEFAULT", "metadata_workers", kNoWorkers),
+    no(kNova, "DEFAULT", "osapi_compute_workers", kNoWorkers),
+    no(kNova, "DEFAULT", "enabled_apis", "the Compute API and the metadata are always there"),
+    no(kNova, "DEFAULT", "enabled_ssl_apis", "with a certificate in [tls] every service is by TLS"),
+    no(kNova, "DEFAULT", "my_ip", "one host: nothing else connects to it by this address"),
+    no(kNova, "DEFAULT", "my_block_storage_ip", "one host: nothing connects to it by this address"),
+    no(kNova, "DEFAULT", "instances_path", "disks are in servers/ of the data folder"),
+    no(kNova, "DEFAULT", "use_neutron", "networks are always Neutron's"),
+    no(kNova, "DEFAULT", "linuxnet_interface_driver", "ports are wired by the network service"),
+    no(kNova, "DEFAULT", "firewall_driver", "security groups are the network service's"),
+    no(kNova, "DEFAULT", "vif_plugging_timeout", "a boot waits for its ports in the process"),
+    no(kNova, "DEFAULT", "vif_plugging_is_fatal", "a port that cannot be wired fails the boot"),
+    no(kNova, "DEFAULT", "cpu_allocation_ratio", "the ratio is fixed: 16 processors for each one"),
+    no(kNova, "DEFAULT", "initial_cpu_allocation_ratio",
+       "the ratio is fixed: 16 processors for each one"),
+    no(kNova, "DEFAULT", "ram_allocation_ratio", "the ratio is fixed: 1.5"),
+    no(kNova, "DEFAULT", "initial_ram_allocation_ratio", "the ratio is fixed: 1.5"),
+    no(kNova, "DEFAULT", "disk_allocation_ratio", "the ratio is fixed: 1.0"),
+    no(kNova, "DEFAULT", "initial_disk_allocation_ratio", "the ratio is fixed: 1.0"),
+    no(kNova, "DEFAULT", "reserved_host_memory_mb", "nothing is reserved for the host"),
+    no(kNova, "DEFAULT", "reserved_host_disk_mb", "nothing is reserved for the host"),
+    no(kNova, "DEFAULT", "reserved_host_cpus", "nothing is reserved for the host"),
+    no(kNova, "DEFAULT", "resume_guests_state_on_host_boot",
+       "the state that a server should have is kept: guests that should run are started"),
+    no(kNova, "DEFAULT", "force_config_drive", "there are no config drives: metadata is by HTTP"),
+    no(kNova, "DEFAULT", "config_drive_format", "there are no config drives: metadata is by HTTP"),
+    no(kNova, "DEFAULT", "force_raw_images", "images are used as they are, as a disk's backing"),
+    no(kNova, "DEFAULT", "use_cow_images", "disks are always qcow2 over their image"),
+    no(kNova, "DEFAULT", "default_availability_zone", "there is one zone, nova"),
+    no(kNova, "DEFAULT", "allow_resize_to_same_host", kNotPresent),
+    no(kNova, "DEFAULT", "scheduler_driver", kFilters),
+    no(kNova, "DEFAULT", "scheduler_default_filters", kFilters),
+    no(kNova, "filter_scheduler", "*", kFilters),
+    no(kNova, "scheduler", "*", kFilters),
+    no(kNova, "quota", "*", kQuotas),
+    no(kNova, "api_database", "*", kNoDatabase),
+    no(kNova, "placement_database", "*", kNoDatabase),
+    no(kNova, "placement", "*", kNoServiceUsers),
+    no(kNova, "neutron", "*", kNoServiceUsers),
+    no(kNova, "glance", "*", "images are in the same process and folder"),
+    no(kNova, "cinder", "*", "there is no block storage service"),
+    no(kNova, "barbican", "*", "there is no key manager"),
+    no(kNova, "key_manager", "*", "there is no key manager"),
+    no(kNova, "ironic", "*", "there are no bare-metal hosts"),
+    no(kNova, "vnc", "*", "there are no graphical consoles; the console's text is in its log"),
+    no(kNova, "spice", "*", "there are no graphical consoles; the console's text is in its log"),
+    no(kNova, "serial_console", "*", "the console is a log, not a connection"),
+    no(kNova, "rdp", "*", "there are no graphical consoles; the console's text is in its log"),
+    no(kNova, "conductor", "*", "there is no conductor: the process itself writes its store"),
+    no(kNova, "upgrade_levels", "*", kUpgrade),
+    no(kNova, "workarounds", "*", "these are for parts that are not here"),
+    no(kNova, "notifications", "*", kNoBus),
+    no(kNova, "libvirt", "cpu_mode", "the processor of guests is chosen by the machine's kind"),
+    no(kNova, "libvirt", "cpu_models", "the processor of guests is chosen by the machine's kind"),
+    no(kNova, "libvirt", "images_type", "disks are qcow2 files over their image"),
+    no(kNova, "libvirt", "*", "this detail of guests cannot be set"),
+    no(kNova, "api", "*", "the Compute API has no such switches"),
+    no(kNova, "compute", "*", "this detail of the host cannot be set"),
+    no(kNova, "pci", "*", "there are no passed-through devices"),
+    no(kNova, "devices", "*", "there are no passed-through devices"),
+
+    CLOUDOS_SHARED_RULES(kNeutron),
+    {.service = kNeutron, .section = "ml2", .name = "mechanism_drivers",
+     .target = "network.backend", .convert = mechanism,
+     .why = "of mechanism drivers there is linuxbridge, or one of your own in your own program"},
+    {.service = kNeutron, .section = "linux_bridge", .name = "bridge_mappings",
+     .target = "network.bridge_mappings"},
+    {.service = kNeutron, .section = "DEFAULT", .name = "bind_host", .target = "server.listen",
+     .convert = listen_address, .why = kOneAddress},
+    no(kNeutron, "DEFAULT", "bind_port", kOnePort),
+    same(kNeutron, "DEFAULT", "core_plugin", "networks are ML2's: types and mechanisms"),
+    no(kNeutron, "DEFAULT", "service_plugins", "there are no routers nor other service plugins"),
+    no(kNeutron, "DEFAULT", "api_workers", kNoWorkers),
+    same(kNeutron, "DEFAULT", "allow_overlapping_ips", "subnets of different networks may overlap"),
+    no(kNeutron, "DEFAULT", "dhcp_agents_per_network", kAgents),
+    no(kNeutron, "DEFAULT", "network_scheduler_driver", kAgents),
+    no(kNeutron, "DEFAULT", "agent_down_time", kAgents),
+    no(kNeutron, "DEFAULT", "dhcp_lease_duration", "how long an address is leased is fixed"),
+    no(kNeutron, "DEFAULT", "dns_domain", "the domain of guests' names is fixed"),
+    no(kNeutron, "DEFAULT", "global_physnet_mtu", "networks that ask for no MTU have 1500"),
+    no(kNeutron, "DEFAULT", "base_mac", "MACs begin with fa:16:3e"),
+    same(kNeutron, "DEFAULT", "notify_nova_on_port_status_changes",
+         "compute sees ports in the same store"),
+    same(kNeutron, "DEFAULT", "notify_nova_on_port_data_changes",
+         "compute sees ports in the same store"),
+    no(kNeutron, "DEFAULT", "nova_metadata_host", "metadata is answered in the process"),
+    no(kNeutron, "DEFAULT", "metadata_proxy_shared_secret", "metadata is answered in the process"),
+    no(kNeutron, "DEFAULT", "interface_driver", "the linuxbridge backend wires ports"),
+    no(kNeutron, "DEFAULT", "dhcp_driver", "DHCP is dnsmasq's, one for each network"),
+    no(kNeutron, "DEFAULT", "enable_isolated_metadata", "metadata is there in every network"),
+    no(kNeutron, "DEFAULT", "l3_ha", "there are no routers"),
+    no(kNeutron, "DEFAULT", "max_l3_agents_per_router", "there are no routers"),
+    no(kNeutron, "DEFAULT", "router_distributed", "there are no routers"),
+    no(kNeutron, "DEFAULT", "external_network_bridge", "there are no routers"),
+    no(kNeutron, "linux_bridge", "physical_interface_mappings",
+       "bridges of physical networks are yours: make one over the interface and name it in "
+       "bridge_mappings of [network]"),
+    no(kNeutron, "ml2", "type_drivers", "network types are local and flat"),
+    no(kNeutron, "ml2", "tenant_network_types", "projects' networks are local to the host"),
+    no(kNeutron, "ml2", "extension_drivers", "port security is built in, others are not there"),
+    no(kNeutron, "ml2", "*", "this detail of ML2 cannot be set"),
+    no(kNeutron, "ml2_type_flat", "*", "a flat network may name each one of bridge_mappings"),
+    no(kNeutron, "ml2_type_vlan", "*", "there are no vlan networks"),
+    no(kNeutron, "ml2_type_vxlan", "*", "there are no vxlan networks"),
+    no(kNeutron, "ml2_type_gre", "*", "there are no gre networks"),
+    no(kNeutron, "ml2_type_geneve", "*", "there are no geneve networks"),
+    no(kNeutron, "vxlan", "*", "there are no vxlan networks"),
+    no(kNeutron, "ovs", "*", "there is no Open vSwitch"),
+    no(kNeutron, "ovn", "*", "there is no OVN"),
+    no(kNeutron, "securitygroup", "*", "security groups are always on, by nftables"),
+    no(kNeutron, "quotas", "*", kQuotas),
+    no(kNeutron, "nova", "*", kNoServiceUsers),
+    no(kNeutron, "placement", "*", kNoServiceUsers),
+    no(kNeutron, "agent", "*", kAgents),
+
+    CLOUDOS_SHARED_RULES(kKeystone),
+    {.service = kKeystone, .section = "token", .name = "expiration",
+     .target = "identity.token_lifetime", .convert = seconds},
+    {.service = kKeystone, .section = "identity", .name = "password_hash_rounds",
+     .target = "identity.password_cost", .convert = bcrypt_cost,
+     .why = "bcrypt's cost is 4 to 16; rounds of other algorithms are no such number"},
+    {.service = kKeystone, .section = "DEFAULT", .name = "public_endpoint",
+     .target = "cloud.public_url",
+     .why = "must be an http:// or https:// URL, without /v3"},
+    {.service = kKeystone, .section = "eventlet_server", .name = "public_bind_host",
+     .target = "server.listen", .convert = listen_address, .why = kOneAddress},
+    no(kKeystone, "eventlet_server", "*", kOnePort),
+    same(kKeystone, "token", "provider", "tokens are sealed, not stored"),
+    no(kKeystone, "token", "*", "tokens are sealed, not stored; there is nothing to tune"),
+    no(kKeystone, "fernet_tokens", "*", kTokenKeys),
+    no(kKeystone, "fernet_receipts", "*", "there is no multi-factor login"),
+    no(kKeystone, "credential", "*", "there are no stored credentials"),
+    no(kKeystone, "identity", "driver", "users are in the store; directories (LDAP) are not read"),
+    no(kKeystone, "identity", "password_hash_algorithm", "passwords are hashed by bcrypt"),
+    no(kKeystone, "identity", "max_password_length", "passwords have at most 4096 bytes"),
+    no(kKeystone, "identity", "*", "users are in the store; directories (LDAP) are not read"),
+    no(kKeystone, "ldap", "*", "users are in the store; directories (LDAP) are not read"),
+    no(kKeystone, "assignment", "*", "there is one driver: the store"),
+    no(kKeystone, "resource", "*", "there is one driver: the store"),
+    no(kKeystone, "role", "*", "there is one driver: the store"),
+    no(kKeystone, "catalog", "*", "the catalogue is in the store"),
+    no(kKeystone, "federation", "*", "there is no federated login"),
+    no(kKeystone, "saml", "*", "there is no federated login"),
+    no(kKeystone, "auth", "*", "logins are by password and by token"),
+    no(kKeystone, "security_compliance", "*", "there are no rules for the age of passwords"),
+    no(kKeystone, "trust", "*", "there are no trusts"),
+    no(kKeystone, "revoke", "*", "revoked tokens are refused at once"),
+    no(kKeystone, "memcache", "*", kNoCache),
+    no(kKeystone, "DEFAULT", "admin_token", kSecretOnce),
+    no(kKeystone, "DEFAULT", "admin_endpoint", "there is one endpoint for everybody"),
+    no(kKeystone, "DEFAULT", "max_project_tree_depth", "projects nest five levels deep"),
+    no(kKeystone, "DEFAULT", "insecure_debug", "errors never tell callers more than they may know"),
+
+    CLOUDOS_SHARED_RULES(kGlance),
+    {.service = kGlance, .section = "DEFAULT", .name = "bind_host", .target = "server.listen",
+     .convert = listen_address, .why = kOneAddress},
+    no(kGlance, "DEFAULT", "bind_port", kOnePort),
+    no(kGlance, "DEFAULT", "workers", kNoWorkers),
+    no(kGlance, "DEFAULT", "backlog", "the queue of connections is as long as the system allows"),
+    no(kGlance, "DEFAULT", "public_endpoint", "set public_url in [cloud] for all services"),
+    no(kGlance, "DEFAULT", "registry_host", "there is no registry: images are in the store"),
+    no(kGlance, "DEFAULT", "registry_port", "there is no registry: images are in the store"),
+    no(kGlance, "DEFAULT", "image_size_cap", "an upload has at most 1 TiB"),
+    no(kGlance, "DEFAULT", "user_storage_quota", kQuotas),
+    no(kGlance, "DEFAULT", "image_member_quota", "an image has at most 128 members"),
+    no(kGlance, "DEFAULT", "image_property_quota", "an image has at most 128 properties"),
+    no(kGlance, "DEFAULT", "image_tag_quota", "an image has at most 128 tags"),
+    no(kGlance, "DEFAULT", "show_image_direct_url", "where images lie is not shown"),
+    no(kGlance, "DEFAULT", "show_multiple_locations", "where images lie is not shown"),
+    no(kGlance, "DEFAULT", "enabled_backends", "images are files in the data folder"),
+    no(kGlance, "DEFAULT", "enabled_import_methods", "images are uploaded, not imported"),
+    no(kGlance, "DEFAULT", "delayed_delete", "images go at once; disks over them keep their data"),
+    no(kGlance, "DEFAULT", "scrub_time", "images go at once; disks over them keep their data"),
+    no(kGlance, "DEFAULT", "filesystem_store_datadir",
+       "images are in images/ of the data folder: upload those you want to keep"),
+    no(kGlance, "glance_store", "*",
+       "images are files in images/ of the data folder: upload those you want to keep"),
+    no(kGlance, "image_cache", "*", "images are on the host that uses them: nothing is cached"),
+    no(kGlance, "DEFAULT", "image_cache_dir", "images are on the host that uses them"),
+    no(kGlance, "image_format", "*", "formats are inspected: raw, qcow2 and others by their header"),
+    no(kGlance, "task", "*", "images are uploaded, not imported by tasks"),
+    no(kGlance, "taskflow_executor", "*", "images are uploaded, not imported by tasks"),
+    no(kGlance, "import_filtering_opts", "*", "images are uploaded, not imported"),
+};
+#undef CLOUDOS_SHARED_RULES
+
+}  // namespace
+
+std::span<const ImportRule> import_rules() { return kRules; }
+
+}  // namespace cloudos::config
