@@ -103,7 +103,9 @@ Result<std::string> probe_platform(const std::string& dnsmasq, const std::string
   }
   if (missing.empty()) return program;
   return fail(ErrorCode::Unavailable,
-              fmt::format("Linux bridge networking lacks {}", fmt::join(missing, "; ")), detail);
+              fmt::format("Linux bridge networking lacks {}{}", fmt::join(missing, "; "),
+                          privileged ? "" : "; the network backend user needs none of this"),
+              detail);
 }
 
 Result<void> filter_bridged_packets(const std::string& note) {
