@@ -139,6 +139,7 @@ Result<void> Cloud::Impl::open_store(bool as_guest) {
     lmdb.directory = folder->path() / "store";
     lmdb.map_bytes = options.store_limit_bytes;
     lmdb.owner = !as_guest;
+    lmdb.metrics = observatory->shared_metrics;
     if (as_guest) lmdb.socket = folder->guest_socket();
     CLOUDOS_TRY(options.store, store::open_lmdb(lmdb));
   }

@@ -19,7 +19,9 @@ class Observatory final {
   explicit Observatory(const Options& options);
   ~Observatory();
 
-  Metrics metrics;
+  /// Shared with the store, which a host program may keep for longer.
+  const std::shared_ptr<Metrics> shared_metrics = std::make_shared<Metrics>();
+  Metrics& metrics = *shared_metrics;
   const Tracer tracer;
 
   std::shared_ptr<hypervisor::Driver> observe(std::shared_ptr<hypervisor::Driver> driver);

@@ -47,7 +47,8 @@ class OwnerStore final : public Store, public PinSource {
   OwnerStore(std::shared_ptr<Env> env, const LmdbOptions& options)
       : env_(std::move(env)),
         folder_(options.directory),
-        committer_(*env_, options, [list = watches_](auto written) {
+        meters_(options.metrics ? std::make_unique<Meters>(options.metrics, env_) : nullptr),
+        committer_(*env_, options, meters_.get(), [list = watches_](auto written) {
           list->wake([&](const std::string& prefix) { return wrote_under(written, prefix); });
         }) {}
 
@@ -89,6 +90,7 @@ class OwnerStore final : public Store, public PinSource {
   const std::filesystem::path folder_;
   Pins pins_{env_};
   const std::shared_ptr<WatchList> watches_ = std::make_shared<WatchList>();
+  const std::unique_ptr<Meters> meters_;  // Null: nobody counts.
   Committer committer_;
 };
 

@@ -40,6 +40,7 @@ class Committer::Batch {
   Batch& operator=(const Batch&) = delete;
 
   std::span<Waiter* const> members() const { return members_; }
+  std::uint64_t bytes() const { return bytes_; }
   bool full() const { return bytes_ >= limits::kCommitBatchBytes; }
 
   Result<void> begin();
@@ -251,10 +252,11 @@ Result<void> Committer::Batch::commit() {
   return Result<void>();
 }
 
-Committer::Committer(Env& env, const LmdbOptions& options, Committed committed)
+Committer::Committer(Env& env, const LmdbOptions& options, Meters* meters, Committed committed)
     : env_(env),
       log_entries_(options.change_log_entries),
       reader_check_(options.reader_check),
+      meters_(meters),
       committed_(std::move(committed)) {}
 
 Result<Revision> Committer::transact(const Body& body) {
@@ -283,6 +285,7 @@ Committer::Waiter* Committer::take() {
 
 /// Begins, adds who is next until there is no one, commits.
 Result<void> Committer::run(Batch& batch, const std::function<Waiter*()>& next) {
+  const auto began = std::chrono::steady_clock::now();
   CLOUDOS_CHECK(batch.begin());
   while (!batch.full()) {
     Waiter* const waiter = next();
@@ -290,7 +293,11 @@ Result<void> Committer::run(Batch& batch, const std::function<Waiter*()>& next) 
     CLOUDOS_CHECK(batch.add(*waiter));
   }
   CLOUDOS_CHECK(batch.commit());
-  if (const auto written = batch.written(); !written.empty()) committed_(written);
+  const auto written = batch.written();
+  if (written.empty()) return Result<void>();
+  committed_(written);
+  if (meters_)
+    meters_->committed(std::chrono::steady_clock::now() - began, written.size(), batch.bytes());
   return Result<void>();
 }
 
@@ -307,6 +314,7 @@ void Committer::lead() {
     Batch batch(env_, log_entries_);
     result = run(batch, next);
   }
+  if (!result && meters_) meters_->failed();
   // Nobody was added when the transaction did not even begin: our own error is told at least.
   if (waiters.empty()) next();
   if (!result && waiters.size() == 1) waiters.front()->outcome = fail(result.error());

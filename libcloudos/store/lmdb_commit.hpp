@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "store/lmdb_env.hpp"
+#include "store/lmdb_meters.hpp"
 #include "store/txn_buffer.hpp"
 
 namespace cloudos::store::lmdb {
@@ -21,7 +22,8 @@ class Committer {
   /// Hears what a batch wrote, after its commit and before its callers return.
   using Committed = std::function<void(std::span<const TxnBuffer* const>)>;
 
-  Committer(Env& env, const LmdbOptions& options, Committed committed);
+  /// `meters` may be null; outlives it.
+  Committer(Env& env, const LmdbOptions& options, Meters* meters, Committed committed);
   Result<Revision> transact(const Body& body);
 
  private:
@@ -37,6 +39,7 @@ class Committer {
   Env& env_;
   const std::size_t log_entries_;
   const std::chrono::milliseconds reader_check_;
+  Meters* const meters_;
   const Committed committed_;
   std::chrono::steady_clock::time_point readers_checked_;  // The leader's.
 

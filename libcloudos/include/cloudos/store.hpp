@@ -16,6 +16,9 @@
 /// The transactional store under everything: read wide from a snapshot, write narrow in a
 /// transaction, hear of changes by watch and change log. Three backends, one contract
 /// (tests/store/contract.hpp runs over each of them).
+namespace cloudos {
+class Metrics;
+}
 namespace cloudos::store {
 
 /// Order of commits; 0 is before the first.
@@ -129,6 +132,7 @@ struct LmdbOptions {
   /// transact() then also ends in Timeout when the owner is there but does not answer (stopped,
   /// say): the change may or may not have been made, and is not made twice.
   std::filesystem::path socket;
+  std::shared_ptr<Metrics> metrics;  ///< The owner: counts its commits. Null: nobody does.
   std::size_t change_log_entries = limits::kChangeLogEntries;  ///< Keys the log reaches back.
   /// How often a commit looks for reader slots of killed processes (LMDB's own tools take them).
   std::chrono::milliseconds reader_check{1'000};
