@@ -44,11 +44,14 @@ void Connection::start() {
   }
   loop_.connections.emplace(this, shared_from_this());
   sweep_deadlines(loop_, carrier_);
+  loop_.phases.add(static_cast<std::size_t>(phase_));
   enter(Phase::Handshake, carrier_.timeouts.handshake);
   shake_hands();
 }
 
 void Connection::enter(Phase phase, Clock::duration patience) {
+  loop_.phases.drop(static_cast<std::size_t>(phase_));
+  loop_.phases.add(static_cast<std::size_t>(phase));
   phase_ = phase;
   began_ = Clock::now();
   deadline_ = patience == Clock::duration::max() ? Clock::time_point::max() : began_ + patience;
@@ -120,6 +123,7 @@ void Connection::cut() {
 
 void Connection::close() {
   if (phase_ == Phase::Closed) return;
+  loop_.phases.drop(static_cast<std::size_t>(phase_));
   phase_ = Phase::Closed;
   drop_receiver();
   release_body();

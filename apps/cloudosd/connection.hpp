@@ -15,6 +15,7 @@
 #include "cloudosd/body_parser.hpp"
 #include "cloudosd/head.hpp"
 #include "cloudosd/input.hpp"
+#include "cloudosd/phases.hpp"
 #include "cloudosd/pool.hpp"
 #include "cloudosd/server.hpp"
 #include "cloudosd/transport.hpp"
@@ -45,6 +46,7 @@ struct Loop {
   boost::asio::io_context io{1};
   boost::asio::steady_timer sweep{io};
   bool sweeping = false;
+  PhaseCounts phases;  ///< Other threads read it.
   std::unordered_map<Connection*, std::shared_ptr<Connection>> connections;
   std::list<Connection*> bodies;   ///< Those with a large body coming in, the oldest first.
   std::size_t body_bytes = 0;      ///< Of bodies that are not handled yet.
@@ -75,6 +77,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void close();
 
  private:
+  /// In the order of PhaseCounts::kNames.
   enum class Phase { Handshake, Idle, Head, Body, Upload, Handling, Writing, Lingering, Closed };
   using Step = void (Connection::*)();
 

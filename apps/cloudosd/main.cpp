@@ -94,7 +94,7 @@ void reload(cloudosd::Reloader& reloader, const Running& running) {
 
 /// Whatever the level of the log is: somebody asked for it.
 void dump(const Running& running) {
-  const std::string text = running.cloud.dump_state();
+  const std::string text = running.cloud.dump_state() + running.server.dump();
   for (const std::string_view line : cloudos::split(text, '\n'))
     if (!line.empty()) running.output.write({cloudos::LogLevel::Info, "dump", line});
 }

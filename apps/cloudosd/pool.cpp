@@ -42,6 +42,11 @@ bool Pool::post(Work work) {
   return true;
 }
 
+Pool::Load Pool::load() const {
+  const std::lock_guard lock(mutex_);
+  return {threads_, queue_.size()};
+}
+
 void Pool::run() {
   if (priority_ == Priority::Low)
     ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), 10);

@@ -21,6 +21,10 @@ class Pool {
 
   /// False when as much work waits as may, or after stop().
   bool post(Work work);
+  struct Load {
+    std::size_t threads = 0, queued = 0;
+  };
+  Load load() const;
   /// Takes no more; waits until what was taken is done.
   void stop();
 
@@ -30,7 +34,7 @@ class Pool {
   const unsigned most_threads_;
   const std::size_t most_queued_;
   const Priority priority_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable wake_, ended_;
   std::deque<Work> queue_;
   unsigned threads_ = 0;

@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "cloudos/metrics.hpp"
 #include "cloudosd/connection.hpp"
 #include "cloudosd/tls.hpp"
 
@@ -88,6 +89,7 @@ struct Server::Impl {
   void accept_later(Door& door);
   void serve(tcp::socket socket, Loop& loop, bool by_tls);
   void for_all(void (Connection::*verb)());
+  void collect(cloudos::MetricsReading& reading) const;
   bool wait_until_none(std::chrono::milliseconds patience);
   std::shared_ptr<const TlsContext> current_tls() const {
     const std::lock_guard lock(tls_mutex);
@@ -101,6 +103,7 @@ struct Server::Impl {
   std::vector<std::thread> threads;
   std::unique_ptr<Carrier> carrier;
   std::size_t next_loop = 0;
+  cloudos::Metrics::Collector collector;  // From start() to stop().
   mutable std::mutex tls_mutex;
   std::shared_ptr<const TlsContext> tls;  // Shared with whoever makes a connection of it right now.
 };
@@ -241,6 +244,8 @@ void Server::start(cloudos::Cloud& cloud, const cloudos::rest::Router& router,
       cloud, router, std::move(base_url), options.timeouts,
       limits::kPendingBodyBytes / impl_->loops.size(), affordable_connections(options.connections),
       cloud.log("cloudosd")});
+  impl_->collector = cloud.metrics().collect(
+      [impl = impl_.get()](cloudos::MetricsReading& reading) { impl->collect(reading); });
   if (const auto tls = impl_->current_tls()) {
     const auto now = cloud.clock().wall();
     const bool holds = tls->not_before() <= now && now <= tls->not_after();
@@ -284,6 +289,51 @@ void Server::Impl::serve(tcp::socket socket, Loop& loop, bool by_tls) {
   auto transport = by_tls ? current_tls()->transport(number) : plain_transport(number);
   if (!transport) return;
   std::make_shared<Connection>(std::move(socket), std::move(transport), loop, *carrier)->start();
+}
+
+void Server::Impl::collect(cloudos::MetricsReading& reading) const {
+  const auto gauge = [&](std::string_view name, std::string_view help, std::size_t value,
+                         std::string_view label, std::string_view which) {
+    reading.gauge(name, help, static_cast<double>(value),
+                  {{std::string(label), std::string(which)}});
+  };
+  for (std::size_t phase = 0; phase < PhaseCounts::kNames.size(); ++phase) {
+    std::int64_t count = 0;
+    for (const auto& loop : loops) count += loop->phases.of(phase);
+    gauge("cloudosd_connections", "Open connections, by what they are at.",
+          static_cast<std::size_t>(std::max<std::int64_t>(count, 0)), "phase",
+          PhaseCounts::kNames[phase]);
+  }
+  const std::pair<std::string_view, const Pool&> pools[] = {
+      {"commits", carrier->commits}, {"streams", carrier->streams}, {"hashes", carrier->hashes}};
+  for (const auto& [name, pool] : pools) {
+    const Pool::Load load = pool.load();
+    gauge("cloudosd_pool_threads", "Threads of a pool; they go when there is no work.",
+          load.threads, "pool", name);
+    gauge("cloudosd_pool_queued", "Requests that wait for a thread of the pool.", load.queued,
+          "pool", name);
+  }
+}
+
+std::string Server::dump() const {
+  if (!impl_->carrier) return {};
+  const Carrier& carrier = *impl_->carrier;
+  std::string out = fmt::format("connections: {} of {}", carrier.connections.load(),
+                                carrier.most_connections);
+  for (std::size_t phase = 0; phase < PhaseCounts::kNames.size(); ++phase) {
+    std::int64_t count = 0;
+    for (const auto& loop : impl_->loops) count += loop->phases.of(phase);
+    if (count > 0) out += fmt::format(", {} {}", count, PhaseCounts::kNames[phase]);
+  }
+  const auto pool = [&out](std::string_view name, const Pool& one) {
+    const Pool::Load load = one.load();
+    out += fmt::format("\npool {}: {} threads, {} requests queued", name, load.threads,
+                       load.queued);
+  };
+  pool("commits", carrier.commits);
+  pool("streams", carrier.streams);
+  pool("hashes", carrier.hashes);
+  return out + "\n";
 }
 
 void Server::Impl::accept_later(Door& door) {
@@ -350,6 +400,7 @@ void Server::stop() {
   for (auto& thread : impl_->threads) thread.join();
   for (auto& loop : impl_->loops) loop->connections.clear();
   impl_->threads.clear();
+  impl_->collector = {};
   impl_->carrier.reset();
 }
 

@@ -82,6 +82,8 @@ class Server final {
   /// Does every io thread still take work, within `patience`? For watchdogs; between start() and
   /// stop().
   bool answers(std::chrono::milliseconds patience);
+  /// Connections and pools as text for people; between start() and stop().
+  std::string dump() const;
   /// Stops accepting, lets requests under way end for Timeouts::drain, then cuts them off.
   void stop();
 
