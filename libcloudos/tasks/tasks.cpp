@@ -61,30 +61,43 @@ Result<std::vector<Task>> Tasks::list(const Context& ctx, std::string_view marke
 }
 
 Result<Task> Tasks::wait(const TaskId& id, std::chrono::milliseconds patience) const {
-  const auto real_end = std::chrono::steady_clock::now() + patience;
-  const MonoTime end = impl_->clock.mono() + patience;
+  return wait(Context::system(), id, patience);
+}
+
+Result<Task> Tasks::wait(const Context& ctx, const TaskId& id,
+                         std::chrono::milliseconds patience) const {
+  constexpr std::chrono::milliseconds kLook{50};
   auto& runner = *impl_->runner.impl_;
+  const auto real_end = std::chrono::steady_clock::now() + patience;
+  MonoTime end = impl_->clock.mono() + patience;
+  if (ctx.deadline) end = std::min(end, *ctx.deadline);
+  // A guest of the folder waits for what another process does: nothing tells it but the store.
+  const bool elsewhere = !runner.is_started();
   for (;;) {
-    CLOUDOS_TRY(const Task task, get(Context::system(), id));
-    if (has_settled(task.state)) return task;
+    auto task = get(ctx, id);
+    if (!task && task.error().code != ErrorCode::Stale) return task;
+    if (task && has_settled(task->state)) return task;
+    if (ctx.cancel.cancelled()) return fail(check_call(ctx, impl_->clock).error());
     const auto real_now = std::chrono::steady_clock::now();
     if (impl_->clock.mono() >= end || real_now >= real_end || runner.is_stopping()) {
+      if (!task) return task;
       return fail(ErrorCode::Timeout, fmt::format("task {} is still {} at step '{}'", id.value,
-                                                  to_string(task.state), task.step));
+                                                  to_string(task->state), task->step));
     }
     if (impl_->executor.threads() == 0) {
       if (impl_->executor.run_pending(end) > 0) continue;
       const auto due = impl_->executor.next_due();
-      if (!due || *due > end) {
+      if (!elsewhere && (!due || *due > end)) {
         return fail(ErrorCode::Timeout,
                     fmt::format("task {} waits and nothing is due", id.value));
       }
-      std::this_thread::sleep_for(std::chrono::milliseconds{1});
+      std::this_thread::sleep_for(std::chrono::milliseconds{elsewhere ? 5 : 1});
       continue;
     }
     // Endings notify; the short period covers one that came between the look and the wait.
     std::unique_lock lock(runner.mutex);
-    runner.finished.wait_until(lock, std::min(real_end, real_now + std::chrono::milliseconds{50}));
+    const auto look = elsewhere ? std::chrono::milliseconds{5} : kLook;
+    runner.finished.wait_until(lock, std::min(real_end, real_now + look));
   }
 }
 
