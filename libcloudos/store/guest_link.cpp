@@ -40,6 +40,7 @@ class Link::HeldPin final : public lmdb::Hold {
         line_(std::move(line)),
         id_(id),
         commit_(std::move(commit)),
+        lease_(expires - now_ns()),
         expires_(expires) {}
   ~HeldPin() override { link_->unpin(*line_, id_); }
 
@@ -47,7 +48,7 @@ class Link::HeldPin final : public lmdb::Hold {
     if (!line_->open || link_->epoch_->now() != line_->epoch) return false;
     const std::int64_t left = expires_ - now_ns();
     if (left <= 0) return false;
-    if (left < in_ns(limits::kGuestPinLease) / 2 && !renewing_.exchange(true)) {
+    if (left < lease_ / 2 && !renewing_.exchange(true)) {
       // At its last renewal the lease comes back short: then it just runs out.
       if (const std::int64_t expires = link_->renew(*line_, id_); expires > expires_) {
         expires_ = expires;
@@ -57,7 +58,8 @@ class Link::HeldPin final : public lmdb::Hold {
     return true;
   }
   bool fresh() const {
-    return line_->open && expires_ - now_ns() > in_ns(limits::kGuestPinLease) / 2;
+    return line_->open && expires_ - now_ns() > lease_ / 2 &&
+           link_->epoch_->now() == line_->epoch;
   }
   const lmdb::Commit& commit() const { return commit_; }
 
@@ -66,6 +68,7 @@ class Link::HeldPin final : public lmdb::Hold {
   const std::shared_ptr<PinLine> line_;
   const std::uint64_t id_;
   const lmdb::Commit commit_;
+  const std::int64_t lease_;
   mutable std::atomic<std::int64_t> expires_;
   mutable std::atomic<bool> renewing_{false};
 };
@@ -195,7 +198,9 @@ std::optional<lmdb::Commit> Link::pin(const lmdb::Commit& newest) {
     LockGuard lock(pin_mutex_);
     pin = newest_pin_;
     if (!pin || pin->commit().txn < newest.txn || !pin->fresh()) {
-      const auto reply = ask_pins(Frame::Pin, {});
+      std::string least;
+      append_integer(least, newest.txn);
+      const auto reply = ask_pins(Frame::Pin, least);
       if (!reply) return std::nullopt;
       Parser in(*reply);
       const auto id = in.integer<std::uint64_t>();

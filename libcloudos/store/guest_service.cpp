@@ -110,9 +110,10 @@ class Service final : public GuestService {
   Result<std::string> commit(Connection& c, std::string_view body);
   Result<Revision> commit_once(const std::string& marker, std::uint64_t number,
                                std::int64_t deadline, std::string_view script);
-  Result<std::string> pin(Connection& c);
+  Result<std::string> pin(Connection& c, std::string_view body);
   Result<std::string> renew(const Connection& c, std::string_view body);
   Result<std::string> watch(Connection& c, std::string_view body);
+  std::string own_numbers() const;
 
   Store& store_;
   lmdb::PinSource* const pins_;  // Null: this store cannot pin.
@@ -301,13 +302,16 @@ bool Service::answer(Connection& c, const Message& request) {
       reply = commit(c, request.body);
       break;
     case Frame::Pin:
-      reply = pin(c);
+      reply = pin(c, request.body);
       break;
     case Frame::Renew:
       reply = renew(c, request.body);
       break;
     case Frame::Watch:
       reply = watch(c, request.body);
+      break;
+    case Frame::Numbers:
+      reply = own_numbers();
       break;
     case Frame::Unpin: {
       Parser in(request.body);
@@ -404,9 +408,12 @@ Result<Revision> Service::commit_once(const std::string& marker, std::uint64_t n
   return entry ? entry->revision : *committed;
 }
 
-Result<std::string> Service::pin(Connection& c) {
+Result<std::string> Service::pin(Connection& c, std::string_view body) {
+  Parser in(body);
+  const auto least = in.integer<std::uint64_t>();
+  if (!in.ok()) return bad_request();
   if (!pins_) return fail(ErrorCode::Unsupported, "this store pins no snapshots");
-  CLOUDOS_TRY(const lmdb::PinnedCommit pinned, pins_->pin());
+  CLOUDOS_TRY(const lmdb::PinnedCommit pinned, pins_->pin(least));
   c.pins.insert(pinned.id);
   std::string reply;
   for (const std::uint64_t number :
@@ -424,6 +431,16 @@ Result<std::string> Service::renew(const Connection& c, std::string_view body) {
   CLOUDOS_TRY(const std::int64_t expires, pins_->renew(id));
   std::string reply;
   append_integer(reply, static_cast<std::uint64_t>(expires));
+  return reply;
+}
+
+std::string Service::own_numbers() const {
+  const Numbers own = numbers();
+  std::string reply;
+  for (const std::uint64_t number :
+       {std::uint64_t{own.connections}, own.commits, own.conflicts, own.refused,
+        pins_ ? pins_->pin_count() : 0, pins_ ? pins_->reader_count() : 0})
+    append_integer(reply, number);
   return reply;
 }
 

@@ -243,7 +243,7 @@ void Script::erase(std::string_view key) {
 Result<void> check_script(std::string_view bytes) {
   Parser in(bytes);
   std::size_t steps = 0;
-  for (; in.ok() && !in.at_end(); ++steps) {
+  for (; !in.at_end(); ++steps) {
     if (steps == limits::kGuestScriptSteps) {
       return fail(ErrorCode::TooLarge, fmt::format("one change may read and write {} times at most",
                                                    limits::kGuestScriptSteps));
@@ -253,10 +253,10 @@ Result<void> check_script(std::string_view bytes) {
     if (kind == kReadValue) in.take(kDigestBytes);
     if (kind == kPut) in.long_text();
     const bool known = std::string_view("vanspd").find(kind) != std::string_view::npos;
-    if (!known || key.empty() || key.size() > limits::kKeyBytes) break;
+    if (!in.ok() || !known || key.empty() || key.size() > limits::kKeyBytes)
+      return fail(ErrorCode::InvalidArgument, "a guest of the store sent what is not a change");
   }
-  if (in.ok() && in.at_end()) return Result<void>();
-  return fail(ErrorCode::InvalidArgument, "a guest of the store sent what is not a change");
+  return Result<void>();
 }
 
 Result<void> replay(std::string_view bytes, Txn& txn) {

@@ -14,10 +14,12 @@
 ///
 ///   hello   name, version                     -> epoch of the owner (0: it pins nothing)
 ///   commit  session 16, number 8, deadline 8, script  -> revision
-///   pin                                       -> id, commit (txn, root, last page), expiry
+///   pin     least transaction                 -> id, commit (txn, root, last page), expiry
 ///   renew   id                                -> expiry
 ///   unpin   id                                (no reply)
 ///   watch   revision                          -> revision, once there is a newer one
+///   numbers                                   -> connections, commits, conflicts, refused, pins,
+///   readers
 ///
 /// A script is what a body did, in its order: reads with what they answered, and writes. The owner
 /// repeats it within a transaction; a read that answers otherwise makes it Stale. Values that were
@@ -39,6 +41,7 @@ enum class Frame : char {
   Renew = 'R',
   Unpin = 'U',
   Watch = 'W',
+  Numbers = 'N',
   Ok = 'o',
   Failed = 'e',
 };

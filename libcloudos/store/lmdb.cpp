@@ -47,6 +47,7 @@ class OwnerStore final : public Store, public PinSource {
   OwnerStore(std::shared_ptr<Env> env, const LmdbOptions& options)
       : env_(std::move(env)),
         folder_(options.directory),
+        pins_(env_, options.pin_lease),
         meters_(options.metrics ? std::make_unique<Meters>(options.metrics, env_) : nullptr),
         committer_(*env_, options, meters_.get(), [list = watches_](auto written) {
           list->wake([&](const std::string& prefix) { return wrote_under(written, prefix); });
@@ -81,14 +82,19 @@ class OwnerStore final : public Store, public PinSource {
   }
 
   std::uint64_t epoch() const override { return env_->epoch(); }
-  Result<PinnedCommit> pin() override { return pins_.pin(folder_); }
+  Result<PinnedCommit> pin(std::uint64_t least) override { return pins_.pin(folder_, least); }
   Result<std::int64_t> renew(std::uint64_t id) override { return pins_.renew(id); }
   void unpin(std::uint64_t id) override { pins_.unpin(id); }
+  std::uint64_t pin_count() const override { return pins_.count(); }
+  std::uint64_t reader_count() const override {
+    MDB_envinfo info;
+    return mdb_env_info(env_->get(), &info) == MDB_SUCCESS ? info.me_numreaders : 0;
+  }
 
  private:
   const std::shared_ptr<Env> env_;
   const std::filesystem::path folder_;
-  Pins pins_{env_};
+  Pins pins_;
   const std::shared_ptr<WatchList> watches_ = std::make_shared<WatchList>();
   const std::unique_ptr<Meters> meters_;  // Null: nobody counts.
   Committer committer_;

@@ -37,13 +37,48 @@ class GuestSnapshot final : public Snapshot {
   const Revision revision_;
 };
 
+/// The data file, opened anew once the folder has another owner: that one may have swapped it
+/// (compact_lmdb), and the old file would never change again. Thread-safe.
+class Pages {
+ public:
+  Pages(std::filesystem::path folder, std::shared_ptr<const PageFile> file,
+        std::shared_ptr<const EpochFile> epoch, std::uint64_t opened)
+      : folder_(std::move(folder)),
+        epoch_(std::move(epoch)),
+        file_(std::move(file)),
+        opened_(opened) {}
+
+  std::shared_ptr<const PageFile> now() {
+    const std::uint64_t epoch = epoch_ ? epoch_->now() : 0;
+    LockGuard lock(mutex_);
+    if (epoch != opened_) {
+      // Not there, or not readable: the one we have says so, if it is not.
+      if (auto file = PageFile::open(folder_)) {
+        file_ = std::move(*file);
+        opened_ = epoch;
+      }
+    }
+    return file_;
+  }
+
+ private:
+  const std::filesystem::path folder_;
+  const std::shared_ptr<const EpochFile> epoch_;
+  Mutex mutex_;
+  std::shared_ptr<const PageFile> file_ CLOUDOS_GUARDED_BY(mutex_);
+  std::uint64_t opened_ CLOUDOS_GUARDED_BY(mutex_);
+};
+
 /// Runs `read` on the newest commit, again while the owner's commits overtake it.
 template <class T>
-Result<T> read_newest(const PageFile& file, const std::function<Result<T>(const Commit&)>& read) {
+Result<T> read_newest(
+    Pages& pages,
+    const std::function<Result<T>(const std::shared_ptr<const PageFile>&, const Commit&)>& read) {
   std::optional<T> value;
   CLOUDOS_CHECK(replan([&]() -> Result<void> {
-    CLOUDOS_TRY(const Commit commit, file.newest());
-    CLOUDOS_TRY(value, read(commit));
+    const auto file = pages.now();
+    CLOUDOS_TRY(const Commit commit, file->newest());
+    CLOUDOS_TRY(value, read(file, commit));
     return Result<void>();
   }));
   return std::move(*value);
@@ -133,8 +168,8 @@ class GuestTxn final : public Txn {
 
 class GuestStore final : public Store {
  public:
-  GuestStore(std::shared_ptr<const PageFile> file, std::shared_ptr<guest::Link> link)
-      : file_(std::move(file)), link_(std::move(link)) {}
+  GuestStore(std::shared_ptr<Pages> pages, std::shared_ptr<guest::Link> link)
+      : pages_(std::move(pages)), link_(std::move(link)) {}
   ~GuestStore() override {
     teller_.reset();
     if (link_) link_->end();
@@ -142,13 +177,14 @@ class GuestStore final : public Store {
 
   Result<std::unique_ptr<Snapshot>> snapshot() override {
     return read_newest<std::unique_ptr<Snapshot>>(
-        *file_, [this](const Commit& newest) -> Result<std::unique_ptr<Snapshot>> {
+        *pages_,
+        [this](const auto& file, const Commit& newest) -> Result<std::unique_ptr<Snapshot>> {
           Commit commit = newest;
           if (link_)
             if (auto pinned = link_->pin(newest)) commit = std::move(*pinned);
-          PageCursor at(*file_, commit);
+          PageCursor at(*file, commit);
           CLOUDOS_TRY(const auto log, newest_log(at));
-          return std::make_unique<GuestSnapshot>(file_, commit, log ? log->revision : 0);
+          return std::make_unique<GuestSnapshot>(file, commit, log ? log->revision : 0);
         });
   }
 
@@ -156,8 +192,8 @@ class GuestStore final : public Store {
   std::unique_ptr<Watch> watch(std::string prefix, std::function<void()> wake) override;
 
   Result<Changes> changes(std::string_view prefix, Revision since) override {
-    return read_newest<Changes>(*file_, [&](const Commit& commit) {
-      PageCursor at(*file_, commit);
+    return read_newest<Changes>(*pages_, [&](const auto& file, const Commit& commit) {
+      PageCursor at(*file, commit);
       return read_changes(at, prefix, since);
     });
   }
@@ -166,7 +202,7 @@ class GuestStore final : public Store {
   Result<Revision> attempt(const Body& body);
   Revision tell(Revision since);
 
-  const std::shared_ptr<const PageFile> file_;
+  const std::shared_ptr<Pages> pages_;
   const std::shared_ptr<guest::Link> link_;  // Null: reads only.
   /// Who failed by a conflict tries again alone, so that the threads of one guest do not send each
   /// other round in circles.
@@ -250,20 +286,25 @@ Result<void> check_guest_format(const PageFile& file) {
 }  // namespace
 
 Result<std::unique_ptr<Store>> open_guest(const LmdbOptions& options) {
+  // The epoch first: a file that is swapped after this look is opened again.
+  std::uint64_t first = 0;
+  if (const auto before = EpochFile::open(options.directory)) first = (*before)->now();
   CLOUDOS_TRY(auto file, PageFile::open(options.directory));
   CLOUDOS_CHECK(check_guest_format(*file));
+  // Before an owner that knows of it has opened the folder there is none.
+  const auto opened = EpochFile::open(options.directory);
+  const auto epoch = opened ? *opened : nullptr;
+  auto pages = std::make_shared<Pages>(options.directory, file, epoch, first);
   std::shared_ptr<guest::Link> link;
-  if (!options.socket.empty()) {
-    CLOUDOS_TRY(auto epoch, EpochFile::open(options.directory));
-    link = std::make_shared<guest::Link>(
-        options.socket, std::move(epoch), [file](const std::string& key) {
-          return read_newest<std::optional<Entry>>(*file, [&](const Commit& commit) {
-            PageCursor at(*file, commit);
-            return find_record(at, key);
-          });
-        });
+  if (!options.socket.empty() && epoch) {
+    link = std::make_shared<guest::Link>(options.socket, epoch, [pages](const std::string& key) {
+      return read_newest<std::optional<Entry>>(*pages, [&](const auto& now, const Commit& commit) {
+        PageCursor at(*now, commit);
+        return find_record(at, key);
+      });
+    });
   }
-  return std::make_unique<GuestStore>(std::move(file), std::move(link));
+  return std::make_unique<GuestStore>(std::move(pages), std::move(link));
 }
 
 }  // namespace cloudos::store::lmdb

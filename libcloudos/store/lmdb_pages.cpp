@@ -31,6 +31,7 @@ constexpr std::uint16_t kBigData = 1, kSubTree = 2, kDuplicates = 4;
 // 48, last page 8, transaction 8. Tree: pad 4 (the first: page size), flags 2, depth 2, pages 3 *
 // 8, entries 8, root 8.
 constexpr std::size_t kMetaBytes = 136, kFreeTreeAt = 24, kMainTreeAt = 72;
+constexpr std::size_t kMapSizeAt = 16, kDepthAt = 6, kPageCountsAt = 8;
 constexpr std::size_t kRootAt = 40, kLastPageAt = 120, kTxnAt = 128;
 constexpr std::uint32_t kMagic = 0xBEEFC0DE, kDataVersion = 1;
 constexpr unsigned kDeepest = 32;
@@ -108,6 +109,21 @@ Result<std::optional<Commit>> PageFile::find(std::uint64_t txn) const {
     if (Commit commit = parse_meta(both, at); commit.txn == txn)
       return std::optional<Commit>(std::move(commit));
   return std::optional<Commit>();
+}
+
+Result<FileNumbers> PageFile::numbers() const {
+  CLOUDOS_TRY(const std::string both, whole_metas());
+  const bool second = parse_meta(both).txn < parse_meta(both, kMetaBytes).txn;
+  const std::string_view meta = std::string_view(both).substr(second ? kMetaBytes : 0, kMetaBytes);
+  FileNumbers numbers;
+  numbers.map_bytes = native<std::uint64_t>(meta, kMapSizeAt);
+  numbers.pages = native<std::uint64_t>(meta, kLastPageAt) + 1;
+  numbers.depth = native<std::uint16_t>(meta, kMainTreeAt + kDepthAt);
+  numbers.used_pages = 2;
+  for (const std::size_t tree : {kFreeTreeAt, kMainTreeAt})
+    for (const std::size_t kind : {0, 8, 16})  // Branches, leaves, overflow pages.
+      numbers.used_pages += native<std::uint64_t>(meta, tree + kPageCountsAt + kind);
+  return numbers;
 }
 
 Result<std::string> PageFile::read_metas() const {

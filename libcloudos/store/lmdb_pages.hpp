@@ -33,6 +33,14 @@ struct Commit {
   std::shared_ptr<const Hold> hold;  ///< Null: readable until two more commits passed.
 };
 
+/// What the newest meta page says of the whole file.
+struct FileNumbers {
+  std::uint64_t map_bytes = 0;
+  std::uint64_t pages = 0;       ///< Ever used.
+  std::uint64_t used_pages = 0;  ///< Of both trees, and the meta pages.
+  unsigned depth = 0;
+};
+
 inline constexpr std::uint64_t kNoPage = ~std::uint64_t{0};
 
 /// The open data file. Thread-safe: constant after construction.
@@ -44,6 +52,7 @@ class PageFile {
   Result<Commit> newest() const;
   /// The commit of that number, when it is one of the newest two.
   Result<std::optional<Commit>> find(std::uint64_t txn) const;
+  Result<FileNumbers> numbers() const;
   /// `count` pages from `page` on, as commit `at` left them. Errors: Stale.
   Result<std::string> read(const Commit& at, std::uint64_t page, std::size_t count) const;
   std::size_t page_bytes() const { return page_bytes_; }

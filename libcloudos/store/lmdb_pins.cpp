@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <thread>
 
 #include "base/text.hpp"
 #include "store/guest_wire.hpp"
@@ -15,6 +16,7 @@ namespace cloudos::store::lmdb {
 namespace {
 
 constexpr std::size_t kEpochDigits = 20;
+constexpr std::size_t kPinRounds = 200;
 
 std::string read_epoch_file(int fd) {
   char text[64];
@@ -43,12 +45,18 @@ Result<std::shared_ptr<const PageFile>> Pins::file(const std::filesystem::path& 
   return file_;
 }
 
-Result<PinnedCommit> Pins::pin(const std::filesystem::path& folder) {
+Result<PinnedCommit> Pins::pin(const std::filesystem::path& folder, std::uint64_t least) {
   sweep();
   CLOUDOS_TRY(const auto pages, file(folder));
   // Commits may overtake between the two looks; each time the reader holds newer ones.
-  for (std::size_t round = 0; round < limits::kReplanRounds; ++round) {
+  for (std::size_t round = 0; round < kPinRounds; ++round) {
     CLOUDOS_TRY(const Reader reader, env_->begin_read());
+    if (mdb_txn_id(reader.txn) < least) {
+      // The commit is in the file; LMDB tells its readers once the disk has it.
+      env_->end_read(reader);
+      std::this_thread::sleep_for(std::chrono::microseconds{500});
+      continue;
+    }
     const auto commit = pages->find(mdb_txn_id(reader.txn));
     if (!commit || !*commit) {
       env_->end_read(reader);
@@ -61,7 +69,7 @@ Result<PinnedCommit> Pins::pin(const std::filesystem::path& folder) {
       return fail(ErrorCode::Unavailable, "too many snapshots of the store are open in guests");
     }
     const std::int64_t now = guest::now_ns();
-    const std::int64_t expires = now + guest::in_ns(limits::kGuestPinLease);
+    const std::int64_t expires = now + lease_;
     held_.emplace(++last_, Held{reader, now, expires});
     note_earliest();
     return PinnedCommit{last_, **commit, expires};
@@ -76,7 +84,7 @@ Result<std::int64_t> Pins::renew(std::uint64_t id) {
   if (found == held_.end())
     return fail(ErrorCode::Stale, "the snapshot has ended; take a new one", "pin");
   const std::int64_t most = found->second.begun + guest::in_ns(limits::kGuestPinMost);
-  found->second.expires = std::min(most, guest::now_ns() + guest::in_ns(limits::kGuestPinLease));
+  found->second.expires = std::min(most, guest::now_ns() + lease_);
   note_earliest();
   return found->second.expires;
 }
@@ -88,6 +96,11 @@ void Pins::unpin(std::uint64_t id) {
   env_->end_read(found->second.reader);
   held_.erase(found);
   note_earliest();
+}
+
+std::uint64_t Pins::count() const {
+  LockGuard lock(mutex_);
+  return held_.size();
 }
 
 void Pins::sweep() {

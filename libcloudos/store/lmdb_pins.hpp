@@ -27,24 +27,30 @@ class PinSource {
   virtual ~PinSource() = default;
   /// Changes with each owner of the folder: pins of another epoch hold nothing.
   virtual std::uint64_t epoch() const = 0;
-  /// Errors: Unavailable (too many).
-  virtual Result<PinnedCommit> pin() = 0;
+  /// The newest commit, which is `least` or a later one: guests see a commit in the file a little
+  /// before the owner's own readers do. Errors: Unavailable (too many).
+  virtual Result<PinnedCommit> pin(std::uint64_t least) = 0;
   /// The new expiry. Errors: Stale (it has ended).
   virtual Result<std::int64_t> renew(std::uint64_t id) = 0;
   virtual void unpin(std::uint64_t id) = 0;
+  virtual std::uint64_t pin_count() const = 0;
+  /// Slots of LMDB's reader table that were ever in use at one time.
+  virtual std::uint64_t reader_count() const = 0;
 };
 
 /// The pins of one owner. Thread-safe.
 class Pins {
  public:
-  explicit Pins(std::shared_ptr<Env> env) : env_(std::move(env)) {}
+  Pins(std::shared_ptr<Env> env, std::chrono::nanoseconds lease)
+      : env_(std::move(env)), lease_(lease.count()) {}
   ~Pins();
   Pins(const Pins&) = delete;
   Pins& operator=(const Pins&) = delete;
 
-  Result<PinnedCommit> pin(const std::filesystem::path& folder);
+  Result<PinnedCommit> pin(const std::filesystem::path& folder, std::uint64_t least);
   Result<std::int64_t> renew(std::uint64_t id);
   void unpin(std::uint64_t id);
+  std::uint64_t count() const;
   /// Ends those whose lease is over. Cheap: commits call it.
   void sweep();
 
@@ -58,7 +64,8 @@ class Pins {
   void note_earliest() CLOUDOS_REQUIRES(mutex_);
 
   const std::shared_ptr<Env> env_;
-  Mutex mutex_;
+  const std::int64_t lease_;
+  mutable Mutex mutex_;
   std::map<std::uint64_t, Held> held_ CLOUDOS_GUARDED_BY(mutex_);
   std::uint64_t last_ CLOUDOS_GUARDED_BY(mutex_) = 0;
   std::shared_ptr<const PageFile> file_ CLOUDOS_GUARDED_BY(mutex_);

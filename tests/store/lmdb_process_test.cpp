@@ -12,7 +12,7 @@
 #include <thread>
 
 #include "base/text.hpp"
-#include "lmdb_support.hpp"
+#include "guest_support.hpp"
 
 using namespace cloudos;
 using test::Child;
@@ -135,7 +135,11 @@ TEST_CASE("a child of the store tests" * doctest::skip()) {
       {"commit", commit_until_killed},
       {"stopped", read_stopped},
       {"reader", hold_reader},
-      {"own", own}};
+      {"own", own},
+      {"serve", test::serve},
+      {"echo", test::echo},
+      {"pin", test::hold_pin},
+      {"count", test::count_as_guest}};
   ::_exit(roles.at(parts.at(0))(folder));
 }
 

@@ -42,6 +42,7 @@ inline constexpr std::size_t kGuestMarkersPerCommit = 16;  ///< Of guests that l
 
 // Maintenance of a data folder.
 inline constexpr std::size_t kCheckFindings = 1'000;         ///< Listed by one check; more are counted.
+inline constexpr std::size_t kSavedStores = 3;               ///< Of those saved before a one-way step.
 inline constexpr std::size_t kManifestBytes = 256 << 20;     ///< Some million files.
 
 // Records.

@@ -136,6 +136,9 @@ struct LmdbOptions {
   std::size_t change_log_entries = limits::kChangeLogEntries;  ///< Keys the log reaches back.
   /// How often a commit looks for reader slots of killed processes (LMDB's own tools take them).
   std::chrono::milliseconds reader_check{1'000};
+  /// The owner: how long it keeps a guest's snapshot that is not heard of. The guest's reads end in
+  /// Stale by then, stopped or not.
+  std::chrono::milliseconds pin_lease{limits::kGuestPinLease};
 };
 
 /// Opens (the owner: or makes) the store in `options.directory`. Starts no thread; an idle store
