@@ -24,11 +24,45 @@ std::string encode_record(const T& record, std::uint32_t schema_version = 1) {
                 [&](FieldVisitor& v) { fields(v, const_cast<T&>(record)); });
 }
 
+/// The schema version that a record was written with; 0 when it has none.
+std::uint32_t stored_schema(std::string_view bytes);
+/// Unsupported: a newer program wrote a record of that kind.
+tl::unexpected<Error> newer_schema(std::string_view kind, std::uint32_t theirs,
+                                   std::uint32_t ours);
+
+template <class T>
+concept HasSchema = requires {
+  T::kSchema;
+  T::kKind;
+};
+template <class T>
+concept CanUpgrade = requires(T& record, std::uint32_t from) { upgrade(record, from); };
+
+/// A record in its newest form, and the schema it was stored with.
+template <class T>
+struct Stored {
+  T record{};
+  std::uint32_t schema = 0;
+};
+
+/// Reads a record of this or an older schema (records/migration.hpp).
+/// Errors: Internal (damaged), Unsupported (of a newer schema).
+template <class T>
+Result<Stored<T>> decode_stored(std::string_view bytes) {
+  Stored<T> stored;
+  CLOUDOS_TRY(stored.schema, decode(bytes, [&](FieldVisitor& v) { fields(v, stored.record); }));
+  if constexpr (HasSchema<T>) {
+    if (stored.schema > T::kSchema) return newer_schema(T::kKind, stored.schema, T::kSchema);
+    if constexpr (CanUpgrade<T>)
+      if (stored.schema < T::kSchema) upgrade(stored.record, stored.schema);
+  }
+  return stored;
+}
+
 template <class T>
 Result<T> decode_record(std::string_view bytes) {
-  T record{};
-  CLOUDOS_CHECK(decode(bytes, [&](FieldVisitor& v) { fields(v, record); }));
-  return record;
+  CLOUDOS_TRY(Stored<T> stored, decode_stored<T>(bytes));
+  return std::move(stored.record);
 }
 
 }  // namespace cloudos::codec

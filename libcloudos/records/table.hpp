@@ -113,8 +113,9 @@ Result<void> update(store::Txn& txn, T& record) {
 /// Reads, lets `change` alter (or refuse), writes. Errors: NotFound, and what `change` returns.
 template <class T, class IdType>
 Result<T> modify(store::Txn& txn, const IdType& id, const std::function<Result<void>(T&)>& change) {
-  CLOUDOS_TRY(T record, get<T>(txn, id_text(id)));
-  const Keys before = keys_of(record);
+  CLOUDOS_TRY(auto stored, get_stored<T>(txn, record_key(T::kKind, id_text(id)), id_text(id)));
+  const Keys before = stored_keys(stored);
+  T record = std::move(stored.record);
   const std::uint64_t generation = record.generation;
   CLOUDOS_CHECK(change(record));
   const Keys after = keys_of(record);
