@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "records/table.hpp"
@@ -77,30 +79,36 @@ void TaskRunner::Impl::run_reconciler(const std::string& name, std::uint64_t tic
   schedule_reconciler(name, more ? milliseconds{0} : reconciler->period);
 }
 
-/// Keeps the history of finished tasks bounded: the oldest go first.
+/// Keeps the history of finished tasks bounded: those that finished first go first.
+///
+/// "First" is the order of the store: the revision that wrote a task's entry in the index of final
+/// ones. Times are no order when the clock was set back, and ids are made from the time.
 Reconciler TaskRunner::Impl::retention() {
   const auto pass = [this]() -> Result<bool> {
     CLOUDOS_TRY(const auto snapshot, store.snapshot());
     const std::string prefix = records::index_prefix(tasks::TaskRecord::kKind, "final", "1");
-    std::vector<std::string> ids;
+    std::vector<std::pair<store::Revision, std::string>> ended;
     store::ScanOptions scan;
     scan.keys_only = true;
     for (;;) {
       CLOUDOS_TRY(const auto entries, snapshot->scan(prefix, scan));
-      for (const auto& entry : entries) ids.push_back(entry.key.substr(prefix.size()));
+      for (const auto& entry : entries)
+        ended.emplace_back(entry.revision, entry.key.substr(prefix.size()));
       if (entries.size() < limits::kScanPage) break;
       scan.after = entries.back().key;
     }
-    if (ids.size() <= limits::kFinishedTasksKept) return false;
-    const std::size_t batch = std::min<std::size_t>(ids.size() - limits::kFinishedTasksKept, 200);
+    if (ended.size() <= options.finished_kept) return false;
+    const std::size_t over = ended.size() - options.finished_kept;
+    const auto batch = static_cast<std::ptrdiff_t>(std::min(over, limits::kFinishedTasksSlack / 5));
+    std::partial_sort(ended.begin(), ended.begin() + batch, ended.end());
     CLOUDOS_CHECK(store.transact([&](store::Txn& txn) -> Result<void> {
-      for (std::size_t i = 0; i < batch; ++i) {
-        const auto erased = records::erase<tasks::TaskRecord>(txn, ids[i]);
+      for (auto oldest = ended.begin(); oldest != ended.begin() + batch; ++oldest) {
+        const auto erased = records::erase<tasks::TaskRecord>(txn, oldest->second);
         if (!erased && erased.error().code != ErrorCode::NotFound) return fail(erased.error());
       }
       return Result<void>();
     }));
-    return ids.size() - batch > limits::kFinishedTasksKept;
+    return over > static_cast<std::size_t>(batch);
   };
   return {"tasks", std::chrono::minutes{10}, {}, pass};
 }

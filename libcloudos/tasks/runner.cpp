@@ -259,14 +259,19 @@ void TaskRunner::Impl::run(const std::string& id, std::uint64_t ticket) {
 
 void TaskRunner::Impl::forget(const std::string& id) {
   std::string lane;
+  bool prune = false;
   {
     LockGuard lock(mutex);
     const auto slot = slots.find(id);
     if (slot == slots.end() || slot->second.running) return;
     lane = std::move(slot->second.lane);
     slots.erase(slot);
+    prune = ++ended_lately >= limits::kFinishedTasksSlack;
+    if (prune) ended_lately = 0;
   }
   leave_lane(lane);
+  // A busy cloud does not wait for the period.
+  if (prune) schedule_reconciler("tasks", milliseconds{0});
 }
 
 void TaskRunner::Impl::wait_for(const std::string& id, const tasks::WaitFor& wait,

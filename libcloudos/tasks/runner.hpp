@@ -36,6 +36,7 @@ struct RunnerFaults {
 struct RunnerOptions {
   unsigned workers = 2;  ///< Only for the bound on steps at once; threads are the executor's.
   std::size_t host_lanes = limits::kHostLanes;
+  std::size_t finished_kept = limits::kFinishedTasksKept;  ///< The history; older ones are erased.
   RunnerFaults faults;
   Metrics* metrics = nullptr;      ///< Outlives the runner. Null: nobody counts.
   const Tracer* tracer = nullptr;  ///< Outlives the runner. Null: nobody traces.

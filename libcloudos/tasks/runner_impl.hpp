@@ -60,6 +60,7 @@ struct TaskRunner::Impl : std::enable_shared_from_this<TaskRunner::Impl> {
   bool stopping CLOUDOS_GUARDED_BY(mutex) = false;
   bool discovering CLOUDOS_GUARDED_BY(mutex) = false;
   store::Revision seen CLOUDOS_GUARDED_BY(mutex) = 0;
+  std::size_t ended_lately CLOUDOS_GUARDED_BY(mutex) = 0;  ///< Since the history was pruned, about.
   std::uint64_t tickets CLOUDOS_GUARDED_BY(mutex) = 0;  ///< Given out: no two closures share one.
   std::map<std::string, Slot> slots CLOUDOS_GUARDED_BY(mutex);
   std::map<std::string, std::size_t> lane_use CLOUDOS_GUARDED_BY(mutex);
