@@ -8,12 +8,15 @@
 #include "base/executor.hpp"
 #include "cloud/backends.hpp"
 #include "cloud/folder.hpp"
+#include "cloud/host_names.hpp"
 #include "cloud/observatory.hpp"
 #include "cloud/subscriptions.hpp"
 #include "cloud/wake.hpp"
 #include "compute/servers_room.hpp"
 #include "identity/identity.hpp"
 #include "image/images_room.hpp"
+#include "maintenance/folder.hpp"
+#include "maintenance/kinds.hpp"
 #include "network/networks_room.hpp"
 #include "network/wiring.hpp"
 #include "placement/placement.hpp"
@@ -32,6 +35,7 @@ struct Cloud::Impl {
   std::unique_ptr<Executor> executor;
   std::unique_ptr<TaskRunner> runner;
   std::unique_ptr<Engine> engine;
+  std::unique_ptr<records::Migrator> migrator;
   std::unique_ptr<Identity> identity;
   std::unique_ptr<Images> images;
   std::unique_ptr<Networks> networks;
@@ -45,9 +49,11 @@ struct Cloud::Impl {
   std::unique_ptr<store::GuestService> guests;  // Served by the runner of a folder.
   WakeFd wake_fd;
 
+  bool own_store = false;  // Opened by us, in the folder.
   bool guest() const { return engine && engine->guest; }
   Result<void> open_ground();
   Result<void> open_store(bool as_guest);
+  Result<void> open_schemas(bool as_guest);
   Result<void> open_services();
   Result<void> open_networks();
   Result<void> open_compute();
@@ -108,8 +114,6 @@ std::string machine_name() {
 Result<void> Cloud::Impl::open_ground() {
   if (!options.clock) options.clock = std::make_shared<SystemClock>();
   if (!options.random) options.random = std::make_shared<SystemRandom>();
-  if (options.host_names.empty() && options.hypervisor_drivers.empty())
-    options.host_names = {machine_name()};
   log = Log(options.log, "cloud", options.log_level);
   log.set_levels({options.log_level, options.room_log_levels});
   ids = std::make_unique<IdSource>(*options.clock, *options.random);
@@ -125,6 +129,10 @@ Result<void> Cloud::Impl::open_ground() {
   executor = std::make_unique<Executor>(*options.clock, options.workers);
   runner = std::make_unique<TaskRunner>(*options.store, *executor, *options.clock, *options.random,
                                         log.for_room("tasks"), runner_options(options, *observatory));
+  CLOUDOS_CHECK(open_schemas(as_guest));
+  if (options.host_names.empty() && options.hypervisor_drivers.empty()) {
+    CLOUDOS_TRY(options.host_names, known_host_names(*options.store, machine_name()));
+  }
   engine = std::make_unique<Engine>(Engine{*options.store, *executor, *runner, *options.clock,
                                            *options.random, *ids, log, options.data_dir,
                                            folder ? folder->id() : "00000000",
@@ -145,11 +153,26 @@ Result<void> Cloud::Impl::open_store(bool as_guest) {
   }
   if (!options.store) options.store = store::open_memory();
   return Result<void>();
+    own_store = true;
 }
 
 Result<void> Cloud::Impl::open_services() {
   IdentitySettings identity_settings;
   identity_settings.public_url = options.public_url;
+/// Refuses what a newer program wrote; then, as the runner, lets the numbers of records go up.
+Result<void> Cloud::Impl::open_schemas(bool as_guest) {
+  records::Migrator::Save save;
+  if (folder && own_store)
+    save = [path = folder->path()](const std::string& name) {
+      return maintenance::save_store(path, name);
+    };
+  migrator = std::make_unique<records::Migrator>(*options.store, maintenance::schema_kinds(),
+                                                 log.for_room("records"), std::move(save));
+  CLOUDOS_CHECK(migrator->check());
+  if (as_guest) return Result<void>();
+  return migrator->raise();
+}
+
   identity_settings.admin_password = options.admin_password;
   identity_settings.token_lifetime = options.token_lifetime;
   identity_settings.password_cost = options.password_cost;
@@ -169,6 +192,8 @@ Result<void> Cloud::Impl::open_services() {
     CLOUDOS_TRY(guests, store::serve_guests(*options.store, folder->guest_socket()));
   }
   return Result<void>();
+  runner->add(Reconciler{"schemas", std::chrono::hours{1}, "",
+                         [self = migrator.get()] { return self->pass(); }});
 }
 
 Result<void> Cloud::Impl::open_networks() {

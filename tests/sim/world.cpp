@@ -16,18 +16,22 @@ namespace cloudos::sim {
 
 using namespace std::chrono_literals;
 
-World::World(std::uint64_t seed, Chaos chaos, unsigned hosts)
+World::World(std::uint64_t seed, Chaos chaos, unsigned hosts, std::optional<WallTime> begin)
     : fate_(seed), chaos_(chaos), hosts_(hosts) {
   std::string pattern = (std::filesystem::temp_directory_path() / "cloudos-sim-XXXXXX").string();
   REQUIRE(mkdtemp(pattern.data()) != nullptr);
   folder_ = pattern;
-  clock_ = std::make_shared<ManualClock>();
+  clock_ = begin ? std::make_shared<ManualClock>(*begin) : std::make_shared<ManualClock>();
   random_ = std::make_shared<SeededRandom>(seed + 1);
   store_ = store::open_memory();
   hypervisor::SimulatedSettings settings;
   settings.clock = clock_.get();
   settings.guest_shutdown = 2s;
-  settings.hooks.before = [this](std::string_view verb, const ServerId& id) {
+  settings.hooks.before = [this](std::string_view verb,
+                                 const ServerId& id) -> std::optional<Error> {
+    ++driver_calls_;
+    if (unreachable_ && (verb == "define" || verb == "start"))
+      return Error{ErrorCode::Unavailable, "out of reach", {}};
     meddle(&id);
     return driver_fault(verb);
   };
@@ -144,6 +148,14 @@ void World::prepare() {
   for (const Flavor& flavor : *flavors)
     if (flavor.name == "m1.nano") flavor_ = flavor.id;
   REQUIRE(!flavor_.empty());
+}
+
+Result<Token> World::log_in_as_admin() {
+  Login login;
+  login.password = Login::Password{{"", "admin", "default", ""}, "secret"};
+  login.scope.kind = Scope::Kind::Project;
+  login.scope.target = {"", "admin", "default", ""};
+  return cloud_->identity().authenticate(login);
 }
 
 ImageId World::make_image(const std::string& name) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "cloudos/cloud.hpp"
+#include "cloudos/identity.hpp"
 #include "cloudos/images.hpp"
 #include "cloudos/networks.hpp"
 #include "cloudos/servers.hpp"
@@ -29,7 +30,8 @@ struct Chaos {
 
 class World {
  public:
-  World(std::uint64_t seed, Chaos chaos, unsigned hosts = 3);
+  /// `begin`: what the machine's calendar says at first; nothing: 2023.
+  World(std::uint64_t seed, Chaos chaos, unsigned hosts = 3, std::optional<WallTime> begin = {});
   ~World();
 
   /// One random action of a tenant, or of fate.
@@ -59,6 +61,13 @@ class World {
   hypervisor::Simulated& host() { return *hypervisor_; }
   const Context& tenant() const { return tenant_; }
   std::vector<Server> servers();
+  ManualClock& clock() { return *clock_; }
+  std::unique_ptr<store::Snapshot> snapshot() { return *store_->snapshot(); }
+  /// While `on`, no guest can be defined or started.
+  void fail_drivers(bool on) { unreachable_ = on; }
+  /// Calls of the hypervisor so far.
+  std::size_t driver_calls() const { return driver_calls_; }
+  Result<Token> log_in_as_admin();
   Result<Server> create(const std::string& name);
 
  private:
@@ -105,6 +114,8 @@ class World {
   std::pair<store::Revision, std::size_t> checked_;  ///< What check_step() has seen.
   std::optional<MonoTime> jumped_at_;  ///< Calendar times are no measure for a while after.
   bool meddling_ = false;
+  bool unreachable_ = false;
+  std::size_t driver_calls_ = 0;
   bool calm_ = true;  ///< No faults: while preparing and at rest.
   std::size_t actions_ = 0, crashes_ = 0;
 };

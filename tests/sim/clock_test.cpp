@@ -1,0 +1,162 @@
+// Calendars that lie: set back and forth by a day, begun in 1970, slept through.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include "cloudos/identity.hpp"
+#include "cloudos/tasks.hpp"
+#include "maintenance/check.hpp"
+#include "records/table.hpp"
+#include "tasks/task.hpp"
+#include "world.hpp"
+
+using namespace cloudos;
+using namespace std::chrono_literals;
+
+namespace {
+
+void check_sound(sim::World& world) {
+  const auto report = maintenance::check_snapshot(*world.snapshot());
+  REQUIRE(report);
+  for (const std::string& problem : report->problems) FAIL_CHECK(problem);
+}
+
+/// Moves both clocks on, piece by piece, running what is due.
+void let_pass(sim::World& world, std::chrono::seconds time) {
+  const MonoTime end = world.clock().mono() + time;
+  while (world.clock().mono() < end) {
+    world.cloud().run_pending();
+    const auto due = world.cloud().next_deadline();
+    const MonoTime next = due ? std::min(*due, end) : end;
+    world.clock().advance(std::max(next - world.clock().mono(), 1us));
+  }
+}
+
+std::size_t open_tasks(sim::World& world) {
+  std::size_t open = 0;
+  const auto all = *records::all<tasks::TaskRecord>(*world.snapshot());
+  for (const auto& task : all) open += !is_final(task.state);
+  return open;
+}
+
+}  // namespace
+
+TEST_CASE("storms with a clock that jumps every few actions leave the cloud whole") {
+  for (const std::uint64_t seed : {1, 2, 3}) {
+    CAPTURE(seed);
+    // Half of all fates are jumps; drivers fail, so that tasks back off while the clock moves.
+    sim::World world(seed, {.fail = 120, .forget = 40, .slow = 40, .crash = 40});
+    SeededRandom pace(seed);
+    for (int i = 0; i < 50; ++i) {
+      world.act();
+      world.run(pace.below(25));
+      switch (pace.below(8)) {
+        case 0:
+          world.jump_clock(24h);
+          break;
+        case 1:
+          world.jump_clock(-24h);
+          break;
+        case 2:
+          world.jump_clock(-30 * 24h);
+          break;
+        default:
+          break;
+      }
+    }
+    world.rest();
+    check_sound(world);
+  }
+}
+
+TEST_CASE("a machine that begins in 1970 boots servers, and goes on once its clock is set") {
+  sim::World world(7, {.fail = 60}, 3, WallTime{});
+  CHECK(world.clock().wall() < WallTime{24h});
+  for (int i = 0; i < 15; ++i) {
+    world.act();
+    world.run(20);
+  }
+  // NTP answers: fifty years in one step, amid the work.
+  world.jump_clock(24h * 365 * 50);
+  for (int i = 0; i < 15; ++i) {
+    world.act();
+    world.run(20);
+  }
+  world.rest();
+  check_sound(world);
+  REQUIRE(world.create("after"));
+  world.rest();
+}
+
+TEST_CASE("tasks that back off wait by the clock that never jumps: no stall, no stampede") {
+  struct Row {
+    std::string what;
+    std::chrono::hours jump;
+    std::chrono::seconds settled;  ///< By the clock that never jumps.
+  };
+  const Row rows[] = {
+      {"no jump", 0h, 400s},
+      {"a day forth, or a night of suspend", 24h, 400s},
+      {"a day back", -24h, 400s},
+      {"to 1970", -24h * 365 * 50, 400s},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    sim::World world(3, {});
+    world.fail_drivers(true);
+    std::vector<Server> made;
+    for (int i = 0; i < 6; ++i)
+      if (auto server = world.create(fmt::format("s{}", i))) made.push_back(*server);
+    REQUIRE(made.size() == 6);
+    let_pass(world, 3s);  // Some attempts have failed: all of them back off now.
+    const auto calls = world.driver_calls();
+    CHECK(open_tasks(world) == 6);
+    world.jump_clock(row.jump);
+    // A jump lets a pause end early, once: not a call for each moment of the day.
+    let_pass(world, 10s);
+    CHECK(world.driver_calls() - calls <= 6 * 24);
+    world.fail_drivers(false);
+    const MonoTime healed = world.clock().mono();
+    let_pass(world, row.settled);
+    CHECK(open_tasks(world) == 0);
+    CHECK(world.clock().mono() - healed <= row.settled + 1s);
+    for (const Server& server : made)
+      CHECK(world.cloud().servers().get(world.tenant(), server.id)->vm_state == VmState::Active);
+    check_sound(world);
+  }
+}
+
+TEST_CASE("a token is valid until its own time by the calendar, whenever it says it was issued") {
+  sim::World world(5, {});
+  const auto token = world.log_in_as_admin();
+  REQUIRE(token);
+  const auto valid = [&] { return world.cloud().identity().validate(token->text).has_value(); };
+  CHECK(valid());
+  // The clock is set back: it was issued in the future now. As in Keystone, only the end counts.
+  world.jump_clock(-24h);
+  CHECK(valid());
+  let_pass(world, 3'700s);
+  CHECK(valid());
+  // Forth again, and over its end: by the calendar it has had its time.
+  world.jump_clock(24h);
+  CHECK_FALSE(valid());
+  // Revoking holds though the clock went back behind it.
+  const auto second = world.log_in_as_admin();
+  REQUIRE(second);
+  world.jump_clock(-24h);
+  REQUIRE(world.cloud().identity().revoke(Context::system(), second->text));
+  CHECK_FALSE(world.cloud().identity().validate(second->text));
+  let_pass(world, 7'200s);
+  CHECK_FALSE(world.cloud().identity().validate(second->text));
+}
+
+TEST_CASE("hosts are alive by the clock that never jumps") {
+  sim::World world(9, {});
+  for (const auto jump : {24h, -24h, -24h * 365 * 50, 24h * 365 * 50}) {
+    world.jump_clock(jump);
+    const auto server = world.create(fmt::format("s{}", jump.count()));
+    REQUIRE(server);
+    let_pass(world, 60s);
+    CHECK(world.cloud().servers().get(world.tenant(), server->id)->vm_state == VmState::Active);
+  }
+  world.rest();
+}
