@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cctype>
+
 #include "base/text.hpp"
 #include "hypervisor/spec.hpp"
 
@@ -95,6 +98,15 @@ void append_devices(std::string& xml, const DomainSpec& spec, std::string_view v
 constexpr std::size_t kLastPciSlot = 31;
 constexpr std::string_view kQemuXmlUri = "http://libvirt.org/schemas/domain/qemu/1.0";
 
+/// What the NAT's DHCP tells the guest as its name, when that is one.
+std::string host_name_option(std::string_view name) {
+  const bool plain = !name.empty() && name.size() <= 63 && name.front() != '-' &&
+                     std::all_of(name.begin(), name.end(), [](unsigned char c) {
+                       return (c < 0x80 && std::isalnum(c) != 0) || c == '-';
+                     });
+  return plain ? fmt::format(",hostname={}", name) : std::string();
+}
+
 std::string user_nics_xml(const DomainSpec& spec, std::string_view virt_type) {
   std::string arguments;
   std::size_t slot = kLastPciSlot;
@@ -104,8 +116,8 @@ std::string user_nics_xml(const DomainSpec& spec, std::string_view virt_type) {
     const std::size_t at = slot--;
     for (const std::string& argument :
          {std::string("-netdev"),
-          fmt::format("user,id=user{},ipv6=off,net={},host={},dns={},dhcpstart={}", at, nat.cidr,
-                      nat.gateway, nat.resolver, nat.address),
+          fmt::format("user,id=user{},ipv6=off,net={},host={},dns={},dhcpstart={}{}", at,
+                      nat.cidr, nat.gateway, nat.resolver, nat.address, host_name_option(spec.name)),
           std::string("-device"),
           fmt::format("virtio-net-pci,netdev=user{},id=usernic{},mac={},romfile=,bus=pci.0,addr={:#x}",
                       at, at, nic.mac, at)})

@@ -45,6 +45,22 @@ TEST_CASE("each user-mode interface gets a NAT whose DHCP begins at the port's a
   CHECK(domain_xml(plain, "0a0b0c0d", "qemu").find("qemu:commandline") == std::string::npos);
 }
 
+TEST_CASE("the NAT tells the guest its name only when that is a host's name") {
+  struct Row {
+    std::string name;
+    bool told;
+  };
+  for (const Row& row : {Row{"web-1", true}, Row{"", false}, Row{"web,restrict=off", false},
+                         Row{"-web", false}, Row{"w\xC3\xA9""b", false}, Row{std::string(64, 'a'), false}}) {
+    CAPTURE(row.name);
+    auto spec = spec_with({nat("fa:16:3e:00:00:01", "10.0.0.5")});
+    spec.name = row.name;
+    const std::string xml = domain_xml(spec, "0a0b0c0d", "qemu");
+    CHECK((xml.find(",hostname=" + row.name + "'") != std::string::npos) == row.told);
+    CHECK((xml.find(",hostname=") != std::string::npos) == row.told);
+  }
+}
+
 TEST_CASE("a user-mode network that could add options to QEMU's command line is refused") {
   struct Row {
     std::string what;
