@@ -11,6 +11,7 @@ namespace limits = cloudos::limits;
 
 constexpr std::size_t kSizeDigits = 15;
 constexpr std::size_t kChunkLineBytes = 256;  // A size with its extension.
+constexpr std::size_t kTrailerLineBytes = 4 << 10;
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -104,8 +105,7 @@ BodyParser::Step BodyParser::step_data(std::string_view in, Part next) {
 
 BodyParser::Step BodyParser::step_trailer(std::string_view in) {
   std::string_view line;
-  switch (first_line(in, limits::kHeaderBytes - std::min(trailer_bytes_, limits::kHeaderBytes - 2),
-                     line)) {
+  switch (first_line(in, kTrailerLineBytes, line)) {
     case Line::Cut:
       return {};
     case Line::Bad:

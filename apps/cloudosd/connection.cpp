@@ -16,8 +16,9 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-constexpr std::chrono::seconds kSlowHead{1};  // An honest client's head is one packet.
+constexpr std::chrono::seconds kGrace{1};  // For an honest client's first or next request.
 constexpr std::size_t kRoomMade = 64;
+constexpr std::chrono::milliseconds kStarved{500};  // Several times what a password takes.
 
 }  // namespace
 
@@ -108,9 +109,10 @@ void Connection::drain() {
 }
 
 std::optional<Connection::Clock::time_point> Connection::waits_since(Clock::time_point now) const {
-  const bool slow = phase_ == Phase::Head || phase_ == Phase::Handshake;
-  if (phase_ == Phase::Idle || (slow && now - began_ > kSlowHead)) return began_;
-  return std::nullopt;
+  const bool waits =
+      phase_ == Phase::Idle || phase_ == Phase::Head || phase_ == Phase::Handshake;
+  if (!waits || now - began_ < kGrace) return std::nullopt;
+  return began_;
 }
 
 void Connection::cut() {
@@ -308,7 +310,7 @@ void Connection::run_in(Pool& pool) {
   if (!taken) refuse(503, "Too many requests wait; try again soon.");
 }
 
-void sweep_deadlines(Loop& loop, const Carrier& carrier) {
+void sweep_deadlines(Loop& loop, Carrier& carrier) {
   if (loop.sweeping) return;
   loop.sweeping = true;
   const Timeouts& t = carrier.timeouts;
@@ -318,6 +320,7 @@ void sweep_deadlines(Loop& loop, const Carrier& carrier) {
   loop.sweep.async_wait([&loop, &carrier](error_code ec) {
     loop.sweeping = false;
     if (ec || loop.connections.empty()) return;
+    carrier.hashes.raise_starved(kStarved);
     const auto now = Connection::Clock::now();
     std::vector<std::shared_ptr<Connection>> all;
     all.reserve(loop.connections.size());

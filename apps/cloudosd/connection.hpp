@@ -34,7 +34,7 @@ struct Carrier {
   cloudos::Log log;
   Pool commits{cloudos::limits::kCommitThreads, cloudos::limits::kQueuedRequests};
   Pool streams{cloudos::limits::kStreamThreads, cloudos::limits::kConnections};
-  Pool hashes{cloudos::limits::kHashThreads, cloudos::limits::kQueuedRequests, Pool::Priority::Low};
+  Pool hashes{cloudos::limits::kHashThreads, cloudos::limits::kQueuedRequests, Pool::Priority::Lowest};
   std::atomic<bool> stopping{false};
   std::atomic<std::size_t> connections{0};
 };
@@ -72,7 +72,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void drain();
   /// Ends it whatever is under way; a thread that has the socket finds it shut.
   void cut();
-  /// Since when it has been idle, or slow with a request's head; nothing when it does neither.
+  /// Since when it has been idle or busy with a request's head; nothing when that is not long.
   std::optional<Clock::time_point> waits_since(Clock::time_point now) const;
   void close();
 
@@ -156,7 +156,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   bool keep_alive_ = true;
 
   std::string out_head_, out_body_;  // Being sent:
-  std::size_t sent_ = 0;             // of both.
+  std::size_t sent_ = 0, seen_sent_ = 0;  // of both, now and at the last look.
+  Clock::time_point write_until_;         // However busily it reads.
   Step after_write_ = nullptr;
   int file_ = -1;
   std::uint64_t file_at_ = 0, file_left_ = 0;
@@ -173,7 +174,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
 };
 
 /// Begins the loop's regular look at its deadlines, if it is not under way.
-void sweep_deadlines(Loop& loop, const Carrier& carrier);
+void sweep_deadlines(Loop& loop, Carrier& carrier);
 
 /// Ends those that have kept a connection longest without asking for anything.
 void make_room(Loop& loop);

@@ -1,5 +1,6 @@
 #include "cloudosd/pool.hpp"
 
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -11,6 +12,14 @@
 namespace cloudosd {
 namespace {
 constexpr std::chrono::seconds kIdleThread{10};
+
+constexpr int kSmallShare = 10;  // Nice: a tenth of what others get.
+
+void set_policy(int thread, int policy) {
+  const sched_param none{};
+  ::sched_setscheduler(thread, policy, &none);
+}
+
 }  // namespace
 
 Pool::Pool(unsigned most_threads, std::size_t most_queued, Priority priority)
@@ -48,8 +57,12 @@ Pool::Load Pool::load() const {
 }
 
 void Pool::run() {
-  if (priority_ == Priority::Low)
-    ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), 10);
+  const bool lowest = priority_ == Priority::Lowest;
+  const auto thread = static_cast<int>(::syscall(SYS_gettid));
+  if (lowest) {
+    ::setpriority(PRIO_PROCESS, static_cast<id_t>(thread), kSmallShare);
+    set_policy(thread, SCHED_IDLE);
+  }
   std::unique_lock lock(mutex_);
   while (true) {
     if (queue_.empty()) {
@@ -63,13 +76,33 @@ void Pool::run() {
     }
     Work work = std::move(queue_.front());
     queue_.pop_front();
+    auto mine = running_.end();
+    if (lowest)
+      mine = running_.insert(running_.end(), {thread, std::chrono::steady_clock::now()});
     lock.unlock();
     work();
     work = nullptr;  // What it holds goes before the lock comes.
     lock.lock();
+    if (!lowest) continue;
+    if (mine->raised) set_policy(thread, SCHED_IDLE);
+    running_.erase(mine);
   }
   --threads_;
   ended_.notify_all();
+}
+
+std::size_t Pool::raise_starved(std::chrono::milliseconds after) {
+  const std::lock_guard lock(mutex_);
+  const auto now = std::chrono::steady_clock::now();
+  std::size_t raised = 0;
+  for (Running& running : running_) {
+    if (!running.raised && now - running.began > after) {
+      running.raised = true;
+      set_policy(running.thread, SCHED_OTHER);
+    }
+    raised += running.raised;
+  }
+  return raised;
 }
 
 void Pool::stop() {

@@ -1,8 +1,10 @@
 #pragma once
+#include <chrono>
 #include <condition_variable>
 #include <cstddef>
 #include <deque>
 #include <functional>
+#include <list>
 #include <mutex>
 
 namespace cloudosd {
@@ -12,7 +14,8 @@ namespace cloudosd {
 class Pool {
  public:
   using Work = std::function<void()>;
-  enum class Priority { Normal, Low };
+  /// Lowest: whoever else has something to do on this machine goes first, at once.
+  enum class Priority { Normal, Lowest };
 
   Pool(unsigned most_threads, std::size_t most_queued, Priority priority = Priority::Normal);
   ~Pool();
@@ -25,10 +28,19 @@ class Pool {
     std::size_t threads = 0, queued = 0;
   };
   Load load() const;
+  /// Work of the lowest priority that has been under way for longer than that is on a machine that
+  /// is busy for good (with guests, say): from now on it gets a share. Returns how much of it there is.
+  std::size_t raise_starved(std::chrono::milliseconds after);
   /// Takes no more; waits until what was taken is done.
   void stop();
 
  private:
+  struct Running {
+    int thread;  ///< As the kernel numbers them.
+    std::chrono::steady_clock::time_point began;
+    bool raised = false;
+  };
+
   void run();
 
   const unsigned most_threads_;
@@ -37,6 +49,7 @@ class Pool {
   mutable std::mutex mutex_;
   std::condition_variable wake_, ended_;
   std::deque<Work> queue_;
+  std::list<Running> running_;  // Of the lowest priority only.
   unsigned threads_ = 0;
   unsigned idle_ = 0;
   bool stopped_ = false;

@@ -43,6 +43,7 @@ void Connection::reply(rest::Response response) {
   if (phase_ == Phase::Closed) return;
   release_body();
   enter(Phase::Writing, carrier_.timeouts.stall);
+  write_until_ = deadline_;
   response_ = std::move(response);
   keep_alive_ = keep_alive_ && !carrier_.stopping;
   const bool bodyless = head_.method == "HEAD" || !status_has_body(response_.status);
@@ -62,8 +63,8 @@ void Connection::reply(rest::Response response) {
   std::string head = response_head(response_, length, chunked_, keep_alive_);
   if (bodyless) return start_writing(std::move(head), {}, &Connection::written);
   if (text) {
-    // A slow reader of a long list gets longer: a second more for each 64 KiB.
-    deadline_ += std::chrono::seconds(text->size() >> 16);
+    // A slow reader of a long list gets longer, as long as it reads.
+    write_until_ = deadline_ + std::chrono::seconds(text->size() >> 16);
     return start_writing(std::move(head), std::move(*text), &Connection::written);
   }
   if (range) {
@@ -82,7 +83,7 @@ void Connection::reply(rest::Response response) {
 void Connection::start_writing(std::string head, std::string body, Step then) {
   out_head_ = std::move(head);
   out_body_ = std::move(body);
-  sent_ = 0;
+  sent_ = seen_sent_ = 0;
   after_write_ = then;
   write_step();
 }
@@ -90,8 +91,11 @@ void Connection::start_writing(std::string head, std::string body, Step then) {
 void Connection::write_step() {
   const Io io = write_pending();
   if (io == Io::Done) return (this->*after_write_)();
-  if (io == Io::WantRead || io == Io::WantWrite) return when_ready(io, &Connection::write_step);
-  cut_short();
+  if (io != Io::WantRead && io != Io::WantWrite) return cut_short();
+  if (phase_ == Phase::Writing && sent_ > seen_sent_)
+    deadline_ = std::min(Clock::now() + carrier_.timeouts.stall, write_until_);
+  seen_sent_ = sent_;
+  when_ready(io, &Connection::write_step);
 }
 
 /// Done: all of it is out.

@@ -160,7 +160,8 @@ Result<void> Server::Impl::bind_place(std::size_t index) {
 
 bool Server::Impl::shares_port_with_ipv4(const Listen& place) const {
   return std::any_of(options.listen.begin(), options.listen.end(), [&](const Listen& other) {
-    return other.port == place.port && other.address.find(':') == std::string::npos;
+    return place.port != 0 && other.port == place.port &&
+           other.address.find(':') == std::string::npos;
   });
 }
 

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <sched.h>
+
 #include <future>
 
 #include "cloudosd/body_parser.hpp"
@@ -232,6 +234,26 @@ TEST_CASE("a pool has no more threads and no longer a queue than it may") {
   CHECK(done == taken);
   CHECK(most == 3);
   CHECK_FALSE(pool.post([] {}));
+}
+
+TEST_CASE("work of the lowest priority steps back, and is raised where that would be for ever") {
+  Pool pool(1, 5, Pool::Priority::Lowest);
+  std::promise<int> policies[3];
+  std::promise<void> go;
+  pool.post([&, gate = go.get_future().share()] {
+    policies[0].set_value(::sched_getscheduler(0));
+    gate.wait();
+    policies[1].set_value(::sched_getscheduler(0));
+  });
+  CHECK(policies[0].get_future().get() == SCHED_IDLE);
+  CHECK(pool.raise_starved(std::chrono::hours(1)) == 0);
+  CHECK(pool.raise_starved(std::chrono::milliseconds(-1)) == 1);
+  go.set_value();
+  CHECK(policies[1].get_future().get() == SCHED_OTHER);
+  pool.post([&] { policies[2].set_value(::sched_getscheduler(0)); });
+  CHECK(policies[2].get_future().get() == SCHED_IDLE);
+  pool.stop();
+  CHECK(pool.raise_starved(std::chrono::milliseconds(-1)) == 0);
 }
 
 TEST_CASE("a log record is one line, whatever is in it") {
