@@ -13,9 +13,10 @@
 
 namespace cloudos {
 
-namespace {
-
+// Not in the namespace below: Metrics::Impl, which is not in it either, holds one.
 enum class MetricKind : std::uint8_t { Counter, Gauge, Histogram };
+
+namespace {
 
 std::string_view metric_type(MetricKind kind) {
   switch (kind) {
