@@ -1,0 +1,101 @@
+#include "cloudosd/reload.hpp"
+
+#include "managed.hpp"
+
+using namespace managed_test;
+
+TEST_CASE("SIGHUP applies what can be applied and names what needs a restart") {
+  Managed cloud("level = error\n");
+  const std::uint16_t port = cloud.ready();
+  CHECK(cloud.log().empty());
+  cloud.configure("level = info\nformat = json\nfile = other.log\n");
+  const std::string news = cloud.reload();
+  CAPTURE(news);
+  // That it is there says that the level is in force, how it looks that the format is.
+  CHECK(news.find("\"message\":\"configuration reloaded\"") != std::string::npos);
+  CHECK(status_of(port, "/healthz") == 200);
+  // Said again at each reload until the restart.
+  CHECK(cloud.reload().find("[log] file needs a restart") != std::string::npos);
+  CHECK(cloud.stop() == 0);
+}
+
+TEST_CASE("a bad file leaves everything as it was and all of it is in the log") {
+  Managed cloud("level = info\n");
+  const std::uint16_t port = cloud.ready();
+  cloud.configure("level = loud\nformat = json\nfromat = json\n");
+  const std::string news = cloud.reload();
+  CAPTURE(news);
+  CHECK(news.find("configuration not reloaded: " + cloud.file() + ":12: level needs") !=
+        std::string::npos);
+  CHECK(news.find(cloud.file() + ":14: [log] has no key 'fromat'. Did you mean 'format'?") !=
+        std::string::npos);
+  CHECK(news.find("2 errors in the configuration; the one from before stays in force") !=
+        std::string::npos);
+  CHECK(news.find("{\"") == std::string::npos);
+  std::filesystem::remove(cloud.file());
+  CHECK(cloud.reload().find("is not there") != std::string::npos);
+  CHECK(status_of(port, "/healthz") == 200);
+  cloud.configure("format = json\n");
+  CHECK(cloud.reload().find("configuration reloaded") != std::string::npos);
+  CHECK(cloud.stop() == 0);
+}
+
+TEST_CASE("the log's file is opened anew, so that it can be rotated") {
+  Managed cloud("file = cloudos.log\n");
+  (void)cloud.ready();
+  const auto path = cloud.dir.path() / "cloudos.log";
+  std::filesystem::rename(path, cloud.dir.path() / "cloudos.log.1");
+  cloud.process->signal(SIGHUP);
+  CHECK(becomes([&] { return text_of(path).find("configuration reloaded") != std::string::npos; }));
+  CHECK(cloud.stop() == 0);
+  CHECK(text_of(path).find("stopping") != std::string::npos);
+  CHECK(text_of(cloud.dir.path() / "cloudos.log.1").find("stopping") == std::string::npos);
+}
+
+TEST_CASE("SIGUSR1 writes what the cloud is doing, whatever the level, and nothing stops") {
+  Managed cloud("level = error\n");
+  const std::uint16_t port = cloud.ready();
+  cloud.process->signal(SIGUSR1);
+  CHECK(becomes([&] { return cloud.log().find("executor:") != std::string::npos; }));
+  CHECK(cloud.log().find("cloud: folder") != std::string::npos);
+  CHECK(status_of(port, "/healthz") == 200);
+  CHECK(cloud.stop() == 0);
+}
+
+TEST_CASE("a part that cannot be reloaded keeps what it had; the others go on") {
+  TempDir dir;
+  std::vector<std::string> lines;
+  std::mutex mutex;
+  const cloudos::Log log(
+      [&](const cloudos::LogRecord& record) {
+        const std::lock_guard lock(mutex);
+        lines.emplace_back(record.message);
+      },
+      "cloudosd");
+  cloudosd::Invocation invocation;
+  invocation.config_file = dir.file("c.conf", "[cloud]\ndata_dir = d\n[log]\nlevel = debug\n");
+  const auto started = cloudosd::load_settings(invocation, {}).settings;
+  cloudosd::Reloader reloader(invocation, started, log);
+  bool works = false;
+  std::string seen;
+  reloader.add("the broken part", {"log"}, [&](const auto&) -> cloudos::Result<void> {
+    if (works) return cloudos::Result<void>();
+    return cloudos::fail(cloudos::ErrorCode::Unavailable, "it is out");
+  });
+  reloader.add("the good part", {"tls"}, [&](const cloudos::config::Settings& next) {
+    seen = next.text("log", "level");
+    return cloudos::Result<void>();
+  });
+  (void)dir.file("c.conf", "[cloud]\ndata_dir = e\n[log]\nlevel = error\n");
+  CHECK_FALSE(reloader.reload());
+  CHECK(seen == "error");
+  CHECK(reloader.now().text("log", "level") == "debug");
+  CHECK(reloader.now().text("cloud", "data_dir").ends_with("/d"));
+  REQUIRE(lines.size() == 2);
+  CHECK(lines[0].find("[cloud] data_dir needs a restart") == 0);
+  CHECK(lines[1] == "the broken part not reloaded, what was there stays in force: it is out");
+  works = true;
+  CHECK(reloader.reload());
+  CHECK(reloader.now().text("log", "level") == "error");
+  CHECK(reloader.now().text("cloud", "data_dir").ends_with("/d"));
+}
