@@ -19,6 +19,10 @@ option(CLOUDOS_CCACHE "Use ccache where found" ON)
 
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers
                     -Winvalid-pch $<$<BOOL:${PROJECT_IS_TOP_LEVEL}>:-Werror>)
+if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
+  # GCC's warnings are those we keep to.
+  add_compile_options(-Wno-unknown-warning-option -Wno-error)
+endif()
 # libvirt and our own code both rely on deterministic cleanup order, never on aliasing tricks.
 add_compile_options(-fno-strict-aliasing -fstack-protector-strong)
 if(CLOUDOS_SANITIZE)
