@@ -132,7 +132,7 @@ install(DIRECTORY ${cloudos_public_headers}/cloudos DESTINATION ${CMAKE_INSTALL_
 install(TARGETS cloudos_shared cloudos_c EXPORT cloudos-shared-targets)
 install(TARGETS cloudos_static EXPORT cloudos-static-targets)
 install(FILES bindings/c/cloudos.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(TARGETS cloudos cloudosd)
+install(TARGETS cloudos cloudos-local cloudosd)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/cloudos)
 foreach(kind shared static)

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <httplib.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -19,6 +20,7 @@ namespace {
 
 constexpr std::chrono::seconds kConnectTime{10};
 constexpr std::chrono::seconds kReplyTime{120};
+constexpr std::size_t kRefusalBytes = 64 << 10;
 
 /// "http://host:port" and "/path?query".
 std::pair<std::string, std::string> split_url(const std::string& url) {
@@ -83,6 +85,23 @@ struct Http::Impl {
     return client.get();
   }
 
+  /// The reply's body goes to the file, but for the words of a refusal.
+  static void attach_download(httplib::Request& out, std::ofstream& file, std::string& refusal,
+                              int& status) {
+    out.response_handler = [&status](const httplib::Response& response) {
+      status = response.status;
+      return true;
+    };
+    out.content_receiver = [&](const char* data, std::size_t size, std::uint64_t, std::uint64_t) {
+      if (status >= 400) {
+        refusal.append(data, std::min<std::size_t>(size, kRefusalBytes - refusal.size()));
+        return true;
+      }
+      file.write(data, static_cast<std::streamsize>(size));
+      return file.good();
+    };
+  }
+
   Result<void> attach_upload(httplib::Request& out, const std::string& path) {
     std::error_code ec;
     const auto size = std::filesystem::file_size(path, ec);
@@ -129,11 +148,30 @@ Result<HttpReply> Http::send(const HttpRequest& request) {
     out.body = request.body;
     out.set_header("Content-Type", request.content_type);
   }
+  std::ofstream file;
+  std::string refusal;
+  int status = 0;
+  if (!request.download.empty()) {
+    file.open(request.download, std::ios::binary | std::ios::trunc);
+    if (!file)
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("Cannot write the file {}.", request.download));
+    impl_->attach_download(out, file, refusal, status);
+  }
   const auto result = client->send(out);
+  if (file.is_open()) {
+    file.close();
+    const bool whole = result && result->status < 400 && file.good();
+    // Half an image looks like an image.
+    if (!whole) ::unlink(request.download.c_str());
+    if (result && result->status < 400 && !whole)
+      return fail(ErrorCode::StorageFull,
+                  fmt::format("Cannot write {} to its end.", request.download));
+  }
   if (!result) return failed_send(result.error(), base);
   HttpReply reply;
   reply.status = result->status;
-  reply.body = result->body;
+  reply.body = refusal.empty() ? result->body : refusal;
   for (const auto& [name, value] : result->headers) reply.headers.emplace_back(name, value);
   return reply;
 }

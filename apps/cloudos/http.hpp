@@ -25,7 +25,8 @@ struct HttpRequest {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
   std::string content_type = "application/json";
-  std::string upload;  ///< A file to send as the body, a piece at a time.
+  std::string upload;    ///< A file to send as the body, a piece at a time.
+  std::string download;  ///< A file for the body of a reply below 400, written a piece at a time.
 };
 
 /// HTTP for one caller, connections kept open between requests. The one class that sees httplib.

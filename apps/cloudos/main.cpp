@@ -1,152 +1,158 @@
 #include <fmt/format.h>
+#include <unistd.h>
 
-#include <CLI/CLI.hpp>
-#include <memory>
+#include <cstdlib>
+#include <filesystem>
 
-#include "admin.hpp"
 #include "base/text.hpp"
-#include "verbs.hpp"
+#include "run.hpp"
+#include "shell.hpp"
+#include "token_cache.hpp"
+#include "wait.hpp"
 
-/// The command line: every command is made from the table of nouns. The one file that sees CLI11.
+/// The command line: words lead to a command of the table, which says what else may be given.
+///
+/// Two programs are made of this file. `cloudos` does verbs over HTTP: it loads no hypervisor's
+/// library, which alone takes longer than a list. Whatever else is asked of it, it runs
+/// `cloudos-local`, which has the whole cloud in it.
+#if !CLOUDOS_CLI_WHOLE
+namespace cli {
+// Commands about folders and files are the whole program's.
+std::span<const AdminCommand> admin_commands() { return {}; }
+}  // namespace cli
+#endif
+
 namespace {
 
-/// The subcommand of that name, made when it is not there.
-CLI::App* branch(CLI::App* app, const std::string& name) {
-  for (CLI::App* sub : app->get_subcommands([](CLI::App*) { return true; }))
-    if (sub->get_name() == name) return sub;
-  CLI::App* sub = app->add_subcommand(name);
-  sub->require_subcommand(1);
-  return sub;
+using namespace cli;
+using cloudos::Result;
+
+std::optional<std::string> environment_value(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  if (!value || !*value) return std::nullopt;
+  return std::string(value);
 }
 
-CLI::App* leaf(CLI::App& app, std::string_view words, const std::string& verb,
-               const std::string& help) {
-  CLI::App* at = &app;
-  for (const std::string_view word : cloudos::split(words, ' ')) {
-    at = branch(at, std::string(word));
-    at->description("work with a " + std::string(words));
+int usage_error(const std::string& message) {
+  fmt::print(stderr, "cloudos: {}\n", message);
+  return kUsage;
+}
+
+/// A transport that has logged in; nothing is sent where a token of an earlier login holds.
+Result<std::unique_ptr<Transport>> open_transport(const Given& given, Progress& progress) {
+#if CLOUDOS_CLI_WHOLE
+  if (has(given, "--local"))
+    return local_transport({value_of(given, "--local"),
+                            has(given, "--os-project-name")
+                                ? value_of(given, "--os-project-name")
+                                : environment_value("OS_PROJECT_NAME").value_or(""),
+                            has(given, "--simulated")});
+#endif
+  CLOUDOS_TRY(Credentials credentials,
+              find_credentials(value_of(given, "--os-cloud"), environment_value));
+  if (has(given, "--os-project-name")) {
+    credentials.project_name = value_of(given, "--os-project-name");
+    credentials.project_id.clear();
   }
-  return at->add_subcommand(verb, help);
-}
-
-void add_output_options(CLI::App* sub, cli::Command& command) {
-  static const std::map<std::string, cli::Format> kFormats = {
-      {"table", cli::Format::Table}, {"json", cli::Format::Json}, {"value", cli::Format::Value}};
-  sub->add_option("-f,--format", command.format, "table, json or value [table]")
-      ->transform(CLI::CheckedTransformer(kFormats))
-      ->type_name("FORMAT");
-  // One value each time: what follows may be the name of what is shown.
-  sub->add_option("-c,--column", command.columns, "column to show (repeat for more)")
-      ->take_all()
-      ->allow_extra_args(false);
-}
-
-void add_wait_options(CLI::App* sub, cli::Command& command) {
-  sub->add_flag("--wait", command.wait, "wait until it is done; progress goes to stderr");
-  sub->add_option_function<std::uint32_t>(
-      "--timeout",
-      [&command](const std::uint32_t& seconds) {
-        command.patience = std::chrono::seconds(seconds);
-      },
-      "seconds to wait at most [600]");
-}
-
-void add_create_options(CLI::App* sub, const cli::Noun& noun, cli::Command& command) {
-  for (const cli::OptionSpec& option : noun.options) {
-    const std::string flag(option.flag);
-    const std::string help(option.help);
-    if (option.kind == cli::Kind::Constant) {
-      sub->add_flag_function(
-          flag, [&command, flag](std::int64_t) { command.given[flag] = {""}; }, help);
-      continue;
-    }
-    CLI::Option* added = sub->add_option_function<std::vector<std::string>>(
-        flag,
-        [&command, flag](const std::vector<std::string>& texts) { command.given[flag] = texts; },
-        help);
-    added->take_all()->allow_extra_args(false)->required(option.required);
-  }
-}
-
-void add_noun(CLI::App& app, const cli::Noun& noun, cli::Command& command) {
-  const std::string words(noun.words);
-  const auto chosen = [&command, &noun](cli::Verb verb) {
-    return [&command, &noun, verb] {
-      command.noun = &noun;
-      command.verb = verb;
+  if (has(given, "--os-region-name")) credentials.region = value_of(given, "--os-region-name");
+  HttpSettings settings;
+  settings.http = {credentials.verify, credentials.ca_file, nullptr};
+  if (progress.terminal())
+    settings.http.progress = [&progress](std::uint64_t sent, std::uint64_t total) {
+      progress.show(fmt::format("uploading: {} %", total ? sent * 100 / total : 100));
     };
-  };
-  CLI::App* create = leaf(app, noun.words, "create", "make a " + words);
-  create->add_option(std::string(noun.subject), command.subjects)->required()->expected(1);
-  add_create_options(create, noun, command);
-  add_output_options(create, command);
-  add_wait_options(create, command);
-  create->callback(chosen(cli::Verb::Create));
-
-  CLI::App* list = leaf(app, noun.words, "list", "list every " + words + " you may see");
-  add_output_options(list, command);
-  list->callback(chosen(cli::Verb::List));
-
-  CLI::App* show = leaf(app, noun.words, "show", "show all about a " + words);
-  show->add_option("NAME_OR_ID", command.subjects)->required()->expected(1);
-  add_output_options(show, command);
-  show->callback(chosen(cli::Verb::Show));
-
-  CLI::App* remove = leaf(app, noun.words, "delete", "delete a " + words + ", or several");
-  remove->add_option("NAME_OR_ID", command.subjects)->required();
-  add_output_options(remove, command);
-  add_wait_options(remove, command);
-  remove->callback(chosen(cli::Verb::Delete));
+  if (!has(given, "--no-cache")) settings.cache_dir = cache_folder(environment_value);
+  settings.credentials = std::move(credentials);
+  auto transport = http_transport(std::move(settings));
+  CLOUDOS_CHECK(transport->login());
+  return transport;
 }
 
-void add_admin(CLI::App& app, const cli::AdminCommand& admin, cli::AdminGiven& given,
-               const cli::AdminCommand*& chosen) {
-  const std::size_t cut = admin.words.rfind(' ');
-  CLI::App* sub = cut == std::string_view::npos
-                      ? app.add_subcommand(std::string(admin.words), std::string(admin.help))
-                      : leaf(app, admin.words.substr(0, cut),
-                             std::string(admin.words.substr(cut + 1)), std::string(admin.help));
-  for (const cli::AdminOption& option : admin.options) {
-    const std::string flag(option.flag);
-    const std::string help(option.help);
-    if (option.value.empty() && flag.starts_with('-')) {
-      sub->add_flag_function(flag, [&given, flag](std::int64_t) { given[flag] = {""}; }, help);
-      continue;
+int run_with_session(const Leaf& leaf, const Given& given) {
+  // What is wrong with the command is said before anyone logs in.
+  if (!leaf.verbs.empty()) {
+    const auto printing = printing_of(given);
+    if (!printing) return usage_error(printing.error().message);
+    if (auto chosen = chosen_verbs(leaf, given); !chosen) {
+      fmt::print(stderr, "cloudos {}: {}\nUsage: {}\n", leaf.words, chosen.error().message,
+                 usage_of(leaf));
+      return kUsage;
     }
-    CLI::Option* added = sub->add_option_function<std::vector<std::string>>(
-        flag, [&given, flag](const std::vector<std::string>& texts) { given[flag] = texts; }, help);
-    added->required(option.required)->type_name(std::string(option.value));
-    if (option.repeated)
-      added->take_all();
-    else
-      added->expected(1);
   }
-  sub->callback([&admin, &chosen] { chosen = &admin; });
+  Progress progress;
+  auto transport = open_transport(given, progress);
+  if (!transport) {
+    (void)report(transport.error());
+    return kNoCloud;
+  }
+  Session session(std::move(*transport));
+  return leaf.own ? run_own(session, leaf, given) : run_verbs(session, leaf, given);
+}
+
+int run_leaf(const Leaf& leaf, const std::vector<std::string>& rest) {
+  const std::vector<Option> options = options_of(leaf);
+  for (const std::string& word : rest)
+    if (word == "--help" || word == "-h") return print_text(help_of(leaf)) ? kDone : kFailed;
+  const auto given = parse_args(options, rest);
+  if (!given) {
+    fmt::print(stderr, "cloudos {}: {}\nUsage: {}\n", leaf.words, given.error().message,
+               usage_of(leaf));
+    return kUsage;
+  }
+  if (has(*given, "--simulated") && !has(*given, "--local") && !leaf.admin)
+    return usage_error("--simulated goes with --local");
+  if (leaf.admin) {
+    AdminGiven admin;
+    for (const auto& [flag, values] : *given) admin[flag] = values;
+    return leaf.admin->run(admin);
+  }
+  if (leaf.own && needs_no_session(leaf)) return run_own_alone(leaf, *given);
+  return run_with_session(leaf, *given);
 }
 
 }  // namespace
 
+#if !CLOUDOS_CLI_WHOLE
+namespace {
+
+/// Verbs over HTTP; all else needs the whole program.
+bool is_for_this_program(const Resolved& resolved) {
+  if (!resolved.leaf || (resolved.leaf->own && needs_no_session(*resolved.leaf))) return false;
+  for (const std::string& word : resolved.rest)
+    if (word == "--help" || word == "-h" || word == "--local" || word.starts_with("--local="))
+      return false;
+  return true;
+}
+
+/// Beside this program, or where installations keep programs that people do not call themselves.
+int run_whole_program(char** argv) {
+  std::error_code ec;
+  const auto self = std::filesystem::read_symlink("/proc/self/exe", ec);
+  const auto folder = self.parent_path();
+  for (const auto& place : {folder / "cloudos-local", folder / "../libexec/cloudos/cloudos-local"})
+    ::execv(place.c_str(), argv);
+  fmt::print(stderr, "cloudos: there is no program cloudos-local beside {}; this command needs it.\n",
+             self.string());
+  return kFailed;
+}
+
+}  // namespace
+#endif
+
 int main(int argc, char** argv) {
-  cli::Command command;
-  cli::AdminGiven given;
-  const cli::AdminCommand* admin = nullptr;
-  CLI::App app(
-      "cloudos: the command line of a cloud.\n"
-      "Exit codes: 0 done; 1 the cloud refused; 2 usage; 3 no cloud or login; 4 no such thing.");
-  app.set_version_flag("--version", std::string("cloudos ") + CLOUDOS_VERSION);
-  app.require_subcommand(1);
-  app.fallthrough();
-  app.add_option("--os-cloud", command.cloud, "cloud of clouds.yaml to use [OS_CLOUD]");
-  for (const cli::Noun& noun : cli::all_nouns()) add_noun(app, noun, command);
-  for (const cli::AdminCommand& row : cli::admin_commands()) add_admin(app, row, given, admin);
-  CLI::App* issue = leaf(app, "token", "issue", "log in and show the token");
-  add_output_options(issue, command);
-  issue->callback([&command] { command.verb = cli::Verb::TokenIssue; });
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    return code == 0 ? cli::kDone : cli::kUsage;
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  if (!arguments.empty() && arguments[0] == "--version")
+    return print_text("cloudos " CLOUDOS_VERSION "\n") ? kDone : kFailed;
+  const Resolved resolved = resolve(arguments);
+#if !CLOUDOS_CLI_WHOLE
+  if (!is_for_this_program(resolved)) return run_whole_program(argv);
+#endif
+  if (resolved.leaf) return run_leaf(*resolved.leaf, resolved.rest);
+  for (const std::string& word : resolved.rest) {
+    if (word == "--help" || word == "-h")
+      return print_text(help_of_group(resolved.words)) ? kDone : kFailed;
+    // The first word that leads nowhere.
+    if (!word.starts_with("-")) break;
   }
-  return admin ? admin->run(given) : cli::run(command);
+  return usage_error(no_such_command(resolved));
 }

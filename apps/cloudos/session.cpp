@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/text.hpp"
 
 namespace cli {
@@ -10,260 +12,145 @@ namespace {
 using cloudos::ErrorCode;
 using cloudos::fail;
 using cloudos::Result;
+namespace verbs = cloudos::verbs;
 
 constexpr std::size_t kPages = 10'000;
 
-ErrorCode code_of(int status) {
-  switch (status) {
-    case 400:
-      return ErrorCode::InvalidArgument;
-    case 401:
-      return ErrorCode::Unauthenticated;
-    case 403:
-      return ErrorCode::Forbidden;
-    case 404:
-      return ErrorCode::NotFound;
-    case 409:
-      return ErrorCode::Conflict;
-    case 413:
-      return ErrorCode::TooLarge;
-    case 503:
-      return ErrorCode::Unavailable;
-    case 504:
-      return ErrorCode::Timeout;
-    default:
-      return ErrorCode::Internal;
-  }
-}
-
-std::string first_message(const json& body) {
-  if (!body.is_object()) return {};
-  if (const auto it = body.find("message"); it != body.end() && it->is_string())
-    return it->get<std::string>();
-  for (const auto& [name, member] : body.items())
-    if (std::string text = first_message(member); !text.empty()) return text;
-  return {};
-}
-
-std::string without_tags(std::string_view html) {
-  std::string out;
-  bool tag = false, blank = true;
-  for (const char c : html) {
-    if (c == '<') tag = true;
-    const bool space = tag || c == '\n' || c == ' ' || c == '>';
-    if (c == '>') tag = false;
-    if (space && blank) continue;
-    out += space ? ' ' : c;
-    blank = space;
-  }
-  return std::string(cloudos::trim(out));
-}
-
-json by_id_or_name(const std::string& id, const std::string& name, const std::string& domain_id,
-                   const std::string& domain_name) {
-  if (!id.empty()) return {{"id", id}};
-  json domain;
-  if (!domain_id.empty())
-    domain["id"] = domain_id;
-  else
-    domain["name"] = domain_name;
-  return {{"name", name}, {"domain", domain}};
-}
-
-/// The page after this one, as a path behind the service's URL; empty: none.
-std::string next_page(const Noun& noun, const json& reply) {
+/// The query of the next page's link; empty: there is none. Links may begin as another server sees
+/// itself, so only what they ask for counts.
+std::string next_query(const verbs::Verb& verb, const json& reply) {
   std::string next;
-  if (const auto it = reply.find("next"); it != reply.end() && it->is_string()) next = *it;
-  if (const auto it = reply.find(std::string(noun.plural) + "_links"); it != reply.end())
-    for (const auto& link : *it)
-      if (link.value("rel", "") == "next") next = link.value("href", "");
-  const auto path = next.find(noun.list_path);
-  if (next.empty() || path == next.npos) return {};
-  // Links may begin with another name of the same cloud: only what follows the version counts.
-  return next.substr(path);
+  const auto links = reply.find(std::string(verb.reply) + "_links");
+  if (links != reply.end() && links->is_array())
+    for (const json& link : *links)
+      if (link.is_object() && text_member(link, "rel") == "next") next = text_member(link, "href");
+  if (next.empty()) next = text_member(reply, "next");
+  if (next.empty() && reply.contains("links") && reply["links"].is_object())
+    next = text_member(reply["links"], "next");
+  const auto mark = next.find('?');
+  return mark == next.npos ? std::string() : next.substr(mark);
+}
+
+bool is_plain(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           c == '-' || c == '_';
+  });
+}
+
+tl::unexpected<cloudos::Error> none_called(const verbs::Noun& noun, const std::string& wanted) {
+  return fail(ErrorCode::NotFound, fmt::format("No {} is called '{}'. See: cloudos {} list",
+                                               noun.words, wanted, noun.words));
 }
 
 }  // namespace
 
-std::string escape(std::string_view text) {
-  static constexpr char kDigits[] = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool plain = (byte >= '0' && byte <= '9') || (byte >= 'A' && byte <= 'Z') ||
-                       (byte >= 'a' && byte <= 'z') || c == '-' || c == '.' || c == '_' || c == '~';
-    if (plain)
-      out += c;
-    else
-      (out += '%') += {kDigits[byte >> 4], kDigits[byte & 15]};
-  }
-  return out;
+std::string text_member(const json& object, std::string_view name) {
+  if (!object.is_object()) return {};
+  const auto it = object.find(std::string(name));
+  if (it == object.end() || it->is_null()) return {};
+  return it->is_string() ? it->get<std::string>() : it->dump();
 }
 
-std::string error_text(const HttpReply& reply) {
-  const json body = json::parse(reply.body, nullptr, false);
-  std::string text = body.is_discarded() ? without_tags(reply.body) : first_message(body);
-  if (text.empty()) text = fmt::format("status {} without words", reply.status);
-  return text.substr(0, 2'000);
-}
-
-json unwrapped(const Noun& noun, json reply) {
-  if (noun.single.empty() || !reply.is_object()) return reply;
-  const auto it = reply.find(std::string(noun.single));
-  return it == reply.end() ? reply : json(std::move(*it));
-}
-
-Result<Session> Session::open(const Credentials& credentials, Http::Settings settings) {
-  Session session(Http(std::move(settings)), credentials);
-  CLOUDOS_CHECK(session.log_in());
-  return session;
-}
-
-Result<void> Session::log_in() {
-  const Credentials& c = credentials_;
-  json user = by_id_or_name(c.user_id, c.username, c.user_domain_id, c.user_domain_name);
-  user["password"] = c.password;
-  json auth = {{"identity", {{"methods", {"password"}}, {"password", {{"user", user}}}}}};
-  if (!c.project_id.empty() || !c.project_name.empty())
-    auth["scope"]["project"] =
-        by_id_or_name(c.project_id, c.project_name, c.project_domain_id, c.project_domain_name);
-  HttpRequest request;
-  request.method = "POST";
-  request.url = c.auth_url + (c.auth_url.ends_with("/v3") ? "" : "/v3") + "/auth/tokens";
-  request.body = json{{"auth", auth}}.dump();
-  CLOUDOS_TRY(const HttpReply reply, http_.send(request));
-  if (reply.status == 401)
-    return fail(ErrorCode::Unauthenticated,
-                fmt::format("{} refused the login of '{}': check user, password and project of {}.",
-                            c.auth_url, c.user_id.empty() ? c.username : c.user_id, c.source));
-  if (reply.status >= 300)
-    return fail(code_of(reply.status),
-                fmt::format("Login at {} failed: {}", c.auth_url, error_text(reply)));
-  token_text_ = reply.header("X-Subject-Token");
+Result<json> Session::perform(const verbs::Verb& verb, const json& parameters) {
+  CLOUDOS_TRY(const verbs::Request request, verbs::make_request(verb, parameters));
+  CLOUDOS_TRY(const Transport::Reply reply, transport_->send(verb, request));
+  if (reply.body.empty()) return json();
   json body = json::parse(reply.body, nullptr, false);
-  if (token_text_.empty() || !body.is_object() || !body.contains("token"))
-    return fail(ErrorCode::InvalidArgument,
-                fmt::format("{} does not speak the Identity API: check auth_url of {}.", c.auth_url,
-                            c.source));
-  token_ = std::move(body["token"]);
-  return Result<void>();
-}
-
-Result<std::string> Session::url_of(const Noun& noun) const {
-  for (const auto& service : token_.value("catalog", json::array())) {
-    if (service.value("type", "") != noun.service) continue;
-    for (const auto& endpoint : service.value("endpoints", json::array())) {
-      if (endpoint.value("interface", "") != credentials_.interface) continue;
-      if (!credentials_.region.empty() && endpoint.value("region", "") != credentials_.region)
-        continue;
-      std::string url = endpoint.value("url", "");
-      while (url.ends_with('/')) url.pop_back();
-      if (noun.service == "image" && !url.ends_with("/v2")) url += "/v2";
-      if (noun.service == "network" && !url.ends_with("/v2.0")) url += "/v2.0";
-      return url;
-    }
-  }
-  return fail(ErrorCode::InvalidArgument,
-              fmt::format("The cloud's catalog has no {} {} service{}. Is a project chosen?",
-                          credentials_.interface, noun.service,
-                          credentials_.region.empty() ? "" : " in region " + credentials_.region));
-}
-
-Result<HttpReply> Session::send(const Noun& noun, HttpRequest request, const std::string& path) {
-  CLOUDOS_TRY(const std::string url, url_of(noun));
-  request.url = url + path;
-  request.headers.emplace_back("X-Auth-Token", token_text_);
-  request.headers.emplace_back("Accept", "application/json");
-  CLOUDOS_TRY(HttpReply reply, http_.send(request));
-  if (reply.status >= 400) return fail(code_of(reply.status), error_text(reply));
-  return reply;
-}
-
-Result<json> Session::get(const Noun& noun, const std::string& path) {
-  HttpRequest request;
-  request.method = "GET";
-  CLOUDOS_TRY(const HttpReply reply, send(noun, std::move(request), path));
-  json body = json::parse(reply.body, nullptr, false);
+  // "202 Accepted" may come with a word of text.
+  if (body.is_discarded() && verb.reply.empty()) return json();
   if (body.is_discarded())
-    return fail(ErrorCode::Internal,
-                fmt::format("The {} service did not reply with JSON.", noun.service));
-  return body;
+    return fail(ErrorCode::Internal, fmt::format("{}: the cloud did not reply with JSON.", verb.name));
+  return verbs::unwrap_reply(verb, std::move(body), reply.subject);
 }
 
-Result<json> Session::post(const Noun& noun, const std::string& path, const json& body) {
-  HttpRequest request;
-  request.method = "POST";
-  request.body = body.dump();
-  CLOUDOS_TRY(const HttpReply reply, send(noun, std::move(request), path));
-  json answer = json::parse(reply.body, nullptr, false);
-  if (answer.is_discarded()) return json::object();
-  return answer;
+Result<json> Session::perform(std::string_view name, const json& parameters) {
+  const verbs::Verb* verb = verbs::find(name);
+  if (!verb) return fail(ErrorCode::Internal, fmt::format("There is no verb {}.", name));
+  return perform(*verb, parameters);
 }
 
-Result<void> Session::remove(const Noun& noun, const std::string& path) {
-  HttpRequest request;
-  request.method = "DELETE";
-  CLOUDOS_CHECK(send(noun, std::move(request), path));
-  return Result<void>();
-}
-
-Result<void> Session::upload(const Noun& noun, const std::string& path, const std::string& file) {
-  HttpRequest request;
-  request.method = "PUT";
-  request.upload = file;
-  CLOUDOS_CHECK(send(noun, std::move(request), path));
-  return Result<void>();
-}
-
-Result<std::vector<json>> Session::list(const Noun& noun, const std::string& query) {
+Result<std::vector<json>> Session::list(const verbs::Verb& verb, json parameters,
+                                        std::size_t limit) {
   std::vector<json> all;
-  std::string path = std::string(noun.list_path) + (query.empty() ? "" : "?" + query);
-  for (std::size_t page = 0; page < kPages && !path.empty(); ++page) {
-    CLOUDOS_TRY(json reply, get(noun, path));
-    const auto items = reply.find(std::string(noun.plural));
-    if (items == reply.end() || !items->is_array())
-      return fail(ErrorCode::Internal, fmt::format("The reply has no list of {}.", noun.plural));
-    for (auto& item : *items) all.push_back(unwrapped(noun, std::move(item)));
-    path = items->empty() ? "" : next_page(noun, reply);
+  CLOUDOS_TRY(verbs::Request request, verbs::make_request(verb, parameters));
+  const std::string path = request.path.substr(0, request.path.find('?'));
+  for (std::size_t page = 0; page < kPages && all.size() < limit; ++page) {
+    CLOUDOS_TRY(const Transport::Reply reply, transport_->send(verb, request));
+    json body = json::parse(reply.body, nullptr, false);
+    if (body.is_discarded())
+      return fail(ErrorCode::Internal,
+                  fmt::format("{}: the cloud did not reply with JSON.", verb.name));
+    const std::string next = body.is_object() ? next_query(verb, body) : std::string();
+    json things = verbs::unwrap_reply(verb, std::move(body), reply.subject);
+    if (!things.is_array())
+      return fail(ErrorCode::Internal, fmt::format("{}: the reply is no list.", verb.name));
+    for (json& thing : things)
+      if (all.size() < limit) all.push_back(std::move(thing));
+    if (next.empty() || things.empty()) break;
+    request.path = path + next;
   }
   return all;
 }
 
-Result<json> Session::find(const Noun& noun, const std::string& wanted) {
-  auto direct = get(noun, fmt::format("{}/{}", noun.path, escape(wanted)));
-  if (direct) return unwrapped(noun, std::move(*direct));
-  // An id that is malformed is 400 at some services; a name is looked up either way.
-  const ErrorCode code = direct.error().code;
-  if (code != ErrorCode::NotFound && code != ErrorCode::InvalidArgument)
-    return fail(direct.error());
+Result<json> Session::find(const verbs::Noun& noun, const std::string& wanted) {
+  if (wanted.empty())
+    return fail(ErrorCode::InvalidArgument, fmt::format("The name of a {} is empty.", noun.words));
+  const verbs::Verb* show = verbs::find(std::string(noun.name) + ".show");
+  if (show) {
+    auto direct = perform(*show, {{"id", wanted}});
+    if (direct && direct->is_object()) return direct;
+    // An id that is malformed is 400 at some services; a name is looked up either way.
+    if (!direct && direct.error().code != ErrorCode::NotFound &&
+        direct.error().code != ErrorCode::InvalidArgument)
+      return direct;
+  }
   // The path was its name, or it has none.
-  if (noun.key == "name" || noun.subject_field != "name")
-    return fail(ErrorCode::NotFound, fmt::format("No {} is called '{}'. See: cloudos {} list",
-                                                 noun.words, wanted, noun.words));
-  // Compute's name filters are patterns: everything is fetched there, and compared here.
-  const std::string query = noun.service == "compute" ? "" : "name=" + escape(wanted);
-  CLOUDOS_TRY(std::vector<json> all, list(noun, query));
+  if (noun.label.empty() || noun.label == noun.key) return none_called(noun, wanted);
+  return find_by_name(noun, wanted);
+}
+
+Result<json> Session::find_by_name(const verbs::Noun& noun, const std::string& wanted) {
+  const verbs::Verb* verb = verbs::find(std::string(noun.name) + ".list");
+  if (!verb) return none_called(noun, wanted);
+  json query = json::object();
+  // Compute's name filters are patterns: names with signs in them are compared here alone.
+  if (!noun.filter.empty() && (noun.service != "compute" || is_plain(wanted)))
+    query[std::string(noun.filter)] = wanted;
+  CLOUDOS_TRY(std::vector<json> all, list(*verb, std::move(query)));
   std::vector<json> named;
-  for (json& item : all)
-    if (item.value("name", "") == wanted) named.push_back(std::move(item));
+  for (json& thing : all)
+    if (text_member(thing, noun.label) == wanted) named.push_back(std::move(thing));
+  // "compute" is a service's type; its name is its operator's choice.
+  if (named.empty() && noun.name == "services") {
+    CLOUDOS_TRY(all, list(*verb, {{"type", wanted}}));
+    named = std::move(all);
+  }
   if (named.size() == 1) return std::move(named[0]);
-  if (named.empty())
-    return fail(ErrorCode::NotFound, fmt::format("No {} is called '{}'. See: cloudos {} list",
-                                                 noun.words, wanted, noun.words));
+  if (named.empty()) return none_called(noun, wanted);
   std::string ids;
-  for (const json& item : named) ids += (ids.empty() ? "" : ", ") + item.value("id", "");
+  for (const json& thing : named) ids += (ids.empty() ? "" : ", ") + text_member(thing, noun.key);
   return fail(ErrorCode::Conflict, fmt::format("{} {}s are called '{}': use one of their ids: {}",
                                                named.size(), noun.words, wanted, ids));
 }
 
-std::string Session::name_of(const Noun& noun, const std::string& id) {
-  auto& name = names_[std::string(noun.words) + " " + id];
-  if (!name.empty()) return name;
-  name = id;
-  if (const auto found = get(noun, fmt::format("{}/{}", noun.path, escape(id))))
-    if (const json thing = unwrapped(noun, *found); thing.is_object())
-      name = thing.value("name", id);
-  return name;
+Result<std::string> Session::key_of(const verbs::Noun& noun, const std::string& wanted) {
+  CLOUDOS_TRY(const json thing, find(noun, wanted));
+  return text_member(thing, noun.key);
+}
+
+std::string Session::member_of(std::string_view name, const std::string& id,
+                               const std::string& member) {
+  const std::string key = std::string(name) + " " + id;
+  auto known = known_.find(key);
+  if (known == known_.end()) {
+    json thing;
+    if (auto found = perform(std::string(name) + ".show", {{"id", id}}))
+      thing = std::move(*found);
+    known = known_.emplace(key, std::move(thing)).first;
+  }
+  const std::string text = text_member(known->second, member);
+  return text.empty() ? id : text;
 }
 
 }  // namespace cli

@@ -1,59 +1,42 @@
 #pragma once
 #include <map>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "cloudos/result.hpp"
-#include "http.hpp"
-#include "login.hpp"
-#include "nouns.hpp"
+#include "transport.hpp"
+#include "verbs/commands.hpp"
 
 namespace cli {
 
-using nlohmann::json;
-
-/// A login to a cloud: token, catalog, and requests with them. One thread at a time.
+/// Verbs done over a transport, and things found by their names. One thread at a time.
 class Session {
  public:
-  /// Logs in. Errors: Unauthenticated, Unavailable, InvalidArgument; each says what to do.
-  static cloudos::Result<Session> open(const Credentials& credentials, Http::Settings settings);
+  explicit Session(std::unique_ptr<Transport> transport) : transport_(std::move(transport)) {}
 
-  /// The body of a reply below 400. Errors: by status, with the service's own words.
-  cloudos::Result<json> get(const Noun& noun, const std::string& path);
-  cloudos::Result<json> post(const Noun& noun, const std::string& path, const json& body);
-  cloudos::Result<void> remove(const Noun& noun, const std::string& path);
-  cloudos::Result<void> upload(const Noun& noun, const std::string& path, const std::string& file);
-
-  /// Every thing of that noun, page after page; `query` is "name=x&…" or empty.
-  cloudos::Result<std::vector<json>> list(const Noun& noun, const std::string& query);
+  /// One request; the reply out of its wrapper, null when there is none.
+  cloudos::Result<json> perform(const cloudos::verbs::Verb& verb, const json& parameters);
+  cloudos::Result<json> perform(std::string_view verb, const json& parameters);
+  /// Every thing of a list, page after page, at most `limit`.
+  cloudos::Result<std::vector<json>> list(const cloudos::verbs::Verb& verb, json parameters,
+                                          std::size_t limit = SIZE_MAX);
   /// The one thing with this id or name. Errors: NotFound, Conflict (several of that name).
-  cloudos::Result<json> find(const Noun& noun, const std::string& name_or_id);
-  /// Its name for people; the id when it has none (any more).
-  std::string name_of(const Noun& noun, const std::string& id);
+  cloudos::Result<json> find(const cloudos::verbs::Noun& noun, const std::string& name_or_id);
+  /// What its paths end with.
+  cloudos::Result<std::string> key_of(const cloudos::verbs::Noun& noun,
+                                      const std::string& name_or_id);
+  /// A member of a thing, for people; the id itself when the thing is gone.
+  std::string member_of(std::string_view noun, const std::string& id, const std::string& member);
 
-  const json& token() const { return token_; }  ///< As Identity describes it.
-  const std::string& token_text() const { return token_text_; }
+  Transport& transport() { return *transport_; }
 
  private:
-  Session(Http http, Credentials credentials)
-      : http_(std::move(http)), credentials_(std::move(credentials)) {}
-  cloudos::Result<void> log_in();
-  cloudos::Result<std::string> url_of(const Noun& noun) const;
-  cloudos::Result<HttpReply> send(const Noun& noun, HttpRequest request, const std::string& path);
+  cloudos::Result<json> find_by_name(const cloudos::verbs::Noun& noun, const std::string& wanted);
 
-  Http http_;
-  Credentials credentials_;
-  std::string token_text_;
-  json token_;
-  std::map<std::string, std::string> names_;  // name_of's memory: noun and id to name.
+  std::unique_ptr<Transport> transport_;
+  std::map<std::string, json> known_;  // member_of's memory: noun and id to the thing.
 };
 
-/// Takes "what" out of its wrapper member, if it has one.
-json unwrapped(const Noun& noun, json reply);
-/// What a service's error body says, whichever service it is.
-std::string error_text(const HttpReply& reply);
-std::string escape(std::string_view text);
+std::string text_member(const json& object, std::string_view name);
 
 }  // namespace cli

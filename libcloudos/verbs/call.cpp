@@ -107,22 +107,10 @@ Error error_of(const rest::Response& response) {
 
 }  // namespace
 
-Result<std::string> call(const rest::Router& router, const Context& caller, std::string_view name,
-                         std::string_view parameters) {
-  const Verb* verb = find(name);
-  if (verb == nullptr) {
-    const std::string_view near = nearest(name);
-    return fail(ErrorCode::InvalidArgument,
-                fmt::format("there is no verb '{}'{}", name.substr(0, 64),
-                            near.empty() ? "" : fmt::format("; is it {}?", near)));
-  }
-  json members = json::object();
-  if (!parameters.empty()) {
-    CLOUDOS_TRY(members, rest::parse_json(parameters));
-  }
-  CLOUDOS_TRY(const Request request, make_request(*verb, members));
+Result<Answer> send(const rest::Router& router, const Context& caller, const Verb& verb,
+                    const Request& request) {
   rest::Request out;
-  out.method = verb->method;
+  out.method = verb.method;
   out.target = request.path;
   out.caller = caller;
   out.request_id = caller.request_id;
@@ -145,12 +133,29 @@ Result<std::string> call(const rest::Router& router, const Context& caller, std:
   if (response.status >= 400) return fail(error_of(response));
   if (!request.download.empty()) {
     CLOUDOS_CHECK(write_body(response, request.download));
-    return std::string("null");
+    return Answer{};
   }
-  json reply = json::parse(body_text(response), nullptr, false);
+  return Answer{body_text(response), std::string(response.headers.get("X-Subject-Token"))};
+}
+
+Result<std::string> call(const rest::Router& router, const Context& caller, std::string_view name,
+                         std::string_view parameters) {
+  const Verb* verb = find(name);
+  if (verb == nullptr) {
+    const std::string_view near = nearest(name);
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("there is no verb '{}'{}", name.substr(0, 64),
+                            near.empty() ? "" : fmt::format("; is it {}?", near)));
+  }
+  json members = json::object();
+  if (!parameters.empty()) {
+    CLOUDOS_TRY(members, rest::parse_json(parameters));
+  }
+  CLOUDOS_TRY(const Request request, make_request(*verb, members));
+  CLOUDOS_TRY(const Answer answer, send(router, caller, *verb, request));
+  json reply = json::parse(answer.body, nullptr, false);
   if (reply.is_discarded()) return std::string("null");
-  reply = unwrap_reply(*verb, std::move(reply),
-                       std::string(response.headers.get("X-Subject-Token")));
+  reply = unwrap_reply(*verb, std::move(reply), answer.subject);
   return reply.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

@@ -4,12 +4,28 @@
 
 #include <nlohmann/json.hpp>
 
-#include "rest/target.hpp"
-
 namespace cloudos::verbs {
 namespace {
 
 using nlohmann::json;
+
+/// As rest/target.hpp has it; here, so that a client of HTTP links no router.
+std::string escaped(std::string_view text) {
+  static constexpr char kDigits[] = "0123456789ABCDEF";
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+        c == '.' || c == '_' || c == '~') {
+      out += c;
+    } else {
+      out += '%';
+      out += kDigits[byte >> 4];
+      out += kDigits[byte & 15];
+    }
+  }
+  return out;
+}
 
 std::string query_text(const json& value) {
   return value.is_string() ? value.get<std::string>() : value.dump();
@@ -32,7 +48,7 @@ Result<std::string> fill_path(const Verb& verb, json& rest) {
       return fail(ErrorCode::InvalidArgument,
                   fmt::format("{}: '{}' must be neither empty nor dots", verb.name, name));
     out += path.substr(0, open);
-    out += rest::percent_encode(value);
+    out += escaped(value);
     rest.erase(member);
     path.remove_prefix(close + 1);
   }
@@ -46,7 +62,7 @@ void add_query(std::string& path, std::string_view name, const json& value) {
     return;
   }
   path += path.find('?') == path.npos ? '?' : '&';
-  path += rest::percent_encode(name) + "=" + rest::percent_encode(query_text(value));
+  path += escaped(name) + "=" + escaped(query_text(value));
 }
 
 json patch_of(const json& members) {

@@ -22,6 +22,14 @@ struct Request {
 /// Errors: InvalidArgument (not an object, a path member missing or empty).
 Result<Request> make_request(const Verb& verb, const nlohmann::json& parameters);
 
+struct Answer {
+  std::string body;
+  std::string subject;  ///< X-Subject-Token.
+};
+/// Sends it through the router. Errors: the service's own; InvalidArgument, StorageFull (files).
+Result<Answer> send(const rest::Router& router, const Context& caller, const Verb& verb,
+                    const Request& request);
+
 /// The reply's JSON out of its wrapper. `subject` is what X-Subject-Token held.
 nlohmann::json unwrap_reply(const Verb& verb, nlohmann::json reply, const std::string& subject);
 

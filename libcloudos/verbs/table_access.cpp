@@ -24,11 +24,16 @@ constexpr Parameter kUser = must(ref("user_id", "--user", "users", "user that ha
 constexpr Parameter kGroup = must(ref("group_id", "--group", "groups", "group that has the role"));
 constexpr Parameter kProject = must(ref("project_id", "--project", "projects", "on this project"));
 constexpr Parameter kDomain = must(ref("domain_id", "--domain", "domains", "on this domain"));
+constexpr Parameter kSystem = must(text("", "--system", "on the system; the value is: all"));
 constexpr Parameter kRole = subject("ROLE", "roles", "role_id");
 constexpr Parameter kProjectUser[] = {kRole, kProject, kUser};
 constexpr Parameter kProjectGroup[] = {kRole, kProject, kGroup};
 constexpr Parameter kDomainUser[] = {kRole, kDomain, kUser};
 constexpr Parameter kDomainGroup[] = {kRole, kDomain, kGroup};
+constexpr Parameter kSystemUser[] = {kRole, kSystem, kUser};
+constexpr Parameter kSystemGroup[] = {kRole, kSystem, kGroup};
+constexpr Parameter kOnSystemUser[] = {kSystem, kUser};
+constexpr Parameter kOnSystemGroup[] = {kSystem, kGroup};
 constexpr Parameter kOnProjectUser[] = {kProject, kUser};
 constexpr Parameter kOnProjectGroup[] = {kProject, kGroup};
 constexpr Parameter kOnDomainUser[] = {kDomain, kUser};
@@ -44,6 +49,7 @@ constexpr Parameter kAssignments[] = {
     ref("scope.project.id", "--project", "projects", "on this project"),
     ref("scope.domain.id", "--domain", "domains", "on this domain"),
     ref("role.id", "--role", "roles", "of this role"),
+    set("scope.system", "--system", "\"all\"", "on the system"),
     set("effective", "--effective", "1", "with what groups and implied roles give"),
     set("include_names", "--names", "1", "names instead of ids"),
 };
@@ -112,6 +118,15 @@ constexpr Verb kAccessVerbs[] = {
                         kDomainUser, kOnDomainUser),
     CLOUDOS_GRANT_VERBS("domain_group", "/identity/v3/domains/{domain_id}/groups/{group_id}/roles",
                         kDomainGroup, kOnDomainGroup),
+    CLOUDOS_GRANT_VERBS("system_user", "/identity/v3/system/users/{user_id}/roles", kSystemUser,
+                        kOnSystemUser),
+    CLOUDOS_GRANT_VERBS("system_group", "/identity/v3/system/groups/{group_id}/roles",
+                        kSystemGroup, kOnSystemGroup),
+
+    {"token_keys.list", "GET", "/identity/v3/OS-CLOUDOS/token_keys", "", "token_keys",
+     "Lists the keys that seal and open tokens.", "token key list", {}},
+    {"token_keys.rotate", "POST", "/identity/v3/OS-CLOUDOS/token_keys", "", "token_keys",
+     "Seals tokens with a new key; those of the keys before hold on.", "token key rotate", {}},
 };
 #undef CLOUDOS_GRANT_VERBS
 

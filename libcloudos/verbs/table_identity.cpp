@@ -308,7 +308,7 @@ constexpr Column kRoleColumns[] = {
 constexpr Column kAssignmentColumns[] = {
     {"Role", "role", Look::Named},           {"User", "user", Look::Named},
     {"Group", "group", Look::Named},         {"Project", "scope.project", Look::Named},
-    {"Domain", "scope.domain", Look::Named}, {"System", "scope.system"},
+    {"Domain", "scope.domain", Look::Named}, {"System", "scope.system", Look::Pairs},
     {"Inherited", "inherited"},
 };
 constexpr Column kInferenceColumns[] = {
@@ -335,6 +335,8 @@ constexpr Column kEndpointColumns[] = {
 };
 constexpr Column kRegionColumns[] = {
     {"Region", "id"}, {"Parent Region", "parent_region_id"}, {"Description", "description"}};
+constexpr Column kTokenKeyColumns[] = {
+    {"ID", "id"}, {"Role", "role"}, {"Since", "since"}, {"Until", "until"}};
 constexpr Column kCatalogColumns[] = {
     {"Name", "name"}, {"Type", "type"}, {"Endpoints", "endpoints", Look::Endpoints}};
 
@@ -350,6 +352,7 @@ constexpr Noun kIdentityNouns[] = {
     {"endpoints", "endpoint", "identity", kEndpointColumns, "id", ""},
     {"regions", "region", "identity", kRegionColumns, "id", "id"},
     {"tokens", "token", "identity", {}, "", ""},
+    {"token_keys", "token key", "identity", kTokenKeyColumns, "id", ""},
     {"catalog", "catalog", "identity", kCatalogColumns, "type", "name"},
 };
 

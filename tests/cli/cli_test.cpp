@@ -1,44 +1,51 @@
-#include <nlohmann/json.hpp>
+#include <fstream>
 
-#include "support/program.hpp"
+#include "site.hpp"
+#include "yaml_json.hpp"
 
 using namespace program_test;
+using cli_test::shared_site;
+using cli_test::Site;
 using nlohmann::json;
 
 namespace {
 
-/// A cloud and the command line client that talks to it.
-struct Site {
-  Cloudosd server{CLOUDOSD_PROGRAM};
-  TempDir dir;
-
-  Ran cloudos(std::vector<std::string> words) {
-    words.insert(words.begin(), CLOUDOS_PROGRAM);
-    return run_program(std::move(words), server.client_variables());
-  }
-  json ask(std::vector<std::string> words) {
-    words.insert(words.end(), {"-f", "json"});
-    std::string line;
-    for (const auto& word : words) line += word + " ";
-    const Ran ran = cloudos(words);
-    INFO(line << ran.err << server.log());
-    REQUIRE(ran.code == 0);
-    return ran.out.empty() ? json() : json::parse(ran.out);
-  }
-};
-
-Site& shared_site() {
-  static Site site;
-  return site;
-}
-
 /// "security group rule create x" as words.
 std::vector<std::string> words_of(const std::string& noun, std::vector<std::string> more) {
-  std::vector<std::string> words;
-  std::stringstream text(noun);
-  for (std::string word; text >> word;) words.push_back(word);
+  std::vector<std::string> words = Site::words_of(noun);
   words.insert(words.end(), more.begin(), more.end());
   return words;
+}
+
+/// What every format says about one list is the same.
+void check_formats(Site& site, const std::string& noun) {
+  const json rows = site.ask(words_of(noun, {"list", "--long"}));
+  const auto in = [&](const char* format) {
+    const Ran ran = site.cloudos(words_of(noun, {"list", "--long", "-f", format}));
+    CHECK(ran.code == 0);
+    return ran.out;
+  };
+  const auto yaml = cli_test::YamlReader(in("yaml")).read();
+  REQUIRE(yaml);
+  CHECK(*yaml == rows);
+  const auto csv = cli_test::read_csv(in("csv"));
+  REQUIRE(csv);
+  REQUIRE(csv->size() == rows.size() + 1);
+  for (const auto& row : *csv) CHECK(row.size() == rows[0].size());
+  const std::string table = in("table");
+  for (const auto& [title, value] : rows[0].items()) {
+    CAPTURE(title);
+    CHECK(table.find("| " + title) != std::string::npos);
+  }
+  const std::string first = (*csv)[1][0];
+  CHECK(in("value").find(first) != std::string::npos);
+  const Ran sorted = site.cloudos(
+      words_of(noun, {"list", "-f", "value", "-c", (*csv)[0][0], "--sort", (*csv)[0][0] + ":desc"}));
+  std::vector<std::string> ids;
+  std::stringstream lines(sorted.out);
+  for (std::string id; std::getline(lines, id);) ids.push_back(id);
+  CHECK(ids.size() == rows.size());
+  CHECK(std::is_sorted(ids.rbegin(), ids.rend()));
 }
 
 constexpr const char* kPublicKey =
@@ -59,6 +66,18 @@ TEST_CASE("each noun is made, listed, shown and deleted, in every format") {
   };
   // In an order in which each finds what it needs; deleted the other way round.
   const Row rows[] = {
+      {"domain", "do-a", {"--description", "d", "--disable"}, "description", "d"},
+      {"project", "pr-a", {"--description", "p", "--tag", "t"}, "description", "p"},
+      {"group", "gr-a", {"--description", "g"}, "description", "g"},
+      {"user", "us-a", {"--password", "a secret", "--project", "pr-a"}, "name", "us-a"},
+      {"role", "ro-a", {"--description", "r"}, "description", "r"},
+      {"region", "re-a", {"--description", "r"}, "description", "r"},
+      {"service", "metering", {"--name", "se-a"}, "type", "metering"},
+      {"endpoint",
+       "se-a public http://127.0.0.1:1/x",
+       {"--region", "re-a"},
+       "url",
+       "http://127.0.0.1:1/x"},
       {"image",
        "im-a",
        {"--file", image, "--min-disk", "1", "--property", "os=none"},
@@ -95,7 +114,8 @@ TEST_CASE("each noun is made, listed, shown and deleted, in every format") {
   std::vector<std::pair<const Row*, std::string>> made;
   for (const Row& row : rows) {
     CAPTURE(row.noun);
-    auto words = words_of(row.noun, {"create", row.name});
+    auto words = words_of(row.noun, {"create"});
+    for (const auto& word : Site::words_of(row.name)) words.push_back(word);
     words.insert(words.end(), row.options.begin(), row.options.end());
     const json thing = site.ask(words);
     CHECK(thing[row.field] == row.value);
@@ -103,7 +123,8 @@ TEST_CASE("each noun is made, listed, shown and deleted, in every format") {
         std::string(row.noun) == "keypair" ? row.name : thing["id"].get<std::string>();
     made.emplace_back(&row, id);
 
-    const std::string wanted = std::string(row.noun) == "security group rule" ? id : row.name;
+    const std::string noun = row.noun;
+    const std::string wanted = noun == "security group rule" || noun == "endpoint" ? id : row.name;
     CHECK(site.ask(words_of(row.noun, {"show", wanted}))[row.field] == row.value);
     const Ran value =
         site.cloudos(words_of(row.noun, {"show", wanted, "-f", "value", "-c", row.field}));
@@ -117,8 +138,10 @@ TEST_CASE("each noun is made, listed, shown and deleted, in every format") {
     CHECK(list.out.find(id) != std::string::npos);
     bool found = false;
     for (const json& each : site.ask(words_of(row.noun, {"list"})))
-      found = found || each.value("ID", "") == id || each.value("Name", "") == id;
+      found = found || each.value("ID", "") == id || each.value("Name", "") == id ||
+              each.value("Region", "") == id;
     CHECK(found);
+    check_formats(site, row.noun);
   }
   for (auto it = made.rbegin(); it != made.rend(); ++it) {
     const auto& [row, id] = *it;

@@ -176,7 +176,8 @@ class Cloudosd {
   /// What the command line client needs to find this cloud.
   Variables client_variables() const {
     return {{"OS_CLOUD", "cloudos"},
-            {"OS_CLIENT_CONFIG_FILE", (data_dir() / "clouds.yaml").string()}};
+            {"OS_CLIENT_CONFIG_FILE", (data_dir() / "clouds.yaml").string()},
+            {"XDG_CACHE_HOME", (dir_.path() / "cache").string()}};
   }
 
   std::string ready_line;

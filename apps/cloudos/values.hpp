@@ -1,18 +1,18 @@
 #pragma once
-#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "args.hpp"
 #include "session.hpp"
 
 namespace cli {
 
-/// What was given for each option, by flag; Constant ones have one empty text.
-using Given = std::map<std::string, std::vector<std::string>>;
-
-/// The body of a create request. Looks names up. Errors: InvalidArgument, NotFound, Conflict.
-cloudos::Result<json> create_body(Session& session, const Noun& noun, const std::string& subject,
-                                  const Given& given);
+/// What was typed as the verb's parameters. Looks names up, reads files, and where lists are added
+/// to or taken from asks for what is there. One value for each option that is no list.
+/// Errors: InvalidArgument, NotFound, Conflict.
+cloudos::Result<json> parameters_of(Session& session, const cloudos::verbs::Command& command,
+                                    const Given& given);
 
 /// "22" and "80:443". Errors: InvalidArgument.
 cloudos::Result<std::pair<int, int>> parse_port_range(const std::string& text);

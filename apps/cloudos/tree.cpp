@@ -1,0 +1,311 @@
+#include "tree.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "base/text.hpp"
+
+namespace cli {
+namespace {
+
+namespace verbs = cloudos::verbs;
+using verbs::Kind;
+
+constexpr Option kGlobal[] = {
+    {"--os-cloud", "cloud of clouds.yaml to use [OS_CLOUD]", "NAME"},
+    {"--os-project-name", "project to work in [OS_PROJECT_NAME]", "NAME"},
+    {"--os-region-name", "region to work in [OS_REGION_NAME]", "NAME"},
+    {"--local", "work on this data folder without HTTP, as its administrator", "DIR"},
+    {"--simulated", "with --local, when nobody runs the folder: do the work on simulated hosts"},
+    {"--no-cache", "neither read nor keep a token of an earlier login"},
+    {"--help", "show this help", {}, false, false, 'h'},
+};
+constexpr Option kOutput[] = {
+    {"--format", "table, json, yaml, csv or value [table]", "FORMAT", false, false, 'f'},
+    {"--column", "column to show (repeat for more)", "COLUMN", false, true, 'c'},
+};
+constexpr Option kLists[] = {
+    {"--sort", "order by a column, descending with :desc (repeat for more)", "COLUMN", false,
+     true},
+    {"--long", "show more columns"},
+};
+constexpr Option kWaits[] = {
+    {"--wait", "wait until it is done; progress goes to stderr"},
+    {"--timeout", "seconds to wait at most [600]", "SECONDS"},
+};
+
+constexpr Option kCallOptions[] = {
+    {"VERB", "a verb of the table, such as servers.list_interfaces", {}, true},
+    {"PARAMETERS...", "a JSON object, or NAME=VALUE"},
+};
+constexpr Option kVerbOptions[] = {{"WORD", "only verbs with this in their name"}};
+constexpr Option kShellOptions[] = {{"SHELL", "bash, zsh or fish", {}, true}};
+constexpr Option kManOptions[] = {{"PAGE", "cloudos or cloudosd [cloudos]"}};
+constexpr Option kNamesOptions[] = {{"NOUN", "a noun of the table", {}, true}};
+constexpr Option kHelpOptions[] = {{"WORDS...", "the beginning of commands"}};
+constexpr OwnCommand kOwn[] = {
+    {"call", "Does any verb by its name and prints the reply's JSON.", kCallOptions, false},
+    {"complete-names", "Prints the names of things, for completion.", kNamesOptions, false},
+    {"completion", "Prints the completion script of a shell.", kShellOptions, false},
+    {"help", "Lists commands.", kHelpOptions, false},
+    {"man", "Prints a manual page.", kManOptions, false},
+    {"token issue", "Logs in and shows the token.", {}, true},
+    {"verb list", "Lists every verb with its request.", kVerbOptions, true},
+};
+
+bool is_delete(const Leaf& leaf) {
+  return leaf.verbs.size() == 1 && leaf.verbs[0]->verb->name.ends_with(".delete");
+}
+bool is_create(const Leaf& leaf) {
+  return leaf.verbs.size() == 1 && leaf.verbs[0]->verb->name.ends_with(".create");
+}
+bool is_list(const Leaf& leaf) {
+  return !leaf.verbs.empty() && leaf.words.ends_with(" list");
+}
+/// Its reply is shown.
+bool prints(const Leaf& leaf) {
+  if (leaf.own) return leaf.own->prints;
+  return std::any_of(leaf.verbs.begin(), leaf.verbs.end(), [](const verbs::Command* c) {
+    return c->verb->method == "GET" || !c->verb->reply.empty() ||
+           c->verb->name.ends_with(".create");
+  });
+}
+
+bool is_repeated(Kind kind) {
+  return kind == Kind::TextList || kind == Kind::ReferenceList || kind == Kind::ObjectList ||
+         kind == Kind::Members || kind == Kind::Map || kind == Kind::PairList;
+}
+
+/// What stands behind an option in its help.
+std::string_view value_name(const verbs::Parameter& parameter) {
+  switch (parameter.kind) {
+    case Kind::Constant: return {};
+    case Kind::Integer: return "NUMBER";
+    case Kind::Members:
+    case Kind::Map: return parameter.merge == verbs::Merge::Remove ? "KEY" : "KEY=VALUE";
+    case Kind::PairList: return "KEY=VALUE,...";
+    case Kind::PortRange: return "PORTS";
+    case Kind::FileText:
+    case Kind::FileBase64:
+    case Kind::File: return "FILE";
+    case Kind::Reference:
+    case Kind::ReferenceList: return "NAME_OR_ID";
+    case Kind::ObjectList: return parameter.noun.empty() ? "NAME" : "NAME_OR_ID";
+    default: return "TEXT";
+  }
+}
+
+void append(std::vector<Option>& all, std::span<const Option> more) {
+  all.insert(all.end(), more.begin(), more.end());
+}
+
+void add_verb_options(const Leaf& leaf, std::vector<Option>& all) {
+  std::map<std::string_view, std::size_t> needed;  // By how many of the verbs.
+  for (const verbs::Command* command : leaf.verbs) {
+    for (const verbs::Parameter& parameter : command->parameters) {
+      if (parameter.flag.empty()) continue;
+      needed[parameter.flag] += parameter.required;
+      const bool known = std::any_of(all.begin(), all.end(), [&](const Option& option) {
+        return option.flag == parameter.flag;
+      });
+      if (known) continue;
+      const bool place = has_place(parameter.flag);
+      all.push_back({parameter.flag, parameter.help,
+                     place ? std::string_view() : value_name(parameter), false,
+                     is_repeated(parameter.kind)});
+    }
+  }
+  for (Option& option : all) option.required = needed[option.flag] == leaf.verbs.size();
+  std::stable_sort(all.begin(), all.end(), [](const Option& a, const Option& b) {
+    return has_place(a.flag) && !has_place(b.flag);
+  });
+}
+
+std::string option_line(const Option& option) {
+  std::string left = "  ";
+  if (option.shorthand) left += fmt::format("-{}, ", option.shorthand);
+  left += option.flag;
+  if (!option.value.empty()) left += fmt::format(" {}", option.value);
+  constexpr std::size_t kColumn = 34;
+  if (left.size() + 1 < kColumn) left.resize(kColumn, ' ');
+  else left += "\n" + std::string(kColumn, ' ');
+  return fmt::format("{}{}{}\n", left, option.help, option.required ? " (needed)" : "");
+}
+
+/// The first words of commands in which `word` could be meant.
+std::vector<std::string_view> words_after(std::string_view prefix) {
+  std::set<std::string_view> next;
+  for (const Leaf& leaf : leaves()) {
+    std::string_view words = leaf.words;
+    if (!prefix.empty()) {
+      if (!words.starts_with(prefix) || words.size() <= prefix.size() ||
+          words[prefix.size()] != ' ')
+        continue;
+      words.remove_prefix(prefix.size() + 1);
+    }
+    if (leaf.words != "complete-names") next.insert(words.substr(0, words.find(' ')));
+  }
+  return {next.begin(), next.end()};
+}
+
+bool leads_on(std::string_view words) { return find_leaf(words) || !words_after(words).empty(); }
+
+}  // namespace
+
+std::span<const OwnCommand> own_commands() { return kOwn; }
+std::span<const Option> global_options() { return kGlobal; }
+
+const std::vector<Leaf>& leaves() {
+  static const std::vector<Leaf> kLeaves = [] {
+    std::map<std::string, Leaf, std::less<>> by_words;
+    for (const verbs::Command& command : verbs::commands()) {
+      Leaf& leaf = by_words[std::string(command.words)];
+      if (leaf.verbs.empty()) leaf.help = command.help;
+      leaf.verbs.push_back(&command);
+    }
+    for (const AdminCommand& admin : admin_commands()) {
+      Leaf& leaf = by_words[std::string(admin.words)];
+      leaf.admin = &admin;
+      leaf.help = admin.help;
+    }
+    for (const OwnCommand& own : kOwn) {
+      Leaf& leaf = by_words[std::string(own.words)];
+      leaf.own = &own;
+      leaf.help = own.help;
+    }
+    std::vector<Leaf> all;
+    for (auto& [words, leaf] : by_words) {
+      leaf.words = words;
+      // The verb that the command is called after comes first.
+      if (leaf.verbs.size() > 1 && leaf.words.ends_with(" set"))
+        leaf.help = "Changes " + std::string(verbs::noun_of(*leaf.verbs[0]->verb).words) + "s.";
+      if (leaf.verbs.size() > 1 && leaf.words.ends_with(" unset"))
+        leaf.help = "Takes parts away.";
+      all.push_back(std::move(leaf));
+    }
+    return all;
+  }();
+  return kLeaves;
+}
+
+const Leaf* find_leaf(std::string_view words) {
+  const auto& all = leaves();
+  const auto at = std::lower_bound(all.begin(), all.end(), words,
+                                   [](const Leaf& l, std::string_view w) { return l.words < w; });
+  return at != all.end() && at->words == words ? &*at : nullptr;
+}
+
+std::vector<Option> own_options_of(const Leaf& leaf) {
+  std::vector<Option> all;
+  if (leaf.own) append(all, leaf.own->options);
+  if (leaf.admin)
+    for (const AdminOption& option : leaf.admin->options)
+      all.push_back({option.flag, option.help, has_place(option.flag) ? "" : option.value,
+                     option.required, option.repeated});
+  if (!leaf.verbs.empty()) add_verb_options(leaf, all);
+  if (is_create(leaf) || is_delete(leaf)) append(all, kWaits);
+  if (prints(leaf)) append(all, kOutput);
+  if (prints(leaf) && (is_list(leaf) || leaf.words == "verb list")) append(all, kLists);
+  return all;
+}
+
+std::vector<Option> options_of(const Leaf& leaf) {
+  std::vector<Option> all = own_options_of(leaf);
+  for (const Option& option : kGlobal) {
+    const bool taken = std::any_of(all.begin(), all.end(),
+                                   [&](const Option& o) { return o.flag == option.flag; });
+    if (!taken) all.push_back(option);
+  }
+  return all;
+}
+
+std::string usage_of(const Leaf& leaf) {
+  std::string text = "cloudos " + leaf.words;
+  bool more = false;
+  for (const Option& option : own_options_of(leaf)) {
+    if (has_place(option.flag))
+      text += option.required ? fmt::format(" {}", option.flag) : fmt::format(" [{}]", option.flag);
+    else if (option.required)
+      text += fmt::format(" {} {}", option.flag, option.value);
+    else
+      more = true;
+  }
+  return text + (more ? " [options]" : "");
+}
+
+std::string help_of(const Leaf& leaf) {
+  std::string text = fmt::format("{}\n\nUsage: {}\n", leaf.help, usage_of(leaf));
+  const auto options = own_options_of(leaf);
+  if (!options.empty()) text += "\n";
+  for (const Option& option : options) text += option_line(option);
+  text += "\nOf every command:\n";
+  for (const Option& option : kGlobal) text += option_line(option);
+  return text;
+}
+
+std::string help_of_group(std::string_view words) {
+  std::string text;
+  if (words.empty())
+    text = "cloudos: the command line of a cloud.\n\nUsage: cloudos [options] COMMAND ...\n\n";
+  for (const Leaf& leaf : leaves()) {
+    if (leaf.words == "complete-names") continue;
+    if (!words.empty() && leaf.words != words && !leaf.words.starts_with(std::string(words) + " "))
+      continue;
+    text += fmt::format("  {:<32}{}\n", leaf.words, leaf.help);
+  }
+  if (!words.empty()) return text;
+  text += "\nOf every command:\n";
+  for (const Option& option : kGlobal) text += option_line(option);
+  return text +
+         "\nExit codes: 0 done; 1 the cloud refused; 2 usage; 3 no cloud or login; 4 no such "
+         "thing.\n";
+}
+
+Resolved resolve(std::span<const std::string> arguments) {
+  Resolved out;
+  bool done = false;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& word = arguments[i];
+    if (!done && word.starts_with("-")) {
+      out.rest.push_back(word);
+      for (const Option& option : kGlobal)
+        if (option.flag == word && !option.value.empty() && i + 1 < arguments.size())
+          out.rest.push_back(arguments[++i]);
+      // What an option of the command takes is not known before the command is.
+      if (!out.words.empty()) done = true;
+      continue;
+    }
+    const std::string longer = out.words.empty() ? word : out.words + " " + word;
+    if (!done && leads_on(longer)) {
+      out.words = longer;
+      done = find_leaf(longer) != nullptr;
+      continue;
+    }
+    done = true;
+    out.rest.push_back(word);
+  }
+  out.leaf = find_leaf(out.words);
+  return out;
+}
+
+std::string no_such_command(const Resolved& resolved) {
+  std::string wrong;
+  for (const std::string& word : resolved.rest)
+    if (!word.starts_with("-") && wrong.empty()) wrong = word;
+  const auto next = words_after(resolved.words);
+  const std::string start = resolved.words.empty() ? "cloudos" : "cloudos " + resolved.words;
+  if (wrong.empty()) {
+    std::string list;
+    for (const auto& word : next) list += (list.empty() ? "" : ", ") + std::string(word);
+    return fmt::format("{} needs one of: {}", start, list);
+  }
+  std::string_view near = cloudos::verbs::nearest_of(wrong, next);
+  // "volum list" or "sever list": one of another group may be meant.
+  if (!near.empty()) return fmt::format("there is no '{} {}'; is it '{} {}'?", start, wrong, start, near);
+  return fmt::format("there is no '{} {}'; see '{} --help'", start, wrong, start);
+}
+
+}  // namespace cli

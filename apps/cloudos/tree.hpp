@@ -1,0 +1,58 @@
+#pragma once
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "admin.hpp"
+#include "args.hpp"
+#include "verbs/commands.hpp"
+
+/// Every command there is, of verbs, of folders and files, and of this program itself; found by its
+/// words, described by its options. What parsing, help, completion and man pages are made from.
+namespace cli {
+
+/// What no verb does: the words and what they need.
+struct OwnCommand {
+  std::string_view words, help;
+  std::span<const Option> options;
+  bool prints = false;  ///< Takes the options of output.
+};
+std::span<const OwnCommand> own_commands();
+
+/// A command under its words: exactly one of the three.
+struct Leaf {
+  std::string words, help;
+  std::vector<const cloudos::verbs::Command*> verbs;
+  const AdminCommand* admin = nullptr;
+  const OwnCommand* own = nullptr;
+};
+
+/// Sorted by words.
+const std::vector<Leaf>& leaves();
+const Leaf* find_leaf(std::string_view words);
+
+/// Options that every command takes.
+std::span<const Option> global_options();
+/// All that a command takes: its places, its own options, those of output and waiting, global ones.
+std::vector<Option> options_of(const Leaf& leaf);
+/// The same without the global ones.
+std::vector<Option> own_options_of(const Leaf& leaf);
+
+/// "cloudos server create NAME --flavor FLAVOR [options]"
+std::string usage_of(const Leaf& leaf);
+std::string help_of(const Leaf& leaf);
+/// The commands whose words begin so; of everything when empty.
+std::string help_of_group(std::string_view words);
+
+struct Resolved {
+  const Leaf* leaf = nullptr;      ///< Null: `words` is a group, or nothing.
+  std::string words;               ///< As far as they lead somewhere.
+  std::vector<std::string> rest;   ///< All other arguments in order.
+};
+Resolved resolve(std::span<const std::string> arguments);
+/// What to say when words lead nowhere: the nearest command, or what may follow.
+std::string no_such_command(const Resolved& resolved);
+
+}  // namespace cli

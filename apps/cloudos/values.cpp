@@ -1,0 +1,333 @@
+#include "values.hpp"
+
+#include <fmt/format.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+
+#include "base/text.hpp"
+
+namespace cli {
+namespace {
+
+using cloudos::ErrorCode;
+using cloudos::fail;
+using cloudos::Result;
+namespace verbs = cloudos::verbs;
+using verbs::Kind;
+using verbs::Merge;
+using verbs::Parameter;
+
+Result<std::string> file_text(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream text;
+  if (!in || (in.peek() != std::ifstream::traits_type::eof() && !(text << in.rdbuf())))
+    return fail(ErrorCode::InvalidArgument, fmt::format("Cannot read the file {}.", path));
+  return text.str();
+}
+
+/// "-" is asked for, without showing what is typed where that is a terminal.
+Result<std::string> secret_text(const Parameter& parameter, const std::string& text) {
+  if (text != "-") return text;
+  termios before{};
+  const bool terminal = ::isatty(STDIN_FILENO) == 1 && ::tcgetattr(STDIN_FILENO, &before) == 0;
+  if (terminal) {
+    fmt::print(stderr, "{}: ", parameter.flag.substr(2));
+    termios silent = before;
+    silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
+  }
+  std::string line;
+  const bool read = static_cast<bool>(std::getline(std::cin, line));
+  if (terminal) {
+    ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &before);
+    fmt::print(stderr, "\n");
+  }
+  if (!read || line.empty())
+    return fail(ErrorCode::InvalidArgument, fmt::format("{} - was given nothing.", parameter.flag));
+  return line;
+}
+
+Result<std::pair<std::string, std::string>> key_and_value(const std::string& text,
+                                                          std::string_view flag) {
+  const auto mark = text.find('=');
+  if (mark == text.npos || mark == 0)
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("{} needs KEY=VALUE, not '{}'.", flag, text));
+  return std::pair(text.substr(0, mark), text.substr(mark + 1));
+}
+
+/// "subnet" in "subnet:subnet_id ip-address:ip_address" is subnet_id; others stay as they are.
+std::string renamed_key(std::string_view table, const std::string& key) {
+  for (const std::string_view entry : cloudos::split(table, ' ')) {
+    const auto colon = entry.find(':');
+    if (colon != entry.npos && entry.substr(0, colon) == key)
+      return std::string(entry.substr(colon + 1));
+  }
+  return key;
+}
+
+/// Every member of the part is one of the whole.
+bool covers(const json& whole, const json& part) {
+  if (!whole.is_object() || !part.is_object()) return whole == part;
+  for (const auto& [name, value] : part.items())
+    if (!whole.contains(name) || whole[name] != value) return false;
+  return true;
+}
+
+class ParameterBuilder {
+ public:
+  ParameterBuilder(Session& session, const verbs::Command& command)
+      : session_(session), command_(command) {}
+
+  Result<json> build(const Given& given) {
+    // Constants first: "--no-fixed-ip --fixed-ip x" takes all away, then adds.
+    for (const bool constants : {true, false}) {
+      for (const Parameter& parameter : command_.parameters) {
+        if ((parameter.kind == Kind::Constant) != constants) continue;
+        const auto texts = given.find(place_name(parameter.flag));
+        if (parameter.flag.empty()) continue;
+        if (texts == given.end()) {
+          CLOUDOS_CHECK(put_default(parameter));
+          continue;
+        }
+        for (const std::string& text : texts->second) CLOUDOS_CHECK(put(parameter, text));
+      }
+    }
+    for (const Parameter& parameter : command_.parameters)
+      if (parameter.merge != Merge::Replace) CLOUDOS_CHECK(merge(parameter));
+    return std::move(out_);
+  }
+
+ private:
+  /// The list that texts of this parameter go to.
+  json& list(const Parameter& parameter) {
+    json& place = parameter.merge == Merge::Replace ? out_ : changes_[index(parameter.merge)];
+    json& member = place[std::string(parameter.name)];
+    if (member.is_null()) member = json::array();
+    return member;
+  }
+  static std::size_t index(Merge merge) { return merge == Merge::Append ? 0 : 1; }
+
+  Result<void> put_default(const Parameter& parameter) {
+    if (parameter.kind != Kind::Reference || parameter.extra.empty()) return Result<void>();
+    CLOUDOS_TRY(const json login, session_.transport().login());
+    const auto mine = login.find(std::string(parameter.extra));
+    if (mine == login.end())
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("The login has no {}: name one.", parameter.extra));
+    out_[std::string(parameter.name)] = text_member(*mine, "id");
+    return Result<void>();
+  }
+
+  Result<void> put(const Parameter& parameter, const std::string& text) {
+    const std::string name(parameter.name);
+    switch (parameter.kind) {
+      case Kind::Text:
+      case Kind::Flag:
+      case Kind::File:
+        if (!name.empty()) put_text(name, text);
+        break;
+      case Kind::Secret: {
+        CLOUDOS_TRY(out_[name], secret_text(parameter, text));
+        break;
+      }
+      case Kind::TextOrNone:
+        out_[name] = text == "none" ? json(nullptr) : json(text);
+        break;
+      case Kind::Constant:
+        if (!name.empty()) out_[name] = json::parse(parameter.extra);
+        break;
+      case Kind::TextList:
+        list(parameter).push_back(text);
+        break;
+      case Kind::Integer:
+        return put_integer(parameter, text);
+      case Kind::Reference: {
+        CLOUDOS_TRY(out_[name], key_of(parameter, text));
+        break;
+      }
+      case Kind::ReferenceList: {
+        CLOUDOS_TRY(std::string key, key_of(parameter, text));
+        list(parameter).push_back(std::move(key));
+        break;
+      }
+      case Kind::ObjectList:
+        return put_object(parameter, text);
+      case Kind::Members:
+      case Kind::Map:
+        return put_member(parameter, text);
+      case Kind::PairList:
+        return put_pairs(parameter, text);
+      case Kind::PortRange: {
+        CLOUDOS_TRY(const auto range, parse_port_range(text));
+        out_["port_range_min"] = range.first;
+        out_["port_range_max"] = range.second;
+        break;
+      }
+      case Kind::FileText: {
+        CLOUDOS_TRY(const std::string content, file_text(text));
+        out_[name] = std::string(cloudos::trim(content));
+        break;
+      }
+      case Kind::FileBase64: {
+        CLOUDOS_TRY(const std::string content, file_text(text));
+        out_[name] = cloudos::to_base64(content);
+        break;
+      }
+    }
+    return Result<void>();
+  }
+
+  /// A filter given twice asks for both.
+  void put_text(const std::string& name, const std::string& text) {
+    json& member = out_[name];
+    if (member.is_null() || !verbs::makes_query(*command_.verb))
+      member = text;
+    else if (member.is_array())
+      member.push_back(text);
+    else
+      member = json::array({member, text});
+  }
+
+  Result<std::string> key_of(const Parameter& parameter, const std::string& text) {
+    const verbs::Noun* noun = verbs::find_noun(parameter.noun);
+    if (!noun) return fail(ErrorCode::Internal, "a parameter refers to no noun");
+    return session_.key_of(*noun, text);
+  }
+
+  Result<void> put_integer(const Parameter& parameter, const std::string& text) {
+    const auto number = cloudos::parse_signed(text);
+    if (!number)
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("{} needs a number, not '{}'.", parameter.flag, text));
+    out_[std::string(parameter.name)] = *number;
+    return Result<void>();
+  }
+
+  Result<void> put_object(const Parameter& parameter, const std::string& text) {
+    std::string value = text;
+    if (!parameter.noun.empty()) {
+      CLOUDOS_TRY(value, key_of(parameter, text));
+    }
+    list(parameter).push_back({{std::string(parameter.extra), value}});
+    return Result<void>();
+  }
+
+  Result<void> put_member(const Parameter& parameter, const std::string& text) {
+    json& place = parameter.kind == Kind::Map ? out_[std::string(parameter.name)] : out_;
+    if (parameter.merge == Merge::Remove) {
+      place[text] = nullptr;
+      return Result<void>();
+    }
+    CLOUDOS_TRY(const auto pair, key_and_value(text, parameter.flag));
+    place[pair.first] = pair.second;
+    return Result<void>();
+  }
+
+  Result<void> put_pairs(const Parameter& parameter, const std::string& text) {
+    CLOUDOS_TRY(const auto pairs, parse_pairs(text, std::string(parameter.flag)));
+    json object = json::object();
+    for (const auto& [key, given] : pairs) {
+      std::string value = given;
+      // The noun's word as key: "subnet=NAME".
+      const verbs::Noun* noun = verbs::find_noun(parameter.noun);
+      if (noun && key == noun->words) {
+        CLOUDOS_TRY(value, session_.key_of(*noun, given));
+      }
+      object[renamed_key(parameter.extra, key)] = value;
+    }
+    list(parameter).push_back(std::move(object));
+    return Result<void>();
+  }
+
+  /// What is there, with what is added or without what is taken away.
+  Result<void> merge(const Parameter& parameter) {
+    const std::string name(parameter.name);
+    json& changes = changes_[index(parameter.merge)];
+    const auto change = changes.find(name);
+    if (change == changes.end()) return Result<void>();
+    if (!out_.contains(name)) {
+      CLOUDOS_TRY(const json now, current());
+      out_[name] = now.contains(name) ? now[name] : json::array();
+    }
+    json& whole = out_[name];
+    if (parameter.merge == Merge::Append) {
+      for (const json& each : *change)
+        if (std::find(whole.begin(), whole.end(), each) == whole.end()) whole.push_back(each);
+    } else {
+      json kept = json::array();
+      for (const json& each : whole) {
+        const bool gone = std::any_of(change->begin(), change->end(),
+                                      [&](const json& part) { return covers(each, part); });
+        if (!gone) kept.push_back(each);
+      }
+      if (kept.size() == whole.size())
+        return fail(ErrorCode::NotFound, fmt::format("{} names nothing that is there.",
+                                                     parameter.flag));
+      whole = std::move(kept);
+    }
+    changes.erase(change);
+    return Result<void>();
+  }
+
+  Result<json> current() {
+    const verbs::Noun& noun = verbs::noun_of(*command_.verb);
+    return session_.perform(std::string(noun.name) + ".show",
+                            {{"id", text_member(out_, "id")}});
+  }
+
+  Session& session_;
+  const verbs::Command& command_;
+  json out_ = json::object();
+  json changes_[2] = {json::object(), json::object()};  // To append, to remove.
+};
+
+/// What the service asks for and a person need not say.
+void add_defaults(const verbs::Verb& verb, json& out) {
+  if (verb.name == "images.create") {
+    if (!out.contains("disk_format")) out["disk_format"] = "raw";
+    if (!out.contains("container_format")) out["container_format"] = "bare";
+  }
+  if (verb.name == "subnets.create" && !out.contains("ip_version"))
+    out["ip_version"] = text_member(out, "cidr").find(':') == std::string::npos ? 4 : 6;
+  if (verb.name == "security_group_rules.create" && !out.contains("direction"))
+    out["direction"] = "ingress";
+  if (verb.name == "servers.reboot" && !out.contains("type")) out["type"] = "SOFT";
+}
+
+}  // namespace
+
+Result<json> parameters_of(Session& session, const verbs::Command& command, const Given& given) {
+  CLOUDOS_TRY(json out, ParameterBuilder(session, command).build(given));
+  add_defaults(*command.verb, out);
+  return out;
+}
+
+Result<std::pair<int, int>> parse_port_range(const std::string& text) {
+  const auto colon = text.find(':');
+  const auto first = cloudos::parse_unsigned(std::string_view(text).substr(0, colon));
+  const auto last = colon == text.npos
+                        ? first
+                        : cloudos::parse_unsigned(std::string_view(text).substr(colon + 1));
+  if (!first || !last || *first > *last || *last > 65'535)
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("'{}' is not a port (22) nor a range of ports (80:443).", text));
+  return std::pair(static_cast<int>(*first), static_cast<int>(*last));
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> parse_pairs(const std::string& text,
+                                                                     const std::string& flag) {
+  std::vector<std::pair<std::string, std::string>> out;
+  for (const std::string_view part : cloudos::split(text, ',')) {
+    CLOUDOS_TRY(auto pair, key_and_value(std::string(part), flag));
+    out.push_back(std::move(pair));
+  }
+  return out;
+}
+
+}  // namespace cli
