@@ -83,6 +83,9 @@ Result<void> check_options(const Options& options) {
                   fmt::format("host {} is in host_names and has a driver of its own", host));
     }
   }
+  for (const auto& driver : options.mechanism_drivers) {
+    if (!driver) return fail(ErrorCode::InvalidArgument, "one of the mechanism_drivers is null");
+  }
   if (options.role == FolderRole::Guest && options.data_dir.empty()) {
     return fail(ErrorCode::InvalidArgument,
                 "a guest joins the process that runs a data folder: set Options::data_dir");
@@ -126,13 +129,13 @@ Result<void> Cloud::Impl::open_ground() {
   }
   options.role = as_guest ? FolderRole::Guest : FolderRole::Runner;
   CLOUDOS_CHECK(open_store(as_guest));
-  executor = std::make_unique<Executor>(*options.clock, options.workers);
-  runner = std::make_unique<TaskRunner>(*options.store, *executor, *options.clock, *options.random,
-                                        log.for_room("tasks"), runner_options(options, *observatory));
   CLOUDOS_CHECK(open_schemas(as_guest));
   if (options.host_names.empty() && options.hypervisor_drivers.empty()) {
     CLOUDOS_TRY(options.host_names, known_host_names(*options.store, machine_name()));
   }
+  executor = std::make_unique<Executor>(*options.clock, options.workers);
+  runner = std::make_unique<TaskRunner>(*options.store, *executor, *options.clock, *options.random,
+                                        log.for_room("tasks"), runner_options(options, *observatory));
   engine = std::make_unique<Engine>(Engine{*options.store, *executor, *runner, *options.clock,
                                            *options.random, *ids, log, options.data_dir,
                                            folder ? folder->id() : "00000000",
@@ -150,15 +153,12 @@ Result<void> Cloud::Impl::open_store(bool as_guest) {
     lmdb.metrics = observatory->shared_metrics;
     if (as_guest) lmdb.socket = folder->guest_socket();
     CLOUDOS_TRY(options.store, store::open_lmdb(lmdb));
+    own_store = true;
   }
   if (!options.store) options.store = store::open_memory();
   return Result<void>();
-    own_store = true;
 }
 
-Result<void> Cloud::Impl::open_services() {
-  IdentitySettings identity_settings;
-  identity_settings.public_url = options.public_url;
 /// Refuses what a newer program wrote; then, as the runner, lets the numbers of records go up.
 Result<void> Cloud::Impl::open_schemas(bool as_guest) {
   records::Migrator::Save save;
@@ -173,9 +173,15 @@ Result<void> Cloud::Impl::open_schemas(bool as_guest) {
   return migrator->raise();
 }
 
+Result<void> Cloud::Impl::open_services() {
+  IdentitySettings identity_settings;
+  identity_settings.public_url = options.public_url;
   identity_settings.admin_password = options.admin_password;
   identity_settings.token_lifetime = options.token_lifetime;
   identity_settings.password_cost = options.password_cost;
+  identity_settings.policy_file = options.policy_file;
+  identity_settings.policy = options.policy;
+  identity_settings.key_rotation = options.token_key_age;
   if (!options.services.images) identity_settings.left_out.insert("image");
   if (!options.services.networks) identity_settings.left_out.insert("network");
   if (!options.services.compute) identity_settings.left_out.insert("compute");
@@ -186,14 +192,14 @@ Result<void> Cloud::Impl::open_schemas(bool as_guest) {
   if (options.services.networks) CLOUDOS_CHECK(open_networks());
   if (options.services.compute) CLOUDOS_CHECK(open_compute());
   if (guest()) return Result<void>();  // The runner of the folder does the work.
+  runner->add(Reconciler{"schemas", std::chrono::hours{1}, "",
+                         [self = migrator.get()] { return self->pass(); }});
   CLOUDOS_CHECK(runner->start());
   // Guests are served by threads, so a cloud that may start none has none.
   if (folder && options.workers > 0) {
     CLOUDOS_TRY(guests, store::serve_guests(*options.store, folder->guest_socket()));
   }
   return Result<void>();
-  runner->add(Reconciler{"schemas", std::chrono::hours{1}, "",
-                         [self = migrator.get()] { return self->pass(); }});
 }
 
 Result<void> Cloud::Impl::open_networks() {
@@ -295,8 +301,10 @@ Hosts& Cloud::hosts() {
 Tasks& Cloud::tasks() { return impl_->runner->tasks(); }
 
 std::size_t Cloud::run_pending(std::optional<MonoTime> deadline) {
+  const std::size_t count = impl_->executor->run_pending(deadline);
+  // Behind the work, which posts more: whatever came so far, next_deadline() tells.
   impl_->wake_fd.drain();
-  return impl_->executor->run_pending(deadline);
+  return count;
 }
 
 Result<int> Cloud::wake_fd() const { return impl_->wake_fd.open(*impl_->executor); }

@@ -18,16 +18,41 @@ records::Range grants_range(const AssignmentFilter& filter) {
   // By user the groups count too when effective, so that index would miss some.
   if (filter.user && !filter.effective) return {"user", filter.user->value, false};
   if (filter.group) return {"group", filter.group->value, false};
+  if (filter.system) return {"system", "all", false};
+  if (filter.subtree) return {"", "", false};
   if (filter.project) return {"project", filter.project->value, false};
   if (filter.domain) return {"domain", filter.domain->value, false};
   if (filter.role && !filter.effective) return {"role", filter.role->value, false};
   return {"", "", false};
 }
 
-bool assignment_matches(const AssignmentFilter& filter, const Assignment& a) {
+/// `projects`: the one that is asked for and those below it, if any is.
+bool assignment_matches(const AssignmentFilter& filter, const std::set<ProjectId>& projects,
+                        const Assignment& a) {
   return (!filter.user || *filter.user == a.user) && (!filter.group || *filter.group == a.group) &&
-         (!filter.project || *filter.project == a.project) &&
-         (!filter.domain || *filter.domain == a.domain) && (!filter.role || *filter.role == a.role);
+         (!filter.project || projects.contains(a.project)) &&
+         (!filter.domain || *filter.domain == a.domain) &&
+         (!filter.role || *filter.role == a.role) && (!filter.system || a.system);
+}
+
+/// Errors: InvalidArgument (a subtree of nothing).
+Result<std::set<ProjectId>> projects_of_filter(const store::Snapshot& at,
+                                               const AssignmentFilter& filter) {
+  std::set<ProjectId> found;
+  if (filter.subtree && !filter.project) {
+    return fail(ErrorCode::InvalidArgument,
+                "include_subtree needs scope.project.id: whose subtree is meant?");
+  }
+  if (filter.project) found.insert(*filter.project);
+  std::vector<ProjectId> open(found.begin(), found.end());
+  while (filter.subtree && !open.empty()) {
+    const ProjectId above = open.back();
+    open.pop_back();
+    CLOUDOS_TRY(const auto children, records::all<ProjectRecord>(at, "parent", above.value));
+    for (const ProjectRecord& child : children)
+      if (found.insert(child.id).second) open.push_back(child.id);
+  }
+  return found;
 }
 
 /// Names of what assignments point to, each read once.
@@ -60,8 +85,12 @@ Result<NamedAssignment> name_assignment(NameBook& book, const Assignment& a) {
   named.assignment = a;
   CLOUDOS_TRY(const auto actor, a.group.empty() ? book.of<UserRecord>(a.user.value)
                                                 : book.of<GroupRecord>(a.group.value));
-  CLOUDOS_TRY(const auto target, a.domain.empty() ? book.of<ProjectRecord>(a.project.value)
-                                                  : book.of<DomainRecord>(a.domain.value));
+  NameBook::Entry target;
+  if (!a.project.empty()) {
+    CLOUDOS_TRY(target, book.of<ProjectRecord>(a.project.value));
+  } else if (!a.domain.empty()) {
+    CLOUDOS_TRY(target, book.of<DomainRecord>(a.domain.value));
+  }
   CLOUDOS_TRY(const auto role, book.of<RoleRecord>(a.role.value));
   named.actor_name = actor.name;
   named.actor_domain = actor.domain;
@@ -81,7 +110,8 @@ Result<NamedAssignment> name_assignment(NameBook& book, const Assignment& a) {
 
 Result<std::vector<NamedAssignment>> Identity::list_assignments(
     const Context& ctx, const AssignmentFilter& filter) const {
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:list_role_assignments"));
+  CLOUDOS_TRY(const auto domain,
+              impl_->allow_list(ctx, "identity:list_role_assignments", std::nullopt));
   if (filter.effective && filter.group) {
     return fail(ErrorCode::InvalidArgument,
                 "effective assignments are those of users: do not filter by group");
@@ -90,15 +120,16 @@ Result<std::vector<NamedAssignment>> Identity::list_assignments(
   records::PageSpec<GrantRecord> spec;
   spec.range = grants_range(filter);
   CLOUDOS_TRY(const auto grants, records::page(*at, spec));
+  CLOUDOS_TRY(const auto projects, projects_of_filter(*at, filter));
   std::set<Assignment> found;
   const auto add = [&](Assignment a, const std::vector<RoleId>& roles) {
     for (const RoleId& role : roles) {
       a.role = role;
-      if (assignment_matches(filter, a)) found.insert(a);
+      if (assignment_matches(filter, projects, a)) found.insert(a);
     }
   };
   for (const GrantRecord& grant : grants) {
-    const Assignment held{grant.user, grant.group, grant.project, grant.domain, {}};
+    const Assignment held{grant.user, grant.group, grant.project, grant.domain, {}, grant.system};
     if (!filter.effective) {
       add(held, grant.roles);
       continue;
@@ -113,12 +144,14 @@ Result<std::vector<NamedAssignment>> Identity::list_assignments(
     CLOUDOS_TRY(const auto members,
                 records::all<UserRecord>(*at, "group", grant.group.value));
     for (const UserRecord& member : members)
-      add({member.id, {}, grant.project, grant.domain, {}}, roles);
+      add({member.id, {}, grant.project, grant.domain, {}, grant.system}, roles);
   }
   NameBook book(*at);
   std::vector<NamedAssignment> list;
   for (const Assignment& a : found) {
     CLOUDOS_TRY(auto named, name_assignment(book, a));
+    // Of those who run a domain: what is on it and on what is in it.
+    if (domain && a.domain != *domain && named.target_domain != *domain) continue;
     list.push_back(std::move(named));
   }
   return list;

@@ -42,6 +42,33 @@ std::uint64_t unix_seconds(WallTime time) {
   return seconds < 0 ? 0 : static_cast<std::uint64_t>(seconds);
 }
 
+/// What the token is scoped to, told in the token too. Errors: Unauthenticated.
+Result<Assignment> target_of(const store::Snapshot& at, const TokenPayload& payload,
+                             Token& token) {
+  Assignment on;
+  if (payload.target == TokenPayload::Target::System) {
+    on.system = token.system = true;
+    return on;
+  }
+  if (payload.target == TokenPayload::Target::Domain) {
+    CLOUDOS_TRY(const auto domain, record_of_token<DomainRecord>(at, payload.target_id));
+    if (!domain.enabled || domain.epoch != payload.target_epoch) return bad_token();
+    token.domain = Token::Named{domain.id.value, domain.name};
+    on.domain = domain.id;
+    return on;
+  }
+  CLOUDOS_TRY(const auto project, record_of_token<ProjectRecord>(at, payload.target_id));
+  CLOUDOS_TRY(const auto home, record_of_token<DomainRecord>(at, project.domain.value));
+  if (!project.enabled || project.epoch != payload.target_epoch || !home.enabled ||
+      home.epoch != payload.target_domain_epoch) {
+    return bad_token();
+  }
+  token.project = Token::Named{project.id.value, project.name};
+  token.project_domain = Token::Named{home.id.value, home.name};
+  on.project = project.id;
+  return on;
+}
+
 }  // namespace
 
 Context Token::context(std::string request_id) const {
@@ -50,18 +77,23 @@ Context Token::context(std::string request_id) const {
   context.user_domain = DomainId{user_domain.id};
   if (project) context.project = ProjectId{project->id};
   if (project_domain) context.project_domain = DomainId{project_domain->id};
-  for (const Named& role : roles) {
-    context.roles.push_back(role.name);
-    context.is_admin = context.is_admin || role.name == "admin";
-  }
+  if (domain) context.domain = DomainId{domain->id};
+  context.system_scope = system;
+  for (const Named& role : roles) context.roles.push_back(role.name);
+  context.is_admin = is_admin;
   std::sort(context.roles.begin(), context.roles.end());
   context.request_id = std::move(request_id);
   return context;
 }
 
+const std::string& ValidToken::written(std::string (*write)(const Token&)) const {
+  std::call_once(once_, [&] { text_ = write(token); });
+  return text_;
+}
+
 Result<std::optional<TokenPayload>> Identity::Impl::open(std::string_view text) const {
   if (text.empty() || text.size() > identity::kTokenBytes) return std::optional<TokenPayload>();
-  const auto plain = fernet.open(text);
+  const auto plain = keys->open(text);
   if (!plain) return std::optional<TokenPayload>();
   auto payload = codec::decode_record<TokenPayload>(*plain);
   // Sealed by our key and yet not readable: a newer version's, or our bug. Not valid here.
@@ -92,24 +124,8 @@ Result<Token> Identity::Impl::resolve(const store::Snapshot& at, const TokenPayl
   for (const std::string& id : payload.audit_ids) token.audit_ids.push_back(audit_text(id));
   if (payload.target == TokenPayload::Target::None) return token;
 
-  const bool on_project = payload.target == TokenPayload::Target::Project;
-  const ProjectId project_id{on_project ? payload.target_id : std::string()};
-  const DomainId domain_id{on_project ? std::string() : payload.target_id};
-  if (on_project) {
-    CLOUDOS_TRY(const auto project, record_of_token<ProjectRecord>(at, payload.target_id));
-    CLOUDOS_TRY(const auto home, record_of_token<DomainRecord>(at, project.domain.value));
-    if (!project.enabled || project.epoch != payload.target_epoch || !home.enabled ||
-        home.epoch != payload.target_domain_epoch) {
-      return bad_token();
-    }
-    token.project = Token::Named{project.id.value, project.name};
-    token.project_domain = Token::Named{home.id.value, home.name};
-  } else {
-    CLOUDOS_TRY(const auto target, record_of_token<DomainRecord>(at, payload.target_id));
-    if (!target.enabled || target.epoch != payload.target_epoch) return bad_token();
-    token.domain = Token::Named{target.id.value, target.name};
-  }
-  CLOUDOS_TRY(auto effective, effective_roles(at, user, project_id, domain_id));
+  CLOUDOS_TRY(const auto on, target_of(at, payload, token));
+  CLOUDOS_TRY(auto effective, effective_roles(at, user, on));
   const auto held = [&](std::uint64_t stamp) {
     return std::find(effective.stamps.begin(), effective.stamps.end(), stamp) !=
            effective.stamps.end();
@@ -117,28 +133,49 @@ Result<Token> Identity::Impl::resolve(const store::Snapshot& at, const TokenPayl
   if (effective.roles.empty() || !std::all_of(payload.stamps.begin(), payload.stamps.end(), held))
     return bad_token();
   token.roles = std::move(effective.roles);
+  token.is_admin = policy()->is_admin(token.context({}));
   return token;
 }
 
-Result<Token> Identity::Impl::validate(std::string_view text) const {
-  if (text.empty() || text.size() > identity::kTokenBytes) return bad_token();
-  CLOUDOS_TRY(const auto at, snapshot());
-  CLOUDOS_TRY(const auto state_entry, at->get(identity::kStateKey));
-  const std::string state = state_entry ? state_entry->value : std::string();
+Result<identity::StateMark> Identity::Impl::mark(const store::Snapshot& at) const {
+  identity::StateMark mark;
+  // Before anything is read by them: what changes meanwhile makes another number.
+  mark.rules = policy_changes.load(std::memory_order_acquire) + keys->version();
+  CLOUDOS_TRY(auto entry, at.get(identity::kStateKey));
+  if (entry) mark.state = std::move(entry->value);
+  return mark;
+}
+
+Result<std::shared_ptr<const ValidToken>> Identity::Impl::valid_at(const store::Snapshot& at,
+                                                                   std::string_view text) const {
+  CLOUDOS_TRY(auto now, mark(at));
+  const auto expired = [&](const WallTime end) { return engine.clock.wall() >= end; };
+  if (auto known = cache.current(text, now)) {
+    if (expired(known->token.expires_at)) return bad_token();
+    return known;
+  }
+  keys->refresh();  // A key that is gone takes its tokens along.
+  now.rules = policy_changes.load(std::memory_order_acquire) + keys->version();
+  const std::uint64_t key_version = keys->version();
   auto entry = cache.find(text);
-  if (!entry) {
+  if (!entry || entry->keys != key_version) {
     CLOUDOS_TRY(auto payload, open(text));
     if (!payload) return bad_token();
     entry = identity::TokenCache::Entry{
-        std::make_shared<const TokenPayload>(std::move(*payload)), nullptr, {}};
+        std::make_shared<const TokenPayload>(std::move(*payload)), nullptr, key_version, {}};
   }
-  if (engine.clock.wall() >= entry->payload->expires_at) return bad_token();
-  if (entry->token && entry->state == state) return *entry->token;
-  CLOUDOS_TRY(auto token, resolve(*at, *entry->payload, text));
-  entry->token = std::make_shared<const Token>(token);
-  entry->state = state;
+  if (expired(entry->payload->expires_at)) return bad_token();
+  CLOUDOS_TRY(auto token, resolve(at, *entry->payload, text));
+  entry->token = std::make_shared<const ValidToken>(std::move(token));
+  entry->mark = std::move(now);
+  auto known = entry->token;
   cache.put(text, std::move(*entry));
-  return token;
+  return known;
+}
+
+Result<std::shared_ptr<const ValidToken>> Identity::Impl::valid(std::string_view text) const {
+  if (text.empty() || text.size() > identity::kTokenBytes) return bad_token();
+  return by_snapshot([&](const store::Snapshot& at) { return valid_at(at, text); });
 }
 
 Result<Token> Identity::Impl::issue(const store::Snapshot& at, TokenPayload payload,
@@ -151,7 +188,7 @@ Result<Token> Identity::Impl::issue(const store::Snapshot& at, TokenPayload payl
   const auto aim_at_project = [&](const ProjectRecord& project) -> Result<void> {
     const auto home = records::get<DomainRecord>(at, project.domain);
     if (!home) return bad_login();
-    CLOUDOS_TRY(auto effective, effective_roles(at, user, project.id, {}));
+    CLOUDOS_TRY(auto effective, effective_roles(at, user, {{}, {}, project.id, {}, {}}));
     payload.target = TokenPayload::Target::Project;
     payload.target_id = project.id.value;
     payload.target_epoch = project.epoch;
@@ -166,15 +203,19 @@ Result<Token> Identity::Impl::issue(const store::Snapshot& at, TokenPayload payl
   } else if (scope.kind == Scope::Kind::Domain) {
     CLOUDOS_TRY(const auto target, find_domain(at, scope.target.id, scope.target.name));
     if (!target) return bad_login();
-    CLOUDOS_TRY(auto effective, effective_roles(at, user, {}, target->id));
+    CLOUDOS_TRY(auto effective, effective_roles(at, user, {{}, {}, {}, target->id, {}}));
     payload.target = TokenPayload::Target::Domain;
     payload.target_id = target->id.value;
     payload.target_epoch = target->epoch;
     payload.stamps = std::move(effective.stamps);
+  } else if (scope.kind == Scope::Kind::System) {
+    CLOUDOS_TRY(auto effective, effective_roles(at, user, {{}, {}, {}, {}, {}, true}));
+    payload.target = TokenPayload::Target::System;
+    payload.stamps = std::move(effective.stamps);
   }
   const auto seal = [&](const TokenPayload& content) -> Result<Token> {
     const std::string text =
-        fernet.seal(codec::encode_record(content), unix_seconds(content.issued_at), engine.random);
+        keys->seal(codec::encode_record(content), unix_seconds(content.issued_at));
     return resolve(at, content, text);
   };
   if (scope.kind == Scope::Kind::Default && !user.default_project.empty()) {
@@ -205,11 +246,12 @@ Result<Token> Identity::authenticate(const Login& login) {
   std::optional<UserRecord> user;
   std::optional<TokenPayload> parent;
   if (login.token) {
-    CLOUDOS_CHECK(impl_->validate(*login.token));
+    CLOUDOS_CHECK(impl_->valid(*login.token));
     CLOUDOS_TRY(parent, impl_->open(*login.token));
     if (!parent) return bad_token();
-    CLOUDOS_TRY(const auto at, impl_->snapshot());
-    CLOUDOS_TRY(user, record_of_token<UserRecord>(*at, parent->user.value));
+    CLOUDOS_TRY(user, impl_->by_snapshot([&](const store::Snapshot& at) {
+      return record_of_token<UserRecord>(at, parent->user.value);
+    }));
     if (user->epoch != parent->user_epoch) return bad_token();
     // Rescoping never gains time, and the chain names the login it goes back to.
     payload.expires_at = parent->expires_at;
@@ -217,11 +259,13 @@ Result<Token> Identity::authenticate(const Login& login) {
     payload.methods = parent->methods | static_cast<std::uint32_t>(TokenPayload::Method::Token);
   }
   if (login.password) {
-    std::optional<UserRecord> named;
-    {
-      CLOUDOS_TRY(const auto at, impl_->snapshot());  // Not held during the hash: it pins pages.
-      CLOUDOS_TRY(named, impl_->find_user(*at, login.password->user));
-    }
+    const NamedReference& who = login.password->user;
+    // The snapshot is not held during the hash: it pins pages.
+    CLOUDOS_TRY(auto named, impl_->by_snapshot([&](const store::Snapshot& at) {
+      return impl_->find_user(at, who);
+    }));
+    CLOUDOS_TRY(const auto turn,
+                impl_->logins.begin(named ? named->id.value : fold_case(who.id + who.name)));
     const auto matched =
         impl_->passwords.verify(login.password->password, named ? named->password_hash : "");
     if (!matched && matched.error().code != ErrorCode::Unauthenticated)
@@ -232,25 +276,31 @@ Result<Token> Identity::authenticate(const Login& login) {
     // The state the password was checked in: a change since then leaves this login behind.
     user = std::move(named);
   }
-  CLOUDOS_TRY(const auto at, impl_->snapshot());
-  // The old token must hold in the very state the new one is made from.
-  if (parent) CLOUDOS_CHECK(impl_->resolve(*at, *parent, *login.token));
-  return impl_->issue(*at, std::move(payload), *user, login.scope);
+  return impl_->by_snapshot([&](const store::Snapshot& at) -> Result<Token> {
+    // The old token must hold in the very state the new one is made from.
+    if (parent) CLOUDOS_CHECK(impl_->resolve(at, *parent, *login.token));
+    return impl_->issue(at, payload, *user, login.scope);
+  });
 }
 
 Result<Token> Identity::validate(std::string_view token_text) const {
-  return impl_->validate(token_text);
+  CLOUDOS_TRY(const auto known, impl_->valid(token_text));
+  return known->token;
+}
+
+Result<std::shared_ptr<const ValidToken>> Identity::valid(std::string_view token_text) const {
+  return impl_->valid(token_text);
 }
 
 Result<void> Identity::revoke(const Context& ctx, std::string_view token_text) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  const auto token = impl_->validate(token_text);
-  if (!token) {
-    if (token.error().code != ErrorCode::Unauthenticated) return fail(token.error());
+  const auto known = impl_->valid(token_text);
+  if (!known) {
+    if (known.error().code != ErrorCode::Unauthenticated) return fail(known.error());
     return fail(ErrorCode::NotFound, "no such token holds");
   }
-  if (!ctx.is_admin && ctx.user.value != token->user.id)
-    return identity::forbidden("identity:revoke_token");
+  const Token* const token = &(*known)->token;
+  CLOUDOS_CHECK(impl_->allow(ctx, "identity:revoke_token", {{}, UserId{token->user.id}}));
   RevocationRecord record;
   record.id = token->audit_ids.front();
   record.expires_at = token->expires_at;

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/text.hpp"
@@ -53,12 +55,34 @@ Result<void> insert_first(store::Txn& txn, FirstRecords f) {
   CLOUDOS_CHECK(records::insert(txn, f.region));
   const Assignment held{f.user.id, {}, f.project.id, {}, f.admin_role.id};
   const Assignment in_domain{f.user.id, {}, {}, f.domain.id, f.admin_role.id};
-  for (const Assignment& a : {held, in_domain}) {
+  const Assignment on_system{f.user.id, {}, {}, {}, f.admin_role.id, true};
+  for (const Assignment& a : {held, in_domain, on_system}) {
     GrantRecord grant{identity::grant_id(a), 0, f.stamp, a.user, {}, a.project, a.domain,
-                      {a.role}, {}};
+                      {a.role}, {}, a.system};
     CLOUDOS_CHECK(records::insert(txn, grant));
   }
   return Result<void>();
+}
+
+/// A folder from before there was a system scope: its first admin, who may do everything anyhow,
+/// gets the role there too, as first admins do now.
+Result<std::optional<GrantRecord>> missing_system_grant(const store::Snapshot& at,
+                                                        std::uint64_t stamp) {
+  using Grant = std::optional<GrantRecord>;
+  CLOUDOS_TRY(const auto user,
+              records::find_unique(at, UserRecord::kKind, "name", "default", "admin"));
+  CLOUDOS_TRY(const auto role, records::find_unique(at, RoleRecord::kKind, "name", "", "admin"));
+  if (!user || !role) return Grant();
+  const RoleId admin_role{*role};
+  const Assignment in_domain{UserId{*user}, {}, {}, DomainId{"default"}, {}};
+  const Assignment on_system{UserId{*user}, {}, {}, {}, admin_role, true};
+  const auto held = records::get<GrantRecord>(at, identity::grant_id(in_domain));
+  const bool is_first_admin =
+      held && std::find(held->roles.begin(), held->roles.end(), admin_role) != held->roles.end();
+  if (!is_first_admin) return Grant();
+  if (records::get<GrantRecord>(at, identity::grant_id(on_system))) return Grant();
+  return Grant(GrantRecord{identity::grant_id(on_system), 0, stamp, on_system.user, {}, {}, {},
+                           {admin_role}, {}, true});
 }
 
 FirstRecords first_records(IdSource& ids, WallTime now, const std::string& password_hash,
@@ -148,17 +172,25 @@ std::string openrc(const std::string& auth_url, const std::string& password) {
 Result<void> Identity::Impl::bootstrap() {
   const std::filesystem::path password_file = engine.data_dir / "keys" / "admin-password";
   std::optional<FirstRecords> first;
+  std::optional<GrantRecord> system_grant;
   std::vector<const OwnService*> missing;
+  bool has_system = false;
   {
     CLOUDOS_TRY(const auto at, snapshot());
     CLOUDOS_TRY(const auto made, at->get(made_key("base")));
     if (!made) first.emplace();
+    CLOUDOS_TRY(const auto made_system, at->get(made_key("system")));
+    has_system = made_system.has_value();
+    if (made && !has_system) {
+      CLOUDOS_TRY(system_grant, missing_system_grant(*at, draw()));
+    }
     for (const OwnService& service : kOwnServices) {
+      if (settings.left_out.count(service.type)) continue;
       CLOUDOS_TRY(const auto known, at->get(made_key(service.type)));
       if (!known) missing.push_back(&service);
     }
   }
-  if (!first && missing.empty()) return Result<void>();
+  if (!first && missing.empty() && has_system) return Result<void>();
   const WallTime now = engine.clock.wall();
   if (first) {
     std::string password = settings.admin_password;
@@ -204,6 +236,11 @@ Result<void> Identity::Impl::bootstrap() {
       CLOUDOS_CHECK(insert_first(txn, *first));
       txn.put(made_key("base"), "1");
     }
+    if (!has_system) {
+      if (system_grant && !txn.get(records::record_key(GrantRecord::kKind, system_grant->id)))
+        CLOUDOS_CHECK(records::insert(txn, *system_grant));
+      txn.put(made_key("system"), "1");
+    }
     for (ServiceRecord service : services) {
       if (txn.get(made_key(service.type))) continue;
       CLOUDOS_CHECK(records::insert(txn, service));
@@ -244,6 +281,8 @@ Result<void> Identity::Impl::write_client_files() const {
 Result<std::unique_ptr<Identity>> make_identity(const Engine& engine, IdentitySettings settings) {
   if (settings.password_cost < 4 || settings.password_cost > 16)
     return fail(ErrorCode::InvalidArgument, "password cost: must be 4 to 16");
+  if (settings.key_rotation < std::chrono::seconds::zero())
+    return fail(ErrorCode::InvalidArgument, "key rotation: must not be negative");
   if (settings.token_lifetime <= std::chrono::seconds::zero())
     return fail(ErrorCode::InvalidArgument, "token lifetime: must be positive");
   while (settings.public_url.ends_with('/')) settings.public_url.pop_back();
@@ -251,12 +290,17 @@ Result<std::unique_ptr<Identity>> make_identity(const Engine& engine, IdentitySe
     return fail(ErrorCode::InvalidArgument, "public URL: must begin with http:// or https://");
   const std::filesystem::path key_file =
       engine.data_dir.empty() ? std::filesystem::path() : engine.data_dir / "keys" / "tokens";
-  CLOUDOS_TRY(auto keys, identity::Fernet::load_keys(key_file, engine.random));
+  CLOUDOS_TRY(auto keys, identity::KeyRing::open(key_file, engine.clock, engine.random,
+                                                 settings.token_lifetime, !engine.guest));
   auto impl = std::make_unique<Identity::Impl>(engine, std::move(settings), std::move(keys));
+  CLOUDOS_CHECK(impl->load_policy());
+  if (engine.guest) return std::make_unique<Identity>(std::move(impl));
   CLOUDOS_CHECK(impl->bootstrap());
   CLOUDOS_CHECK(impl->write_client_files());
   engine.runner.add(Reconciler{"tokens", std::chrono::minutes(10), "",
                                [self = impl.get()] { return self->sweep_revocations(); }});
+  engine.runner.add(Reconciler{"token-keys", std::chrono::minutes(1), "",
+                               [self = impl.get()] { return self->age_keys(); }});
   return std::make_unique<Identity>(std::move(impl));
 }
 

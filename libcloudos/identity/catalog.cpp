@@ -76,24 +76,34 @@ Result<void> check_region_name(const std::string& region) {
   return identity::check_title("region", region, limits::kNameChars);
 }
 
-}  // namespace
+struct CatalogRecords {
+  std::vector<ServiceRecord> services;
+  std::vector<EndpointRecord> endpoints;
+};
 
-Result<std::vector<CatalogEntry>> Identity::catalog(const ProjectId& project,
-                                                    const UserId& user) const {
-  CLOUDOS_TRY(const auto at, impl_->snapshot());
-  CLOUDOS_TRY(const auto services, records::all<ServiceRecord>(*at));
-  CLOUDOS_TRY(const auto endpoints, records::all<EndpointRecord>(*at));
-  std::map<std::string, std::string> values{{"public_url", impl_->settings.public_url},
-                                            {"user_id", user.value}};
+Result<CatalogRecords> catalog_records(const store::Snapshot& at,
+                                       const IdentitySettings& settings) {
+  CatalogRecords found;
+  CLOUDOS_TRY(found.services, records::all<ServiceRecord>(at));
+  std::erase_if(found.services, [&](const ServiceRecord& service) {
+    return settings.left_out.count(service.type) != 0;
+  });
+  CLOUDOS_TRY(found.endpoints, records::all<EndpointRecord>(at));
+  return found;
+}
+
+std::vector<CatalogEntry> filled_catalog(const CatalogRecords& found, const ProjectId& project,
+                                         const UserId& user, const std::string& public_url) {
+  std::map<std::string, std::string> values{{"public_url", public_url}, {"user_id", user.value}};
   if (!project.empty()) {
     values["project_id"] = project.value;
     values["tenant_id"] = project.value;
   }
   std::vector<CatalogEntry> list;
-  for (const ServiceRecord& service : services) {
+  for (const ServiceRecord& service : found.services) {
     if (!service.enabled) continue;
     CatalogEntry entry{service, {}};
-    for (const EndpointRecord& endpoint : endpoints) {
+    for (const EndpointRecord& endpoint : found.endpoints) {
       if (!endpoint.enabled || endpoint.service != service.id) continue;
       entry.endpoints.push_back(endpoint);
       entry.endpoints.back().url = fill_url(endpoint.url, values);
@@ -103,9 +113,55 @@ Result<std::vector<CatalogEntry>> Identity::catalog(const ProjectId& project,
   return list;
 }
 
+identity::CatalogCache::Books books_of(const CatalogRecords& found) {
+  identity::CatalogCache::Books books;
+  for (const EndpointRecord& endpoint : found.endpoints) {
+    const auto names = [&](std::string_view name) {
+      return endpoint.url.find(name) != std::string::npos;
+    };
+    books.by_project = books.by_project || names("(project_id)s") || names("(tenant_id)s");
+    books.by_user = books.by_user || names("(user_id)s");
+  }
+  return books;
+}
+
+}  // namespace
+
+Result<std::vector<CatalogEntry>> Identity::catalog(const ProjectId& project,
+                                                    const UserId& user) const {
+  return impl_->by_snapshot([&](const store::Snapshot& at) -> Result<std::vector<CatalogEntry>> {
+    CLOUDOS_TRY(const auto found, catalog_records(at, impl_->settings));
+    return filled_catalog(found, project, user, impl_->settings.public_url);
+  });
+}
+
+Result<std::shared_ptr<const std::string>> Identity::catalog_text(
+    const ProjectId& project, const UserId& user,
+    std::string (*write)(const std::vector<CatalogEntry>&)) const {
+  using identity::CatalogCache;
+  using Text = std::shared_ptr<const std::string>;
+  // Callers share a text where no URL tells them apart.
+  const auto key_of = [&](CatalogCache::Books books) {
+    return CatalogCache::Key{write, books.by_project ? project.value : std::string(),
+                             books.by_user ? user.value : std::string()};
+  };
+  return impl_->by_snapshot([&](const store::Snapshot& at) -> Result<Text> {
+    CLOUDOS_TRY(const auto mark, impl_->mark(at));
+    if (const auto books = impl_->catalogs.books(mark)) {
+      if (auto known = impl_->catalogs.find(mark, key_of(*books))) return known;
+    }
+    CLOUDOS_TRY(const auto found, catalog_records(at, impl_->settings));
+    auto text = std::make_shared<const std::string>(
+        write(filled_catalog(found, project, user, impl_->settings.public_url)));
+    const auto books = books_of(found);
+    impl_->catalogs.put(mark, books, key_of(books), text);
+    return text;
+  });
+}
+
 Result<Region> Identity::create_region(const Context& ctx, const RegionCreate& spec) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:create_region"));
+  CLOUDOS_CHECK(impl_->allow(ctx, "identity:create_region"));
   RegionRecord record;
   record.id = spec.id.empty() ? impl_->engine.ids.hex() : spec.id;
   CLOUDOS_CHECK(identity::check_title("id", record.id, limits::kNameChars));
@@ -115,7 +171,7 @@ Result<Region> Identity::create_region(const Context& ctx, const RegionCreate& s
   record.parent = spec.parent;
   record.extra = spec.extra;
   record.created_at = impl_->engine.clock.wall();
-  CLOUDOS_CHECK(impl_->commit_quietly([&](store::Txn& txn) -> Result<void> {
+  CLOUDOS_CHECK(impl_->commit([&](store::Txn& txn) -> Result<void> {
     if (!record.parent.empty()) CLOUDOS_CHECK(records::get<RegionRecord>(txn, record.parent));
     return records::insert(txn, record);
   }));
@@ -141,10 +197,10 @@ Result<std::vector<Region>> Identity::list_regions(const Context&,
 Result<Region> Identity::update_region(const Context& ctx, const std::string& id,
                                        const IdentityUpdate& with) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:update_region"));
+  CLOUDOS_CHECK(impl_->allow(ctx, "identity:update_region"));
   if (with.description) CLOUDOS_CHECK(identity::check_text("description", *with.description));
   Region after;
-  CLOUDOS_CHECK(impl_->commit_quietly([&](store::Txn& txn) -> Result<void> {
+  CLOUDOS_CHECK(impl_->commit([&](store::Txn& txn) -> Result<void> {
     // Regions nest by hand, a few of them; the walk up finds a circle before it is written.
     for (std::string above = with.parent.value_or(""); !above.empty();) {
       if (above == id)
@@ -165,8 +221,8 @@ Result<Region> Identity::update_region(const Context& ctx, const std::string& id
 
 Result<void> Identity::remove_region(const Context& ctx, const std::string& id) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:delete_region"));
-  return impl_->commit_quietly([&](store::Txn& txn) -> Result<void> {
+  CLOUDOS_CHECK(impl_->allow(ctx, "identity:delete_region"));
+  return impl_->commit([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_CHECK(records::get<RegionRecord>(txn, id));
     if (!txn.none(records::index_prefix(RegionRecord::kKind, "parent", id)))
       return fail(ErrorCode::Conflict, "the region has regions below it: delete them first");
@@ -178,7 +234,7 @@ Result<void> Identity::remove_region(const Context& ctx, const std::string& id) 
 
 Result<CatalogService> Identity::create_service(const Context& ctx, const ServiceCreate& spec) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:create_service"));
+  CLOUDOS_CHECK(impl_->allow(ctx, "identity:create_service"));
   CLOUDOS_CHECK(identity::check_title("type", spec.type, limits::kNameChars));
   if (!spec.name.empty())
     CLOUDOS_CHECK(identity::check_title("name", spec.name, limits::kNameChars));
@@ -193,12 +249,12 @@ Result<CatalogService> Identity::create_service(const Context& ctx, const Servic
   record.extra = spec.extra;
   record.created_at = impl_->engine.clock.wall();
   CLOUDOS_CHECK(
-      impl_->commit_quietly([&](store::Txn& txn) { return records::insert(txn, record); }));
+      impl_->commit([&](store::Txn& txn) { return records::insert(txn, record); }));
   return CatalogService(record);
 }
 
 Result<CatalogService> Identity::get_service(const Context& ctx, const ServiceId& id) const {
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:get_service"));
+  CLOUDOS_CHECK(impl_->allow(ctx, "identity:get_service"));
   CLOUDOS_TRY(const auto at, impl_->snapshot());
   CLOUDOS_TRY(auto record, records::get<ServiceRecord>(*at, id));
   return CatalogService(std::move(record));
@@ -206,7 +262,7 @@ Result<CatalogService> Identity::get_service(const Context& ctx, const ServiceId
 
 Result<std::vector<CatalogService>> Identity::list_services(const Context& ctx,
                                                             const IdentityFilter& filter) const {
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:list_services"));
+  CLOUDOS_CHECK(impl_->allow(ctx, "identity:list_services"));
   CLOUDOS_TRY(const auto at, impl_->snapshot());
   records::PageSpec<ServiceRecord> spec;
   spec.matches = [&](const ServiceRecord& r) {
@@ -226,13 +282,13 @@ Result<std::vector<CatalogService>> Identity::list_services(const Context& ctx,
 Result<CatalogService> Identity::update_service(const Context& ctx, const ServiceId& id,
                                                 const IdentityUpdate& with) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:update_service"));
+  CLOUDOS_CHECK(impl_->allow(ctx, "identity:update_service"));
   if (with.type) CLOUDOS_CHECK(identity::check_title("type", *with.type, limits::kNameChars));
   if (with.name && !with.name->empty())
     CLOUDOS_CHECK(identity::check_title("name", *with.name, limits::kNameChars));
   if (with.description) CLOUDOS_CHECK(identity::check_text("description", *with.description));
   CatalogService after;
-  CLOUDOS_CHECK(impl_->commit_quietly([&](store::Txn& txn) -> Result<void> {
+  CLOUDOS_CHECK(impl_->commit([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(auto record, records::modify<ServiceRecord>(txn, id, [&](ServiceRecord& r) {
       if (with.type) r.type = *with.type;
       if (with.name) r.name = *with.name;
@@ -252,7 +308,7 @@ Result<void> Identity::remove_service(const Context& ctx, const ServiceId& id) {
   return store::replan([&]() -> Result<void> {
     CLOUDOS_TRY(const auto at, impl_->snapshot());
     CLOUDOS_TRY(const auto endpoints, records::all<EndpointRecord>(*at, "service", id.value));
-    return impl_->commit_quietly([&](store::Txn& txn) -> Result<void> {
+    return impl_->commit([&](store::Txn& txn) -> Result<void> {
       for (const EndpointRecord& endpoint : endpoints) {
         auto erased = records::erase<EndpointRecord>(txn, endpoint.id);
         if (!erased && erased.error().code != ErrorCode::NotFound) return erased;
@@ -266,7 +322,7 @@ Result<void> Identity::remove_service(const Context& ctx, const ServiceId& id) {
 
 Result<Endpoint> Identity::create_endpoint(const Context& ctx, const EndpointCreate& spec) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:create_endpoint"));
+  CLOUDOS_CHECK(impl_->allow(ctx, "identity:create_endpoint"));
   CLOUDOS_CHECK(check_interface(spec.interface));
   CLOUDOS_CHECK(check_url(spec.url));
   CLOUDOS_CHECK(check_region_name(spec.region));
@@ -282,7 +338,7 @@ Result<Endpoint> Identity::create_endpoint(const Context& ctx, const EndpointCre
   record.enabled = spec.enabled;
   record.extra = spec.extra;
   const WallTime now = record.created_at = impl_->engine.clock.wall();
-  CLOUDOS_CHECK(impl_->commit_quietly([&](store::Txn& txn) -> Result<void> {
+  CLOUDOS_CHECK(impl_->commit([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_CHECK(check_endpoint_ends(txn, record, now));
     return records::insert(txn, record);
   }));
@@ -290,7 +346,7 @@ Result<Endpoint> Identity::create_endpoint(const Context& ctx, const EndpointCre
 }
 
 Result<Endpoint> Identity::get_endpoint(const Context& ctx, const EndpointId& id) const {
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:get_endpoint"));
+  CLOUDOS_CHECK(impl_->allow(ctx, "identity:get_endpoint"));
   CLOUDOS_TRY(const auto at, impl_->snapshot());
   CLOUDOS_TRY(auto record, records::get<EndpointRecord>(*at, id));
   return shown_endpoint(std::move(record), impl_->settings.public_url);
@@ -298,7 +354,7 @@ Result<Endpoint> Identity::get_endpoint(const Context& ctx, const EndpointId& id
 
 Result<std::vector<Endpoint>> Identity::list_endpoints(const Context& ctx,
                                                        const IdentityFilter& filter) const {
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:list_endpoints"));
+  CLOUDOS_CHECK(impl_->allow(ctx, "identity:list_endpoints"));
   CLOUDOS_TRY(const auto at, impl_->snapshot());
   records::PageSpec<EndpointRecord> spec;
   if (filter.service) spec.range = {"service", filter.service->value, true};
@@ -319,14 +375,14 @@ Result<std::vector<Endpoint>> Identity::list_endpoints(const Context& ctx,
 Result<Endpoint> Identity::update_endpoint(const Context& ctx, const EndpointId& id,
                                            const IdentityUpdate& with) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:update_endpoint"));
+  CLOUDOS_CHECK(impl_->allow(ctx, "identity:update_endpoint"));
   if (with.interface) CLOUDOS_CHECK(check_interface(*with.interface));
   if (with.url) CLOUDOS_CHECK(check_url(*with.url));
   if (with.description) CLOUDOS_CHECK(identity::check_text("description", *with.description));
   if (with.region) CLOUDOS_CHECK(check_region_name(*with.region));
   const WallTime now = impl_->engine.clock.wall();
   EndpointRecord after;
-  CLOUDOS_CHECK(impl_->commit_quietly([&](store::Txn& txn) -> Result<void> {
+  CLOUDOS_CHECK(impl_->commit([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(auto record, records::get<EndpointRecord>(txn, id));
     if (with.service) record.service = *with.service;
     if (with.interface) record.interface = *with.interface;
@@ -345,8 +401,8 @@ Result<Endpoint> Identity::update_endpoint(const Context& ctx, const EndpointId&
 
 Result<void> Identity::remove_endpoint(const Context& ctx, const EndpointId& id) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:delete_endpoint"));
-  return impl_->commit_quietly(
+  CLOUDOS_CHECK(impl_->allow(ctx, "identity:delete_endpoint"));
+  return impl_->commit(
       [&](store::Txn& txn) { return records::erase<EndpointRecord>(txn, id); });
 }
 

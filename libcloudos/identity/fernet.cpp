@@ -7,7 +7,6 @@
 
 #include "base/assert.hpp"
 #include "base/text.hpp"
-#include "identity/private_file.hpp"
 
 namespace cloudos::identity {
 namespace {
@@ -16,8 +15,6 @@ constexpr char kFernetVersion = '\x80';
 constexpr std::size_t kFernetHead = 1 + 8 + 16;  // version, time, IV
 constexpr std::size_t kFernetMac = 32;
 constexpr std::size_t kFernetBlock = 16;
-constexpr std::size_t kFernetKeyHalf = 16;
-constexpr std::size_t kFernetKeys = 16;  // Rotated keys kept at most.
 
 struct CipherFree {
   void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
@@ -100,42 +97,6 @@ std::optional<std::string> Fernet::open(std::string_view text) const {
     return plain;
   }
   return std::nullopt;
-}
-
-Result<std::vector<FernetKey>> Fernet::load_keys(const std::filesystem::path& file,
-                                                 Random& random) {
-  const auto split_key = [](const std::string& raw) {
-    return FernetKey{raw.substr(0, kFernetKeyHalf), raw.substr(kFernetKeyHalf)};
-  };
-  std::optional<std::string> text;
-  if (!file.empty()) {
-    CLOUDOS_TRY(text, read_private_file(file));
-  }
-  std::vector<FernetKey> keys;
-  if (!text) {
-    const std::string raw = random_text(random, 2 * kFernetKeyHalf);
-    if (!file.empty()) CLOUDOS_CHECK(write_private_file(file, to_base64(raw, true) + "\n"));
-    keys.push_back(split_key(raw));
-    return keys;
-  }
-  for (const std::string_view line : split(*text, '\n')) {
-    if (trim(line).empty()) continue;
-    const auto raw = from_base64(trim(line), true);
-    if (!raw || raw->size() != 2 * kFernetKeyHalf || keys.size() == kFernetKeys) {
-      return fail(ErrorCode::InvalidArgument,
-                  "the token keys in the data folder are damaged: restore keys/tokens, or remove "
-                  "it to have new ones made (every token ends)",
-                  file.string());
-    }
-    keys.push_back(split_key(*raw));
-  }
-  if (keys.empty()) {
-    return fail(ErrorCode::InvalidArgument,
-                "the file of token keys is empty: restore keys/tokens, or remove it to have new "
-                "ones made (every token ends)",
-                file.string());
-  }
-  return keys;
 }
 
 }  // namespace cloudos::identity

@@ -44,7 +44,9 @@ Result<void> leave_group(store::Txn& txn, const UserId& user, const GroupId& gro
 
 Result<Group> Identity::create_group(const Context& ctx, const GroupCreate& spec) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:create_group"));
+  PolicyTarget target{{}, {}};
+  target.group_domain = spec.domain;
+  CLOUDOS_CHECK(impl_->allow(ctx, "identity:create_group", std::move(target)));
   CLOUDOS_CHECK(identity::check_title("name", spec.name, limits::kNameChars));
   CLOUDOS_CHECK(identity::check_text("description", spec.description));
   CLOUDOS_CHECK(identity::check_extra(spec.extra));
@@ -63,18 +65,17 @@ Result<Group> Identity::create_group(const Context& ctx, const GroupCreate& spec
 }
 
 Result<Group> Identity::get_group(const Context& ctx, const GroupId& id) const {
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:get_group"));
-  CLOUDOS_TRY(const auto at, impl_->snapshot());
-  CLOUDOS_TRY(auto record, records::get<GroupRecord>(*at, id));
+  CLOUDOS_TRY(auto record, impl_->owned<GroupRecord>(ctx, "identity:get_group", id));
   return Group(std::move(record));
 }
 
 Result<std::vector<Group>> Identity::list_groups(const Context& ctx,
                                                  const IdentityFilter& filter) const {
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:list_groups"));
+  CLOUDOS_TRY(const auto domain,
+              impl_->allow_list(ctx, "identity:list_groups", filter.domain));
   CLOUDOS_TRY(const auto at, impl_->snapshot());
   records::PageSpec<GroupRecord> spec;
-  if (filter.domain) spec.range = {"domain", filter.domain->value, true};
+  if (domain) spec.range = {"domain", domain->value, true};
   spec.matches = [&](const GroupRecord& r) {
     return identity::text_matches(
         filter.text, [&](std::string_view field) { return group_text(r, field); });
@@ -87,7 +88,7 @@ Result<std::vector<Group>> Identity::list_groups(const Context& ctx,
 Result<Group> Identity::update_group(const Context& ctx, const GroupId& id,
                                      const IdentityUpdate& with) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:update_group"));
+  CLOUDOS_CHECK(impl_->owned<GroupRecord>(ctx, "identity:update_group", id));
   if (with.name) CLOUDOS_CHECK(identity::check_title("name", *with.name, limits::kNameChars));
   if (with.description) CLOUDOS_CHECK(identity::check_text("description", *with.description));
   Group after;
@@ -124,7 +125,7 @@ Result<void> Identity::Impl::empty_group(const GroupId& group) const {
 
 Result<void> Identity::remove_group(const Context& ctx, const GroupId& id) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(get_group(ctx, id));
+  CLOUDOS_CHECK(impl_->owned<GroupRecord>(ctx, "identity:delete_group", id));
   return store::replan([&]() -> Result<void> {
     CLOUDOS_CHECK(impl_->empty_group(id));
     return impl_->drop_grants("group", id.value, [&](store::Txn& txn) -> Result<void> {
@@ -135,9 +136,21 @@ Result<void> Identity::remove_group(const Context& ctx, const GroupId& id) {
   });
 }
 
+Result<void> Identity::Impl::allow_member(const Context& ctx, std::string_view name,
+                                          const GroupId& group, const UserId& user) const {
+  PolicyTarget target{{}, user};
+  CLOUDOS_CHECK(may_ask(ctx, name, target));
+  CLOUDOS_TRY(const auto at, snapshot());
+  CLOUDOS_TRY(const auto home, records::get<GroupRecord>(*at, group));
+  CLOUDOS_TRY(const auto member, records::get<UserRecord>(*at, user));
+  identity::tell(target, home);
+  identity::tell(target, member);
+  return allow(ctx, name, std::move(target));
+}
+
 Result<void> Identity::add_to_group(const Context& ctx, const GroupId& group, const UserId& user) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:add_user_to_group"));
+  CLOUDOS_CHECK(impl_->allow_member(ctx, "identity:add_user_to_group", group, user));
   return impl_->commit([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_CHECK(records::get<GroupRecord>(txn, group));
     CLOUDOS_TRY(auto record, records::get<UserRecord>(txn, user));
@@ -154,7 +167,7 @@ Result<void> Identity::add_to_group(const Context& ctx, const GroupId& group, co
 Result<void> Identity::remove_from_group(const Context& ctx, const GroupId& group,
                                          const UserId& user) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:remove_user_from_group"));
+  CLOUDOS_CHECK(impl_->allow_member(ctx, "identity:remove_user_from_group", group, user));
   return impl_->commit([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_CHECK(records::get<GroupRecord>(txn, group));
     return leave_group(txn, user, group);
@@ -163,7 +176,7 @@ Result<void> Identity::remove_from_group(const Context& ctx, const GroupId& grou
 
 Result<void> Identity::check_in_group(const Context& ctx, const GroupId& group,
                                       const UserId& user) const {
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:check_user_in_group"));
+  CLOUDOS_CHECK(impl_->allow_member(ctx, "identity:check_user_in_group", group, user));
   CLOUDOS_TRY(const auto at, impl_->snapshot());
   CLOUDOS_CHECK(records::get<GroupRecord>(*at, group));
   CLOUDOS_TRY(const auto record, records::get<UserRecord>(*at, user));
@@ -173,9 +186,8 @@ Result<void> Identity::check_in_group(const Context& ctx, const GroupId& group,
 
 Result<std::vector<User>> Identity::users_of_group(const Context& ctx, const GroupId& group,
                                                    const IdentityFilter& filter) const {
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:list_users_in_group"));
+  CLOUDOS_CHECK(impl_->owned<GroupRecord>(ctx, "identity:list_users_in_group", group));
   CLOUDOS_TRY(const auto at, impl_->snapshot());
-  CLOUDOS_CHECK(records::get<GroupRecord>(*at, group));
   records::PageSpec<UserRecord> spec;
   spec.range = {"group", group.value, true};
   spec.matches = [&](const UserRecord& r) {
@@ -192,10 +204,9 @@ Result<std::vector<User>> Identity::users_of_group(const Context& ctx, const Gro
 
 Result<std::vector<Group>> Identity::groups_of_user(const Context& ctx, const UserId& user,
                                                     const IdentityFilter& filter) const {
-  if (!ctx.is_admin && user != ctx.user)
-    return identity::forbidden("identity:list_groups_for_user");
+  CLOUDOS_TRY(const auto record,
+              impl_->owned<UserRecord>(ctx, "identity:list_groups_for_user", user));
   CLOUDOS_TRY(const auto at, impl_->snapshot());
-  CLOUDOS_TRY(const auto record, records::get<UserRecord>(*at, user));
   std::vector<Group> found;
   for (const GroupId& id : record.groups) {
     CLOUDOS_TRY(auto group, records::get<GroupRecord>(*at, id));

@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
@@ -34,6 +35,9 @@ class Passwords final {
   /// Refused before any work. Errors: InvalidArgument.
   static Result<void> check(std::string_view password);
 
+  /// For hashes made from now on; those that there are keep theirs.
+  void set_cost(unsigned cost) { cost_ = cost; }
+
   struct Load {
     unsigned running = 0, waiting = 0;
   };
@@ -43,7 +47,7 @@ class Passwords final {
   class Turn;
   std::string salt(unsigned cost);
 
-  const unsigned cost_;
+  std::atomic<unsigned> cost_;
   Random& random_;
   mutable std::mutex mutex_;
   std::condition_variable freed_;

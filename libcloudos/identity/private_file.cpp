@@ -32,7 +32,7 @@ tl::unexpected<Error> private_file_error(std::string_view what, const std::files
                                          int error) {
   const bool full = error == ENOSPC || error == EDQUOT;
   return fail(full ? ErrorCode::StorageFull : ErrorCode::Unavailable,
-              fmt::format("cannot {} {} in the data folder: {}", what, path.filename().string(),
+              fmt::format("cannot {} {}: {}", what, path.filename().string(),
                           std::strerror(error)),
               path.string());
 }
@@ -51,6 +51,11 @@ Result<void> write_whole(int fd, std::string_view text, const std::filesystem::p
 }  // namespace
 
 Result<std::optional<std::string>> read_private_file(const std::filesystem::path& path) {
+  return read_small_file(path, kPrivateFileBytes);
+}
+
+Result<std::optional<std::string>> read_small_file(const std::filesystem::path& path,
+                                                   std::size_t most) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) {
     if (errno == ENOENT) return std::optional<std::string>();
@@ -64,9 +69,9 @@ Result<std::optional<std::string>> read_private_file(const std::filesystem::path
     if (got < 0) return private_file_error("read", path, errno);
     if (got == 0) return std::optional<std::string>(std::move(text));
     text.append(buffer.data(), static_cast<std::size_t>(got));
-    if (text.size() > kPrivateFileBytes) {
+    if (text.size() > most) {
       return fail(ErrorCode::TooLarge,
-                  fmt::format("{} in the data folder is too large", path.filename().string()));
+                  fmt::format("{} is larger than {} bytes", path.filename().string(), most));
     }
   }
 }

@@ -78,7 +78,7 @@ void change_project(ProjectRecord& r, const IdentityUpdate& with) {
 
 Result<Project> Identity::create_project(const Context& ctx, const ProjectCreate& spec) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:create_project"));
+  CLOUDOS_CHECK(impl_->may_ask(ctx, "identity:create_project"));
   CLOUDOS_CHECK(identity::check_title("name", spec.name, limits::kProjectNameChars));
   CLOUDOS_CHECK(identity::check_text("description", spec.description));
   CLOUDOS_CHECK(identity::check_extra(spec.extra));
@@ -100,6 +100,9 @@ Result<Project> Identity::create_project(const Context& ctx, const ProjectCreate
     record.domain = parent ? parent->domain : DomainId{record.parent.value};
     if (!parent) record.parent = {};
   }
+  PolicyTarget target{{}, {}};
+  identity::tell(target, record);
+  CLOUDOS_CHECK(impl_->allow(ctx, "identity:create_project", std::move(target)));
   CLOUDOS_CHECK(impl_->commit([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_CHECK(records::get<DomainRecord>(txn, record.domain));
     CLOUDOS_CHECK(attach_to_parent(txn, record));
@@ -109,22 +112,21 @@ Result<Project> Identity::create_project(const Context& ctx, const ProjectCreate
 }
 
 Result<Project> Identity::get_project(const Context& ctx, const ProjectId& id) const {
-  if (!ctx.is_admin && id != ctx.project) return identity::forbidden("identity:get_project");
-  CLOUDOS_TRY(const auto at, impl_->snapshot());
-  CLOUDOS_TRY(auto record, records::get<ProjectRecord>(*at, id));
+  CLOUDOS_TRY(auto record, impl_->owned<ProjectRecord>(ctx, "identity:get_project", id));
   return Project(std::move(record));
 }
 
 Result<std::vector<Project>> Identity::list_projects(const Context& ctx,
                                                      const IdentityFilter& filter) const {
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:list_projects"));
+  CLOUDOS_TRY(const auto domain,
+              impl_->allow_list(ctx, "identity:list_projects", filter.domain));
   CLOUDOS_TRY(const auto at, impl_->snapshot());
   records::PageSpec<ProjectRecord> spec;
   if (filter.parent) spec.range = {"parent", *filter.parent, true};
-  else if (filter.domain) spec.range = {"domain", filter.domain->value, true};
+  else if (domain) spec.range = {"domain", domain->value, true};
   spec.matches = [&](const ProjectRecord& r) {
     if (filter.enabled && *filter.enabled != r.enabled) return false;
-    if (filter.domain && *filter.domain != r.domain) return false;
+    if (domain && *domain != r.domain) return false;
     if (!tags_match(r.tags, filter)) return false;
     return identity::text_matches(filter.text, [&](std::string_view field) {
       if (field == "id") return std::optional(r.id.value);
@@ -141,7 +143,7 @@ Result<std::vector<Project>> Identity::list_projects(const Context& ctx,
 Result<Project> Identity::update_project(const Context& ctx, const ProjectId& id,
                                          const IdentityUpdate& with) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:update_project"));
+  CLOUDOS_CHECK(impl_->owned<ProjectRecord>(ctx, "identity:update_project", id));
   if (with.name)
     CLOUDOS_CHECK(identity::check_title("name", *with.name, limits::kProjectNameChars));
   if (with.description) CLOUDOS_CHECK(identity::check_text("description", *with.description));
@@ -179,7 +181,7 @@ Result<Project> Identity::update_project(const Context& ctx, const ProjectId& id
 
 Result<void> Identity::remove_project(const Context& ctx, const ProjectId& id) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:delete_project"));
+  CLOUDOS_CHECK(impl_->owned<ProjectRecord>(ctx, "identity:delete_project", id));
   const auto has_children = [] {
     return fail(ErrorCode::Forbidden, "the project has projects below it: delete them first");
   };

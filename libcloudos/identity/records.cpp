@@ -9,8 +9,8 @@ namespace cloudos::identity {
 std::string grant_id(const Assignment& a) {
   return fmt::format("{}:{}:{}:{}", a.group.empty() ? 'u' : 'g',
                      a.group.empty() ? a.user.value : a.group.value,
-                     a.domain.empty() ? 'p' : 'd',
-                     a.domain.empty() ? a.project.value : a.domain.value);
+                     a.system ? 's' : a.domain.empty() ? 'p' : 'd',
+                     a.system ? "all" : a.domain.empty() ? a.project.value : a.domain.value);
 }
 
 void fields(codec::FieldVisitor& v, DomainRecord& r) {
@@ -135,6 +135,7 @@ void fields(codec::FieldVisitor& v, GrantRecord& r) {
   v.field({6, "project"}, r.project);
   v.field({7, "domain"}, r.domain);
   v.field({8, "roles"}, r.roles);
+  v.field({9, "system"}, r.system);
   v.unknown(r.unknown);
 }
 
@@ -185,6 +186,7 @@ void keys(records::Keys& k, const GrantRecord& r) {
   if (!r.group.empty()) k.index("group", r.group.value);
   if (!r.project.empty()) k.index("project", r.project.value);
   if (!r.domain.empty()) k.index("domain", r.domain.value);
+  if (r.system) k.index("system", "all");
   for (const RoleId& role : r.roles) k.index("role", role.value);
 }
 

@@ -81,8 +81,9 @@ struct GrantRecord {
   DomainId domain;
   std::vector<RoleId> roles;  ///< Sorted.
   std::string unknown;
+  bool system = false;  ///< On the whole cloud, instead of a project or domain.
 };
-/// "u:<user>:p:<project>"; the role of the assignment is not part of it.
+/// "u:<user>:p:<project>", "g:<group>:s:all"; the role of the assignment is not part of it.
 std::string grant_id(const Assignment& assignment);
 
 /// A token ended before its time; swept once it would have expired anyway.

@@ -11,7 +11,7 @@ using identity::RoleRecord;
 
 Result<Role> Identity::create_role(const Context& ctx, const RoleCreate& spec) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:create_role"));
+  CLOUDOS_CHECK(impl_->allow(ctx, "identity:create_role"));
   CLOUDOS_CHECK(identity::check_title("name", spec.name, limits::kNameChars));
   CLOUDOS_CHECK(identity::check_text("description", spec.description));
   CLOUDOS_CHECK(identity::check_extra(spec.extra));
@@ -27,7 +27,7 @@ Result<Role> Identity::create_role(const Context& ctx, const RoleCreate& spec) {
 }
 
 Result<Role> Identity::get_role(const Context& ctx, const RoleId& id) const {
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:get_role"));
+  CLOUDOS_CHECK(impl_->allow(ctx, "identity:get_role"));
   CLOUDOS_TRY(const auto at, impl_->snapshot());
   CLOUDOS_TRY(auto record, records::get<RoleRecord>(*at, id));
   return Role(std::move(record));
@@ -35,7 +35,7 @@ Result<Role> Identity::get_role(const Context& ctx, const RoleId& id) const {
 
 Result<std::vector<Role>> Identity::list_roles(const Context& ctx,
                                                const IdentityFilter& filter) const {
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:list_roles"));
+  CLOUDOS_CHECK(impl_->allow(ctx, "identity:list_roles"));
   CLOUDOS_TRY(const auto at, impl_->snapshot());
   records::PageSpec<RoleRecord> spec;
   spec.matches = [&](const RoleRecord& r) {
@@ -55,7 +55,7 @@ Result<std::vector<Role>> Identity::list_roles(const Context& ctx,
 Result<Role> Identity::update_role(const Context& ctx, const RoleId& id,
                                    const IdentityUpdate& with) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:update_role"));
+  CLOUDOS_CHECK(impl_->allow(ctx, "identity:update_role"));
   if (with.name) CLOUDOS_CHECK(identity::check_title("name", *with.name, limits::kNameChars));
   if (with.description) CLOUDOS_CHECK(identity::check_text("description", *with.description));
   Role after;
@@ -92,7 +92,9 @@ bool absent(const Result<void>& result) {
 
 Result<void> Identity::remove_role(const Context& ctx, const RoleId& id) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(get_role(ctx, id));
+  CLOUDOS_CHECK(impl_->allow(ctx, "identity:delete_role"));
+  CLOUDOS_CHECK(impl_->by_snapshot(
+      [&](const store::Snapshot& at) { return records::get<RoleRecord>(at, id); }));
   constexpr std::size_t kAtOnce = 200;
   const std::uint64_t stamp = impl_->draw();
   for (bool all = false; !all;) {
@@ -129,7 +131,7 @@ Result<void> Identity::remove_role(const Context& ctx, const RoleId& id) {
 
 Result<void> Identity::imply_role(const Context& ctx, const RoleId& prior, const RoleId& implied) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:create_implied_role"));
+  CLOUDOS_CHECK(impl_->allow(ctx, "identity:create_implied_role"));
   return store::replan([&]() -> Result<void> {
     CLOUDOS_TRY(const auto at, impl_->snapshot());
     CLOUDOS_CHECK(records::get<RoleRecord>(*at, prior));
@@ -158,7 +160,7 @@ Result<void> Identity::imply_role(const Context& ctx, const RoleId& prior, const
 Result<void> Identity::stop_implying_role(const Context& ctx, const RoleId& prior,
                                           const RoleId& implied) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:delete_implied_role"));
+  CLOUDOS_CHECK(impl_->allow(ctx, "identity:delete_implied_role"));
   return impl_->commit([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_CHECK(records::modify<RoleRecord>(txn, prior, [&](RoleRecord& r) -> Result<void> {
       if (std::erase(r.implies, implied) == 0)
@@ -178,14 +180,15 @@ Result<void> check_ends(Source& from, const Assignment& a) {
   using identity::GroupRecord;
   using identity::ProjectRecord;
   using identity::UserRecord;
-  if (a.user.empty() == a.group.empty() || a.project.empty() == a.domain.empty()) {
+  const int targets = int(!a.project.empty()) + int(!a.domain.empty()) + int(a.system);
+  if (a.user.empty() == a.group.empty() || targets != 1) {
     return fail(ErrorCode::InvalidArgument,
-                "an assignment needs a user or a group, and a project or a domain");
+                "an assignment needs a user or a group, and a project, a domain or the system");
   }
   if (a.group.empty()) CLOUDOS_CHECK(records::get<UserRecord>(from, a.user));
   else CLOUDOS_CHECK(records::get<GroupRecord>(from, a.group));
-  if (a.domain.empty()) CLOUDOS_CHECK(records::get<ProjectRecord>(from, a.project));
-  else CLOUDOS_CHECK(records::get<DomainRecord>(from, a.domain));
+  if (!a.project.empty()) CLOUDOS_CHECK(records::get<ProjectRecord>(from, a.project));
+  if (!a.domain.empty()) CLOUDOS_CHECK(records::get<DomainRecord>(from, a.domain));
   return Result<void>();
 }
 
@@ -195,14 +198,39 @@ bool holds_role(const Result<GrantRecord>& grant, const RoleId& role) {
 
 }  // namespace
 
+Result<void> Identity::Impl::allow_grant(const Context& ctx, std::string_view verb,
+                                         const Assignment& a) const {
+  const std::string name =
+      fmt::format("identity:{}_{}grant{}", verb, a.system ? "system_" : "", verb == "list" ? "s" : "");
+  PolicyTarget target{a.project, a.user};
+  target.domain = a.domain;
+  CLOUDOS_CHECK(may_ask(ctx, name, target));
+  CLOUDOS_TRY(const auto at, snapshot());
+  CLOUDOS_CHECK(check_ends(*at, a));
+  const auto tell_of = [&](auto record) -> Result<void> {
+    if (!record) return fail(std::move(record).error());
+    identity::tell(target, *record);
+    return Result<void>();
+  };
+  if (!a.group.empty())
+    CLOUDOS_CHECK(tell_of(records::get<identity::GroupRecord>(*at, a.group)));
+  if (!a.project.empty())
+    CLOUDOS_CHECK(tell_of(records::get<identity::ProjectRecord>(*at, a.project)));
+  if (!a.user.empty()) CLOUDOS_CHECK(tell_of(records::get<identity::UserRecord>(*at, a.user)));
+  if (!a.role.empty()) {
+    const auto role = records::get<RoleRecord>(*at, a.role);
+    if (role) target.role_name = role->name;
+  }
+  return allow(ctx, name, std::move(target));
+}
+
 Result<void> Identity::grant(const Context& ctx, const Assignment& a) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:create_grant"));
+  CLOUDOS_CHECK(impl_->allow_grant(ctx, "create", a));
   const std::string id = identity::grant_id(a);
   const std::uint64_t stamp = impl_->draw();
   {
     CLOUDOS_TRY(const auto at, impl_->snapshot());
-    CLOUDOS_CHECK(check_ends(*at, a));
     if (holds_role(records::get<GrantRecord>(*at, id), a.role)) return Result<void>();
   }
   return impl_->commit([&](store::Txn& txn) -> Result<void> {
@@ -211,7 +239,8 @@ Result<void> Identity::grant(const Context& ctx, const Assignment& a) {
     auto record = records::get<GrantRecord>(txn, id);
     if (!record && record.error().code != ErrorCode::NotFound) return fail(record.error());
     if (!record) {
-      GrantRecord fresh{id, 0, stamp, a.user, a.group, a.project, a.domain, {a.role}, {}};
+      GrantRecord fresh{id, 0, stamp, a.user, a.group, a.project, a.domain, {a.role}, {},
+                        a.system};
       return records::insert(txn, fresh);
     }
     if (holds_role(record, a.role)) return Result<void>();
@@ -227,7 +256,7 @@ Result<void> Identity::grant(const Context& ctx, const Assignment& a) {
 
 Result<void> Identity::ungrant(const Context& ctx, const Assignment& a) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:revoke_grant"));
+  CLOUDOS_CHECK(impl_->allow_grant(ctx, "revoke", a));
   const std::uint64_t stamp = impl_->draw();
   return impl_->commit([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_CHECK(check_ends(txn, a));
@@ -236,18 +265,16 @@ Result<void> Identity::ungrant(const Context& ctx, const Assignment& a) {
 }
 
 Result<void> Identity::check_grant(const Context& ctx, const Assignment& a) const {
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:check_grant"));
+  CLOUDOS_CHECK(impl_->allow_grant(ctx, "check", a));
   CLOUDOS_TRY(const auto at, impl_->snapshot());
-  CLOUDOS_CHECK(check_ends(*at, a));
   if (holds_role(records::get<GrantRecord>(*at, identity::grant_id(a)), a.role))
     return Result<void>();
   return fail(ErrorCode::NotFound, fmt::format("role {} is not held", a.role.value.substr(0, 64)));
 }
 
 Result<std::vector<Role>> Identity::roles_of(const Context& ctx, const Assignment& a) const {
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:list_grants"));
+  CLOUDOS_CHECK(impl_->allow_grant(ctx, "list", a));
   CLOUDOS_TRY(const auto at, impl_->snapshot());
-  CLOUDOS_CHECK(check_ends(*at, a));
   std::vector<Role> roles;
   const auto grant = records::get<GrantRecord>(*at, identity::grant_id(a));
   if (!grant && grant.error().code == ErrorCode::NotFound) return roles;

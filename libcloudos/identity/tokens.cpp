@@ -59,25 +59,49 @@ std::vector<std::string> method_names(std::uint32_t methods) {
   return names;
 }
 
+TokenCache::Part& TokenCache::part_of(std::string_view text) {
+  // A sealed text ends in a digest. Not its very last letter, which may stand for two bits.
+  return parts_[text.size() < 8 ? 0 : static_cast<unsigned char>(text[text.size() - 5]) % kParts];
+}
+
+const TokenCache::Entry* TokenCache::look(const Part& part, std::string_view text) {
+  if (const auto hit = part.young.find(text); hit != part.young.end()) return &hit->second;
+  if (const auto hit = part.old.find(text); hit != part.old.end()) return &hit->second;
+  return nullptr;
+}
+
+std::shared_ptr<const ValidToken> TokenCache::current(std::string_view text,
+                                                      const StateMark& mark) {
+  Part& part = part_of(text);
+  const std::lock_guard lock(part.mutex);
+  const Entry* entry = look(part, text);
+  return entry != nullptr && entry->mark == mark ? entry->token : nullptr;
+}
+
 std::optional<TokenCache::Entry> TokenCache::find(std::string_view text) {
-  const std::lock_guard lock(mutex_);
-  if (const auto hit = young_.find(text); hit != young_.end()) return hit->second;
-  if (const auto hit = old_.find(text); hit != old_.end()) return hit->second;
-  return std::nullopt;
+  Part& part = part_of(text);
+  const std::lock_guard lock(part.mutex);
+  const Entry* entry = look(part, text);
+  return entry == nullptr ? std::nullopt : std::optional<Entry>(*entry);
 }
 
 void TokenCache::put(std::string_view text, Entry entry) {
-  const std::lock_guard lock(mutex_);
-  if (young_.size() >= most_) {
-    old_ = std::move(young_);
-    young_.clear();
+  Part& part = part_of(text);
+  const std::lock_guard lock(part.mutex);
+  if (part.young.size() >= most_ && !part.young.contains(text)) {
+    part.old = std::move(part.young);
+    part.young.clear();
   }
-  young_.insert_or_assign(std::string(text), std::move(entry));
+  part.young.insert_or_assign(std::string(text), std::move(entry));
 }
 
 std::size_t TokenCache::size() const {
-  const std::lock_guard lock(mutex_);
-  return young_.size() + old_.size();
+  std::size_t sum = 0;
+  for (const Part& part : parts_) {
+    const std::lock_guard lock(part.mutex);
+    sum += part.young.size() + part.old.size();
+  }
+  return sum;
 }
 
 }  // namespace cloudos::identity

@@ -1,4 +1,6 @@
 #pragma once
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -21,7 +23,7 @@ inline constexpr std::size_t kTokenBytes = 4'096;
 /// token is used, so that a token never says more than its user may do now.
 struct TokenPayload {
   enum class Method : std::uint32_t { Password = 1, Token = 2 };
-  enum class Target : std::uint8_t { None, Project, Domain };
+  enum class Target : std::uint8_t { None, Project, Domain, System };
 
   std::uint32_t methods = 0;
   UserId user;
@@ -39,25 +41,38 @@ void fields(codec::FieldVisitor& v, TokenPayload& p);
 
 std::vector<std::string> method_names(std::uint32_t methods);
 
+/// What was true when something was concluded from the store: equal marks, equal conclusions.
+struct StateMark {
+  std::string state;          ///< Identity's key in the store, as every commit that counts leaves it.
+  std::uint64_t rules = 0;    ///< Counts changes of policy and keys in this process.
+  friend bool operator==(const StateMark&, const StateMark&) = default;
+};
+
 /// Tokens seen lately: what they hold and what that meant in which state of the store.
 ///
 /// Bounded: two generations of entries; when the younger is full the older is dropped. Nothing in
-/// here is believed without comparing the state. Thread-safe.
+/// here is believed without comparing the mark. Split by the text, so that callers seldom wait for
+/// one another. Thread-safe.
 class TokenCache final {
  public:
   struct Entry {
     // Shared with the callers that use an entry while it is being dropped.
     std::shared_ptr<const TokenPayload> payload;
-    std::shared_ptr<const Token> token;
-    std::string state;  ///< Identity's state when `token` was made.
+    std::shared_ptr<const ValidToken> token;
+    std::uint64_t keys = 0;  ///< KeyRing::version when the payload was opened.
+    StateMark mark;          ///< When `token` was made.
   };
-  explicit TokenCache(std::size_t entries_per_generation) : most_(entries_per_generation) {}
+  explicit TokenCache(std::size_t entries_per_generation)
+      : most_(std::max<std::size_t>(1, entries_per_generation / kParts)) {}
 
+  /// The token, if its entry is of this very mark.
+  std::shared_ptr<const ValidToken> current(std::string_view text, const StateMark& mark);
   std::optional<Entry> find(std::string_view text);
   void put(std::string_view text, Entry entry);
   std::size_t size() const;
 
  private:
+  static constexpr std::size_t kParts = 8;
   struct Hash {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const {
@@ -65,10 +80,15 @@ class TokenCache final {
     }
   };
   using Map = std::unordered_map<std::string, Entry, Hash, std::equal_to<>>;
+  struct Part {
+    mutable std::mutex mutex;
+    Map young, old;  // Guarded by mutex.
+  };
+  Part& part_of(std::string_view text);
+  static const Entry* look(const Part& part, std::string_view text);
 
   const std::size_t most_;
-  mutable std::mutex mutex_;
-  Map young_, old_;  // Guarded by mutex_.
+  std::array<Part, kParts> parts_;
 };
 
 }  // namespace cloudos::identity

@@ -37,7 +37,9 @@ Result<void> check_default_project(store::Txn& txn, const ProjectId& project) {
 
 Result<User> Identity::create_user(const Context& ctx, const UserCreate& spec) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:create_user"));
+  PolicyTarget target{{}, {}};
+  target.user_domain = spec.domain;
+  CLOUDOS_CHECK(impl_->allow(ctx, "identity:create_user", std::move(target)));
   CLOUDOS_CHECK(identity::check_title("name", spec.name, limits::kNameChars));
   CLOUDOS_CHECK(identity::check_text("description", spec.description));
   CLOUDOS_CHECK(identity::check_extra(spec.extra));
@@ -63,18 +65,17 @@ Result<User> Identity::create_user(const Context& ctx, const UserCreate& spec) {
 }
 
 Result<User> Identity::get_user(const Context& ctx, const UserId& id) const {
-  if (!ctx.is_admin && id != ctx.user) return identity::forbidden("identity:get_user");
-  CLOUDOS_TRY(const auto at, impl_->snapshot());
-  CLOUDOS_TRY(auto record, records::get<UserRecord>(*at, id));
+  CLOUDOS_TRY(auto record, impl_->owned<UserRecord>(ctx, "identity:get_user", id));
   return User(std::move(record));
 }
 
 Result<std::vector<User>> Identity::list_users(const Context& ctx,
                                                const IdentityFilter& filter) const {
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:list_users"));
+  CLOUDOS_TRY(const auto domain,
+              impl_->allow_list(ctx, "identity:list_users", filter.domain));
   CLOUDOS_TRY(const auto at, impl_->snapshot());
   records::PageSpec<UserRecord> spec;
-  if (filter.domain) spec.range = {"domain", filter.domain->value, true};
+  if (domain) spec.range = {"domain", domain->value, true};
   spec.matches = [&](const UserRecord& r) {
     if (filter.enabled && *filter.enabled != r.enabled) return false;
     return identity::text_matches(
@@ -88,12 +89,12 @@ Result<std::vector<User>> Identity::list_users(const Context& ctx,
 Result<User> Identity::update_user(const Context& ctx, const UserId& id,
                                    const IdentityUpdate& with) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:update_user"));
+  // An unknown user is not worth a hash.
+  CLOUDOS_CHECK(impl_->owned<UserRecord>(ctx, "identity:update_user", id));
   if (with.name) CLOUDOS_CHECK(identity::check_title("name", *with.name, limits::kNameChars));
   if (with.description) CLOUDOS_CHECK(identity::check_text("description", *with.description));
   std::string hash;
   if (with.password) {
-    CLOUDOS_CHECK(get_user(ctx, id));  // An unknown user is not worth a hash.
     CLOUDOS_TRY(hash, impl_->passwords.hash(*with.password));
   }
   const WallTime now = impl_->engine.clock.wall();
@@ -119,8 +120,7 @@ Result<User> Identity::update_user(const Context& ctx, const UserId& id,
 
 Result<void> Identity::remove_user(const Context& ctx, const UserId& id) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(identity::need_admin(ctx, "identity:delete_user"));
-  CLOUDOS_CHECK(get_user(ctx, id));
+  CLOUDOS_CHECK(impl_->owned<UserRecord>(ctx, "identity:delete_user", id));
   return impl_->drop_grants("user", id.value, [&](store::Txn& txn) {
     return records::erase<UserRecord>(txn, id);
   });
@@ -129,7 +129,7 @@ Result<void> Identity::remove_user(const Context& ctx, const UserId& id) {
 Result<void> Identity::change_password(const Context& ctx, const UserId& id,
                                        std::string_view original, std::string_view password) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  if (!ctx.is_admin && id != ctx.user) return identity::forbidden("identity:change_password");
+  CLOUDOS_CHECK(impl_->allow(ctx, "identity:change_password", {{}, id}));
   CLOUDOS_CHECK(identity::Passwords::check(password));
   std::optional<UserRecord> user;
   {
@@ -179,20 +179,35 @@ Result<std::vector<Record>> targets_of_user(const store::Snapshot& at, const Use
 }  // namespace
 
 Result<std::vector<Project>> Identity::projects_of(const Context& ctx, const UserId& user) const {
-  if (!ctx.is_admin && user != ctx.user) return identity::forbidden("identity:list_user_projects");
+  CLOUDOS_TRY(const auto record,
+              impl_->owned<UserRecord>(ctx, "identity:list_user_projects", user));
   CLOUDOS_TRY(const auto at, impl_->snapshot());
-  CLOUDOS_TRY(const auto record, records::get<UserRecord>(*at, user));
   CLOUDOS_TRY(const auto found,
               targets_of_user<ProjectRecord>(*at, record, &GrantRecord::project));
   return std::vector<Project>(found.begin(), found.end());
 }
 
 Result<std::vector<Domain>> Identity::domains_of(const Context& ctx, const UserId& user) const {
-  if (!ctx.is_admin && user != ctx.user) return identity::forbidden("identity:get_auth_domains");
+  CLOUDOS_TRY(const auto record,
+              impl_->owned<UserRecord>(ctx, "identity:list_user_projects", user));
   CLOUDOS_TRY(const auto at, impl_->snapshot());
-  CLOUDOS_TRY(const auto record, records::get<UserRecord>(*at, user));
   CLOUDOS_TRY(const auto found, targets_of_user<DomainRecord>(*at, record, &GrantRecord::domain));
   return std::vector<Domain>(found.begin(), found.end());
+}
+
+Result<std::vector<Role>> Identity::system_roles_of(const Context& ctx,
+                                                    const UserId& user) const {
+  CLOUDOS_TRY(const auto record,
+              impl_->owned<UserRecord>(ctx, "identity:list_user_projects", user));
+  CLOUDOS_TRY(const auto at, impl_->snapshot());
+  CLOUDOS_TRY(const auto held,
+              impl_->effective_roles(*at, record, {{}, {}, {}, {}, {}, true}));
+  std::vector<Role> roles;
+  for (const Token::Named& named : held.roles) {
+    CLOUDOS_TRY(auto role, records::get<identity::RoleRecord>(*at, named.id));
+    roles.push_back(std::move(role));
+  }
+  return roles;
 }
 
 }  // namespace cloudos

@@ -17,6 +17,12 @@ std::string_view Headers::get(std::string_view name) const {
   return {};
 }
 
+std::size_t Headers::count(std::string_view name) const {
+  return static_cast<std::size_t>(
+      std::count_if(fields_.begin(), fields_.end(),
+                    [&](const auto& field) { return equals_ignore_case(field.first, name); }));
+}
+
 bool Headers::has(std::string_view name) const {
   return std::any_of(fields_.begin(), fields_.end(),
                      [&](const auto& field) { return equals_ignore_case(field.first, name); });

@@ -18,13 +18,18 @@ constexpr Route hash_route(std::string_view method, std::string_view pattern, Ha
 }
 
 constexpr Route kIdentityRoutes[] = {
-    hash_route("POST", "/identity/v3/auth/tokens", create_token, "", false),
+    {"POST", "/identity/v3/auth/tokens", create_token, "", Service::Identity, RouteClass::Hash,
+     false, login_class},
     read_route("/identity/v3/auth/tokens", show_token, "identity:validate_token"),
     write_route("DELETE", "/identity/v3/auth/tokens", revoke_token, "identity:revoke_token"),
     read_route("/identity/v3/auth/catalog", auth_catalog, "identity:get_auth_catalog"),
     read_route("/identity/v3/auth/projects", auth_projects, "identity:get_auth_projects"),
     read_route("/identity/v3/auth/domains", auth_domains, "identity:get_auth_domains"),
     read_route("/identity/v3/auth/system", auth_system, "identity:get_auth_system"),
+    // Our own: which keys seal and open tokens, and the step to the next.
+    read_route("/identity/v3/OS-CLOUDOS/token_keys", list_token_keys, "identity:list_token_keys"),
+    write_route("POST", "/identity/v3/OS-CLOUDOS/token_keys", rotate_token_keys,
+                "identity:rotate_token_keys"),
 
     hash_route("POST", "/identity/v3/users", create_user, "identity:create_user"),
     read_route("/identity/v3/users", list_users, "identity:list_users"),
@@ -132,6 +137,22 @@ constexpr Route kIdentityRoutes[] = {
                 create_grant, "identity:create_grant"),
     write_route("DELETE", "/identity/v3/domains/{domain_id}/groups/{group_id}/roles/{role_id}",
                 revoke_grant, "identity:revoke_grant"),
+    read_route("/identity/v3/system/users/{user_id}/roles", list_grants,
+               "identity:list_system_grants"),
+    read_route("/identity/v3/system/users/{user_id}/roles/{role_id}", check_grant,
+               "identity:check_system_grant"),
+    write_route("PUT", "/identity/v3/system/users/{user_id}/roles/{role_id}", create_grant,
+                "identity:create_system_grant"),
+    write_route("DELETE", "/identity/v3/system/users/{user_id}/roles/{role_id}", revoke_grant,
+                "identity:revoke_system_grant"),
+    read_route("/identity/v3/system/groups/{group_id}/roles", list_grants,
+               "identity:list_system_grants"),
+    read_route("/identity/v3/system/groups/{group_id}/roles/{role_id}", check_grant,
+               "identity:check_system_grant"),
+    write_route("PUT", "/identity/v3/system/groups/{group_id}/roles/{role_id}", create_grant,
+                "identity:create_system_grant"),
+    write_route("DELETE", "/identity/v3/system/groups/{group_id}/roles/{role_id}", revoke_grant,
+                "identity:revoke_system_grant"),
 
     write_route("POST", "/identity/v3/regions", create_region, "identity:create_region"),
     read_route("/identity/v3/regions", list_regions, "identity:list_regions"),

@@ -47,16 +47,23 @@ Result<Scope> read_scope(const nlohmann::json* given) {
   const Members in(*given, "auth.scope");
   CLOUDOS_TRY(const nlohmann::json* project, in.maybe_object("project"));
   CLOUDOS_TRY(const nlohmann::json* domain, in.maybe_object("domain"));
+  CLOUDOS_TRY(const nlohmann::json* system, in.maybe_object("system"));
   if (project != nullptr) {
     scope.kind = Scope::Kind::Project;
     CLOUDOS_TRY(scope.target, read_reference(*project, "auth.scope.project", true));
   } else if (domain != nullptr) {
     scope.kind = Scope::Kind::Domain;
     CLOUDOS_TRY(scope.target, read_reference(*domain, "auth.scope.domain", false));
-  } else if (given->contains("OS-TRUST:trust") || given->contains("system")) {
+  } else if (system != nullptr) {
+    scope.kind = Scope::Kind::System;
+    CLOUDOS_TRY(const auto all, read_boolean(Members(*system, "auth.scope.system"), "all"));
+    if (!all.value_or(false))
+      return fail(ErrorCode::InvalidArgument, "auth.scope.system must be {\"all\": true}");
+  } else if (given->contains("OS-TRUST:trust")) {
     return fail(ErrorCode::Unauthenticated, "nobody has a role on that kind of scope here");
   } else {
-    return fail(ErrorCode::InvalidArgument, "auth.scope must name a project or a domain");
+    return fail(ErrorCode::InvalidArgument,
+                "auth.scope must name a project, a domain or the system");
   }
   return scope;
 }
@@ -102,7 +109,8 @@ void write_named(JsonWriter& w, const Token::Named& named, const Token::Named* d
     w.key("domain").open().member("id", domain->id).member("name", domain->name).close();
 }
 
-Result<Response> token_reply(int status, const Token& token, Call& call) {
+/// What of a token's reply is the same until something changes: all but catalogue and braces.
+std::string write_token(const Token& token) {
   JsonWriter w;
   w.open().key("token").open().member("methods", token.methods);
   w.key("user");
@@ -121,6 +129,7 @@ Result<Response> token_reply(int status, const Token& token, Call& call) {
     write_named(w, *token.domain, nullptr);
     w.close();
   }
+  if (token.system) w.key("system").open().member("all", true).close();
   if (!token.roles.empty()) {
     w.key("roles").open_list();
     for (const Token::Named& role : token.roles) {
@@ -128,22 +137,47 @@ Result<Response> token_reply(int status, const Token& token, Call& call) {
       w.close();
     }
     w.close_list();
-    if (!call.query("nocatalog")) {
-      const ProjectId project{token.project ? token.project->id : std::string()};
-      CLOUDOS_TRY(const auto catalog,
-                  call.cloud.identity().catalog(project, UserId{token.user.id}));
-      w.key("catalog");
-      write_catalog(w, catalog);
-    }
   }
   w.close().close();
-  Response response = json_response(status, std::move(w).take());
+  std::string text = std::move(w).take();
+  text.resize(text.size() - 2);  // The braces.
+  return text;
+}
+
+std::string catalog_as_text(const std::vector<CatalogEntry>& catalog) {
+  JsonWriter w;
+  write_catalog(w, catalog);
+  return std::move(w).take();
+}
+
+ProjectId project_of(const Token& token) {
+  return ProjectId{token.project ? token.project->id : std::string()};
+}
+
+Result<Response> token_reply(int status, const ValidToken& valid, Call& call) {
+  const Token& token = valid.token;
+  const std::string& head = valid.written(write_token);
+  std::string body;
+  if (!token.roles.empty() && !call.query("nocatalog")) {
+    CLOUDOS_TRY(const auto catalog,
+                call.cloud.identity().catalog_text(project_of(token), UserId{token.user.id},
+                                                   catalog_as_text));
+    body.reserve(head.size() + catalog->size() + 16);
+    body += head;
+    body += ",\"catalog\":";
+    body += *catalog;
+  } else {
+    body = head;
+  }
+  body += "}}";
+  Response response = json_response(status, std::move(body));
   response.headers.add("X-Subject-Token", token.text);
-  response.headers.add("Vary", "X-Auth-Token");
   return response;
 }
 
 Result<std::string_view> subject_token(const Call& call) {
+  if (call.request.headers.count("X-Subject-Token") > 1)
+    return fail(ErrorCode::InvalidArgument, "the header X-Subject-Token is given twice");
   const std::string_view text = call.request.headers.get("X-Subject-Token");
   if (text.empty())
     return fail(ErrorCode::InvalidArgument, "the header X-Subject-Token is missing");
@@ -152,22 +186,30 @@ Result<std::string_view> subject_token(const Call& call) {
 
 }  // namespace
 
+RouteClass login_class(std::string_view body) {
+  // The word spelled any other way has an escape in it: nobody gets hashing done on a thread of
+  // others by hiding it.
+  const bool may_hash = body.find("password") != body.npos || body.find('\\') != body.npos;
+  return may_hash ? RouteClass::Hash : RouteClass::Inline;
+}
+
 Result<Response> create_token(Call& call) {
   CLOUDOS_TRY(const auto login, read_login(call));
   CLOUDOS_TRY(const auto token, call.cloud.identity().authenticate(login));
-  return token_reply(201, token, call);
+  return token_reply(201, ValidToken(token), call);
 }
 
 Result<Response> show_token(Call& call) {
   CLOUDOS_TRY(const auto text, subject_token(call));
-  const auto token = call.cloud.identity().validate(text);
+  const auto token = call.cloud.identity().valid(text);
   if (!token && token.error().code == ErrorCode::Unauthenticated)
     return fail(ErrorCode::NotFound, "no such token holds");
   if (!token) return fail(token.error());
   // Everyone may look at their own; who else may is an admin.
-  const PolicyTarget owner{{}, UserId{token->user.id}};
+  PolicyTarget owner{{}, UserId{(*token)->token.user.id}};
+  owner.complete = true;
   CLOUDOS_CHECK(call.cloud.identity().enforce(call.ctx, "identity:validate_token", owner));
-  return token_reply(200, *token, call);
+  return token_reply(200, **token, call);
 }
 
 Result<Response> revoke_token(Call& call) {
@@ -177,12 +219,12 @@ Result<Response> revoke_token(Call& call) {
 }
 
 Result<Response> auth_catalog(Call& call) {
-  if (call.token->roles.empty())
+  if (call.token != nullptr && call.token->roles.empty())
     return fail(ErrorCode::Forbidden, "a token without a scope has no catalog");
-  CLOUDOS_TRY(const auto catalog, call.cloud.identity().catalog(call.ctx.project, call.ctx.user));
+  CLOUDOS_TRY(const auto catalog, call.cloud.identity().catalog_text(
+                                      call.ctx.project, call.ctx.user, catalog_as_text));
   JsonWriter w;
-  w.open().key("catalog");
-  write_catalog(w, catalog);
+  w.open().key("catalog").literal(*catalog);
   w.key("links");
   write_list_links(w, call);
   w.close();
@@ -200,11 +242,44 @@ Result<Response> auth_domains(Call& call) {
 }
 
 Result<Response> auth_system(Call& call) {
-  JsonWriter w;  // There are no assignments on the system, so nobody may scope to it.
-  w.open().key("system").open_list().close_list().key("links");
+  CLOUDOS_TRY(const auto roles,
+              call.cloud.identity().system_roles_of(call.ctx, call.ctx.user));
+  JsonWriter w;
+  w.open().key("system").open_list();
+  if (!roles.empty()) w.open().member("all", true).close();
+  w.close_list().key("links");
   write_list_links(w, call);
   w.close();
   return json_response(200, std::move(w).take());
+}
+
+namespace {
+
+Response keys_reply(int status, const std::vector<TokenKey>& keys) {
+  constexpr std::string_view kRoles[] = {"primary", "staged", "secondary"};
+  JsonWriter w;
+  w.open().key("token_keys").open_list();
+  for (const TokenKey& key : keys) {
+    w.open().member("id", key.id).member("role", kRoles[static_cast<std::size_t>(key.role)]);
+    w.member("since", format_time(key.since));
+    if (key.role == TokenKey::Role::Secondary) w.member("until", format_time(key.until));
+    else w.member_null("until");
+    w.close();
+  }
+  w.close_list().close();
+  return json_response(status, std::move(w).take());
+}
+
+}  // namespace
+
+Result<Response> list_token_keys(Call& call) {
+  CLOUDOS_TRY(const auto keys, call.cloud.identity().token_keys(call.ctx));
+  return keys_reply(200, keys);
+}
+
+Result<Response> rotate_token_keys(Call& call) {
+  CLOUDOS_TRY(const auto keys, call.cloud.identity().rotate_token_keys(call.ctx));
+  return keys_reply(201, keys);
 }
 
 }  // namespace cloudos::rest::identity_v3

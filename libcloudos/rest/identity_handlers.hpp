@@ -68,12 +68,16 @@ Result<IdentityFilter> read_filter(const Call& call, const std::vector<std::stri
 
 // Tokens.
 Result<Response> create_token(Call& call);
+/// Hash for a login that may hold a password, Inline for one that cannot.
+RouteClass login_class(std::string_view body);
 Result<Response> show_token(Call& call);
 Result<Response> revoke_token(Call& call);
 Result<Response> auth_catalog(Call& call);
 Result<Response> auth_projects(Call& call);
 Result<Response> auth_domains(Call& call);
 Result<Response> auth_system(Call& call);
+Result<Response> list_token_keys(Call& call);
+Result<Response> rotate_token_keys(Call& call);
 
 // Users and groups.
 Result<Response> create_user(Call& call);

@@ -58,9 +58,10 @@ Assignment path_assignment(const Call& call, bool with_role) {
   const auto version = std::find(segments.begin(), segments.end(), "v3");
   CLOUDOS_ASSERT(segments.end() - version > 3);
   Assignment a;
+  a.system = version[1] == "system";
   if (version[1] == "projects") a.project = ProjectId{call.path("project_id")};
-  else a.domain = DomainId{call.path("domain_id")};
-  if (version[3] == "groups") a.group = GroupId{call.path("group_id")};
+  else if (!a.system) a.domain = DomainId{call.path("domain_id")};
+  if (version[a.system ? 2 : 3] == "groups") a.group = GroupId{call.path("group_id")};
   else a.user = UserId{call.path("user_id")};
   if (with_role) a.role = path_role(call);
   return a;
@@ -124,12 +125,17 @@ void write_assignment(JsonWriter& w, const NamedAssignment& named, bool names,
   write_end(w, by_group ? "group" : "user", actor, names, named.actor_name, named.actor_domain,
             named.actor_domain_name);
   w.key("scope").open();
-  write_end(w, on_domain ? "domain" : "project", target, names, named.target_name,
-            named.target_domain, named.target_domain_name);
+  if (a.system) {
+    w.key("system").open().member("all", true).close();
+  } else {
+    write_end(w, on_domain ? "domain" : "project", target, names, named.target_name,
+              named.target_domain, named.target_domain_name);
+  }
   w.close().key("links").open();
-  w.member("assignment",
-           fmt::format("{}/{}/{}/{}/{}/roles/{}", service_url, on_domain ? "domains" : "projects",
-                       target, by_group ? "groups" : "users", actor, a.role.value));
+  const std::string on = a.system ? std::string("system")
+                                  : fmt::format("{}/{}", on_domain ? "domains" : "projects", target);
+  w.member("assignment", fmt::format("{}/{}/{}/{}/roles/{}", service_url, on,
+                                     by_group ? "groups" : "users", actor, a.role.value));
   w.close().close();
 }
 
@@ -153,8 +159,8 @@ Result<AssignmentFilter> read_assignment_filter(const Call& call) {
   if (filter.project && filter.domain)
     return fail(ErrorCode::InvalidArgument,
                 "scope.project.id and scope.domain.id exclude each other");
-  if (query_flag(call, "include_subtree"))
-    return fail(ErrorCode::Unsupported, "include_subtree is not on offer: ask project by project");
+  filter.system = call.query("scope.system").has_value();
+  filter.subtree = query_flag(call, "include_subtree");
   return filter;
 }
 
@@ -254,8 +260,8 @@ Result<Response> revoke_grant(Call& call) {
 Result<Response> list_role_assignments(Call& call) {
   CLOUDOS_TRY(const auto filter, read_assignment_filter(call));
   std::vector<NamedAssignment> list;
-  // Nothing is assigned on the system, nor inherited: such lists are empty.
-  if (!call.query("scope.system") && !call.query("scope.OS-INHERIT:inherited_to")) {
+  // Nothing is inherited: such a list is empty.
+  if (!call.query("scope.OS-INHERIT:inherited_to")) {
     CLOUDOS_TRY(list, call.cloud.identity().list_assignments(call.ctx, filter));
   }
   const bool names = query_flag(call, "include_names");

@@ -73,7 +73,7 @@ struct Router::Impl {
   /// Who calls, and what by.
   struct Caller {
     Context ctx;
-    std::optional<Token> token;
+    std::shared_ptr<const ValidToken> token;  // Shared with all who call by it.
   };
 
   Response answer(Request& request, const Route*& route) const;
@@ -99,10 +99,14 @@ Result<Router::Impl::Caller> Router::Impl::identify(const Route& route,
     if (current_work() && current_work()->trace) caller.ctx.traceparent = current_traceparent();
   } else {
     const std::string_view text = request.headers.get("X-Auth-Token");
+    // Two would let those in front of us and us take this for the calls of two.
+    if (request.headers.count("X-Auth-Token") > 1)
+      return fail(ErrorCode::InvalidArgument, "the header X-Auth-Token is given twice");
     if (text.empty())
       return fail(ErrorCode::Unauthenticated, "The request you have made requires authentication.");
-    CLOUDOS_TRY(caller.token, cloud.identity().validate(text));
-    caller.ctx = caller.token->context(request.request_id);
+    CLOUDOS_TRY(caller.token, cloud.identity().valid(text));
+    caller.ctx = caller.token->context;
+    caller.ctx.request_id = request.request_id;
     caller.ctx.traceparent = current_traceparent();
   }
   if (!route.policy.empty()) CLOUDOS_CHECK(cloud.identity().enforce(caller.ctx, route.policy));
@@ -124,7 +128,7 @@ Result<Response> Router::Impl::authenticated(const Route& route, const RouteTree
   CLOUDOS_TRY(const Caller caller, identify(route, request));
   Call call(cloud, caller.ctx, request, std::move(target));
   call.microversion = version;
-  call.token = caller.token ? &*caller.token : nullptr;
+  call.token = caller.token ? &caller.token->token : nullptr;
   const ServicePrefix* prefix = prefix_of(path_segments(path));
   call.service_url = request.base_url + std::string(prefix ? prefix->service_path : "");
   return route.handler(call);
@@ -238,7 +242,9 @@ Response Router::handle(Request& request) const {
 
 void Router::Impl::finish(const Request& request, Response& response, MonoTime began) const {
   response.headers.set(kRequestIdHeader, request.request_id);
-  if (service_of(request.target) == Service::Compute)
+  const Service service = service_of(request.target);
+  if (service == Service::Identity) response.headers.set("Vary", "X-Auth-Token");
+  if (service == Service::Compute)
     response.headers.set("x-compute-request-id", request.request_id);
   if (const std::string trace = current_traceparent(); !trace.empty())
     response.headers.set("traceresponse", trace);

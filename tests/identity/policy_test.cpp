@@ -1,6 +1,6 @@
 #include <doctest/doctest.h>
 
-#include "identity/policy.hpp"
+#include "cloudos/policy.hpp"
 
 using namespace cloudos;
 
@@ -16,7 +16,7 @@ Context caller(std::vector<std::string> roles, const char* project = "p", const 
 }  // namespace
 
 TEST_CASE("the default policies give each role what is its own and no more") {
-  const identity::PolicyTable table;
+  const Policy table;
   struct Row {
     std::string what;
     std::string_view policy;
@@ -57,7 +57,7 @@ TEST_CASE("the default policies give each role what is its own and no more") {
 }
 
 TEST_CASE("a name that is not in the table is refused to everyone, admins too") {
-  const identity::PolicyTable table;
+  const Policy table;
   CHECK(table.enforce(Context::system(), "identity:make_coffee", {}).error().code ==
         ErrorCode::Internal);
   CHECK(table.enforce(Context::system(), "", {}).error().code == ErrorCode::Internal);

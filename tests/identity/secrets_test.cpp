@@ -1,4 +1,3 @@
-#include <sys/stat.h>
 #include <thread>
 
 #include "base/text.hpp"
@@ -51,12 +50,6 @@ FernetKey fernet_key(const std::string& base64) {
   return {raw->substr(0, 16), raw->substr(16)};
 }
 
-unsigned file_mode(const std::filesystem::path& path) {
-  struct stat info {};
-  REQUIRE(::stat(path.c_str(), &info) == 0);
-  return info.st_mode & 07777;
-}
-
 }  // namespace
 
 TEST_CASE("sealing agrees with the published example") {
@@ -90,25 +83,6 @@ TEST_CASE("sealed text of any length comes back, and cut text does not") {
     CHECK(fernet.open(sealed) == plain);
     for (std::size_t cut = 1; cut < sealed.size(); cut += 7)
       CHECK_FALSE(fernet.open(sealed.substr(0, sealed.size() - cut)));
-  }
-}
-
-TEST_CASE("token keys are made once, kept 0600, and refused when damaged") {
-  identity_test::TempFolder folder;
-  const auto file = folder.path / "keys" / "tokens";
-  SeededRandom random(3);
-  const auto made = Fernet::load_keys(file, random);
-  REQUIRE(made);
-  CHECK(file_mode(file) == 0600);
-  CHECK(file_mode(file.parent_path()) == 0700);
-  const auto again = Fernet::load_keys(file, random);
-  REQUIRE(again);
-  CHECK((*again)[0].signing == (*made)[0].signing);
-  CHECK((*again)[0].encryption == (*made)[0].encryption);
-  for (const char* damage : {"", "\n\n", "short\n", "!!!!\n", "AAAA\nBBBB\n"}) {
-    CAPTURE(damage);
-    REQUIRE(identity::write_private_file(file, damage));
-    CHECK(Fernet::load_keys(file, random).error().code == ErrorCode::InvalidArgument);
   }
 }
 

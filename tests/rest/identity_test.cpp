@@ -152,7 +152,10 @@ TEST_CASE("identity: logins that are wrong in shape are 400, wrong in fact 401")
       {"two scopes",
        password_login(admin_user(), {{"project", {{"id", "x"}}}, {"domain", {{"id", "x"}}}}), 400},
       {"scope of nonsense", password_login(admin_user(), 5), 400},
-      {"system scope", password_login(admin_user(), {{"system", {{"all", true}}}}), 401},
+      {"system scope", password_login(admin_user(), {{"system", {{"all", true}}}}), 201},
+      {"some of the system", password_login(admin_user(), {{"system", {{"all", false}}}}), 400},
+      {"nothing of the system", password_login(admin_user(), {{"system", json::object()}}), 400},
+      {"a trust", password_login(admin_user(), {{"OS-TRUST:trust", {{"id", "x"}}}}), 401},
       {"domain scope", password_login(admin_user(), {{"domain", {{"id", "default"}}}}), 201},
   };
   for (const Row& row : rows) {
@@ -374,7 +377,7 @@ TEST_CASE("identity: assignments are listed with filters, names and effects") {
   site.add_user("una");
   const std::string base = kV3 + "/role_assignments";
   const json all = site.get(base).json()["role_assignments"];
-  CHECK(all.size() == 3);  // The admin's two and una's.
+  CHECK(all.size() == 4);  // The admin's three and una's.
   const json users = site.get(kV3 + "/users?name=una").json()["users"];
   const std::string una = users[0]["id"];
   const json named = site.get(base + "?user.id=" + una + "&include_names").json();
@@ -387,7 +390,13 @@ TEST_CASE("identity: assignments are listed with filters, names and effects") {
   CHECK(one["scope"]["project"]["domain"]["id"] == "default");
   CHECK(one["links"].contains("assignment"));
   CHECK(site.get(base + "?effective&user.id=" + una).json()["role_assignments"].size() == 2);
-  CHECK(site.get(base + "?scope.system").json()["role_assignments"].empty());
+  const json system = site.get(base + "?scope.system=all&include_names").json();
+  REQUIRE(system["role_assignments"].size() == 1);
+  CHECK(system["role_assignments"][0]["scope"]["system"]["all"] == true);
+  CHECK(system["role_assignments"][0]["user"]["name"] == "admin");
+  CHECK(site.get(base + "?scope.OS-INHERIT:inherited_to=projects")
+            .json()["role_assignments"].empty());
+  CHECK(site.get(base + "?include_subtree=true").status == 400);
   CHECK(site.get(base + "?user.id=x&group.id=y").status == 400);
 }
 

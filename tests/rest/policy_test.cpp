@@ -11,7 +11,7 @@ namespace {
 std::vector<rest::Route> routes_of_all() {
   std::vector<rest::Route> all;
   for (const auto table : {rest::identity_routes(), rest::image_routes(), rest::network_routes(),
-                           rest::compute_routes(), rest::discovery_routes()})
+                           rest::compute_routes(), rest::task_routes(), rest::discovery_routes()})
     all.insert(all.end(), table.begin(), table.end());
   return all;
 }
@@ -31,10 +31,12 @@ std::string target_of(const rest::Route& route) {
 /// Open to whoever holds a token, whatever the roles.
 bool needs_role(std::string_view policy) {
   for (const auto rows : {identity::identity_policies(), identity::compute_policies(),
-                          identity::image_policies(), identity::network_policies()}) {
+                          identity::image_policies(), identity::network_policies(),
+                          identity::task_policies()}) {
     for (const auto& row : rows) {
       if (row.name == policy)
-        return row.rule != identity::Rule::Anyone && row.rule != identity::Rule::Self;
+        return row.is.rule != "@" && row.is.rule.find("owner") == row.is.rule.npos &&
+               row.is.rule.find("target") == row.is.rule.npos;
     }
   }
   return false;

@@ -75,8 +75,9 @@ struct Options {
   /// Holds everything. Empty: in memory, gone with the Cloud (Backend::Simulated only).
   std::filesystem::path data_dir;
 
-  /// Threads for tasks and timers. 0: none; the host program calls run_pending().
-  unsigned workers = 4;
+  /// Most threads for tasks and timers; they come with work and go without. 0: none; the host
+  /// program calls run_pending().
+  unsigned workers = 64;
 
   FolderRole role = FolderRole::Runner;
   Services services;
@@ -99,6 +100,12 @@ struct Options {
   std::string public_url = "http://127.0.0.1:5000";
   std::chrono::seconds token_lifetime{3600};
   unsigned password_cost = 12;  ///< bcrypt, 4..16
+  /// Policy rules over the defaults (see Policy::parse): a file, which Identity::reload_policy()
+  /// reads again, or else a text.
+  std::filesystem::path policy_file;
+  std::string policy;
+  /// How old the key that seals tokens may grow before it is rotated; zero: it is never.
+  std::chrono::seconds token_key_age{0};
   std::uint64_t store_limit_bytes = limits::kStoreMapBytes;
 
   LogSink log;
@@ -173,8 +180,9 @@ class CLOUDOS_EXPORT Cloud final {
   /// When the next piece of work is due; nothing when none is.
   std::optional<MonoTime> next_deadline() const;
   /// For the host's event loop, with `workers = 0`: a descriptor that becomes readable whenever
-  /// next_deadline() may have come earlier, and unreadable by run_pending(). Owned by the Cloud,
-  /// made by the first call (readable at once); never read or close it. A loop is
+  /// next_deadline() may have come earlier, and unreadable by run_pending(), behind which the host
+  /// asks next_deadline() again. Owned by the Cloud, made by the first call (readable at once);
+  /// never read or close it. A loop is
   ///
   ///   run_pending(); poll({wake_fd, POLLIN}, until next_deadline()); again
   ///

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,7 +12,9 @@
 #include "cloudos/context.hpp"
 #include "cloudos/export.hpp"
 #include "cloudos/ids.hpp"
+#include "cloudos/policy.hpp"
 #include "cloudos/result.hpp"
+#include "cloudos/token_keys.hpp"
 
 namespace cloudos {
 
@@ -113,13 +116,14 @@ struct Endpoint {
   WallTime created_at;
 };
 
-/// Who has which role on what: one of user and group, one of project and domain.
+/// Who has which role on what: one of user and group, one of project, domain and system.
 struct Assignment {
   UserId user;
   GroupId group;
   ProjectId project;
   DomainId domain;
   RoleId role;
+  bool system = false;  ///< On the whole cloud.
   friend auto operator<=>(const Assignment&, const Assignment&) = default;
   friend bool operator==(const Assignment&, const Assignment&) = default;
 };
@@ -139,6 +143,8 @@ struct AssignmentFilter {
   std::optional<DomainId> domain;
   std::optional<RoleId> role;
   bool effective = false;  ///< Groups become their members, implied roles are listed too.
+  bool system = false;     ///< Those on the whole cloud only.
+  bool subtree = false;    ///< With `project`: those on the projects below it too.
 };
 
 /// "name equals", "name__icontains" and so on. A field that the records lack matches nothing.
@@ -237,6 +243,7 @@ struct Scope {
     Unscoped,
     Project,   ///< `target` is a project.
     Domain,    ///< `target` is a domain: id or name.
+    System,    ///< The whole cloud: for what belongs to no project.
   } kind = Kind::Default;
   NamedReference target;
 };
@@ -263,24 +270,36 @@ struct CLOUDOS_EXPORT Token {
   Named user, user_domain;
   std::optional<Named> project, project_domain;  ///< Scoped to a project.
   std::optional<Named> domain;                   ///< Scoped to a domain.
+  bool system = false;                           ///< Scoped to the whole cloud.
   std::vector<Named> roles;                      ///< On the scope, implied ones included.
   WallTime issued_at, expires_at;
   std::vector<std::string> audit_ids;  ///< Its own, then that of the login it goes back to.
+  bool is_admin = false;               ///< By rule context_is_admin, when it was looked at.
 
   /// Who calls, for the services.
   Context context(std::string request_id) const;
+};
+
+/// A token as it holds in one state of the cloud, shared by all who ask in that state: no copies.
+/// Thread-safe.
+class CLOUDOS_EXPORT ValidToken final {
+ public:
+  explicit ValidToken(Token the_token) : token(std::move(the_token)), context(token.context({})) {}
+  const Token token;
+  const Context context;  ///< Without a request id.
+
+  /// What an edge writes about this token, made by the first who asks. One `write` per program.
+  const std::string& written(std::string (*write)(const Token&)) const;
+
+ private:
+  mutable std::once_flag once_;
+  mutable std::string text_;
 };
 
 /// One service of the catalog with the endpoints a client picks from.
 struct CatalogEntry {
   CatalogService service;
   std::vector<Endpoint> endpoints;  ///< With URLs filled in.
-};
-
-/// Whose thing a policy rule is asked about. Empty members are not compared.
-struct PolicyTarget {
-  ProjectId project;
-  UserId user;
 };
 
 /// Who may do what: domains, projects, users, groups, roles, tokens, catalog.
@@ -307,15 +326,42 @@ class CLOUDOS_EXPORT Identity final {
   /// Ends this token before its time: one's own, or any for an admin.
   /// Errors: NotFound (no valid token), Forbidden.
   Result<void> revoke(const Context& ctx, std::string_view token_text);
-  /// May the caller do what the rule of that name guards? Pure; the rules are one table.
+  /// The same without a copy: what an edge asks for every request.
+  /// Shared with the callers that ask in the same state; dropped with the last of them.
+  Result<std::shared_ptr<const ValidToken>> valid(std::string_view token_text) const;
+
+  /// May the caller do what the rule of that name guards? Pure; see Policy.
   /// Errors: Forbidden, Internal (no such rule).
   Result<void> enforce(const Context& ctx, std::string_view policy,
                        const PolicyTarget& target = {}) const;
+  /// The rules in force in this process.
+  Policy policy() const;
+  /// Puts the rules of a policy file's text over the defaults, for every call that begins later.
+  /// Empty: the defaults. Errors: those of Policy::parse; the rules stay as they were.
+  Result<void> set_policy(std::string_view text);
+  /// Reads Options::policy_file again. Errors: NotFound, Unavailable, those of set_policy.
+  Result<void> reload_policy();
+  /// What hashing a password costs from now on; those that there are keep theirs. bcrypt, 4..16.
+  /// Errors: InvalidArgument.
+  Result<void> set_password_cost(unsigned cost);
+
+  /// The keys that tokens are sealed with; see token_keys.hpp. Errors: Forbidden.
+  Result<std::vector<TokenKey>> token_keys(const Context& ctx) const;
+  /// Errors: those of cloudos::rotate_token_keys, Forbidden.
+  Result<std::vector<TokenKey>> rotate_token_keys(const Context& ctx, bool force = false);
+
   /// The enabled services and endpoints, URLs filled in for this project and user.
   Result<std::vector<CatalogEntry>> catalog(const ProjectId& project, const UserId& user) const;
+  /// The same as `write` tells it, made again only after a commit that may have changed it.
+  /// Shared with the callers that use it while it is being replaced.
+  Result<std::shared_ptr<const std::string>> catalog_text(
+      const ProjectId& project, const UserId& user,
+      std::string (*write)(const std::vector<CatalogEntry>&)) const;
   /// Enabled projects (domains) on which the user has any role: what a token may be scoped to.
   Result<std::vector<Project>> projects_of(const Context& ctx, const UserId& user) const;
   Result<std::vector<Domain>> domains_of(const Context& ctx, const UserId& user) const;
+  /// Roles that the user has on the whole cloud, by themselves and by groups; none: no system scope.
+  Result<std::vector<Role>> system_roles_of(const Context& ctx, const UserId& user) const;
 
   /// Errors of all create calls: InvalidArgument, AlreadyExists (name), Forbidden; of get, update
   /// and remove: NotFound, Forbidden. Lists come newest first, or sorted as named.

@@ -85,7 +85,6 @@ inline constexpr std::size_t kPolicyRuleBytes = 4'096;
 inline constexpr std::size_t kPolicyDepth = 32;            ///< Parentheses and `not` in one rule.
 inline constexpr std::size_t kPolicyChecks = 4'096;        ///< Of one rule with all it refers to.
 inline constexpr std::size_t kTokenKeys = 16;              ///< That open tokens, at one time.
-inline constexpr std::size_t kLoginBytes = 64 << 10;       ///< The body of a login.
 inline constexpr unsigned kLoginsOfUser = 8;               ///< By password, under way at one time.
 
 // Tasks.

@@ -35,6 +35,8 @@ class CLOUDOS_EXPORT Headers {
   /// The first field of that name; empty when absent.
   std::string_view get(std::string_view name) const;
   bool has(std::string_view name) const;
+  /// How many fields have that name.
+  std::size_t count(std::string_view name) const;
   const std::vector<std::pair<std::string, std::string>>& all() const { return fields_; }
 
  private:

@@ -1,0 +1,92 @@
+#pragma once
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cloudos/token_keys.hpp"
+#include "identity/fernet.hpp"
+
+namespace cloudos::identity {
+
+/// The content of keys/tokens.
+///
+/// Text, one line a key: the key in base64, its role, since when (seconds since 1970), and for a
+/// secondary one until when. A line `lifetime 3600` says how long tokens live. A line that is a key
+/// and nothing more is of an older version: the first of those is primary, the others secondary.
+struct KeyFile {
+  struct Line {
+    FernetKey key;
+    TokenKey info;
+  };
+  std::chrono::seconds lifetime{0};
+  std::vector<Line> lines;  ///< The primary first, then the staged one, then the others.
+
+  /// Errors: InvalidArgument.
+  static Result<KeyFile> parse(std::string_view text);
+  std::string text() const;
+  std::vector<FernetKey> keys() const;
+  std::vector<TokenKey> infos() const;
+
+  /// A primary and a staged key.
+  static KeyFile make(WallTime now, Random& random);
+  /// Errors: Conflict (too many keys in use).
+  Result<void> rotate(WallTime now, Random& random, bool force);
+};
+
+/// The keys in use, as the file has them now.
+///
+/// Who seals looks at the file first (one stat), and who meets a token that no key opens looks
+/// again: so a rotation by any process on the folder is followed at once, without a message.
+/// Thread-safe.
+class KeyRing final {
+ public:
+  /// `file` empty: keys in memory. `owner`: makes the file when there is none, and writes down
+  /// `lifetime` when it is longer than what the file says.
+  /// Errors: NotFound (a guest finds no keys), InvalidArgument (damaged), Unavailable, StorageFull.
+  static Result<std::unique_ptr<KeyRing>> open(std::filesystem::path file, const Clock& clock,
+                                               Random& random, std::chrono::seconds lifetime,
+                                               bool owner);
+
+  std::string seal(std::string_view plain, std::uint64_t unix_seconds) const;
+  std::optional<std::string> open(std::string_view text) const;
+  /// Reads the file again when it is another one than last time. A damaged one changes nothing.
+  void refresh() const;
+  /// Counts the changes seen: what was concluded under another number no longer holds.
+  std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
+  std::vector<TokenKey> list() const;
+  Result<std::vector<TokenKey>> rotate(bool force);
+  /// How old the primary key is.
+  std::chrono::microseconds age() const;
+
+ private:
+  struct Stamp {
+    std::uint64_t device = 0, inode = 0, size = 0;
+    std::int64_t seconds = 0, nanoseconds = 0;
+    friend bool operator==(const Stamp&, const Stamp&) = default;
+  };
+  struct State {
+    KeyFile file;
+    Fernet fernet;
+    Stamp stamp;
+  };
+  KeyRing(std::filesystem::path file, const Clock& clock, Random& random)
+      : file_(std::move(file)), clock_(clock), random_(random) {}
+  std::shared_ptr<const State> state() const;
+  Result<void> load() const;
+  static std::optional<Stamp> stamp_of(const std::filesystem::path& file);
+
+  const std::filesystem::path file_;
+  const Clock& clock_;
+  Random& random_;
+  mutable std::mutex mutex_;
+  mutable std::shared_ptr<const State> state_;  // By mutex_; shared with callers that use it.
+  mutable std::atomic<std::uint64_t> version_{0};
+};
+
+}  // namespace cloudos::identity
