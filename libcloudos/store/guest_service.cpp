@@ -119,7 +119,7 @@ class Service final : public GuestService {
   lmdb::PinSource* const pins_;  // Null: this store cannot pin.
   const std::filesystem::path path_;
   Descriptor listener_;
-  const Descriptor stop_ = make_event();
+  const Descriptor wake_ = make_event();  // Of the acceptor: to stop, or to join who ended.
   std::atomic<bool> stopping_{false};
   ReceiveBudget budget_;
   LeftMarkers left_;
@@ -159,7 +159,7 @@ Result<void> Service::start() {
 Service::~Service() {
   stopping_ = true;
   watch_.reset();
-  ring(stop_);
+  ring(wake_);
   if (acceptor_.joinable()) acceptor_.join();
   {
     LockGuard lock(mutex_);
@@ -192,8 +192,9 @@ GuestService::Numbers Service::numbers() const {
 
 void Service::accept_all() {
   while (!stopping_) {
-    pollfd items[] = {{listener_.get(), POLLIN, 0}, {stop_.get(), POLLIN, 0}};
-    const int ready = ::poll(items, 2, 1'000);
+    pollfd items[] = {{listener_.get(), POLLIN, 0}, {wake_.get(), POLLIN, 0}};
+    const int ready = ::poll(items, 2, -1);
+    silence(wake_);  // Rung at the end of each connection too.
     reap();
     if (ready > 0 && (items[0].revents & POLLIN) && !stopping_) accept_one();
   }
@@ -280,6 +281,7 @@ void Service::serve(Connection& c) {
   }
   leave(c);
   c.ended = true;
+  ring(wake_);
 }
 
 void Service::leave(Connection& c) {

@@ -214,8 +214,12 @@ TEST_CASE("random bytes and endless frames end their own connection only") {
   ServingOwner owner(folder);
   SeededRandom random(5);
   for (int i = 0; i < 400; ++i) {
-    const auto socket = Socket::connect(folder.socket());
-    if (!socket) continue;
+    auto socket = Socket::connect(folder.socket());
+    for (int tries = 0; tries < 1'000 && !socket; ++tries) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      socket = Socket::connect(folder.socket());
+    }
+    REQUIRE(socket);
     std::string bytes(random.below(300), '\0');
     random.fill({reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size()});
     // Half of them behind a proper greeting.
@@ -227,6 +231,8 @@ TEST_CASE("random bytes and endless frames end their own connection only") {
   REQUIRE(::send(endless.fd(), huge, sizeof huge, MSG_NOSIGNAL) == 5);
   CHECK_FALSE(endless.receive(soon()));
   CHECK(put_one(*open_writing_guest(folder), "/a", "1"));
+  for (int i = 0; i < 1'000 && owner.service->numbers().refused <= 100; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
   CHECK(owner.service->numbers().refused > 100);
   CHECK((*owner.store->snapshot())->scan("")->size() == 2);  // That one record and its mark.
 }
@@ -244,6 +250,38 @@ TEST_CASE("a process that takes all connections, and keeps silent, keeps no gues
   CHECK(guest.line() == "counted");
   silent.clear();
   CHECK(put_one(*open_writing_guest(folder), "/a", "1"));
+}
+
+TEST_CASE("guests hold a bounded number of snapshots, and give all of them back") {
+  const ServedFolder folder;
+  ServingOwner owner(folder);
+  REQUIRE(put_one(*owner.store, "/a", "1"));
+  std::string least;
+  store::guest::append_integer(least, std::uint64_t{0});
+  {
+    const Socket greedy = greeted(folder);
+    for (std::size_t i = 0; i <= limits::kGuestPins; ++i) {
+      REQUIRE(greedy.send(Frame::Pin, least, soon()));
+      const auto reply = greedy.receive(soon());
+      REQUIRE(reply);
+      CHECK((reply->kind == Frame::Ok) == (i < limits::kGuestPins));
+    }
+    // The owner's own readers have room left, and other guests read without a pin.
+    CHECK(value_of(*owner.store, "/a") == "1");
+    CHECK(value_of(*open_writing_guest(folder), "/a") == "1");
+  }
+  const Socket asking = greeted(folder);
+  std::uint64_t pins = 1;
+  for (int i = 0; i < 1'000 && pins > 0; ++i) {
+    REQUIRE(asking.send(Frame::Numbers, {}, soon()));
+    const auto reply = asking.receive(soon());
+    REQUIRE(reply);
+    store::guest::Parser in(reply->body);
+    for (int skip = 0; skip < 4; ++skip) (void)in.integer<std::uint64_t>();
+    pins = in.integer<std::uint64_t>();
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  CHECK(pins == 0);
 }
 
 TEST_CASE("another user's process is not served, even where it can open the socket") {
