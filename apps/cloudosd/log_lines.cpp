@@ -17,7 +17,9 @@ namespace {
 
 using cloudos::LogRecord;
 
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+bool is_control(char c) {
+  return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+}
 
 /// The bytes of the UTF-8 character that `text` begins with; 0: none.
 std::size_t character_bytes(std::string_view text) {
@@ -101,7 +103,8 @@ std::string RepeatLimit::note_text(const Slot& slot) {
 bool RepeatLimit::passes(const LogRecord& record, cloudos::MonoTime now) {
   if (record.room == "rest" && record.level == cloudos::LogLevel::Info) return true;
   std::uint64_t hash = std::hash<std::string_view>{}(record.message);
-  hash ^= std::hash<std::string_view>{}(record.room) * 31 + static_cast<std::uint64_t>(record.level);
+  hash ^=
+      std::hash<std::string_view>{}(record.room) * 31 + static_cast<std::uint64_t>(record.level);
   Slot& slot = slots_[hash % slots_.size()];
   if (slot.hash != hash || now - slot.began >= kWindow) {
     if (!slot.held.message.empty()) ended_.push_back({slot.held.room, note_text(slot)});
@@ -147,7 +150,9 @@ cloudos::Result<std::shared_ptr<LogOutput>> LogOutput::open(const std::filesyste
   return std::shared_ptr<LogOutput>(new LogOutput(path, fd, format));
 }
 
-void LogOutput::set_format(LogFormat format) { state_->format = format; }
+void LogOutput::set_format(LogFormat format) {
+  state_->format = format;
+}
 
 void LogOutput::write(const LogRecord& record) {
   const cloudos::SystemClock clock;
@@ -164,8 +169,7 @@ void LogOutput::write(const LogRecord& record) {
     // A log that cannot be written must not stop the cloud: there is nobody left to tell.
     [[maybe_unused]] const ssize_t written = ::write(fd_, line.data(), line.size());
   };
-  for (const auto& note : notes)
-    put({cloudos::LogLevel::Warning, note.room, note.message, {}, {}});
+  for (const auto& note : notes) put({cloudos::LogLevel::Warning, note.room, note.message, {}, {}});
   if (passes) put(record);
 }
 

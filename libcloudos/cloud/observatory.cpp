@@ -11,7 +11,9 @@ namespace {
 // A closure that waits for a thread as long says that all of them hang, or that nobody runs us.
 constexpr std::chrono::seconds kRunnerPatience{10};
 
-double seconds_in(std::chrono::microseconds time) { return static_cast<double>(time.count()) / 1e6; }
+double seconds_in(std::chrono::microseconds time) {
+  return static_cast<double>(time.count()) / 1e6;
+}
 
 }  // namespace
 
@@ -51,7 +53,9 @@ void Observatory::watch(store::Store& store, Executor& executor, TaskRunner& run
   collector_ = metrics.collect([this](MetricsReading& reading) { collect(reading); });
 }
 
-void Observatory::stop() { collector_ = Metrics::Collector(); }
+void Observatory::stop() {
+  collector_ = Metrics::Collector();
+}
 
 void Observatory::collect(MetricsReading& reading) const {
   const auto count = [](std::size_t value) { return static_cast<double>(value); };

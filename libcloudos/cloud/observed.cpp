@@ -75,7 +75,8 @@ class HypervisorObserver final : public hypervisor::Driver {
     return run(destroy_, "destroy", id, [&] { return driver_->destroy(id); });
   }
   Result<std::vector<hypervisor::DomainState>> list(const std::optional<ServerId>& only) override {
-    auto result = run(list_, "list", only.value_or(ServerId{}), [&] { return driver_->list(only); });
+    auto result =
+        run(list_, "list", only.value_or(ServerId{}), [&] { return driver_->list(only); });
     pulse_->note(error_of(result));
     return result;
   }
@@ -95,9 +96,12 @@ class HypervisorObserver final : public hypervisor::Driver {
 
 std::string_view change_kind(network::Change::Kind kind) {
   switch (kind) {
-    case network::Change::Kind::Network: return "network";
-    case network::Change::Kind::Group: return "security_group";
-    case network::Change::Kind::Port: return "port";
+    case network::Change::Kind::Network:
+      return "network";
+    case network::Change::Kind::Group:
+      return "security_group";
+    case network::Change::Kind::Port:
+      return "port";
   }
   return "port";
 }

@@ -94,7 +94,7 @@ void append_devices(std::string& xml, const DomainSpec& spec, std::string_view v
   xml += "</devices>";
 }
 
-// QEMU makes these interfaces before libvirt's devices, whose slots libvirt gave out from the low end.
+// QEMU makes these interfaces before libvirt's devices, whose slots were given out from the low end.
 constexpr std::size_t kLastPciSlot = 31;
 constexpr std::string_view kQemuXmlUri = "http://libvirt.org/schemas/domain/qemu/1.0";
 
@@ -114,13 +114,15 @@ std::string user_nics_xml(const DomainSpec& spec, std::string_view virt_type) {
     if (!needs_command_line(nic, virt_type)) continue;
     const UserModeNet& nat = nic.user_mode;
     const std::size_t at = slot--;
-    for (const std::string& argument :
-         {std::string("-netdev"),
-          fmt::format("user,id=user{},ipv6=off,net={},host={},dns={},dhcpstart={}{}", at,
-                      nat.cidr, nat.gateway, nat.resolver, nat.address, host_name_option(spec.name)),
-          std::string("-device"),
-          fmt::format("virtio-net-pci,netdev=user{},id=usernic{},mac={},romfile=,bus=pci.0,addr={:#x}",
-                      at, at, nic.mac, at)})
+    const std::string net = fmt::format(
+        "user,id=user{},ipv6=off,net={},host={},dns={},dhcpstart={}{}", at, nat.cidr, nat.gateway,
+        nat.resolver, nat.address, host_name_option(spec.name));
+    const std::string device =
+        fmt::format("virtio-net-pci,netdev=user{0},id=usernic{0},mac={1},romfile=,bus=pci.0,"
+                    "addr={0:#x}",
+                    at, nic.mac);
+    for (const std::string_view argument : {std::string_view("-netdev"), std::string_view(net),
+                                            std::string_view("-device"), std::string_view(device)})
       arguments += fmt::format("<qemu:arg value='{}'/>", xml_escape(argument));
   }
   if (arguments.empty()) return {};

@@ -11,11 +11,16 @@ constexpr std::string_view kTraceparent = "traceparent";
 
 std::string_view service_label(Service service) {
   switch (service) {
-    case Service::None: return "none";
-    case Service::Identity: return "identity";
-    case Service::Image: return "image";
-    case Service::Compute: return "compute";
-    case Service::Network: return "network";
+    case Service::None:
+      return "none";
+    case Service::Identity:
+      return "identity";
+    case Service::Image:
+      return "image";
+    case Service::Compute:
+      return "compute";
+    case Service::Network:
+      return "network";
   }
   return "none";
 }
@@ -50,7 +55,8 @@ void RequestMeter::note(const Route* route, int status, std::chrono::microsecond
   const auto found = by_route_.find(route);
   Series& series = found == by_route_.end() ? unknown_ : found->second;
   if (found == by_route_.end()) route = nullptr;
-  const std::size_t digit = status >= 100 && status < 600 ? static_cast<std::size_t>(status) / 100 : 5;
+  const std::size_t digit =
+      status >= 100 && status < 600 ? static_cast<std::size_t>(status) / 100 : 5;
   Histogram* histogram = series.by_class[digit].load(std::memory_order_acquire);
   if (!histogram) {
     histogram = &make(route, digit);  // Whoever is first: all get the same one.
@@ -62,8 +68,7 @@ void RequestMeter::note(const Route* route, int status, std::chrono::microsecond
 RequestSpan::RequestSpan(const Tracer& tracer, Request& request)
     : span_(&tracer, request.method, callers_trace(request.headers), request.request_id,
             SpanScope::At::Edge) {
-  if (span_.context())
-    request.headers.set(kTraceparent, to_traceparent(*span_.context()));
+  if (span_.context()) request.headers.set(kTraceparent, to_traceparent(*span_.context()));
 }
 
 void RequestSpan::ended(const Request& request, const Response& response) {

@@ -98,6 +98,8 @@ constexpr Route kOperationRoutes[] = {
 
 }  // namespace
 
-std::span<const Route> operation_routes() { return kOperationRoutes; }
+std::span<const Route> operation_routes() {
+  return kOperationRoutes;
+}
 
 }  // namespace cloudos::rest

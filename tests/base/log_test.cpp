@@ -11,7 +11,8 @@ using namespace cloudos;
 TEST_CASE("levels of rooms change while the log is in use, for every copy") {
   std::vector<std::string> lines;
   const Log log([&](const LogRecord& r) { lines.emplace_back(r.message); }, "cloud");
-  const Log tasks = log.for_room("tasks"), again = tasks.for_room("tasks"), store = log.for_room("store");
+  const Log tasks = log.for_room("tasks"), again = tasks.for_room("tasks"),
+            store = log.for_room("store");
   tasks.debug("1");
   CHECK(lines.empty());
   log.set_levels({LogLevel::Warning, {{"tasks", LogLevel::Debug}, {"later", LogLevel::Debug}}});
@@ -67,7 +68,8 @@ TEST_CASE("levels may change while threads log") {
   std::vector<std::thread> threads;
   for (int t = 0; t < 3; ++t)
     threads.emplace_back([&, t] {
-      for (int i = 0; i < 2'000; ++i) log.for_room("room-" + std::to_string((t + i) % 5)).error("x");
+      for (int i = 0; i < 2'000; ++i)
+        log.for_room("room-" + std::to_string((t + i) % 5)).error("x");
     });
   for (int i = 0; i < 200; ++i)
     log.set_levels({i % 2 ? LogLevel::Debug : LogLevel::Error, {{"room-1", LogLevel::Info}}});

@@ -1,9 +1,10 @@
+#include "base/trace.hpp"
+
 #include <doctest/doctest.h>
 
 #include <string>
 #include <vector>
 
-#include "base/trace.hpp"
 #include "cloudos/clock.hpp"
 #include "cloudos/log.hpp"
 
@@ -85,7 +86,10 @@ TEST_CASE("spans nest on their thread, keep the trace and obey its sampling flag
   CHECK(spans[1].ok);
 
   spans.clear();
-  { SpanScope quiet(&tracer, "quiet", parse_traceparent("00-" + kTrace + "-" + kParent + "-00"), ""); }
+  {
+    SpanScope quiet(&tracer, "quiet", parse_traceparent("00-" + kTrace + "-" + kParent + "-00"),
+                    "");
+  }
   { SpanScope alone(&tracer, "alone"); }  // Nobody asked for this trace.
   CHECK(spans.empty());
   { SpanScope edge(&tracer, "edge", std::nullopt, "req-2", SpanScope::At::Edge); }
@@ -111,10 +115,12 @@ TEST_CASE("without a sink a request still gets a span of its own below its calle
 
 TEST_CASE("log lines carry the request and trace of the thread's work") {
   std::vector<std::string> lines;
-  const Log log([&](const LogRecord& r) {
-    lines.push_back(std::string(r.message) + "|" + std::string(r.request_id) + "|" +
-                    std::string(r.trace_id));
-  }, "test");
+  const Log log(
+      [&](const LogRecord& r) {
+        lines.push_back(std::string(r.message) + "|" + std::string(r.request_id) + "|" +
+                        std::string(r.trace_id));
+      },
+      "test");
   const auto trace = parse_traceparent(kGiven);
   log.info("before");
   {
@@ -125,6 +131,6 @@ TEST_CASE("log lines carry the request and trace of the thread's work") {
     log.info("nested");
   }
   log.info("after");
-  CHECK(lines == std::vector<std::string>{"before||", "inside|req-1|" + kTrace,
-                                          "of another|req-2|", "nested|req-3|", "after||"});
+  CHECK(lines == std::vector<std::string>{"before||", "inside|req-1|" + kTrace, "of another|req-2|",
+                                          "nested|req-3|", "after||"});
 }

@@ -23,8 +23,9 @@ std::vector<std::string> lines_in(const std::filesystem::path& path) {
 TEST_CASE("a line is text or one JSON object, whatever is in the message") {
   const cloudos::WallTime time{std::chrono::microseconds(1'700'000'000'000'123)};
   const LogRecord full{LogLevel::Warning, "tasks", "a \"b\"\n\x01\xff \xC3\xA9\\", "req-1", "0af7"};
-  CHECK(log_line(full, time) ==
-        "2023-11-14T22:13:20.000123Z warning tasks     req-1 trace 0af7 a \"b\"??\xff \xC3\xA9\\\n");
+  CHECK(
+      log_line(full, time) ==
+      "2023-11-14T22:13:20.000123Z warning tasks     req-1 trace 0af7 a \"b\"??\xff \xC3\xA9\\\n");
   const std::string line = log_line(full, time, LogFormat::Json);
   CHECK(line ==
         "{\"time\":\"2023-11-14T22:13:20.000123Z\",\"level\":\"warning\",\"room\":\"tasks\","
@@ -32,7 +33,8 @@ TEST_CASE("a line is text or one JSON object, whatever is in the message") {
         "\"message\":\"a \\\"b\\\"\\u000a\\u0001\\ufffd \xC3\xA9\\\\\"}\n");
   const auto json = nlohmann::json::parse(line);
   CHECK(json["message"] == "a \"b\"\n\x01\xEF\xBF\xBD \xC3\xA9\\");
-  const auto bare = nlohmann::json::parse(log_line({LogLevel::Debug, "rest", ""}, time, LogFormat::Json));
+  const auto bare =
+      nlohmann::json::parse(log_line({LogLevel::Debug, "rest", ""}, time, LogFormat::Json));
   CHECK_FALSE(bare.contains("request_id"));
   CHECK_FALSE(bare.contains("trace_id"));
 }
@@ -45,7 +47,8 @@ TEST_CASE("every message of bytes gives one line, and as JSON one that parses") 
       const std::string line = log_line({LogLevel::Info, "x", message}, {}, format);
       CHECK(std::count(line.begin(), line.end(), '\n') == 1);
       CHECK(line.back() == '\n');
-      if (format == LogFormat::Json) CHECK_FALSE(nlohmann::json::parse(line, nullptr, false).is_discarded());
+      if (format == LogFormat::Json)
+        CHECK_FALSE(nlohmann::json::parse(line, nullptr, false).is_discarded());
     }
   }
 }
@@ -55,7 +58,8 @@ TEST_CASE("a line that comes over and over is held back and counted, others are 
   const cloudos::MonoTime start{1h};
   int passed = 0;
   for (int i = 0; i < 1'000; ++i)
-    passed += limit.passes({LogLevel::Error, "store", "disk full", std::to_string(i)}, start + i * 1ms);
+    passed +=
+        limit.passes({LogLevel::Error, "store", "disk full", std::to_string(i)}, start + i * 1ms);
   CHECK(passed == static_cast<int>(RepeatLimit::kPass));
   CHECK(limit.notes(start + 2s).empty());
   for (int i = 0; i < 1'000; ++i) {

@@ -14,8 +14,13 @@ constexpr const char* kNobody = "65534";
 /// How to start a program as a user without any right; as ourselves when we are no root.
 std::vector<std::string> without_rights() {
   if (::geteuid() != 0) return {};
-  return {"/usr/bin/setpriv", std::string("--reuid=") + kNobody, std::string("--regid=") + kNobody,
-          "--clear-groups", "--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"};
+  return {"/usr/bin/setpriv",
+          std::string("--reuid=") + kNobody,
+          std::string("--regid=") + kNobody,
+          "--clear-groups",
+          "--no-new-privs",
+          "--inh-caps=-all",
+          "--bounding-set=-all"};
 }
 
 /// A folder which that user owns, with a copy of the program that it can reach.
@@ -56,8 +61,9 @@ std::string login(std::uint16_t port, const std::string& password) {
       {"auth",
        {{"identity",
          {{"methods", {"password"}},
-          {"password", {{"user", {{"name", "admin"}, {"domain", {{"id", "default"}}},
-                                  {"password", password}}}}}}},
+          {"password",
+           {{"user",
+             {{"name", "admin"}, {"domain", {{"id", "default"}}}, {"password", password}}}}}}},
         {"scope", {{"project", {{"name", "admin"}, {"domain", {{"id", "default"}}}}}}}}}};
   const auto reply = ask(port, "POST", "/identity/v3/auth/tokens", {}, request.dump());
   CAPTURE(reply.text);
@@ -74,9 +80,9 @@ TEST_CASE("a user without any right runs identity, images and simulated servers"
   auto words = without_rights();
   std::ofstream(corner.path("password")) << "a password\n";
   if (::geteuid() == 0) REQUIRE(::chown(corner.path("password").c_str(), 65534, 65534) == 0);
-  words.insert(words.end(), {corner.program, "--data-dir", corner.path("data"), "--listen",
-                             "127.0.0.1:0", "--simulated", "--admin-password-file",
-                             corner.path("password")});
+  words.insert(words.end(),
+               {corner.program, "--data-dir", corner.path("data"), "--listen", "127.0.0.1:0",
+                "--simulated", "--admin-password-file", corner.path("password")});
   const auto log = corner.dir.path() / "log";
   Program program(words, log);
   const std::string line = program.read_line();
@@ -92,9 +98,11 @@ TEST_CASE("a user without any right runs identity, images and simulated servers"
   REQUIRE(image.status == 201);
   const std::string image_id = json::parse(image.text)["id"];
   CHECK(ask(port, "PUT", "/image/v2/images/" + image_id + "/file", token, std::string(100'000, 'x'),
-            "application/octet-stream").status == 204);
-  const json server = {{"server", {{"name", "vm"}, {"imageRef", image_id}, {"flavorRef", "42"},
-                                   {"networks", json::array()}}}};
+            "application/octet-stream")
+            .status == 204);
+  const json server = {
+      {"server",
+       {{"name", "vm"}, {"imageRef", image_id}, {"flavorRef", "42"}, {"networks", json::array()}}}};
   const auto made = ask(port, "POST", "/compute/v2.1/servers", token, server.dump());
   CAPTURE(made.text);
   REQUIRE(made.status == 202);

@@ -37,9 +37,11 @@ class Session {
   Answer login(const std::string& user, const std::string& password, const std::string& project) {
     const json request = {
         {"auth",
-         {{"identity", {{"methods", {"password"}},
-                        {"password", {{"user", {{"name", user}, {"domain", {{"id", "default"}}},
-                                                {"password", password}}}}}}},
+         {{"identity",
+           {{"methods", {"password"}},
+            {"password",
+             {{"user",
+               {{"name", user}, {"domain", {{"id", "default"}}}, {"password", password}}}}}}},
           {"scope", {{"project", {{"name", project}, {"domain", {{"id", "default"}}}}}}}}}};
     token.clear();
     auto answer = call("POST", "/identity/v3/auth/tokens", request.dump());
@@ -74,14 +76,19 @@ void handle_passwords(Session& session) {
   REQUIRE(made.status == 201);
   const std::string id = made.body()["user"]["id"];
   const json change = {{"user", {{"original_password", first}, {"password", second}}}};
-  CHECK(session.call("POST", "/identity/v3/users/" + id + "/password", change.dump()).status == 204);
+  CHECK(session.call("POST", "/identity/v3/users/" + id + "/password", change.dump()).status ==
+        204);
   const std::string admin = session.token;
   CHECK(session.login("ann", wrong, "admin").status == 401);
   session.token = admin;
-  CHECK(session.call("POST", "/identity/v3/users",
-                     R"({"user": {"name": "bob", "password": ")" + wrong + "\"").status == 400);
-  CHECK(session.call("POST", "/identity/v3/users",
-                     R"({"user": {"name": 7, "password": ")" + wrong + "\"}}").status == 400);
+  CHECK(session
+            .call("POST", "/identity/v3/users",
+                  R"({"user": {"name": "bob", "password": ")" + wrong + "\"")
+            .status == 400);
+  CHECK(session
+            .call("POST", "/identity/v3/users",
+                  R"({"user": {"name": 7, "password": ")" + wrong + "\"}}")
+            .status == 400);
   CHECK(session.call("GET", "/identity/v3/users?password=" + wrong).status != 0);
   CHECK(session.call("GET", "/identity/v3/auth/tokens", {}, "X-Subject-Token: " + admin + "\r\n")
             .status == 200);
@@ -95,13 +102,16 @@ void handle_server(Session& session) {
                                   R"({"name":"i","disk_format":"raw","container_format":"bare"})");
   REQUIRE(image.status == 201);
   const std::string image_id = image.body()["id"];
-  REQUIRE(session.call("PUT", "/image/v2/images/" + image_id + "/file", "payload",
-                       "Content-Type: application/octet-stream\r\n").status >= 200);
-  const auto network = session.call("POST", "/network/v2.0/networks", R"({"network":{"name":"n"}})");
+  REQUIRE(session
+              .call("PUT", "/image/v2/images/" + image_id + "/file", "payload",
+                    "Content-Type: application/octet-stream\r\n")
+              .status >= 200);
+  const auto network =
+      session.call("POST", "/network/v2.0/networks", R"({"network":{"name":"n"}})");
   REQUIRE(network.status == 201);
   const std::string network_id = network.body()["network"]["id"];
-  const json subnet = {{"subnet", {{"network_id", network_id}, {"cidr", "10.0.0.0/24"},
-                                   {"ip_version", 4}}}};
+  const json subnet = {
+      {"subnet", {{"network_id", network_id}, {"cidr", "10.0.0.0/24"}, {"ip_version", 4}}}};
   REQUIRE(session.call("POST", "/network/v2.0/subnets", subnet.dump()).status == 201);
   const auto key = session.call("POST", "/compute/v2.1/os-keypairs", R"({"keypair":{"name":"k"}})");
   if (key.status == 200 && key.body()["keypair"].contains("private_key")) {
@@ -112,10 +122,13 @@ void handle_server(Session& session) {
   // "#!/bin/sh\necho hidden-in-user-data\n"
   const std::string user_data = session.keep("IyEvYmluL3NoCmVjaG8gaGlkZGVuLWluLXVzZXItZGF0YQo=");
   session.keep("hidden-in-user-data");
-  const json server = {{"server", {{"name", "vm"}, {"imageRef", image_id}, {"flavorRef", "42"},
-                                   {"user_data", user_data},
-                                   {"adminPass", session.keep("chosen-admin-pass")},
-                                   {"networks", {{{"uuid", network_id}}}}}}};
+  const json server = {{"server",
+                        {{"name", "vm"},
+                         {"imageRef", image_id},
+                         {"flavorRef", "42"},
+                         {"user_data", user_data},
+                         {"adminPass", session.keep("chosen-admin-pass")},
+                         {"networks", {{{"uuid", network_id}}}}}}};
   const auto made = session.call("POST", "/compute/v2.1/servers", server.dump());
   CAPTURE(made.text);
   REQUIRE(made.status == 202);
@@ -144,10 +157,12 @@ TEST_CASE("the log of a whole session at its most talkative holds none of its se
     handle_server(session);
     server.process().signal(SIGUSR1);  // The dump goes to the log, too.
     const std::string admin = session.token;
-    CHECK(session.call("DELETE", "/identity/v3/auth/tokens", {}, "X-Subject-Token: " + admin + "\r\n")
-              .status == 204);
+    CHECK(
+        session.call("DELETE", "/identity/v3/auth/tokens", {}, "X-Subject-Token: " + admin + "\r\n")
+            .status == 204);
     CHECK(session.call("GET", "/compute/v2.1/servers").status == 401);
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(server.data_dir() / "keys"))
+    for (const auto& entry :
+         std::filesystem::recursive_directory_iterator(server.data_dir() / "keys"))
       if (entry.is_regular_file()) {
         const std::string text = text_of(entry.path());
         if (text.size() >= 16 && text.size() < 4'096) session.keep(text.substr(0, text.find('\n')));
@@ -162,7 +177,8 @@ TEST_CASE("the log of a whole session at its most talkative holds none of its se
     for (const std::string& secret : session.secrets) {
       CAPTURE(secret);
       const auto at = log.find(secret);
-      const std::string around = at == std::string::npos ? "" : log.substr(at > 200 ? at - 200 : 0, 400);
+      const std::string around =
+          at == std::string::npos ? "" : log.substr(at > 200 ? at - 200 : 0, 400);
       CAPTURE(around);
       CHECK(at == std::string::npos);
     }

@@ -33,8 +33,8 @@ TEST_CASE("each user-mode interface gets a NAT whose DHCP begins at the port's a
   for (const char* part :
        {"<qemu:arg value='user,id=user31,ipv6=off,net=10.0.0.0/24,host=10.0.0.1,dns=10.0.0.254,"
         "dhcpstart=10.0.0.5'/>",
-        "mac=fa:16:3e:00:00:01,romfile=,bus=pci.0,addr=0x1f'/>",
-        "dhcpstart=10.0.0.9'/>", "mac=fa:16:3e:00:00:03,romfile=,bus=pci.0,addr=0x1e'/>",
+        "mac=fa:16:3e:00:00:01,romfile=,bus=pci.0,addr=0x1f'/>", "dhcpstart=10.0.0.9'/>",
+        "mac=fa:16:3e:00:00:03,romfile=,bus=pci.0,addr=0x1e'/>",
         "<target dev='tap0' managed='no'/>"}) {
     CAPTURE(part);
     CHECK(xml.find(part) != std::string::npos);
@@ -50,8 +50,12 @@ TEST_CASE("the NAT tells the guest its name only when that is a host's name") {
     std::string name;
     bool told;
   };
-  for (const Row& row : {Row{"web-1", true}, Row{"", false}, Row{"web,restrict=off", false},
-                         Row{"-web", false}, Row{"w\xC3\xA9""b", false}, Row{std::string(64, 'a'), false}}) {
+  for (const Row& row :
+       {Row{"web-1", true}, Row{"", false}, Row{"web,restrict=off", false}, Row{"-web", false},
+        Row{"w\xC3\xA9"
+            "b",
+            false},
+        Row{std::string(64, 'a'), false}}) {
     CAPTURE(row.name);
     auto spec = spec_with({nat("fa:16:3e:00:00:01", "10.0.0.5")});
     spec.name = row.name;

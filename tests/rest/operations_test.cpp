@@ -40,8 +40,13 @@ struct Ear {
   std::vector<Kept> spans;
   SpanSink sink() {
     return [this](const Span& span) {
-      Kept kept{std::string(span.name), std::string(span.trace_id), std::string(span.span_id),
-                std::string(span.parent_id), std::string(span.request_id), span.ok, {}};
+      Kept kept{std::string(span.name),
+                std::string(span.trace_id),
+                std::string(span.span_id),
+                std::string(span.parent_id),
+                std::string(span.request_id),
+                span.ok,
+                {}};
       for (const auto& [name, value] : span.attributes) kept.attributes[name] = value;
       spans.push_back(std::move(kept));
     };
@@ -52,29 +57,34 @@ struct Ear {
     return found == spans.end() ? nullptr : &*found;
   }
   const Kept* by_id(const std::string& id) const {
-    const auto found = std::find_if(spans.begin(), spans.end(),
-                                    [&](const Kept& span) { return span.id == id; });
+    const auto found =
+        std::find_if(spans.begin(), spans.end(), [&](const Kept& span) { return span.id == id; });
     return found == spans.end() ? nullptr : &*found;
   }
 };
 
 /// Boots a server on a network with an image; returns the reply to the create call.
 Answer boot(Site& site, const HeaderList& headers) {
-  const auto image = site.post("/image/v2/images", {{"name", "img"}, {"disk_format", "raw"},
-                                                    {"container_format", "bare"}});
+  const auto image = site.post(
+      "/image/v2/images", {{"name", "img"}, {"disk_format", "raw"}, {"container_format", "bare"}});
   REQUIRE(image.status == 201);
   const std::string image_id = image.json()["id"];
   REQUIRE(site.send("PUT", "/image/v2/images/" + image_id + "/file", "x", site.admin,
-                    {{"Content-Type", "application/octet-stream"}}).status == 204);
+                    {{"Content-Type", "application/octet-stream"}})
+              .status == 204);
   const auto net = site.post("/network/v2.0/networks", {{"network", {{"name", "net-a"}}}});
   REQUIRE(net.status == 201);
   const std::string network = net.json()["network"]["id"];
-  REQUIRE(site.post("/network/v2.0/subnets",
-                    {{"subnet", {{"network_id", network}, {"cidr", "10.0.0.0/24"},
-                                 {"ip_version", 4}}}}).status == 201);
+  REQUIRE(
+      site.post("/network/v2.0/subnets",
+                {{"subnet", {{"network_id", network}, {"cidr", "10.0.0.0/24"}, {"ip_version", 4}}}})
+          .status == 201);
   site.settle();
-  const json body = {{"server", {{"name", "vm"}, {"imageRef", image_id}, {"flavorRef", "42"},
-                                 {"networks", {{{"uuid", network}}}}}}};
+  const json body = {{"server",
+                      {{"name", "vm"},
+                       {"imageRef", image_id},
+                       {"flavorRef", "42"},
+                       {"networks", {{{"uuid", network}}}}}}};
   auto answer = site.send("POST", "/compute/v2.1/servers", body.dump(), site.admin, headers);
   REQUIRE(answer.status == 202);
   site.settle();
@@ -165,7 +175,8 @@ TEST_CASE("every line of the metrics is one that Prometheus takes") {
     const std::string line = text.substr(begin, end - begin);
     begin = end + 1;
     CAPTURE(line);
-    if (line.starts_with("# TYPE ")) CHECK(typed.insert(line.substr(7, line.find(' ', 7) - 7)).second);
+    if (line.starts_with("# TYPE "))
+      CHECK(typed.insert(line.substr(7, line.find(' ', 7) - 7)).second);
     if (line.starts_with("#")) continue;
     ++count;
     const std::size_t blank = line.rfind(' ');
@@ -244,12 +255,13 @@ TEST_CASE("one create call is one tree of spans down to the driver's start") {
     CHECK(span.request == answer.headers.get("X-Openstack-Request-Id"));
     // Up to the request, and from there to whoever called.
     const Kept* at = &span;
-    for (int depth = 0; at && at->parent != kCaller && depth < 8; ++depth) at = ear.by_id(at->parent);
+    for (int depth = 0; at && at->parent != kCaller && depth < 8; ++depth)
+      at = ear.by_id(at->parent);
     REQUIRE(at != nullptr);
     CHECK(at->name == "POST /compute/v2.1/servers");
   }
-  for (const char* name : {"POST /compute/v2.1/servers", "create-server/place", "create-server/boot",
-                           "simulated define", "simulated start"}) {
+  for (const char* name : {"POST /compute/v2.1/servers", "create-server/place",
+                           "create-server/boot", "simulated define", "simulated start"}) {
     CAPTURE(name);
     CHECK(std::any_of(ours.begin(), ours.end(), [&](const Kept& s) { return s.name == name; }));
   }
@@ -258,7 +270,8 @@ TEST_CASE("one create call is one tree of spans down to the driver's start") {
   REQUIRE(step != nullptr);
   CHECK(step->name == "create-server/boot");
   CHECK(start->attributes.at("server.id") == step->attributes.at("task.resource").substr(7));
-  CHECK(ear.find("POST /compute/v2.1/servers")->attributes.at("http.response.status_code") == "202");
+  CHECK(ear.find("POST /compute/v2.1/servers")->attributes.at("http.response.status_code") ==
+        "202");
   CHECK(answer.headers.get("traceresponse").substr(0, 36) == "00-" + kTrace + "-");
   CHECK(answer.headers.get("traceresponse").substr(36, 16) ==
         ear.find("POST /compute/v2.1/servers")->id);
@@ -290,7 +303,8 @@ TEST_CASE("traces begin at the edge only when somebody listens, and obey the sam
   CHECK_FALSE(ask(alone, "/healthz", "127.0.0.1", {{"traceparent", "00-1-2-3"}})
                   .headers.has("traceresponse"));
   CHECK(ask(alone, "/healthz", "127.0.0.1", {{"traceparent", kTraceparent}})
-            .headers.get("traceresponse").substr(0, 35) == "00-" + kTrace);
+            .headers.get("traceresponse")
+            .substr(0, 35) == "00-" + kTrace);
 }
 
 TEST_CASE("log lines of a task's steps name the request and the trace that it came from") {
@@ -315,7 +329,8 @@ TEST_CASE("the dump of the state names what is under way") {
   boot(site, {});
   const std::string text = site.cloud->dump_state();
   CAPTURE(text);
-  for (const char* part : {"tasks: 0 open", "executor: 0 threads", "driver: hypervisor simulated: up",
-                           "driver: network simulated: up", "process: "})
+  for (const char* part :
+       {"tasks: 0 open", "executor: 0 threads", "driver: hypervisor simulated: up",
+        "driver: network simulated: up", "process: "})
     CHECK(text.find(part) != std::string::npos);
 }
