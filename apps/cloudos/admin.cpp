@@ -1,13 +1,15 @@
 #include "admin.hpp"
 
 #include "admin_config.hpp"
+#include "admin_policy.hpp"
 #include "admin_store.hpp"
 
 namespace cli {
 namespace {
 
 // Each owner of commands has a file admin_<subject>.cpp with its rows, and a line here.
-std::span<const AdminCommand> (*const kOwners[])() = {config_commands, store_commands};
+std::span<const AdminCommand> (*const kOwners[])() = {config_commands, policy_commands,
+                                                     store_commands};
 
 }  // namespace
 

@@ -33,7 +33,9 @@ Result<void> Identity::Impl::load_policy() {
     return fail(ErrorCode::NotFound, fmt::format("there is no policy file {}", name),
                 settings.policy_file.string());
   }
-  return set_policy(**text);
+  auto set = set_policy(**text);
+  if (!set) return fail_in(name, set.error());
+  return set;
 }
 
 Result<void> Identity::Impl::allow(const Context& ctx, std::string_view name,
