@@ -71,9 +71,11 @@ class Feed final : public std::enable_shared_from_this<Feed> {
   void end() {
     std::unique_lock lock(mutex_);
     ended_ = true;
-    if (running_ && teller_ == std::this_thread::get_id()) return;
-    idle_.wait(lock, [&] { return !running_; });
+    const bool from_within = running_ && teller_ == std::this_thread::get_id();
+    if (!from_within) idle_.wait(lock, [&] { return !running_; });
     lock.unlock();
+    // Always here: left to the last reference, which may be a watch's own call, a watch would wait
+    // for itself.
     watches_.clear();
   }
 
@@ -197,8 +199,9 @@ Result<std::unique_ptr<Subscription>> make_subscription(
     }
   }
   auto feed = std::make_shared<Feed>(ground, std::move(tell));
+  auto subscription = std::make_unique<OpenSubscription>(feed);  // Ends it on failure too.
   CLOUDOS_CHECK(feed->start(what));
-  return std::unique_ptr<Subscription>(std::make_unique<OpenSubscription>(std::move(feed)));
+  return std::unique_ptr<Subscription>(std::move(subscription));
 }
 
 }  // namespace cloudos

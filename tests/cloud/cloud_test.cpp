@@ -15,6 +15,7 @@
 #include "cloudos/networks.hpp"
 #include "cloudos/servers.hpp"
 #include "cloudos/tasks.hpp"
+#include "hypervisor/simulated.hpp"
 
 using namespace cloudos;
 using namespace std::chrono_literals;
@@ -139,8 +140,11 @@ TEST_CASE("one Cloud at a time runs a folder; the second is told who does") {
 TEST_CASE("what was committed is there after a restart, also in a folder that was moved") {
   TempFolder folder, other;
   Server before;
+  // The guests live on through the restart, as they do on a real host.
+  Options options = quick(folder.path);
+  options.hypervisor_driver = hypervisor::make_simulated({});
   {
-    auto cloud = Cloud::open(quick(folder.path));
+    auto cloud = Cloud::open(options);
     REQUIRE(cloud);
     const auto server = boot(**cloud, "stays");
     REQUIRE(server);
@@ -148,7 +152,8 @@ TEST_CASE("what was committed is there after a restart, also in a folder that wa
   }
   const auto moved = other.path / "moved";
   std::filesystem::rename(folder.path, moved);
-  auto cloud = Cloud::open(quick(moved));
+  options.data_dir = moved;
+  auto cloud = Cloud::open(options);
   REQUIRE(cloud);
   Context me = Context::system();
   const auto after = (*cloud)->servers().get(me, before.id);
