@@ -42,8 +42,8 @@ int run_backup(const AdminGiven& given) {
   }
   const auto made = keep::backup(options);
   if (!made) return refuse(made.error());
-  fmt::print("backup of revision {}: {} records, {}; {} payloads, {}{}\n", made->revision,
-             made->records, human(made->store_bytes), made->payloads, human(made->payload_bytes),
+  fmt::print("backup of revision {}: {} keys, {}; {} payloads, {}{}\n", made->revision, made->keys,
+             human(made->store_bytes), made->payloads, human(made->payload_bytes),
              options.payloads == keep::Payloads::List ? " (listed only)" : "");
   for (const std::string& image : made->gone)
     fmt::print("the data of image {} was deleted meanwhile and is not in it\n", image);

@@ -48,7 +48,7 @@ class BackupRun {
     CLOUDOS_TRY(const auto copied,
                 store::copy_lmdb(guest_options(options_.folder), target("store")));
     report_.revision = manifest_.revision = copied.revision;
-    report_.records = copied.records;
+    report_.keys = copied.records;
     CLOUDOS_TRY(const FileFacts facts, read_facts(target("store") / "data.mdb", kAlgorithm));
     report_.store_bytes = facts.size;
     add({ManifestEntry::Kind::File, 0600, facts.size, facts.checksum, "store/data.mdb"});
@@ -125,7 +125,7 @@ class BackupRun {
     std::error_code error;
     std::filesystem::recursive_directory_iterator at(options_.folder / name, error), end;
     if (error == std::errc::no_such_file_or_directory) return Result<void>();
-    if (error) return fail(file_error(error.value(), "read", options_.folder / name));
+    if (error) return fail(file_error(error, "read", options_.folder / name));
     CLOUDOS_CHECK(make_folder(target(name)));
     for (; at != end; at.increment(error)) {
       const std::string inner = at->path().lexically_relative(options_.folder).native();
@@ -135,7 +135,7 @@ class BackupRun {
       else if (at->is_regular_file(error))
         CLOUDOS_CHECK(copy_one(inner, 0600, true));
     }
-    if (error) return fail(file_error(error.value(), "read", options_.folder / name));
+    if (error) return fail(file_error(error, "read", options_.folder / name));
     return sync_folder(target(name));
   }
 

@@ -90,13 +90,20 @@ std::string Checksum::finish() {
   return name_ + ':' + to_hex({digest.data(), size});
 }
 
-Error file_error(int number, std::string_view doing, const std::filesystem::path& path) {
-  const std::string text = fmt::format("{} {}: {}", doing, path.native(), std::strerror(number));
+Error file_error(const std::error_code& error, std::string_view doing,
+                 const std::filesystem::path& path) {
+  const auto is = [&](int number) {
+    return error == std::error_code(number, std::generic_category());
+  };
   ErrorCode code = ErrorCode::Unavailable;
-  if (number == ENOENT || number == ENOTDIR) code = ErrorCode::NotFound;
-  if (number == ENOSPC || number == EDQUOT) code = ErrorCode::StorageFull;
-  if (number == EXDEV) code = ErrorCode::Unsupported;
-  return {code, text, {}};
+  if (is(ENOENT) || is(ENOTDIR)) code = ErrorCode::NotFound;
+  if (is(ENOSPC) || is(EDQUOT)) code = ErrorCode::StorageFull;
+  if (is(EXDEV)) code = ErrorCode::Unsupported;
+  return {code, fmt::format("{} {}: {}", doing, path.native(), error.message()), {}};
+}
+
+Error file_error(int number, std::string_view doing, const std::filesystem::path& path) {
+  return file_error(std::error_code(number, std::generic_category()), doing, path);
 }
 
 Result<FileFacts> read_facts(const std::filesystem::path& file, std::string_view algorithm) {
@@ -170,7 +177,7 @@ Result<void> check_empty(const std::filesystem::path& folder, std::string_view w
   const bool exists = std::filesystem::exists(folder, error);
   if (!error && !exists) return Result<void>();
   const bool empty = !error && std::filesystem::is_empty(folder, error);
-  if (error) return fail(file_error(error.value(), "look into", folder));
+  if (error) return fail(file_error(error, "look into", folder));
   if (empty && std::filesystem::is_directory(folder, error)) return Result<void>();
   return fail(ErrorCode::Conflict,
               fmt::format("{} {} is not empty; nothing was changed: name a new folder", what,

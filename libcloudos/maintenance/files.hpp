@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <system_error>
 
 #include "cloudos/result.hpp"
 
@@ -32,6 +33,8 @@ class Checksum {
 
 /// What a failed call on a file means; `doing` says what was tried, with the path.
 Error file_error(int number, std::string_view doing, const std::filesystem::path& path);
+Error file_error(const std::error_code& error, std::string_view doing,
+                 const std::filesystem::path& path);
 
 struct FileFacts {
   std::uint64_t size = 0;

@@ -28,6 +28,12 @@ Result<void> sync_path(const std::filesystem::path& path) {
   return Result<void>();
 }
 
+Result<std::uint64_t> file_bytes(const std::filesystem::path& path) {
+  struct stat file {};
+  if (::stat(path.c_str(), &file) != 0) return fail(lmdb_error(errno, "stat data file"));
+  return static_cast<std::uint64_t>(file.st_size);
+}
+
 /// A store that is read whole: its pages, and a pin where an owner gives one.
 class Source {
  public:
@@ -225,17 +231,15 @@ Result<CopyReport> copy_lmdb(const LmdbOptions& from, const std::filesystem::pat
 
 Result<CompactReport> compact_lmdb(const std::filesystem::path& directory) {
   CompactReport report;
-  std::error_code error;
   // A folder without a store is told before one is made in it.
-  report.bytes_before = std::filesystem::file_size(directory / "data.mdb", error);
-  if (error) return fail(lmdb::lmdb_error(error.value(), "compact"));
+  CLOUDOS_TRY(report.bytes_before, lmdb::file_bytes(directory / "data.mdb"));
   // As long as we own it nobody else opens it, and we commit nothing.
   CLOUDOS_TRY(const auto owner, open_lmdb({.directory = directory}));
   const auto fresh = directory / "compact";
+  std::error_code error;
   std::filesystem::remove_all(fresh, error);  // Of a run that was killed.
   CLOUDOS_CHECK(copy_lmdb({.directory = directory, .owner = false}, fresh));
-  report.bytes_after = std::filesystem::file_size(fresh / "data.mdb", error);
-  if (error) return fail(lmdb::lmdb_error(error.value(), "compact"));
+  CLOUDOS_TRY(report.bytes_after, lmdb::file_bytes(fresh / "data.mdb"));
   if (report.bytes_after < report.bytes_before) {
     // One name at a time has the whole store: killed before or after, nothing is lost.
     if (::rename((fresh / "data.mdb").c_str(), (directory / "data.mdb").c_str()) != 0)

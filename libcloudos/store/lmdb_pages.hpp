@@ -13,8 +13,8 @@
 /// stopped, and take a mutex there to get one. Instead each page is copied out (pread) and *then*
 /// the newest commit is looked up. The writer reuses pages that commit n freed from commit n+2 on,
 /// so what commit t reaches is whole while commit t+1 is the newest; after that the copy is thrown
-/// away unread and the answer is Stale, unless a Hold keeps its pages. Nothing of a torn page is ever interpreted. Source: LMDB
-/// 0.9 data format 1 (lmdb.h, mdb.c: MDB_meta, MDB_page, MDB_node).
+/// away unread and the answer is Stale, unless a Hold keeps its pages. Nothing of a torn page is
+/// ever interpreted. Source: LMDB 0.9 data format 1 (lmdb.h, mdb.c: MDB_meta, MDB_page, MDB_node).
 namespace cloudos::store::lmdb {
 
 /// What keeps a commit's pages from being reused (lmdb_pins.hpp). Thread-safe.

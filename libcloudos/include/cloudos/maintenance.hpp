@@ -28,8 +28,8 @@ struct BackupOptions {
 };
 
 struct BackupReport {
-  std::uint64_t revision = 0;        ///< Of the store; the backup is the cloud as of this commit.
-  std::uint64_t records = 0;
+  std::uint64_t revision = 0;        ///< The backup is the cloud as of this commit.
+  std::uint64_t keys = 0;            ///< Of the store: records, and what finds them.
   std::uint64_t store_bytes = 0;
   std::uint64_t payloads = 0, payload_bytes = 0;  ///< In the backup, or only listed.
   std::vector<std::string> gone;     ///< Payloads deleted while the backup ran: ids of images.
