@@ -503,6 +503,18 @@ TEST_CASE("pages go through whole lists, each thing once, in as many calls as it
     ++hosts;
   }
   CHECK(hosts == 1);
+  Context somebody = member();
+  somebody.user = UserId{"somebody"};
+  auto& keypairs = (*cloud)->servers().keypairs();
+  for (const char* name : {"a", "b", "c"}) REQUIRE(keypairs.generate(somebody, name));
+  std::string names;
+  for (auto& pair : pages([&](const std::string& marker, std::size_t limit) {
+         return keypairs.list(somebody, marker, limit);
+       }, 1)) {
+    REQUIRE(pair);
+    names += pair->name;
+  }
+  CHECK(names == "abc");  // Key pairs are told apart by their names, and go by them.
 }
 
 TEST_CASE("an error ends the pages as their last item, and a list that does not go on is one") {

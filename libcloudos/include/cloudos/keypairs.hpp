@@ -28,6 +28,9 @@ struct Keypair {
   std::string unknown;
 };
 
+/// What a list of key pairs goes on behind (see cloudos/pages.hpp): they are told apart by name.
+inline std::string marker_of(const Keypair& pair) { return pair.name; }
+
 /// A pair made here; the private half is returned once and kept nowhere.
 struct GeneratedKeypair {
   Keypair keypair;

@@ -19,8 +19,7 @@ namespace cloudos {
 template <class T>
 std::string marker_of(const T& item) {
   if constexpr (requires { item.id.value; }) return item.id.value;
-  else if constexpr (requires { item.id; }) return item.id;
-  else return item.name;  // Keypairs
+  else return item.id;
 }
 
 /// Goes through a list once, one page in memory; each item is a Result, and an error is the last:
