@@ -66,11 +66,17 @@ Result<void> Identity::enforce(const Context& ctx, std::string_view policy,
   return impl_->policy()->enforce(ctx, policy, target);
 }
 
-Policy Identity::policy() const { return *impl_->policy(); }
+Policy Identity::policy() const {
+  return *impl_->policy();
+}
 
-Result<void> Identity::set_policy(std::string_view text) { return impl_->set_policy(text); }
+Result<void> Identity::set_policy(std::string_view text) {
+  return impl_->set_policy(text);
+}
 
-Result<void> Identity::reload_policy() { return impl_->load_policy(); }
+Result<void> Identity::reload_policy() {
+  return impl_->load_policy();
+}
 
 Result<void> Identity::set_password_cost(unsigned cost) {
   if (cost < 4 || cost > 16)
@@ -134,8 +140,7 @@ std::optional<CatalogCache::Books> CatalogCache::books(const StateMark& mark) co
   return mark_ == mark ? books_ : std::nullopt;
 }
 
-std::shared_ptr<const std::string> CatalogCache::find(const StateMark& mark,
-                                                      const Key& key) const {
+std::shared_ptr<const std::string> CatalogCache::find(const StateMark& mark, const Key& key) const {
   const std::lock_guard lock(mutex_);
   if (!(mark_ == mark)) return nullptr;
   const auto it = texts_.find(key);

@@ -1,13 +1,13 @@
 #include "identity/keyring.hpp"
 
-#include <algorithm>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <thread>
 #include <unistd.h>
 
-#include <fmt/format.h>
+#include <algorithm>
+#include <thread>
 
 #include "base/assert.hpp"
 #include "base/text.hpp"
@@ -33,9 +33,11 @@ constexpr NamedKeyRole kKeyRoles[] = {
 };
 
 tl::unexpected<Error> damaged_keys(std::string_view why) {
-  return fail(ErrorCode::InvalidArgument,
-              fmt::format("the token keys in the data folder are damaged ({}): restore keys/tokens, "
-                          "or remove it to have new ones made (every token ends)", why));
+  return fail(
+      ErrorCode::InvalidArgument,
+      fmt::format("the token keys in the data folder are damaged ({}): restore keys/tokens, "
+                  "or remove it to have new ones made (every token ends)",
+                  why));
 }
 
 std::string key_id(const FernetKey& key) {
@@ -143,9 +145,8 @@ Result<KeyFile> KeyFile::parse(std::string_view text) {
     CLOUDOS_TRY(auto line, read_key_line(words, file.lines.empty()));
     file.lines.push_back(std::move(line));
   }
-  std::stable_sort(file.lines.begin(), file.lines.end(), [](const Line& a, const Line& b) {
-    return a.info.role < b.info.role;
-  });
+  std::stable_sort(file.lines.begin(), file.lines.end(),
+                   [](const Line& a, const Line& b) { return a.info.role < b.info.role; });
   const auto count = [&](TokenKey::Role role) {
     return std::count_if(file.lines.begin(), file.lines.end(),
                          [&](const Line& line) { return line.info.role == role; });
@@ -262,8 +263,8 @@ Result<void> KeyRing::load() const {
   const auto stamp = stamp_of(file_);
   CLOUDOS_TRY(auto file, read_key_file(file_));
   const auto keys = file.keys();
-  auto fresh = std::make_shared<const State>(
-      State{std::move(file), Fernet(keys), stamp.value_or(Stamp{})});
+  auto fresh =
+      std::make_shared<const State>(State{std::move(file), Fernet(keys), stamp.value_or(Stamp{})});
   {
     const std::lock_guard lock(mutex_);
     state_ = std::move(fresh);
@@ -321,8 +322,8 @@ Result<std::vector<TokenKey>> KeyRing::rotate(bool force) {
     version_.fetch_add(1, std::memory_order_acq_rel);
     return state_->file.infos();
   }
-  CLOUDOS_TRY(auto keys, rotate_token_keys(file_.parent_path().parent_path(), clock_, random_,
-                                           force));
+  CLOUDOS_TRY(auto keys,
+              rotate_token_keys(file_.parent_path().parent_path(), clock_, random_, force));
   refresh();
   return keys;
 }

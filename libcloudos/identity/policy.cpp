@@ -1,10 +1,10 @@
 #include "identity/policy.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <deque>
 #include <unordered_map>
-
-#include <fmt/format.h>
 
 #include "base/assert.hpp"
 #include "base/text.hpp"
@@ -18,15 +18,17 @@ namespace {
 /// Maybe: it hangs on a part of the target that is not known yet.
 enum class Verdict : std::uint8_t { No, Maybe, Yes };
 
-Verdict verdict_of(bool yes) { return yes ? Verdict::Yes : Verdict::No; }
+Verdict verdict_of(bool yes) {
+  return yes ? Verdict::Yes : Verdict::No;
+}
 Verdict turned(Verdict verdict) {
   return static_cast<Verdict>(2 - static_cast<int>(verdict));
 }
 
 struct CompiledRule {
   PolicyNode node;
-  PolicyDefault is;           ///< What the table says; nothing for helpers.
-  std::string default_rule;   ///< In one spelling.
+  PolicyDefault is;          ///< What the table says; nothing for helpers.
+  std::string default_rule;  ///< In one spelling.
   bool guards = false;
   bool changed = false;
 };
@@ -34,13 +36,20 @@ struct CompiledRule {
 /// What a part of the target says; empty: nothing.
 std::string_view part_of_target(const PolicyTarget& target, PolicyPart part) {
   switch (part) {
-    case PolicyPart::Project: return target.project.value;
-    case PolicyPart::User: return target.user.value;
-    case PolicyPart::Domain: return target.domain.value;
-    case PolicyPart::ProjectDomain: return target.project_domain.value;
-    case PolicyPart::UserDomain: return target.user_domain.value;
-    case PolicyPart::GroupDomain: return target.group_domain.value;
-    case PolicyPart::RoleName: return target.role_name;
+    case PolicyPart::Project:
+      return target.project.value;
+    case PolicyPart::User:
+      return target.user.value;
+    case PolicyPart::Domain:
+      return target.domain.value;
+    case PolicyPart::ProjectDomain:
+      return target.project_domain.value;
+    case PolicyPart::UserDomain:
+      return target.user_domain.value;
+    case PolicyPart::GroupDomain:
+      return target.group_domain.value;
+    case PolicyPart::RoleName:
+      return target.role_name;
     case PolicyPart::Enabled:
       return !target.enabled ? "" : *target.enabled ? "True" : "False";
   }
@@ -49,12 +58,18 @@ std::string_view part_of_target(const PolicyTarget& target, PolicyPart part) {
 
 std::string_view credential_of(const Context& ctx, PolicyCredential credential) {
   switch (credential) {
-    case PolicyCredential::User: return ctx.user.value;
-    case PolicyCredential::Project: return ctx.project.value;
-    case PolicyCredential::Domain: return ctx.domain.value;
-    case PolicyCredential::UserDomain: return ctx.user_domain.value;
-    case PolicyCredential::ProjectDomain: return ctx.project_domain.value;
-    case PolicyCredential::SystemScope: return ctx.system_scope ? "all" : "";
+    case PolicyCredential::User:
+      return ctx.user.value;
+    case PolicyCredential::Project:
+      return ctx.project.value;
+    case PolicyCredential::Domain:
+      return ctx.domain.value;
+    case PolicyCredential::UserDomain:
+      return ctx.user_domain.value;
+    case PolicyCredential::ProjectDomain:
+      return ctx.project_domain.value;
+    case PolicyCredential::SystemScope:
+      return ctx.system_scope ? "all" : "";
   }
   return {};
 }
@@ -66,7 +81,9 @@ bool context_has_role(const Context& ctx, std::string_view role) {
 }
 
 /// The program that embeds us: no user, and nobody to refuse.
-bool is_host_program(const Context& ctx) { return ctx.is_admin && ctx.user.empty(); }
+bool is_host_program(const Context& ctx) {
+  return ctx.is_admin && ctx.user.empty();
+}
 
 std::uint8_t scope_of(const Context& ctx) {
   if (!ctx.project.empty()) return kOnProject;
@@ -113,8 +130,7 @@ struct Policy::Impl {
 
   Verdict judge(const Context& ctx, const PolicyNode& node, const PolicyTarget& target,
                 std::vector<std::string>* told, std::size_t depth) const;
-  static Verdict compare(std::string_view have, const PolicyNode& node,
-                         const PolicyTarget& target);
+  static Verdict compare(std::string_view have, const PolicyNode& node, const PolicyTarget& target);
   bool scope_fits(const Context& ctx, const CompiledRule& rule) const {
     const std::uint8_t scope = identity::scope_of(ctx);
     if (rule.is.scopes & (identity::kOnAny | scope)) return true;
@@ -147,9 +163,8 @@ Verdict Policy::Impl::compare(std::string_view have, const PolicyNode& node,
   return identity::verdict_of(have == want);
 }
 
-Verdict Policy::Impl::judge(const Context& ctx, const PolicyNode& node,
-                            const PolicyTarget& target, std::vector<std::string>* told,
-                            std::size_t depth) const {
+Verdict Policy::Impl::judge(const Context& ctx, const PolicyNode& node, const PolicyTarget& target,
+                            std::vector<std::string>* told, std::size_t depth) const {
   using Op = PolicyNode::Op;
   const std::size_t place = told ? told->size() : 0;
   if (told) told->emplace_back();
@@ -157,8 +172,11 @@ Verdict Policy::Impl::judge(const Context& ctx, const PolicyNode& node,
   const auto unknown = [&] { return target.complete ? Verdict::No : Verdict::Maybe; };
   Verdict verdict = Verdict::No;
   switch (node.op) {
-    case Op::Everyone: verdict = Verdict::Yes; break;
-    case Op::Nobody: break;
+    case Op::Everyone:
+      verdict = Verdict::Yes;
+      break;
+    case Op::Nobody:
+      break;
     case Op::And:
       verdict = Verdict::Yes;
       for (const PolicyNode& kid : node.kids) {
@@ -175,9 +193,15 @@ Verdict Policy::Impl::judge(const Context& ctx, const PolicyNode& node,
     case Op::Not:
       verdict = identity::turned(judge(ctx, node.kids.front(), target, told, depth + 1));
       break;
-    case Op::Role: verdict = identity::verdict_of(identity::context_has_role(ctx, node.text)); break;
-    case Op::IsAdmin: verdict = identity::verdict_of(ctx.is_admin == node.flag); break;
-    case Op::Rule: verdict = judge(ctx, rules[node.rule].node, target, told, depth + 1); break;
+    case Op::Role:
+      verdict = identity::verdict_of(identity::context_has_role(ctx, node.text));
+      break;
+    case Op::IsAdmin:
+      verdict = identity::verdict_of(ctx.is_admin == node.flag);
+      break;
+    case Op::Rule:
+      verdict = judge(ctx, rules[node.rule].node, target, told, depth + 1);
+      break;
     case Op::Credential:
       verdict = compare(identity::credential_of(ctx, node.credential), node, target);
       break;
@@ -227,9 +251,9 @@ std::shared_ptr<const Policy::Impl> Policy::Impl::defaults() {
   };
   for (const identity::PolicyHelper& helper : identity::policy_helpers())
     impl->add(std::string(helper.name), compiled(helper.rule));
-  for (const auto rows : {identity::identity_policies(), identity::compute_policies(),
-                          identity::image_policies(), identity::network_policies(),
-                          identity::task_policies()}) {
+  for (const auto rows :
+       {identity::identity_policies(), identity::compute_policies(), identity::image_policies(),
+        identity::network_policies(), identity::task_policies()}) {
     for (const identity::PolicyRow& row : rows) {
       CompiledRule rule = compiled(row.is.rule);
       rule.is = row.is;
@@ -279,8 +303,8 @@ Result<void> Policy::Impl::read(std::string_view text) {
     Impl others = *defaults();
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("line {}: '{}' is no rule of this cloud, and no other rule refers to "
-                            "it{}", line->line, line->name.substr(0, 128),
-                            others.near(line->name)));
+                            "it{}",
+                            line->line, line->name.substr(0, 128), others.near(line->name)));
   }
   return Result<void>();
 }
@@ -303,8 +327,7 @@ Result<void> Policy::Impl::link_node(PolicyNode& node, const std::string& name) 
 Result<void> Policy::Impl::link() {
   by_name.clear();
   for (std::size_t i = 0; i < names.size(); ++i) by_name[names[i]] = i;
-  for (std::size_t i = 0; i < rules.size(); ++i)
-    CLOUDOS_CHECK(link_node(rules[i].node, names[i]));
+  for (std::size_t i = 0; i < rules.size(); ++i) CLOUDOS_CHECK(link_node(rules[i].node, names[i]));
   std::vector<std::size_t> known(rules.size(), 0);
   for (std::size_t i = 0; i < rules.size(); ++i) CLOUDOS_CHECK(cost(i, known));
   for (std::size_t i = 0; i < rules.size(); ++i)
@@ -384,8 +407,7 @@ Result<void> Policy::Impl::check_parts(const PolicyNode& node, bool turned_aroun
                             "cannot ask for what is not theirs ({})",
                             names[asked], identity::rule_text(node)));
   }
-  if (node.op == Op::Rule)
-    CLOUDOS_CHECK(check_parts(rules[node.rule].node, turned_around, asked));
+  if (node.op == Op::Rule) CLOUDOS_CHECK(check_parts(rules[node.rule].node, turned_around, asked));
   for (const PolicyNode& kid : node.kids)
     CLOUDOS_CHECK(check_parts(kid, turned_around != (node.op == Op::Not), asked));
   return Result<void>();
@@ -451,13 +473,16 @@ bool Policy::is_admin(const Context& ctx) const {
 Result<PolicyRule> Policy::rule(std::string_view name) const {
   const CompiledRule* rule = impl_->find(name);
   if (rule == nullptr) {
-    return fail(ErrorCode::NotFound, fmt::format("there is no rule '{}'{}", name.substr(0, 128),
-                                                 impl_->near(name)));
+    return fail(ErrorCode::NotFound,
+                fmt::format("there is no rule '{}'{}", name.substr(0, 128), impl_->near(name)));
   }
-  return PolicyRule{std::string(name),    identity::rule_text(rule->node),
-                    rule->default_rule,   rule->guards ? identity::scope_names(rule->is.scopes)
-                                                       : std::vector<std::string>(),
-                    rule->guards,         rule->changed};
+  return PolicyRule{
+      std::string(name),
+      identity::rule_text(rule->node),
+      rule->default_rule,
+      rule->guards ? identity::scope_names(rule->is.scopes) : std::vector<std::string>(),
+      rule->guards,
+      rule->changed};
 }
 
 std::vector<PolicyRule> Policy::rules() const {

@@ -1,7 +1,7 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <optional>
-
-#include <fmt/format.h>
 
 #include "base/text.hpp"
 #include "cloudos/limits.hpp"
@@ -27,7 +27,7 @@ void append_utf8(std::string& out, std::uint32_t code) {
   }
 }
 
-/// The text of a "…" that starts at `at`, which is left behind its end; nothing when it is broken.
+/// The text of a "…" that starts at `at`, left behind its end; nothing when it is broken.
 std::optional<std::string> read_quoted(std::string_view text, std::size_t& at) {
   std::string out;
   for (++at; at < text.size(); ++at) {
@@ -48,8 +48,8 @@ std::optional<std::string> read_quoted(std::string_view text, std::size_t& at) {
     } else if (text[at] == 'u' && at + 4 < text.size()) {
       const auto hex = from_hex(text.substr(at + 1, 4));
       if (!hex) return std::nullopt;
-      const std::uint32_t code = (static_cast<unsigned char>((*hex)[0]) << 8u) |
-                                 static_cast<unsigned char>((*hex)[1]);
+      const std::uint32_t code =
+          (static_cast<unsigned char>((*hex)[0]) << 8u) | static_cast<unsigned char>((*hex)[1]);
       if (code < 0x20 || (code >= 0xd800 && code < 0xe000)) return std::nullopt;
       append_utf8(out, code);
       at += 4;

@@ -1,9 +1,9 @@
 #include "identity/policy_parse.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
-
-#include <fmt/format.h>
 
 #include "base/text.hpp"
 #include "cloudos/limits.hpp"
@@ -47,7 +47,9 @@ constexpr NamedCredential kPolicyCredentials[] = {
     {"system_scope", PolicyCredential::SystemScope},
 };
 
-bool rule_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool rule_blank(char c) {
+  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
 /// A recursive descent over the text: or binds weakest, then and, then not.
 class RuleReader {
@@ -81,8 +83,10 @@ class RuleReader {
     }
     const char c = text_[at_];
     kind_ = c == '(' ? Kind::Open : c == ')' ? Kind::Close : Kind::Word;
-    if (kind_ == Kind::Word) skip_word();
-    else ++at_;
+    if (kind_ == Kind::Word)
+      skip_word();
+    else
+      ++at_;
     word_ = text_.substr(begin_, at_ - begin_);
   }
 
@@ -186,8 +190,9 @@ class RuleReader {
       return node;
     }
     if (kind == "http" || kind == "https") {
-      return wrong("rules do not ask other servers (http:, https:): whatever is decided here is "
-                   "decided from the token and the target");
+      return wrong(
+          "rules do not ask other servers (http:, https:): whatever is decided here is "
+          "decided from the token and the target");
     }
     for (const NamedCredential& known : kPolicyCredentials) {
       if (kind != known.name) continue;
@@ -217,9 +222,11 @@ class RuleReader {
       node.op = PolicyNode::Op::IsAdmin;
       node.flag = yes;
     } else {
-      return wrong(fmt::format("'{}' is no kind of check: there are role, rule, is_admin, user_id, "
-                               "project_id, domain_id, user_domain_id, project_domain_id, "
-                               "system_scope, and values in quotes", kind.substr(0, 64)));
+      return wrong(
+          fmt::format("'{}' is no kind of check: there are role, rule, is_admin, user_id, "
+                      "project_id, domain_id, user_domain_id, project_domain_id, "
+                      "system_scope, and values in quotes",
+                      kind.substr(0, 64)));
     }
     return node;
   }
@@ -246,8 +253,8 @@ class RuleReader {
       if (part.name == name) return part.part;
       known += fmt::format("{}{}", known.empty() ? "" : ", ", part.name);
     }
-    return wrong_at(at + 2, fmt::format("a target has no '{}'; it has {}", name.substr(0, 64),
-                                        known));
+    return wrong_at(at + 2,
+                    fmt::format("a target has no '{}'; it has {}", name.substr(0, 64), known));
   }
 
   const std::string_view text_;
@@ -266,8 +273,12 @@ std::string_view credential_name(PolicyCredential credential) {
 void write_rule(std::string& out, const PolicyNode& node, bool inside) {
   using Op = PolicyNode::Op;
   switch (node.op) {
-    case Op::Everyone: out += '@'; return;
-    case Op::Nobody: out += '!'; return;
+    case Op::Everyone:
+      out += '@';
+      return;
+    case Op::Nobody:
+      out += '!';
+      return;
     case Op::Not:
       out += "not ";
       write_rule(out, node.kids.front(), true);
@@ -283,9 +294,15 @@ void write_rule(std::string& out, const PolicyNode& node, bool inside) {
       if (inside) out += ')';
       return;
     }
-    case Op::Role: out += "role:" + node.text; return;
-    case Op::IsAdmin: out += node.flag ? "is_admin:1" : "is_admin:0"; return;
-    case Op::Rule: out += "rule:" + node.text; return;
+    case Op::Role:
+      out += "role:" + node.text;
+      return;
+    case Op::IsAdmin:
+      out += node.flag ? "is_admin:1" : "is_admin:0";
+      return;
+    case Op::Rule:
+      out += "rule:" + node.text;
+      return;
     case Op::Credential:
       out += fmt::format("{}:{}", credential_name(node.credential),
                          node.by_part ? fmt::format("%({})s", part_name(node.part)) : node.text);
@@ -295,7 +312,9 @@ void write_rule(std::string& out, const PolicyNode& node, bool inside) {
                  ? fmt::format("{}:%({})s", node.text, part_name(node.part))
                  : fmt::format("'{}':%({})s", node.text, part_name(node.part));
       return;
-    case Op::Absent: out += fmt::format("None:%({})s", part_name(node.part)); return;
+    case Op::Absent:
+      out += fmt::format("None:%({})s", part_name(node.part));
+      return;
   }
 }
 

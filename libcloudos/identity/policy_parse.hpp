@@ -13,14 +13,20 @@ namespace cloudos::identity {
 
 /// What the caller is compared by.
 enum class PolicyCredential : std::uint8_t {
-  User, Project, Domain, UserDomain, ProjectDomain, SystemScope
+  User,
+  Project,
+  Domain,
+  UserDomain,
+  ProjectDomain,
+  SystemScope
 };
 
 struct PolicyNode {
   enum class Op : std::uint8_t {
-    Everyone,    ///< @
-    Nobody,      ///< !
-    And, Or,     ///< Of `kids`.
+    Everyone,  ///< @
+    Nobody,    ///< !
+    And,
+    Or,          ///< Of `kids`.
     Not,         ///< Of the one kid.
     Role,        ///< `text` is among the roles.
     IsAdmin,     ///< Context::is_admin is `flag`.
@@ -49,7 +55,7 @@ std::string_view part_name(PolicyPart part);
 /// A rule of a policy file and where it stands.
 struct PolicyLine {
   std::string name, rule;
-  std::size_t line = 0;    ///< From 1.
+  std::size_t line = 0;  ///< From 1.
 };
 /// Reads a map of names to rules, in JSON or in the part of YAML that policy files use: one
 /// `name: rule` per line, plain or quoted, rules continued on deeper lines, comments.

@@ -200,8 +200,8 @@ bool holds_role(const Result<GrantRecord>& grant, const RoleId& role) {
 
 Result<void> Identity::Impl::allow_grant(const Context& ctx, std::string_view verb,
                                          const Assignment& a) const {
-  const std::string name =
-      fmt::format("identity:{}_{}grant{}", verb, a.system ? "system_" : "", verb == "list" ? "s" : "");
+  const std::string name = fmt::format("identity:{}_{}grant{}", verb, a.system ? "system_" : "",
+                                       verb == "list" ? "s" : "");
   PolicyTarget target{a.project, a.user};
   target.domain = a.domain;
   CLOUDOS_CHECK(may_ask(ctx, name, target));

@@ -43,8 +43,8 @@ std::vector<std::string> method_names(std::uint32_t methods);
 
 /// What was true when something was concluded from the store: equal marks, equal conclusions.
 struct StateMark {
-  std::string state;          ///< Identity's key in the store, as every commit that counts leaves it.
-  std::uint64_t rules = 0;    ///< Counts changes of policy and keys in this process.
+  std::string state;        ///< Identity's key in the store: every commit that counts writes it.
+  std::uint64_t rules = 0;  ///< Counts changes of policy and keys in this process.
   friend bool operator==(const StateMark&, const StateMark&) = default;
 };
 

@@ -132,8 +132,8 @@ void write_assignment(JsonWriter& w, const NamedAssignment& named, bool names,
               named.target_domain, named.target_domain_name);
   }
   w.close().key("links").open();
-  const std::string on = a.system ? std::string("system")
-                                  : fmt::format("{}/{}", on_domain ? "domains" : "projects", target);
+  const std::string on =
+      a.system ? "system" : fmt::format("{}/{}", on_domain ? "domains" : "projects", target);
   w.member("assignment", fmt::format("{}/{}/{}/{}/roles/{}", service_url, on,
                                      by_group ? "groups" : "users", actor, a.role.value));
   w.close().close();

@@ -1,8 +1,8 @@
-#include <csignal>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <fstream>
 
 #include "cloudos/limits.hpp"
@@ -54,18 +54,24 @@ TEST_CASE("token keys are made once, kept 0600, and refused when damaged") {
   CHECK(open_ring(folder.path, clock, random)->open(sealed) == "text");
   const std::string good = key_text(folder.path);
   const std::string key = good.substr(good.find("\nlifetime") + 15, 43);
-  const std::string damages[] = {
-      "", "\n\n", "short\n", "!!!!\n", "AAAA\nBBBB\n", key + " master 1\n", key + " primary\n",
-      key + " primary x\n", key + " secondary 1 2\n", key + " primary 1\n" + key + " primary 1\n",
-      "lifetime\n" + key + " primary 1\n", key + " primary 1 2 3\n"};
+  const std::string damages[] = {"",
+                                 "\n\n",
+                                 "short\n",
+                                 "!!!!\n",
+                                 "AAAA\nBBBB\n",
+                                 key + " master 1\n",
+                                 key + " primary\n",
+                                 key + " primary x\n",
+                                 key + " secondary 1 2\n",
+                                 key + " primary 1\n" + key + " primary 1\n",
+                                 "lifetime\n" + key + " primary 1\n",
+                                 key + " primary 1 2 3\n"};
   for (const std::string& damage : damages) {
     CAPTURE(damage);
     REQUIRE(identity::write_private_file(file, damage));
-    CHECK(KeyRing::open(file, clock, random, 1h, true).error().code ==
-          ErrorCode::InvalidArgument);
+    CHECK(KeyRing::open(file, clock, random, 1h, true).error().code == ErrorCode::InvalidArgument);
     CHECK(list_token_keys(folder.path).error().code == ErrorCode::InvalidArgument);
-    CHECK(rotate_token_keys(folder.path, clock, random).error().code ==
-          ErrorCode::InvalidArgument);
+    CHECK(rotate_token_keys(folder.path, clock, random).error().code == ErrorCode::InvalidArgument);
     CHECK(key_text(folder.path) == damage);
   }
 }

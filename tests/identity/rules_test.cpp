@@ -227,9 +227,10 @@ TEST_CASE("what is no policy file is refused, naming the line, and what was mean
     std::string text, says;
   };
   const Row rows[] = {
-      {"identity:list_user: role:a", "line 1: 'identity:list_user' is no rule of this cloud, and "
-                                     "no other rule refers to it; did you mean "
-                                     "'identity:list_users'?"},
+      {"identity:list_user: role:a",
+       "line 1: 'identity:list_user' is no rule of this cloud, and "
+       "no other rule refers to it; did you mean "
+       "'identity:list_users'?"},
       {"\n\nidentity:list_users: role:a and", "line 3, rule 'identity:list_users': column 11"},
       {"identity:list_users", "line 1: this is no `name: rule`"},
       {"identity:list_users:", "line 1: the rule is missing"},
@@ -345,8 +346,8 @@ TEST_CASE("tokens of the wrong scope are refused where things belong to projects
 }
 
 TEST_CASE("an answer is told check by check") {
-  const auto told = Policy().explain(person({"member"}), "os_compute_api:servers:create",
-                                     {ProjectId{"q"}, {}});
+  const auto told =
+      Policy().explain(person({"member"}), "os_compute_api:servers:create", {ProjectId{"q"}, {}});
   REQUIRE(told);
   CHECK_FALSE(told->allowed);
   std::string all;

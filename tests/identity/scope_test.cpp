@@ -14,12 +14,18 @@ using identity_test::World;
 
 namespace {
 
-Scope system_scope() { return {Scope::Kind::System, {}}; }
-Scope domain_scope(const std::string& id) { return {Scope::Kind::Domain, {id, "", "", ""}}; }
+Scope system_scope() {
+  return {Scope::Kind::System, {}};
+}
+Scope domain_scope(const std::string& id) {
+  return {Scope::Kind::Domain, {id, "", "", ""}};
+}
 
 const std::vector<std::string> kAll = {"admin", "member", "reader"};
 
-Context caller_of(const Token& token) { return token.context("req-1"); }
+Context caller_of(const Token& token) {
+  return token.context("req-1");
+}
 
 /// A domain with its manager, and the manager's call.
 struct Managed {
@@ -30,8 +36,8 @@ struct Managed {
   Context ctx;
 
   Managed() {
-    REQUIRE(world.identity->grant(world.system,
-                                  {boss.id, {}, {}, domain.id, world.role("manager")}));
+    REQUIRE(
+        world.identity->grant(world.system, {boss.id, {}, {}, domain.id, world.role("manager")}));
     Login login;
     login.password = Login::Password{{boss.id.value, "", "", ""}, "password of boss"};
     login.scope = domain_scope(domain.id.value);
@@ -118,8 +124,7 @@ TEST_CASE("an assignment has one actor and one target, of which the system is on
 
 TEST_CASE("a token may be scoped again: to nothing, project, domain and system, and never later") {
   World world;
-  const auto unscoped =
-      world.login("admin", identity_test::kAdminPassword, World::unscoped());
+  const auto unscoped = world.login("admin", identity_test::kAdminPassword, World::unscoped());
   REQUIRE(unscoped);
   CHECK(unscoped->roles.empty());
   CHECK_FALSE(unscoped->is_admin);
@@ -286,7 +291,8 @@ TEST_CASE("a policy set at run time counts for the next call; a bad one changes 
   CHECK_FALSE(may_list());
 }
 
-TEST_CASE("a policy file is read at the start and again when asked; a missing one stops the start") {
+TEST_CASE(
+    "a policy file is read at the start and again when asked; a missing one stops the start") {
   TempFolder folder;
   const auto file = folder.path / "policy.yaml";
   const auto write = [&](const std::string& text) {
@@ -449,8 +455,10 @@ TEST_CASE("logins of one user that wait are bounded, and others are not kept fro
   for (unsigned i = 0; i < kGuesses; ++i) {
     guesses.emplace_back([&] {
       const auto answer = world.login("victim", "guess", World::unscoped());
-      if (answer.error().code == ErrorCode::Unavailable) ++refused;
-      else ++wrong;
+      if (answer.error().code == ErrorCode::Unavailable)
+        ++refused;
+      else
+        ++wrong;
     });
   }
   CHECK(world.login("other", "password of other", World::unscoped()));

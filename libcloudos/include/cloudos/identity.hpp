@@ -360,7 +360,7 @@ class CLOUDOS_EXPORT Identity final {
   /// Enabled projects (domains) on which the user has any role: what a token may be scoped to.
   Result<std::vector<Project>> projects_of(const Context& ctx, const UserId& user) const;
   Result<std::vector<Domain>> domains_of(const Context& ctx, const UserId& user) const;
-  /// Roles that the user has on the whole cloud, by themselves and by groups; none: no system scope.
+  /// Roles that the user has on the whole cloud, also by groups. None: no system scope.
   Result<std::vector<Role>> system_roles_of(const Context& ctx, const UserId& user) const;
 
   /// Errors of all create calls: InvalidArgument, AlreadyExists (name), Forbidden; of get, update
