@@ -80,6 +80,13 @@ void add_parts(cloudosd::Reloader& reloader, const Running& running) {
     running.cloud.set_log_levels(cloudosd::log_levels(next));
     return running.output.reopen();
   });
+  reloader.add("the policy", {}, [&running](const config::Settings&) {
+    return running.cloud.identity().reload_policy();
+  });
+  reloader.add("the cost of passwords", {"identity"}, [&running](const config::Settings& next) {
+    return running.cloud.identity().set_password_cost(
+        static_cast<unsigned>(next.number("identity", "password_cost")));
+  });
   reloader.add("the certificate", {"tls"}, [&running](const config::Settings& next) {
     return running.server.reload_tls(cloudosd::tls_files(next));
   });

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/text.hpp"
+#include "cloudos/policy.hpp"
 #include "cloudosd/tls.hpp"
 
 namespace cloudosd {
@@ -183,6 +184,8 @@ Command make_command(const config::Settings& settings) {
   cloud.network = network_backend(settings.text("network", "backend"));
   cloud.bridge_mappings = settings.mapping("network", "bridge_mappings");
   cloud.token_lifetime = std::chrono::seconds(settings.number("identity", "token_lifetime"));
+  cloud.policy_file = settings.text("identity", "policy_file");
+  cloud.token_key_age = std::chrono::seconds(settings.number("identity", "token_key_age"));
   cloud.password_cost = static_cast<unsigned>(settings.number("identity", "password_cost"));
   const cloudos::LogLevels levels = log_levels(settings);
   cloud.log_level = levels.all;
@@ -207,6 +210,12 @@ std::vector<config::Problem> check_machine(const config::Settings& settings) {
   std::error_code error;
   if (std::filesystem::exists(folder, error) && !std::filesystem::is_directory(folder, error))
     problem("cloud", "data_dir", fmt::format("{} is not a folder.", folder.string()));
+  if (const std::string& file = settings.text("identity", "policy_file"); !file.empty()) {
+    const auto text = config::read_file(file);
+    const auto policy = text ? cloudos::Policy::parse(*text)
+                             : cloudos::Result<cloudos::Policy>(cloudos::fail(text.error()));
+    if (!policy) problem("identity", "policy_file", policy.error().message);
+  }
   const TlsFiles tls = tls_files(settings);
   if (!tls.certificate.empty())
     if (const auto loaded = TlsContext::load(tls); !loaded)

@@ -40,6 +40,8 @@ Outcome outcome_of(const ImportFile& file, const OsloOption& option) {
   Imported& imported = outcome.imported;
   imported.place = fmt::format("{}:{}", file.name, option.line);
   imported.option = fmt::format("[{}] {}", option.section, option.name);
+  for (char& c : imported.option)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
   const ImportRule* rule = rule_for(file.service, option);
   if (!rule) return outcome;
   imported.why = rule->why;
