@@ -253,7 +253,7 @@ void Connection::leave_bodies() {
 
 void Connection::release_body() {
   leave_bodies();
-  body_ = std::string();
+  std::string().swap(body_);  // Assigning an empty one would keep the memory.
   loop_.body_bytes -= charged_;
   charged_ = 0;
 }

@@ -140,6 +140,7 @@ void Connection::send_file_part() {
 
 void Connection::written() {
   response_ = {};
+  if (out_body_.capacity() > limits::kSmallBodyBytes) std::string().swap(out_body_);
   if (!keep_alive_) return linger();
   // Requests that were sent at once are answered in turn with other clients', and not each from
   // inside the one before.
