@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
 #include "cloud/process.hpp"
 
 namespace cloudos {
@@ -35,14 +37,14 @@ Observatory::~Observatory() = default;
 std::shared_ptr<hypervisor::Driver> Observatory::observe(
     std::shared_ptr<hypervisor::Driver> driver) {
   auto observed = observe_hypervisor({metrics, tracer, *options_.clock}, std::move(driver));
-  pulses_.push_back(observed.pulse);
+  hypervisors_.push_back(observed.pulse);
   return observed.driver;
 }
 
 std::shared_ptr<network::MechanismDriver> Observatory::observe(
     std::shared_ptr<network::MechanismDriver> driver) {
   auto observed = observe_mechanism({metrics, tracer, *options_.clock}, std::move(driver));
-  pulses_.push_back(observed.pulse);
+  mechanisms_.push_back(observed.pulse);
   return observed.driver;
 }
 
@@ -78,11 +80,19 @@ void Observatory::collect(MetricsReading& reading) const {
   reading.gauge("cloudos_executor_queued", "Closures that wait for a thread or for their time.",
                 count(load.queued));
   reading.gauge("cloudos_executor_running", "Closures that run.", count(load.running));
-  for (const auto& pulse : pulses_) {
-    const HealthCheck check = pulse->check();
-    reading.gauge("cloudos_driver_up", "1 while a driver answers.", check.ok ? 1 : 0,
-                  {{"driver", check.name}});
+  collect_drivers(reading);
+}
+
+/// Hosts may have a driver each, of one name: it is up when all of them are.
+void Observatory::collect_drivers(MetricsReading& reading) const {
+  std::map<std::string, bool> up;
+  for (const HealthCheck& check : check_drivers()) {
+    bool& all = up.try_emplace(check.name, true).first->second;
+    all = all && check.ok;
   }
+  for (const auto& [name, ok] : up)
+    reading.gauge("cloudos_driver_up", "1 while every driver of that name answers.", ok ? 1 : 0,
+                  {{"driver", name}});
 }
 
 HealthCheck Observatory::check_store() const {
@@ -120,12 +130,35 @@ HealthCheck Observatory::check_runner() {
                                                 : "all of them are in calls that hang")};
 }
 
+std::vector<HealthCheck> Observatory::check_drivers() const {
+  std::vector<HealthCheck> checks;
+  for (const auto& pulse : hypervisors_) checks.push_back(pulse->check());
+  for (const auto& pulse : mechanisms_) checks.push_back(pulse->check());
+  return checks;
+}
+
+/// Where hosts have a driver each, a cloud does without some of them.
+HealthCheck Observatory::check_hypervisors() const {
+  if (hypervisors_.size() == 1) return hypervisors_.front()->check();
+  std::size_t down = 0;
+  std::string why;
+  for (const auto& pulse : hypervisors_) {
+    const HealthCheck check = pulse->check();
+    if (check.ok) continue;
+    ++down;
+    why = check.why;
+  }
+  if (down < hypervisors_.size()) return {"hypervisors", true, {}};
+  return {"hypervisors", false, fmt::format("none of {} answers; of one: {}", down, why)};
+}
+
 Health Observatory::health() {
   Health health;
   health.checks.push_back(check_store());
   // A guest's tasks are run by the process that runs the folder.
   if (options_.role != FolderRole::Guest) health.checks.push_back(check_runner());
-  for (const auto& pulse : pulses_) health.checks.push_back(pulse->check());
+  if (!hypervisors_.empty()) health.checks.push_back(check_hypervisors());
+  for (const auto& pulse : mechanisms_) health.checks.push_back(pulse->check());
   return health;
 }
 
@@ -152,10 +185,11 @@ std::string Observatory::dump() const {
     out += fmt::format("  host {}: {} lanes used, {} tasks queued\n", lane.host, lane.used,
                        lane.queued);
   name_all("reconciling", stats.reconciling);
-  for (const auto& pulse : pulses_) {
-    const HealthCheck check = pulse->check();
-    out += fmt::format("driver: {}: {}\n", check.name, check.ok ? "up" : check.why);
-  }
+  std::map<std::string, std::size_t> drivers;  // Of 10,000 alike one line.
+  for (const HealthCheck& check : check_drivers())
+    ++drivers[fmt::format("{}: {}", check.name, check.ok ? "up" : check.why)];
+  for (const auto& [line, count] : drivers)
+    out += fmt::format("driver: {}{}\n", line, count > 1 ? fmt::format(" ({} of them)", count) : "");
   return out;
 }
 

@@ -38,8 +38,11 @@ class Observatory final {
  private:
   struct Probe;
   void collect(MetricsReading& reading) const;
+  void collect_drivers(MetricsReading& reading) const;
   HealthCheck check_store() const;
   HealthCheck check_runner();
+  HealthCheck check_hypervisors() const;
+  std::vector<HealthCheck> check_drivers() const;
 
   const Options& options_;
   const MonoTime began_;
@@ -47,7 +50,7 @@ class Observatory final {
   Executor* executor_ = nullptr;
   TaskRunner* runner_ = nullptr;
   const std::shared_ptr<Probe> probe_;  // Shared with the closure that waits in the executor.
-  std::vector<std::shared_ptr<DriverPulse>> pulses_;
+  std::vector<std::shared_ptr<DriverPulse>> hypervisors_, mechanisms_;
   Metrics::Collector collector_;
 };
 
