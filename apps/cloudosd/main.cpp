@@ -83,10 +83,13 @@ void add_parts(cloudosd::Reloader& reloader, const Running& running) {
   reloader.add("the policy", {}, [&running](const config::Settings&) {
     return running.cloud.identity().reload_policy();
   });
-  reloader.add("the cost of passwords", {"identity"}, [&running](const config::Settings& next) {
-    return running.cloud.identity().set_password_cost(
-        static_cast<unsigned>(next.number("identity", "password_cost")));
-  });
+  reloader.add("tokens and passwords", {"identity"},
+               [&running](const config::Settings& next) -> Result<void> {
+                 CLOUDOS_CHECK(running.cloud.identity().set_token_lifetime(
+                     std::chrono::seconds(next.number("identity", "token_lifetime"))));
+                 return running.cloud.identity().set_password_cost(
+                     static_cast<unsigned>(next.number("identity", "password_cost")));
+               });
   reloader.add("the certificate", {"tls"}, [&running](const config::Settings& next) {
     return running.server.reload_tls(cloudosd::tls_files(next));
   });

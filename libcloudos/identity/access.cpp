@@ -78,6 +78,21 @@ Result<void> Identity::reload_policy() {
   return impl_->load_policy();
 }
 
+Result<void> Identity::set_token_lifetime(std::chrono::seconds lifetime) {
+  if (lifetime <= std::chrono::seconds::zero())
+    return fail(ErrorCode::InvalidArgument, "token lifetime: must be positive");
+  const Engine& engine = impl_->engine;
+  if (lifetime > impl_->settings.token_lifetime) {
+    if (engine.data_dir.empty())
+      return fail(ErrorCode::Unsupported, "token lifetime: a cloud in memory can only shorten it");
+    // Opening the ring writes down how long a retired key is kept; rotation goes by the file.
+    CLOUDOS_CHECK(identity::KeyRing::open(engine.data_dir / "keys" / "tokens", engine.clock,
+                                          engine.random, lifetime, !engine.guest));
+  }
+  impl_->token_lifetime = lifetime;
+  return Result<void>();
+}
+
 Result<void> Identity::set_password_cost(unsigned cost) {
   if (cost < 4 || cost > 16)
     return fail(ErrorCode::InvalidArgument, "password cost: must be 4 to 16");

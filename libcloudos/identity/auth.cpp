@@ -238,7 +238,7 @@ Result<Token> Identity::authenticate(const Login& login) {
   }
   TokenPayload payload;
   payload.issued_at = impl_->engine.clock.wall();
-  payload.expires_at = payload.issued_at + impl_->settings.token_lifetime;
+  payload.expires_at = payload.issued_at + impl_->token_lifetime.load();
   std::string own_audit(kAuditIdBytes, '\0');
   impl_->engine.random.fill({reinterpret_cast<std::uint8_t*>(own_audit.data()), kAuditIdBytes});
   payload.audit_ids = {own_audit};

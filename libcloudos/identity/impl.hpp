@@ -110,6 +110,7 @@ inline void tell(PolicyTarget& target, const DomainRecord& domain) {
 struct Identity::Impl {
   Engine engine;
   IdentitySettings settings;
+  std::atomic<std::chrono::seconds> token_lifetime{settings.token_lifetime};  ///< In force now.
   std::unique_ptr<identity::KeyRing> keys;
   mutable identity::Passwords passwords;
   mutable identity::TokenCache cache;

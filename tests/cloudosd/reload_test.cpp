@@ -4,6 +4,34 @@
 
 using namespace managed_test;
 
+namespace {
+
+/// Logs in; from issued to expired, in seconds.
+long lifetime_of_a_token(std::uint16_t port) {
+  const std::string body =
+      R"({"auth":{"identity":{"methods":["password"],"password":{"user":{"name":"admin",)"
+      R"("domain":{"id":"default"},"password":"a-b-c-d"}}}}})";
+  RawConnection client(port);
+  client.send(
+      "POST /identity/v3/auth/tokens HTTP/1.1\r\nHost: a\r\nContent-Type: "
+      "application/json\r\nContent-Length: " +
+      std::to_string(body.size()) + "\r\n\r\n" + body);
+  const auto reply = client.read_reply();
+  CAPTURE(reply.body);
+  CHECK(reply.status == 201);
+  const auto time_of = [&](const std::string& name) {
+    const auto at = reply.body.find("\"" + name + "\"");
+    REQUIRE(at != std::string::npos);
+    std::tm parts{};
+    REQUIRE(::strptime(reply.body.c_str() + reply.body.find('"', at + name.size() + 2) + 1,
+                       "%Y-%m-%dT%H:%M:%S", &parts) != nullptr);
+    return static_cast<long>(::timegm(&parts));
+  };
+  return time_of("expires_at") - time_of("issued_at");
+}
+
+}  // namespace
+
 TEST_CASE("SIGHUP applies what can be applied and names what needs a restart") {
   Managed cloud("level = error\n");
   const std::uint16_t port = cloud.ready();
@@ -58,6 +86,35 @@ TEST_CASE("SIGUSR1 writes what the cloud is doing, whatever the level, and nothi
   cloud.process->signal(SIGUSR1);
   CHECK(becomes([&] { return cloud.log().find("executor:") != std::string::npos; }));
   CHECK(cloud.log().find("cloud: folder") != std::string::npos);
+  CHECK(status_of(port, "/healthz") == 200);
+  CHECK(cloud.stop() == 0);
+}
+
+TEST_CASE("the lifetime of tokens follows a reload, longer and shorter") {
+  Managed cloud("level = info\n", {{"CLOUDOS_CLOUD_ADMIN_PASSWORD", "a-b-c-d"}});
+  const std::uint16_t port = cloud.ready();
+  CHECK(lifetime_of_a_token(port) == 3'600);
+  for (const auto& [text, seconds] : {std::pair{"2m", 120}, std::pair{"5h", 18'000}}) {
+    cloud.configure("level = info\n[identity]\ntoken_lifetime = " + std::string(text) + "\n");
+    CHECK(cloud.reload().find("configuration reloaded") != std::string::npos);
+    CHECK(lifetime_of_a_token(port) == seconds);
+  }
+  // What retired keys are kept for grew with it: no token outlives its key.
+  CHECK(text_of(cloud.dir.path() / "data" / "keys" / "tokens").find("lifetime 18000") !=
+        std::string::npos);
+  CHECK(cloud.stop() == 0);
+}
+
+TEST_CASE("a policy with an error changes nothing, a good one holds at once") {
+  TempDir dir;
+  const std::string file = dir.file("policy.yaml", "\"identity:get_user\": \"role:admin\"\n");
+  Managed cloud("level = info\n", {{"CLOUDOS_IDENTITY_POLICY_FILE", file}});
+  const std::uint16_t port = cloud.ready();
+  (void)dir.file("policy.yaml", "\"identity:get_user\": \"role:admin and\"\n");
+  CHECK(cloud.reload().find("configuration not reloaded: CLOUDOS_IDENTITY_POLICY_FILE: ") !=
+        std::string::npos);
+  (void)dir.file("policy.yaml", "\"identity:get_user\": \"!\"\n");
+  CHECK(cloud.reload().find("configuration reloaded") != std::string::npos);
   CHECK(status_of(port, "/healthz") == 200);
   CHECK(cloud.stop() == 0);
 }

@@ -341,6 +341,10 @@ class CLOUDOS_EXPORT Identity final {
   Result<void> set_policy(std::string_view text);
   /// Reads Options::policy_file again. Errors: NotFound, Unavailable, those of set_policy.
   Result<void> reload_policy();
+  /// How long tokens live that are given from now on; those that there are keep their end.
+  /// Errors: InvalidArgument (not positive), Unsupported (longer than before in a cloud without a
+  /// folder), those of reading and writing the folder's keys.
+  Result<void> set_token_lifetime(std::chrono::seconds lifetime);
   /// What hashing a password costs from now on; those that there are keep theirs. bcrypt, 4..16.
   /// Errors: InvalidArgument.
   Result<void> set_password_cost(unsigned cost);
