@@ -193,7 +193,7 @@ class CLOUDOS_EXPORT ImageUpload final {
 
  private:
   friend class Images;
-  struct Impl;
+  struct CLOUDOS_LOCAL Impl;
   explicit ImageUpload(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
