@@ -22,8 +22,8 @@ namespace {
                           what, option));
 }
 
-Result<std::shared_ptr<hypervisor::Driver>> open_hypervisor(const Options& options,
-                                                            const Engine& engine) {
+Result<std::shared_ptr<hypervisor::Driver>> open_hypervisor(
+    const Options& options, [[maybe_unused]] const Engine& engine) {
   if (options.hypervisor_driver) return options.hypervisor_driver;
   if (options.hypervisor == Backend::Simulated) {
     hypervisor::SimulatedSettings settings;
@@ -76,7 +76,7 @@ Result<std::map<std::string, std::shared_ptr<hypervisor::Driver>>> open_hypervis
   return drivers;
 }
 
-Result<Mechanism> open_mechanism(const Options& options, const Engine& engine) {
+Result<Mechanism> open_mechanism(const Options& options, [[maybe_unused]] const Engine& engine) {
   if (options.mechanism_driver) return Mechanism{options.mechanism_driver, nullptr};
   if (options.network == Backend::Simulated)
     return Mechanism{std::make_shared<network::SimulatedDriver>(), nullptr};
