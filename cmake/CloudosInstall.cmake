@@ -166,3 +166,13 @@ install(DIRECTORY bindings/python/cloudos ${PROJECT_BINARY_DIR}/python/cloudos
 
 # Whatever the programs bring: man pages, completions, units. Made at build time under share/.
 install(DIRECTORY ${PROJECT_BINARY_DIR}/share/ DESTINATION ${CMAKE_INSTALL_DATADIR} OPTIONAL)
+
+# The units name /usr/bin/cloudosd; an installation elsewhere names its own.
+foreach(unit service socket)
+  install(CODE "
+    file(READ \"${PROJECT_SOURCE_DIR}/apps/cloudosd/systemd/cloudosd.${unit}\" text)
+    string(REPLACE \"/usr/bin/\" \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/\" text \"\${text}\")
+    set(to \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/lib/systemd/system/cloudosd.${unit}\")
+    message(STATUS \"Installing: \${to}\")
+    file(WRITE \"\${to}\" \"\${text}\")")
+endforeach()

@@ -93,6 +93,7 @@ def cxx_probe(include, symbols):
     readable = subprocess.run(["c++filt"], input="\n".join(symbols), capture_output=True,
                               text=True, check=True).stdout.splitlines()
     for symbol, demangled in zip(symbols, readable):
+        demangled = demangled.replace("[abi:cxx11]", "")
         if demangled.startswith(("vtable", "typeinfo", "VTT")):
             print(f"ROOT char abi_{symbol};\nchar abi_{symbol};")
         else:
