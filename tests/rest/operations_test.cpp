@@ -135,6 +135,14 @@ TEST_CASE("metrics are for admins and for monitors on the same machine, unless t
   }
 }
 
+TEST_CASE("guests on user-mode networks, who look local, do not read the metrics") {
+  Options options;
+  options.network = Backend::User;
+  Site site(options);
+  CHECK(ask(site, "/metrics", "127.0.0.1").status == 401);
+  CHECK(ask(site, "/metrics", "127.0.0.1", {{"X-Auth-Token", site.admin}}).status == 200);
+}
+
 TEST_CASE("metrics tell of requests by route, of steps, of drivers and of the process") {
   Site site;
   boot(site, {});
