@@ -41,6 +41,9 @@ constexpr std::string_view kTokenKeys =
 constexpr std::string_view kSecretOnce =
     "there is no such token: the first admin's password is made at the first start";
 
+constexpr std::string_view kPolicyFile =
+    "one file holds the rules of all services: name it in full as policy_file of [identity]";
+
 bool is_true(const std::string& value) {
   for (const std::string_view yes : {"true", "1", "yes", "on"})
     if (equals_ignore_case(value, yes)) return true;
@@ -75,6 +78,10 @@ Converted bcrypt_cost(const std::string& value) {
   const auto cost = parse_unsigned(value);
   if (!cost || *cost < 4 || *cost > 16) return std::nullopt;
   return value;
+}
+
+Converted absolute_path(const std::string& value) {
+  return value.starts_with('/') ? Converted(value) : Converted();
 }
 
 Converted seconds(const std::string& value) { return value + "s"; }
@@ -131,6 +138,9 @@ constexpr ImportRule same(Service service, std::string_view section, std::string
   {.service = S, .section = "ssl", .name = "cert_file", .target = "tls.certificate"},             \
   {.service = S, .section = "ssl", .name = "key_file", .target = "tls.key"},                      \
   no(S, "ssl", "*", "certificates of clients are not asked for"),                                 \
+  {.service = S, .section = "oslo_policy", .name = "policy_file",                                 \
+   .target = "identity.policy_file", .convert = absolute_path, .why = kPolicyFile},               \
+  no(S, "oslo_policy", "policy_dirs", "one file holds the rules: put them all there"),            \
   no(S, "oslo_policy", "enforce_scope", "rules say by themselves which scopes they take"),        \
   no(S, "oslo_policy", "enforce_new_defaults", "the rules are those in force today")
 
