@@ -251,7 +251,7 @@ Result<ImageQuery> decode_image_query(const Call& call) {
   ImageQuery query;
   for (const auto& [name, value] : call.query_all()) {
     const auto filter = std::find_if(std::begin(kImageFilters), std::end(kImageFilters),
-                                     [&](const Filter& f) { return f.name == name; });
+                                     [&, name = std::string_view(name)](const Filter& f) { return f.name == name; });
     if (filter != std::end(kImageFilters)) {
       CLOUDOS_CHECK(filter->read(query, value));
     } else if (is_image_attribute(name)) {
