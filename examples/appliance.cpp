@@ -1,4 +1,4 @@
-// A cloud as an appliance runs it: everything under one folder, nothing written anywhere else, small.
+// A cloud as an appliance runs it: small, everything under one folder, nothing written elsewhere.
 //   example_appliance FOLDER      (examples/appliance/run does so on a read-only root)
 #include <cstdio>
 #include <cstring>
@@ -35,19 +35,23 @@ int main(int argc, char** argv) {
   Cloud& cloud = **opened;
   Context me = Context::system();
   me.project = ProjectId{"my-project"};
-  const auto image = cloud.images().create(me, {.name = "image", .disk_format = DiskFormat::Raw,
-                                                .container_format = ContainerFormat::Bare});
+  const auto image = cloud.images().create(
+      me,
+      {.name = "image", .disk_format = DiskFormat::Raw, .container_format = ContainerFormat::Bare});
   TextSource bytes(std::string(16 << 20, 'x'));
   if (!image || !cloud.images().upload(me, image->id, bytes)) return 1;
   const auto network = cloud.networks().create_network(me, {.name = "net"});
-  if (!network || !cloud.networks().create_subnet(me, {.network = network->id,
-                                                       .cidr = "10.0.0.0/22"})) return 1;
+  if (!network ||
+      !cloud.networks().create_subnet(me, {.network = network->id, .cidr = "10.0.0.0/22"}))
+    return 1;
   const auto flavors = cloud.servers().flavors().list(me);
   int active = 0;
   for (int i = 0; i < 10; ++i) {
-    const auto server = cloud.servers().create(
-        me, {.name = "s" + std::to_string(i), .flavor = flavors->front().id, .image = image->id,
-             .networks = std::vector<ServerNetwork>{{network->id, {}, {}}}});
+    const auto server =
+        cloud.servers().create(me, {.name = "s" + std::to_string(i),
+                                    .flavor = flavors->front().id,
+                                    .image = image->id,
+                                    .networks = std::vector<ServerNetwork>{{network->id, {}, {}}}});
     if (!server) return std::fprintf(stderr, "%s\n", server.error().message.c_str()), 1;
     const auto task = cloud.tasks().wait(server->task, std::chrono::seconds{30});
     active += task && task->state == TaskState::Done;

@@ -22,14 +22,15 @@ void send(rest::Response&& from, httplib::Response& to) {
   }
   if (const auto* range = std::get_if<rest::FileRange>(&from.body)) {
     auto file = std::make_shared<std::ifstream>(range->path, std::ios::binary);
-    to.set_content_provider(range->length, type, [file, begin = range->offset](
-        std::size_t at, std::size_t length, httplib::DataSink& sink) {
-      std::vector<char> piece(std::min<std::size_t>(length, 64 << 10));
-      file->seekg(static_cast<std::streamoff>(begin + at));
-      file->read(piece.data(), static_cast<std::streamsize>(piece.size()));
-      return file->gcount() > 0 &&
-             sink.write(piece.data(), static_cast<std::size_t>(file->gcount()));
-    });
+    to.set_content_provider(
+        range->length, type,
+        [file, begin = range->offset](std::size_t at, std::size_t length, httplib::DataSink& sink) {
+          std::vector<char> piece(std::min<std::size_t>(length, 64 << 10));
+          file->seekg(static_cast<std::streamoff>(begin + at));
+          file->read(piece.data(), static_cast<std::streamsize>(piece.size()));
+          return file->gcount() > 0 &&
+                 sink.write(piece.data(), static_cast<std::size_t>(file->gcount()));
+        });
     return;
   }
   std::shared_ptr source(std::move(std::get<std::unique_ptr<ByteSource>>(from.body)));
@@ -83,7 +84,9 @@ void mount(httplib::Server& server, const rest::Router& router) {
     serve(router, from, to, nullptr);
   };
   const auto with_body = [&](const httplib::Request& from, httplib::Response& to,
-                             const httplib::ContentReader& body) { serve(router, from, to, &body); };
+                             const httplib::ContentReader& body) {
+    serve(router, from, to, &body);
+  };
   server.Get(paths, plain).Delete(paths, plain).Delete(paths, with_body);
   server.Post(paths, with_body).Put(paths, with_body).Patch(paths, with_body);
 }
@@ -93,22 +96,27 @@ bool visit(httplib::Client&& client) {
   const auto login = client.Post("/identity/v3/auth/tokens", R"({"auth": {"identity": {"methods":
       ["password"], "password": {"user": {"name": "admin", "domain": {"id": "default"},
       "password": "a secret"}}}, "scope": {"project": {"name": "admin", "domain": {"id": "default"}}}
-      }})", "application/json");
+      }})",
+                                 "application/json");
   if (!login || login->status != 201) return false;
   const httplib::Headers token{{"X-Auth-Token", login->get_header_value("X-Subject-Token")}};
-  const auto made = client.Post("/image/v2/images", token,
+  const auto made = client.Post(
+      "/image/v2/images", token,
       R"({"name": "disk", "disk_format": "raw", "container_format": "bare"})", "application/json");
   if (!made || made->status != 201) return false;
   const std::string location = made->get_header_value("Location");
   const std::string file = location.substr(location.find("/image/")) + "/file";
   const std::size_t size = 8 << 20;
-  const auto sent = client.Put(file, token, size,
+  const auto sent = client.Put(
+      file, token, size,
       [](std::size_t, std::size_t length, httplib::DataSink& sink) {
         return sink.write(std::string(std::min<std::size_t>(length, 64 << 10), 'x').data(),
                           std::min<std::size_t>(length, 64 << 10));
-      }, "application/octet-stream");
+      },
+      "application/octet-stream");
   std::size_t back = 0;
-  const auto got = client.Get(file, token, [&](const char*, std::size_t n) { return back += n, true; });
+  const auto got =
+      client.Get(file, token, [&](const char*, std::size_t n) { return back += n, true; });
   const auto own = client.Get("/hello");
   std::printf("login %d, image %d, upload %d, download %d of %zu bytes, own route %d\n",
               login->status, made->status, sent ? sent->status : 0, got ? got->status : 0, back,
@@ -121,7 +129,8 @@ int main() {
   if (!cloud) return std::fprintf(stderr, "%s\n", cloud.error().message.c_str()), 1;
   const rest::Router router(**cloud);
   httplib::Server server;
-  server.Get("/hello", [](const auto&, httplib::Response& to) { to.set_content("hi", "text/plain"); });
+  server.Get("/hello",
+             [](const auto&, httplib::Response& to) { to.set_content("hi", "text/plain"); });
   mount(server, router);
   server.set_tcp_nodelay(true);  // Else replies wait for the client's acknowledgement: 40 ms each.
   const int port = server.bind_to_any_port("127.0.0.1");

@@ -45,10 +45,11 @@ int main() {
   Context me = Context::system();
   me.project = ProjectId{"my-project"};
   const auto network = (*cloud)->networks().create_network(me, {.name = "net"});
-  if (!network || !(*cloud)->networks().create_subnet(
-                      me, {.network = network->id, .cidr = "10.0.0.0/24"})) return 1;
-  const auto port = (*cloud)->networks().create_port(me, {.network = network->id,
-                                                          .host = "switched-host"});
+  if (!network ||
+      !(*cloud)->networks().create_subnet(me, {.network = network->id, .cidr = "10.0.0.0/24"}))
+    return 1;
+  const auto port =
+      (*cloud)->networks().create_port(me, {.network = network->id, .host = "switched-host"});
   if (!port) return std::fprintf(stderr, "%s\n", port.error().message.c_str()), 1;
   std::printf("port %s: driver %s, vif %s, rack %s\n", port->mac.c_str(), port->driver.c_str(),
               port->vif_type.c_str(), port->vif_details.at("rack").c_str());

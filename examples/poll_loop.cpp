@@ -25,14 +25,16 @@ int main() {
   Cloud& cloud = **opened;
   Context me = Context::system();
   me.project = ProjectId{"my-project"};
-  auto image = cloud.images().create(me, {.name = "image", .disk_format = DiskFormat::Raw,
-                                          .container_format = ContainerFormat::Bare});
+  auto image = cloud.images().create(
+      me,
+      {.name = "image", .disk_format = DiskFormat::Raw, .container_format = ContainerFormat::Bare});
   TextSource bytes(std::string(512, 'x'));
   if (!image || !cloud.images().upload(me, image->id, bytes)) return 1;
   const auto flavors = cloud.servers().flavors().list(me);
-  const auto server = cloud.servers().create(
-      me, {.name = "driven", .flavor = flavors->front().id, .image = image->id,
-           .networks = std::vector<ServerNetwork>{}});
+  const auto server = cloud.servers().create(me, {.name = "driven",
+                                                  .flavor = flavors->front().id,
+                                                  .image = image->id,
+                                                  .networks = std::vector<ServerNetwork>{}});
   if (!server) return std::fprintf(stderr, "%s\n", server.error().message.c_str()), 1;
 
   int turns = 0;

@@ -1,4 +1,4 @@
-// A filter and a weigher of your own: odd racks are for the night shift, and quiet hosts come first.
+// A filter and a weigher of your own: no server in odd racks, and quiet hosts come first.
 #include <cstdio>
 
 #include "cloudos/cloud.hpp"
@@ -37,13 +37,14 @@ int main() {
   me.project = ProjectId{"my-project"};
   auto& servers = (*cloud)->servers();
   const auto image = (*cloud)->images().create(
-      me, {.name = "image", .disk_format = DiskFormat::Raw,
-           .container_format = ContainerFormat::Bare});
+      me,
+      {.name = "image", .disk_format = DiskFormat::Raw, .container_format = ContainerFormat::Bare});
   TextSource bytes(std::string(512, 'x'));
   if (!image || !(*cloud)->images().upload(me, image->id, bytes)) return 1;
   const auto flavors = servers.flavors().list(me);
   for (const char* name : {"first", "second"}) {
-    const auto made = servers.create(me, {.name = name, .flavor = flavors->front().id,
+    const auto made = servers.create(me, {.name = name,
+                                          .flavor = flavors->front().id,
                                           .image = image->id,
                                           .networks = std::vector<ServerNetwork>{}});
     if (!made || !(*cloud)->tasks().wait(made->task, std::chrono::seconds{10})) return 1;

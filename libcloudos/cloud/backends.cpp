@@ -22,8 +22,8 @@ namespace {
                           what, option));
 }
 
-Result<std::shared_ptr<hypervisor::Driver>> open_hypervisor(
-    const Options& options, [[maybe_unused]] const Engine& engine) {
+Result<std::shared_ptr<hypervisor::Driver>> open_hypervisor(const Options& options,
+                                                            [[maybe_unused]] const Engine& engine) {
   if (options.hypervisor_driver) return options.hypervisor_driver;
   if (options.hypervisor == Backend::Simulated) {
     hypervisor::SimulatedSettings settings;

@@ -134,8 +134,9 @@ Result<void> Cloud::Impl::open_ground() {
     CLOUDOS_TRY(options.host_names, known_host_names(*options.store, machine_name()));
   }
   executor = std::make_unique<Executor>(*options.clock, options.workers);
-  runner = std::make_unique<TaskRunner>(*options.store, *executor, *options.clock, *options.random,
-                                        log.for_room("tasks"), runner_options(options, *observatory));
+  runner =
+      std::make_unique<TaskRunner>(*options.store, *executor, *options.clock, *options.random,
+                                   log.for_room("tasks"), runner_options(options, *observatory));
   engine = std::make_unique<Engine>(Engine{*options.store, *executor, *runner, *options.clock,
                                            *options.random, *ids, log, options.data_dir,
                                            folder ? folder->id() : "00000000",

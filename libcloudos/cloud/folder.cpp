@@ -1,14 +1,13 @@
 #include "cloud/folder.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
-
-#include <fmt/format.h>
 
 #include "base/text.hpp"
 
@@ -18,8 +17,8 @@ namespace {
 
 tl::unexpected<Error> folder_error(std::string_view what, const std::filesystem::path& path,
                                    int number) {
-  const auto code = number == ENOSPC || number == EDQUOT ? ErrorCode::StorageFull
-                                                         : ErrorCode::Unavailable;
+  const auto code =
+      number == ENOSPC || number == EDQUOT ? ErrorCode::StorageFull : ErrorCode::Unavailable;
   return fail(code, fmt::format("{} {}: {}", what, path.string(), std::strerror(number)));
 }
 
@@ -37,7 +36,8 @@ Result<std::unique_ptr<Folder>> Folder::open(const std::filesystem::path& path, 
   const auto whole = std::filesystem::absolute(path, ignored);
   if (role == FolderRole::Guest) return visit(whole);
   auto folder = run(whole, random);
-  if (folder || role != FolderRole::Any || folder.error().code != ErrorCode::Conflict) return folder;
+  if (folder || role != FolderRole::Any || folder.error().code != ErrorCode::Conflict)
+    return folder;
   return visit(whole);
 }
 
@@ -64,7 +64,8 @@ Result<std::unique_ptr<Folder>> Folder::run(const std::filesystem::path& whole, 
     const int number = errno;
     const std::string owner = read_small(lock);
     close(lock);
-    if (number != EWOULDBLOCK) return folder_error("cannot lock the data folder", lock_path, number);
+    if (number != EWOULDBLOCK)
+      return folder_error("cannot lock the data folder", lock_path, number);
     return fail(ErrorCode::Conflict,
                 fmt::format("the data folder {} is in use by process {}; stop it first, or choose "
                             "another folder",
@@ -91,9 +92,9 @@ Result<bool> Folder::read_id() {
     id_ = read_small(fd);
     close(fd);
     if (id_.size() == 8 && from_hex(id_)) return true;
-    return fail(ErrorCode::Unavailable,
-                fmt::format("{} does not hold a folder's id; restore it from a backup",
-                            path.string()));
+    return fail(
+        ErrorCode::Unavailable,
+        fmt::format("{} does not hold a folder's id; restore it from a backup", path.string()));
   }
   if (errno != ENOENT) return folder_error("cannot read", path, errno);
   return false;
@@ -109,8 +110,8 @@ Result<void> Folder::draw_id(Random& random) {
   const int fd = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
   if (fd < 0) return folder_error("cannot write", draft, errno);
   const std::string line = id_ + "\n";
-  const bool written = write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size()) &&
-                       fsync(fd) == 0;
+  const bool written =
+      write(fd, line.data(), line.size()) == static_cast<ssize_t>(line.size()) && fsync(fd) == 0;
   const int number = errno;
   close(fd);
   if (!written) return folder_error("cannot write", draft, number);

@@ -1,11 +1,11 @@
 #include "cloud/subscriptions.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
-
-#include <fmt/format.h>
 
 #include "base/text.hpp"
 #include "cloudos/result.hpp"
@@ -14,18 +14,20 @@
 namespace cloudos {
 namespace {
 
-constexpr std::string_view kTold[] = {
-    "server", "flavor",   "host",   "image",  "network", "subnet", "port", "security_group",
-    "security_group_rule", "task",  "domain", "project", "user",   "group", "role",
-    "region", "service",  "endpoint"};
+constexpr std::string_view kTold[] = {"server", "flavor",         "host",
+                                      "image",  "network",        "subnet",
+                                      "port",   "security_group", "security_group_rule",
+                                      "task",   "domain",         "project",
+                                      "user",   "group",          "role",
+                                      "region", "service",        "endpoint"};
 constexpr std::chrono::seconds kTryAgain{1};
 
 /// The id in a record's key.
 std::string id_in_key(std::string_view part) {
   std::string id;
   for (std::size_t i = 0; i < part.size(); ++i) {
-    const auto byte = part[i] == '%' && i + 2 < part.size() ? from_hex(part.substr(i + 1, 2))
-                                                            : std::nullopt;
+    const auto byte =
+        part[i] == '%' && i + 2 < part.size() ? from_hex(part.substr(i + 1, 2)) : std::nullopt;
     if (byte && byte->size() == 1) {
       id += static_cast<char>((*byte)[0]);
       i += 2;
@@ -44,8 +46,8 @@ class Feed final : public std::enable_shared_from_this<Feed> {
 
   Result<void> start(const SubscribeOptions& what) {
     for (const std::string_view kind : kTold) {
-      const bool asked = what.kinds.empty() || std::find(what.kinds.begin(), what.kinds.end(),
-                                                         kind) != what.kinds.end();
+      const bool asked = what.kinds.empty() ||
+                         std::find(what.kinds.begin(), what.kinds.end(), kind) != what.kinds.end();
       if (asked) sources_.push_back({std::string(kind), records::record_prefix(kind), 0});
     }
     const std::weak_ptr<Feed> weak = weak_from_this();
@@ -127,9 +129,12 @@ class Feed final : public std::enable_shared_from_this<Feed> {
     }
     idle_.notify_all();
     if (ended) return;
-    if (again) wake({});
-    else if (!told) wake(kTryAgain);
-    else if (ground_.poll.count() != 0) wake(ground_.poll);
+    if (again)
+      wake({});
+    else if (!told)
+      wake(kTryAgain);
+    else if (ground_.poll.count() != 0)
+      wake(ground_.poll);
   }
 
   Result<void> deliver() {

@@ -38,7 +38,8 @@ Result<int> WakeFd::open(Executor& executor) {
 void WakeFd::drain() {
   const std::lock_guard lock(mutex_);
   std::uint64_t count = 0;
-  if (event_) [[maybe_unused]] const auto got = read(event_->fd, &count, sizeof count);
+  if (event_) [[maybe_unused]]
+    const auto got = read(event_->fd, &count, sizeof count);
 }
 
 }  // namespace cloudos

@@ -11,7 +11,8 @@ class RangeSource final : public ByteSource {
   /// `clock` outlives the source.
   RangeSource(std::unique_ptr<image::RandomReader> reader, std::uint64_t offset,
               std::uint64_t length, Context ctx, const Clock& clock)
-      : reader_(std::move(reader)), ctx_(std::move(ctx)), clock_(clock), at_(std::min(offset, reader_->size())),
+      : reader_(std::move(reader)), ctx_(std::move(ctx)), clock_(clock),
+        at_(std::min(offset, reader_->size())),
         end_(at_ + std::min(length, reader_->size() - at_)) {}
   Result<std::size_t> read(std::span<std::byte> buffer) override {
     const auto wanted = static_cast<std::size_t>(

@@ -4,8 +4,8 @@
 #include <sys/wait.h>
 
 #include <atomic>
-#include <csignal>
 #include <condition_variable>
+#include <csignal>
 #include <mutex>
 #include <set>
 #include <thread>
@@ -165,7 +165,10 @@ TEST_CASE("mechanism drivers are asked in their order before the built-in one, a
   const auto net = networks.create_network(member(), {.name = "n"});
   REQUIRE(net);
   REQUIRE(networks.create_subnet(member(), {.network = net->id, .cidr = "10.0.0.0/24"}));
-  struct Row { std::string host, driver; std::vector<std::string> asked; };
+  struct Row {
+    std::string host, driver;
+    std::vector<std::string> asked;
+  };
   const Row rows[] = {{"a", "first", {"first"}},
                       {"b", "second", {"first", "second"}},
                       {"c", "simulated", {"first", "second"}}};
@@ -185,14 +188,25 @@ TEST_CASE("mechanism drivers are asked in their order before the built-in one, a
 }
 
 TEST_CASE("drivers and services that do not go together are refused with what to do") {
-  struct Row { std::string what; std::function<void(Options&)> change; std::string says; };
+  struct Row {
+    std::string what;
+    std::function<void(Options&)> change;
+    std::string says;
+  };
   const Row rows[] = {
       {"compute without images", [](Options& o) { o.services.images = false; }, "compute needs"},
-      {"compute without networks", [](Options& o) { o.services.networks = false; }, "compute needs"},
+      {"compute without networks", [](Options& o) { o.services.networks = false; },
+       "compute needs"},
       {"one host, two drivers",
-       [](Options& o) { o.hypervisor_drivers = {{"host-1", hypervisor::make_simulated({})}}; },
+       [](Options& o) {
+         o.hypervisor_drivers = {{"host-1", hypervisor::make_simulated({})}};
+       },
        "host-1"},
-      {"no driver", [](Options& o) { o.hypervisor_drivers = {{"mine", nullptr}}; }, "mine"},
+      {"no driver",
+       [](Options& o) {
+         o.hypervisor_drivers = {{"mine", nullptr}};
+       },
+       "mine"},
       {"no mechanism driver", [](Options& o) { o.mechanism_drivers = {nullptr}; }, "null"},
       {"a guest of nothing", [](Options& o) { o.role = FolderRole::Guest; }, "data_dir"},
   };
@@ -208,7 +222,11 @@ TEST_CASE("drivers and services that do not go together are refused with what to
 }
 
 TEST_CASE("services that are left out leave nothing behind: catalogue, reconcilers, records") {
-  struct Row { std::string what; Services services; std::set<std::string> types; };
+  struct Row {
+    std::string what;
+    Services services;
+    std::set<std::string> types;
+  };
   const Row rows[] = {
       {"identity alone", {false, false, false}, {"identity"}},
       {"images", {true, false, false}, {"identity", "image"}},
@@ -334,9 +352,9 @@ TEST_CASE("a loop of poll, wake_fd and next_deadline alone brings a server up") 
     (*cloud)->run_pending();
     pollfd wait{*fd, POLLIN, 0};
     const auto due = (*cloud)->next_deadline();
-    const auto left = due ? std::chrono::ceil<std::chrono::milliseconds>(
-                                *due - (*cloud)->clock().mono()).count()
-                          : 1000;
+    const auto left =
+        due ? std::chrono::ceil<std::chrono::milliseconds>(*due - (*cloud)->clock().mono()).count()
+            : 1000;
     poll(&wait, 1, static_cast<int>(std::clamp<long>(left, 0, 200)));
   }
   caller.join();
@@ -375,7 +393,10 @@ TEST_CASE("a call whose deadline has passed, or that was cancelled, changes noth
   Context gone = member();
   gone.cancel = CancelToken::make();
   gone.cancel.cancel();
-  struct Row { std::string what; std::function<std::optional<ErrorCode>(const Context&)> call; };
+  struct Row {
+    std::string what;
+    std::function<std::optional<ErrorCode>(const Context&)> call;
+  };
   const auto code = [](const auto& result) {
     return result ? std::nullopt : std::optional(result.error().code);
   };
@@ -384,7 +405,8 @@ TEST_CASE("a call whose deadline has passed, or that was cancelled, changes noth
       {"image", [&](const Context& x) { return code(c.images().create(x, {.name = "x"})); }},
       {"image removed", [&](const Context& x) { return code(c.images().remove(x, image->id)); }},
       {"network", [&](const Context& x) { return code(c.networks().create_network(x, {})); }},
-      {"group", [&](const Context& x) { return code(c.networks().create_group(x, {.name = "g"})); }},
+      {"group",
+       [&](const Context& x) { return code(c.networks().create_group(x, {.name = "g"})); }},
       {"server", [&](const Context& x) { return code(c.servers().create(x, {})); }},
       {"keypair", [&](const Context& x) { return code(c.servers().keypairs().generate(x, "k")); }},
       {"flavor", [&](const Context& x) { return code(c.servers().flavors().create(x, {})); }},
@@ -435,7 +457,8 @@ TEST_CASE("waiting for a task ends at the call's deadline, and soon after it is 
   CHECK((*cloud)->tasks().wait(stranger, server->task, 1s).error().code == ErrorCode::NotFound);
 }
 
-TEST_CASE("an upload and a download that are cancelled midway end there, and leave the image queued") {
+TEST_CASE(
+    "an upload and a download that are cancelled midway end there, and leave the image queued") {
   auto cloud = Cloud::open(small_options());
   REQUIRE(cloud);
   struct Endless final : ByteSource {
@@ -450,8 +473,9 @@ TEST_CASE("an upload and a download that are cancelled midway end there, and lea
   Context ctx = member();
   ctx.cancel = CancelToken::make();
   auto& images = (*cloud)->images();
-  const auto image = images.create(member(), {.name = "i", .disk_format = DiskFormat::Raw,
-                                              .container_format = ContainerFormat::Bare});
+  const auto image = images.create(
+      member(),
+      {.name = "i", .disk_format = DiskFormat::Raw, .container_format = ContainerFormat::Bare});
   REQUIRE(image);
   Endless endless(ctx.cancel);
   CHECK(images.upload(ctx, image->id, endless).error().code == ErrorCode::Cancelled);
@@ -473,20 +497,26 @@ TEST_CASE("pages go through whole lists, each thing once, in as many calls as it
   REQUIRE(cloud);
   auto& images = (*cloud)->images();
   for (int i = 0; i < 7; ++i) REQUIRE(images.create(member(), {.name = std::to_string(i)}));
-  struct Row { std::string what; std::size_t page, limit, calls, items; };
-  const Row rows[] = {{"one page", 100, SIZE_MAX, 1, 7},  {"pages of one", 1, SIZE_MAX, 8, 7},
-                      {"uneven", 3, SIZE_MAX, 3, 7},      {"even", 7, SIZE_MAX, 2, 7},
-                      {"the first five", 2, 5, 3, 5},     {"none", 2, 0, 0, 0}};
+  struct Row {
+    std::string what;
+    std::size_t page, limit, calls, items;
+  };
+  const Row rows[] = {{"one page", 100, SIZE_MAX, 1, 7}, {"pages of one", 1, SIZE_MAX, 8, 7},
+                      {"uneven", 3, SIZE_MAX, 3, 7},     {"even", 7, SIZE_MAX, 2, 7},
+                      {"the first five", 2, 5, 3, 5},    {"none", 2, 0, 0, 0}};
   for (const Row& row : rows) {
     CAPTURE(row.what);
     std::set<std::string> seen;
     std::size_t calls = 0, items = 0;
     ImageQuery query;
     query.limit = row.limit;
-    for (auto& image : pages(query, [&](const ImageQuery& page) {
-           ++calls;
-           return images.list(member(), page);
-         }, row.page)) {
+    for (auto& image : pages(
+             query,
+             [&](const ImageQuery& page) {
+               ++calls;
+               return images.list(member(), page);
+             },
+             row.page)) {
       REQUIRE(image);
       seen.insert(image->name);
       ++items;
@@ -496,9 +526,11 @@ TEST_CASE("pages go through whole lists, each thing once, in as many calls as it
     CHECK(calls == row.calls);
   }
   std::size_t hosts = 0;
-  for (auto& host : pages([&](const std::string& marker, std::size_t limit) {
-         return (*cloud)->hosts().list(Context::system(), marker, limit);
-       }, 1)) {
+  for (auto& host : pages(
+           [&](const std::string&marker, std::size_t limit) {
+             return (*cloud)->hosts().list(Context::system(), marker, limit);
+           },
+           1)) {
     REQUIRE(host);
     ++hosts;
   }
@@ -508,9 +540,9 @@ TEST_CASE("pages go through whole lists, each thing once, in as many calls as it
   auto& keypairs = (*cloud)->servers().keypairs();
   for (const char* name : {"a", "b", "c"}) REQUIRE(keypairs.generate(somebody, name));
   std::string names;
-  for (auto& pair : pages([&](const std::string& marker, std::size_t limit) {
-         return keypairs.list(somebody, marker, limit);
-       }, 1)) {
+  for (auto& pair : pages([&](const std::string&marker,
+                              std::size_t limit) { return keypairs.list(somebody, marker, limit); },
+                          1)) {
     REQUIRE(pair);
     names += pair->name;
   }
@@ -520,25 +552,32 @@ TEST_CASE("pages go through whole lists, each thing once, in as many calls as it
 TEST_CASE("an error ends the pages as their last item, and a list that does not go on is one") {
   int calls = 0;
   std::vector<std::string> told;
-  struct Thing { std::string id; };
-  for (auto& thing : Pages<Thing>([&](const std::string&, std::size_t) -> Result<std::vector<Thing>> {
-         if (++calls == 2) return fail(ErrorCode::Unavailable, "gone");
-         return std::vector<Thing>{{"a"}, {"b"}};
-       }, 2)) {
+  struct Thing {
+    std::string id;
+  };
+  for (auto& thing : Pages<Thing>(
+           [&](const std::string&, std::size_t) -> Result<std::vector<Thing>> {
+             if (++calls == 2) return fail(ErrorCode::Unavailable, "gone");
+             return std::vector<Thing>{{"a"}, {"b"}};
+           },
+           2)) {
     told.push_back(thing ? thing->id : thing.error().message);
   }
   CHECK(told == std::vector<std::string>{"a", "b", "gone"});
   calls = 0;
-  for (auto& thing : Pages<Thing>([&](const std::string&, std::size_t) -> Result<std::vector<Thing>> {
-         ++calls;
-         return std::vector<Thing>{{"a"}};
-       }, 1)) {
+  for (auto& thing : Pages<Thing>(
+           [&](const std::string&, std::size_t) -> Result<std::vector<Thing>> {
+             ++calls;
+             return std::vector<Thing>{{"a"}};
+           },
+           1)) {
     if (!thing) CHECK(thing.error().code == ErrorCode::Internal);
   }
   CHECK(calls == 2);
 }
 
-TEST_CASE("subscribers hear of changes that calls and tasks make, and only of what they asked for") {
+TEST_CASE(
+    "subscribers hear of changes that calls and tasks make, and only of what they asked for") {
   auto cloud = Cloud::open(small_options());
   REQUIRE(cloud);
   Heard servers, all;
@@ -562,7 +601,8 @@ TEST_CASE("subscribers hear of changes that calls and tasks make, and only of wh
   }
 }
 
-TEST_CASE("changes are coalesced, told after they can be read, and heard again from a revision on") {
+TEST_CASE(
+    "changes are coalesced, told after they can be read, and heard again from a revision on") {
   Options options = small_options();
   options.workers = 0;
   auto cloud = Cloud::open(options);
@@ -603,8 +643,7 @@ TEST_CASE("a subscriber who was away for longer than the log reaches is told to 
   REQUIRE(cloud);
   for (int i = 0; i < 60; ++i) REQUIRE((*cloud)->images().create(member(), {.name = "i"}));
   Heard heard;
-  const auto subscription =
-      (*cloud)->subscribe({.kinds = {"image"}, .since = 1}, heard.ear());
+  const auto subscription = (*cloud)->subscribe({.kinds = {"image"}, .since = 1}, heard.ear());
   (*cloud)->run_pending();
   REQUIRE(heard.batches.size() == 1);
   CHECK(heard.batches[0].rescan);

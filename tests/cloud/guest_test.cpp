@@ -186,7 +186,8 @@ TEST_CASE("FolderRole::Any runs a folder that nobody runs, and is a guest where 
         ErrorCode::Conflict);
 }
 
-TEST_CASE("a guest reads on when the runner is killed, changes nothing then, and all is well again") {
+TEST_CASE(
+    "a guest reads on when the runner is killed, changes nothing then, and all is well again") {
   Scratch folder;
   std::optional<RunnerProcess> runner(std::in_place, folder.path);
   auto guest = Cloud::open(shared_options(folder.path, FolderRole::Guest));
@@ -213,8 +214,8 @@ TEST_CASE("a guest without workers starts no thread, and waits and hears all the
   auto guest = Cloud::open(options);
   REQUIRE(guest);
   int heard = 0;
-  const auto changes = (*guest)->subscribe({.kinds = {"server"}},
-                                           [&](const ChangeBatch&) { ++heard; });
+  const auto changes =
+      (*guest)->subscribe({.kinds = {"server"}}, [&](const ChangeBatch&) { ++heard; });
   CHECK(boot_server(**guest, "s")->vm_state == VmState::Active);
   for (int i = 0; i < 400 && heard == 0; ++i) {
     (*guest)->run_pending();
@@ -249,9 +250,9 @@ TEST_CASE("an image uploaded by a guest is the runner's too; two uploads of one 
   auto two = Cloud::open(shared_options(folder.path, FolderRole::Guest));
   REQUIRE(one);
   REQUIRE(two);
-  const auto image =
-      (*one)->images().create(member(), {.name = "i", .disk_format = DiskFormat::Raw,
-                                         .container_format = ContainerFormat::Bare});
+  const auto image = (*one)->images().create(
+      member(),
+      {.name = "i", .disk_format = DiskFormat::Raw, .container_format = ContainerFormat::Bare});
   REQUIRE(image);
   /// In the midst of it the other guest tries, too.
   struct Meddled final : ByteSource {

@@ -46,14 +46,16 @@ inline cloudos::Context member() {
 inline cloudos::Result<cloudos::Image> make_image(cloudos::Cloud& cloud) {
   using namespace cloudos;
   CLOUDOS_TRY(const auto image,
-              cloud.images().create(member(), {.name = "i", .disk_format = DiskFormat::Raw,
+              cloud.images().create(member(), {.name = "i",
+                                               .disk_format = DiskFormat::Raw,
                                                .container_format = ContainerFormat::Bare}));
   TextSource bytes(std::string(512, 'x'));
   return cloud.images().upload(member(), image.id, bytes);
 }
 
 /// A server in BUILD, without networks.
-inline cloudos::Result<cloudos::Server> make_server(cloudos::Cloud& cloud, const std::string& name) {
+inline cloudos::Result<cloudos::Server> make_server(cloudos::Cloud& cloud,
+                                                    const std::string& name) {
   using namespace cloudos;
   CLOUDOS_TRY(const auto image, make_image(cloud));
   CLOUDOS_TRY(const auto flavors, cloud.servers().flavors().list(member()));

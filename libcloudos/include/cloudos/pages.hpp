@@ -18,8 +18,10 @@ namespace cloudos {
 /// What the next page begins behind. Overload it for types of your own.
 template <class T>
 std::string marker_of(const T& item) {
-  if constexpr (requires { item.id.value; }) return item.id.value;
-  else return item.id;
+  if constexpr (requires { item.id.value; })
+    return item.id.value;
+  else
+    return item.id;
 }
 
 /// Goes through a list once, one page in memory; each item is a Result, and an error is the last:
@@ -39,7 +41,8 @@ class Pages {
   using List = std::function<Result<std::vector<T>>(const std::string& marker, std::size_t limit)>;
   /// At most `most` items in all, `page` of them a call.
   explicit Pages(List list, std::size_t page = limits::kListPage, std::size_t most = SIZE_MAX)
-      : list_(std::move(list)), page_(std::clamp<std::size_t>(page, 1, limits::kListPage)),
+      : list_(std::move(list)),
+        page_(std::clamp<std::size_t>(page, 1, limits::kListPage)),
         most_(most) {}
 
   class iterator {
@@ -116,9 +119,8 @@ class Pages {
 
 /// Pages over a call that takes marker and limit: `list(marker, limit)`.
 template <class List>
-auto pages(List list, std::size_t page = limits::kListPage)
-  requires std::is_invocable_v<List, const std::string&, std::size_t>
-{
+auto pages(List list, std::size_t page = limits::kListPage) requires
+    std::is_invocable_v<List, const std::string&, std::size_t> {
   using Items = std::remove_cvref_t<
       decltype(*std::declval<std::invoke_result_t<List, const std::string&, std::size_t>>())>;
   return Pages<typename Items::value_type>(std::move(list), page);
@@ -127,10 +129,10 @@ auto pages(List list, std::size_t page = limits::kListPage)
 /// Pages over a call that takes a query with members `marker` and `limit`; the query's own limit
 /// is how many items there are at most, its marker where to begin.
 template <class Query, class List>
-auto pages(Query query, List list, std::size_t page = limits::kListPage)
-  requires std::is_invocable_v<List, const Query&>
-{
-  using Items = std::remove_cvref_t<decltype(*std::declval<std::invoke_result_t<List, const Query&>>())>;
+auto pages(Query query, List list,
+           std::size_t page = limits::kListPage) requires std::is_invocable_v<List, const Query&> {
+  using Items =
+      std::remove_cvref_t<decltype(*std::declval<std::invoke_result_t<List, const Query&>>())>;
   const std::size_t most = query.limit;
   auto next = [query = std::move(query), list = std::move(list)](const std::string& marker,
                                                                  std::size_t limit) mutable {
