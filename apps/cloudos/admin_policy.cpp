@@ -74,8 +74,10 @@ int show_policy(const AdminGiven& given) {
   const auto rule = policy->rule(name);
   if (!rule) return policy_refusal(rule.error());
   print_rule(*rule);
-  if (rule->guards) fmt::print("# token's scope: {}\n", joined_scopes(*rule));
-  else fmt::print("# a helper: other rules refer to it\n");
+  if (rule->guards)
+    fmt::print("# token's scope: {}\n", joined_scopes(*rule));
+  else
+    fmt::print("# a helper: other rules refer to it\n");
   if (rule->changed && !rule->default_rule.empty())
     fmt::print("# by default: {}\n", rule->default_rule);
   return kYes;
@@ -104,8 +106,10 @@ std::optional<std::string> set_caller(Context& ctx, std::string_view key, std::s
     if (value != "all") return "system is 'all'";
     ctx.system_scope = true;
   } else {
-    return fmt::format("a caller has no '{}': role, user, user-domain, project, project-domain, "
-                       "domain, system", key);
+    return fmt::format(
+        "a caller has no '{}': role, user, user-domain, project, project-domain, "
+        "domain, system",
+        key);
   }
   return std::nullopt;
 }
@@ -129,8 +133,10 @@ std::optional<std::string> set_target(PolicyTarget& target, std::string_view key
   } else if (key == "enabled") {
     target.enabled = value == "true" || value == "True";
   } else {
-    return fmt::format("a target has no '{}': project, user, domain, project-domain, user-domain, "
-                       "group-domain, role, enabled", key);
+    return fmt::format(
+        "a target has no '{}': project, user, domain, project-domain, user-domain, "
+        "group-domain, role, enabled",
+        key);
   }
   return std::nullopt;
 }
@@ -272,6 +278,8 @@ constexpr AdminCommand kPolicyCommands[] = {
 
 }  // namespace
 
-std::span<const AdminCommand> policy_commands() { return kPolicyCommands; }
+std::span<const AdminCommand> policy_commands() {
+  return kPolicyCommands;
+}
 
 }  // namespace cli
