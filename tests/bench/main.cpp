@@ -20,7 +20,9 @@ struct Group {
 // A group of cases is one file; this is the table of them.
 constexpr Group kGroups[] = {
     {"compute", bench_compute},
+    {"http", bench_http},
     {"hypervisor", bench_hypervisor},
+    {"identity", bench_identity},
     {"store", bench_store},
     {"startup", bench_startup},
 };
