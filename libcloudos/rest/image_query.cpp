@@ -250,8 +250,9 @@ constexpr Filter kImageFilters[] = {
 Result<ImageQuery> decode_image_query(const Call& call) {
   ImageQuery query;
   for (const auto& [name, value] : call.query_all()) {
+    const std::string_view wanted = name;
     const auto filter = std::find_if(std::begin(kImageFilters), std::end(kImageFilters),
-                                     [&, name = std::string_view(name)](const Filter& f) { return f.name == name; });
+                                     [&](const Filter& f) { return f.name == wanted; });
     if (filter != std::end(kImageFilters)) {
       CLOUDOS_CHECK(filter->read(query, value));
     } else if (is_image_attribute(name)) {
