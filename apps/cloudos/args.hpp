@@ -11,15 +11,17 @@
 namespace cli {
 
 struct Option {
-  std::string_view flag;        ///< "--image"; without dashes it has a place: "SERVER", "SERVER...".
+  std::string_view flag;  ///< "--image"; without dashes it has a place: "SERVER", "SERVER...".
   std::string_view help;
   std::string_view value = {};  ///< What stands behind it in the help; empty: a switch.
   bool required = false;
   bool repeated = false;
-  char shorthand = 0;           ///< 'f' of "-f".
+  char shorthand = 0;  ///< 'f' of "-f".
 };
 
-inline bool has_place(std::string_view flag) { return !flag.starts_with("-"); }
+inline bool has_place(std::string_view flag) {
+  return !flag.starts_with("-");
+}
 /// "SERVER" of "SERVER...".
 std::string_view place_name(std::string_view flag);
 

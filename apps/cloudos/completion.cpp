@@ -183,8 +183,8 @@ std::string fish_script() {
       "end\n"
       "complete -c cloudos -f\n";
   for (const auto& [before, next] : next_words())
-    out += fmt::format("complete -c cloudos -n \"__cloudos_after {}\" -a {}\n",
-                       fish_quoted(before), fish_quoted(joined(next)));
+    out += fmt::format("complete -c cloudos -n \"__cloudos_after {}\" -a {}\n", fish_quoted(before),
+                       fish_quoted(joined(next)));
   for (const Leaf* leaf : shown_leaves()) {
     const std::string when =
         fmt::format("complete -c cloudos -n \"__cloudos_in {}\"", fish_quoted(leaf->words));

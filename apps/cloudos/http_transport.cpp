@@ -131,8 +131,7 @@ class HttpTransport final : public Transport {
                   fmt::format("Login at {} failed: {}", c.auth_url, error_text(reply.body)));
     const std::string text = reply.header("X-Subject-Token");
     json body = json::parse(reply.body, nullptr, false);
-    if (text.empty() || !body.is_object() || !body.contains("token") ||
-        !body["token"].is_object())
+    if (text.empty() || !body.is_object() || !body.contains("token") || !body["token"].is_object())
       return fail(ErrorCode::InvalidArgument,
                   fmt::format("{} does not speak the Identity API: check auth_url of {}.",
                               c.auth_url, c.source));
@@ -212,15 +211,24 @@ std::string error_text(const std::string& reply) {
 
 ErrorCode code_of_status(int status) {
   switch (status) {
-    case 400: return ErrorCode::InvalidArgument;
-    case 401: return ErrorCode::Unauthenticated;
-    case 403: return ErrorCode::Forbidden;
-    case 404: return ErrorCode::NotFound;
-    case 409: return ErrorCode::Conflict;
-    case 413: return ErrorCode::TooLarge;
-    case 503: return ErrorCode::Unavailable;
-    case 504: return ErrorCode::Timeout;
-    default: return ErrorCode::Internal;
+    case 400:
+      return ErrorCode::InvalidArgument;
+    case 401:
+      return ErrorCode::Unauthenticated;
+    case 403:
+      return ErrorCode::Forbidden;
+    case 404:
+      return ErrorCode::NotFound;
+    case 409:
+      return ErrorCode::Conflict;
+    case 413:
+      return ErrorCode::TooLarge;
+    case 503:
+      return ErrorCode::Unavailable;
+    case 504:
+      return ErrorCode::Timeout;
+    default:
+      return ErrorCode::Internal;
   }
 }
 

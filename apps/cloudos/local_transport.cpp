@@ -31,7 +31,8 @@ class LocalTransport final : public Transport {
     CLOUDOS_TRY(const json target, only("projects.list", {{"name", project}}));
     if (!target.is_object())
       return fail(ErrorCode::NotFound, fmt::format("No project is called '{}'. See: cloudos "
-                                                   "project list", project));
+                                                   "project list",
+                                                   project));
     caller_.project = cloudos::ProjectId{target.value("id", "")};
     caller_.project_domain = cloudos::DomainId{target.value("domain_id", "")};
     if (user.is_object()) {

@@ -15,16 +15,17 @@
 /// Two programs are made of this file. `cloudos` does verbs over HTTP: it loads no hypervisor's
 /// library, which alone takes longer than a list. Whatever else is asked of it, it runs
 /// `cloudos-local`, which has the whole cloud in it.
-#if !CLOUDOS_CLI_WHOLE
 namespace cli {
+
+#if !CLOUDOS_CLI_WHOLE
 // Commands about folders and files are the whole program's.
-std::span<const AdminCommand> admin_commands() { return {}; }
-}  // namespace cli
+std::span<const AdminCommand> admin_commands() {
+  return {};
+}
 #endif
 
 namespace {
 
-using namespace cli;
 using cloudos::Result;
 
 std::optional<std::string> environment_value(const std::string& name) {
@@ -110,11 +111,7 @@ int run_leaf(const Leaf& leaf, const std::vector<std::string>& rest) {
   return run_with_session(leaf, *given);
 }
 
-}  // namespace
-
 #if !CLOUDOS_CLI_WHOLE
-namespace {
-
 /// Verbs over HTTP; all else needs the whole program.
 bool is_for_this_program(const Resolved& resolved) {
   if (!resolved.leaf || (resolved.leaf->own && needs_no_session(*resolved.leaf))) return false;
@@ -131,16 +128,14 @@ int run_whole_program(char** argv) {
   const auto folder = self.parent_path();
   for (const auto& place : {folder / "cloudos-local", folder / "../libexec/cloudos/cloudos-local"})
     ::execv(place.c_str(), argv);
-  fmt::print(stderr, "cloudos: there is no program cloudos-local beside {}; this command needs it.\n",
+  fmt::print(stderr,
+             "cloudos: there is no program cloudos-local beside {}; this command needs it.\n",
              self.string());
   return kFailed;
 }
-
-}  // namespace
 #endif
 
-int main(int argc, char** argv) {
-  const std::vector<std::string> arguments(argv + 1, argv + argc);
+int start(const std::vector<std::string>& arguments, [[maybe_unused]] char** argv) {
   if (!arguments.empty() && arguments[0] == "--version")
     return print_text("cloudos " CLOUDOS_VERSION "\n") ? kDone : kFailed;
   const Resolved resolved = resolve(arguments);
@@ -155,4 +150,11 @@ int main(int argc, char** argv) {
     if (!word.starts_with("-")) break;
   }
   return usage_error(no_such_command(resolved));
+}
+
+}  // namespace
+}  // namespace cli
+
+int main(int argc, char** argv) {
+  return cli::start(std::vector<std::string>(argv + 1, argv + argc), argv);
 }

@@ -248,15 +248,36 @@ bool is_plain_yaml(std::string_view text) {
   return true;
 }
 
+/// JSON's "\ud83d\ude00" as YAML's "\U0001f600": YAML has no halves of signs.
+std::string with_whole_signs(const std::string& text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size();) {
+    if (text[i] != '\\') {
+      out += text[i++];
+      continue;
+    }
+    const bool halves =
+        text.size() >= i + 12 && text[i + 1] == 'u' && text[i + 2] == 'd' &&
+        (text[i + 3] == '8' || text[i + 3] == '9' || text[i + 3] == 'a' || text[i + 3] == 'b');
+    if (!halves) {
+      out += text.substr(i, 2);
+      i += 2;
+      continue;
+    }
+    const auto high = std::stoul(text.substr(i + 2, 4), nullptr, 16);
+    const auto low = std::stoul(text.substr(i + 8, 4), nullptr, 16);
+    out += fmt::format("\\U{:08x}", 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00));
+    i += 12;
+  }
+  return out;
+}
+
 std::string yaml_scalar(const ordered_json& value) {
   if (!value.is_string()) return value.dump(-1, ' ', false, json::error_handler_t::replace);
   const auto& text = value.get_ref<const std::string&>();
   if (is_plain_yaml(text)) return text;
   // JSON's quotes are YAML's; beyond ASCII all is escaped, so that no sign is left to chance.
-  std::string out = value.dump(-1, ' ', true, json::error_handler_t::replace);
-  for (auto at = out.find('\x7f'); at != out.npos; at = out.find('\x7f', at))
-    out.replace(at, 1, "\\x7f");
-  return out;
+  return with_whole_signs(value.dump(-1, ' ', true, json::error_handler_t::replace));
 }
 
 void write_yaml(std::string& out, const ordered_json& value, std::size_t depth) {
@@ -276,9 +297,10 @@ void write_yaml(std::string& out, const ordered_json& value, std::size_t depth) 
       std::string inner;
       write_yaml(inner, item, depth + 1);
       // The first line of what is inside stands behind the dash.
-      out += indent + "- " + (item.is_structured() && !item.empty()
-                                  ? inner.substr(std::min(inner.size(), depth * 2 + 2))
-                                  : yaml_scalar(item) + "\n");
+      out += indent + "- " +
+             (item.is_structured() && !item.empty()
+                  ? inner.substr(std::min(inner.size(), depth * 2 + 2))
+                  : yaml_scalar(item) + "\n");
     }
   } else {
     out += indent + yaml_scalar(value) + "\n";

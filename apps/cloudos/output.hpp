@@ -18,7 +18,7 @@ using Look = cloudos::verbs::Look;
 struct Sheet {
   std::vector<Column> columns;
   std::vector<std::vector<nlohmann::json>> rows;
-  bool single = false;  ///< One thing, shown as Field and Value.
+  bool single = false;              ///< One thing, shown as Field and Value.
   std::vector<std::string> titles;  ///< Owns what `columns` of single things view.
 };
 

@@ -20,9 +20,8 @@ using cloudos::Result;
 namespace verbs = cloudos::verbs;
 
 bool is_own(const verbs::Command& command, std::string_view flag) {
-  return std::any_of(command.parameters.begin(), command.parameters.end(), [&](const auto& p) {
-    return !p.flag.empty() && place_name(p.flag) == flag;
-  });
+  return std::any_of(command.parameters.begin(), command.parameters.end(),
+                     [&](const auto& p) { return !p.flag.empty() && place_name(p.flag) == flag; });
 }
 
 /// A place or option of any of the command's verbs, not one of output.
@@ -56,10 +55,8 @@ const verbs::Noun& listed_noun(const verbs::Verb& verb) {
 
 /// One row for each member, as people compare them: quotas and limits.
 Sheet member_rows(const json& members, std::string_view name_title) {
-  static constexpr Column kUsage[] = {{"Resource", "name"},
-                                      {"In Use", "in_use"},
-                                      {"Reserved", "reserved"},
-                                      {"Limit", "limit"}};
+  static constexpr Column kUsage[] = {
+      {"Resource", "name"}, {"In Use", "in_use"}, {"Reserved", "reserved"}, {"Limit", "limit"}};
   std::vector<json> rows;
   bool usage = false;
   for (const auto& [name, value] : members.items()) {
@@ -142,7 +139,8 @@ class VerbRunner {
   static tl::unexpected<cloudos::Error> no_column(const Sheet& sheet, const std::string& missing) {
     std::string known;
     for (const Column& column : sheet.columns)
-      known += (known.empty() ? "" : ", ") + std::string(sheet.single ? column.field : column.title);
+      known +=
+          (known.empty() ? "" : ", ") + std::string(sheet.single ? column.field : column.title);
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("There is no column '{}'; there are: {}.", missing, known));
   }
@@ -214,21 +212,13 @@ class VerbRunner {
     int code = kDone;
     std::vector<Removal> removed;
     for (const Given& given : expanded(chosen)) {
-      json merged;
-      for (const verbs::Command* command : chosen) {
-        auto reply = run_one(*command, given, removed);
-        if (!reply) {
-          code = report(reply.error());
-          continue;
-        }
-        if (merged.is_object() && reply->is_object())
-          merged.update(*reply);
-        else if (!reply->is_null())
-          merged = std::move(*reply);
+      auto reply = run_all(chosen, given, removed);
+      if (reply) {
+        if (auto printed = print_reply(*chosen[0]->verb, *reply); !printed)
+          code = report(printed.error());
+      } else {
+        code = report(reply.error());
       }
-      if (code != kDone) continue;
-      if (auto printed = print_reply(*chosen[0]->verb, merged); !printed)
-        code = report(printed.error());
     }
     if (has(given_, "--wait"))
       for (const Removal& each : removed)
@@ -237,13 +227,26 @@ class VerbRunner {
     return code;
   }
 
-  Result<json> run_one(const verbs::Command& command, const Given& given,
+  /// Everything is looked up before anything is changed: a new name must not hide what is next.
+  Result<json> run_all(const std::vector<const verbs::Command*>& chosen, const Given& given,
                        std::vector<Removal>& removed) {
-    CLOUDOS_TRY(const json parameters, parameters_of(session_, command, given));
-    CLOUDOS_TRY(json reply, session_.perform(*command.verb, parameters));
-    if (command.verb->name.ends_with(".delete") && verbs::in_path(*command.verb, "id"))
-      removed.push_back({&verbs::noun_of(*command.verb), text_member(parameters, "id")});
-    return reply;
+    std::vector<json> parameters;
+    for (const verbs::Command* command : chosen) {
+      CLOUDOS_TRY(json each, parameters_of(session_, *command, given));
+      parameters.push_back(std::move(each));
+    }
+    json merged;
+    for (std::size_t i = 0; i < chosen.size(); ++i) {
+      const verbs::Verb& verb = *chosen[i]->verb;
+      CLOUDOS_TRY(json reply, session_.perform(verb, parameters[i]));
+      if (verb.name.ends_with(".delete") && verbs::in_path(verb, "id"))
+        removed.push_back({&verbs::noun_of(verb), text_member(parameters[i], "id")});
+      if (merged.is_object() && reply.is_object())
+        merged.update(reply);
+      else if (!reply.is_null())
+        merged = std::move(reply);
+    }
+    return merged;
   }
 
   Result<void> print_reply(const verbs::Verb& verb, const json& reply) {
@@ -259,8 +262,8 @@ class VerbRunner {
     if (noun.name == "limits" && reply.contains("absolute"))
       return print_sheet(&session_, member_rows(reply["absolute"], "Name"), printing_);
     if (reply.is_array())
-      return print_sheet(&session_,
-                         list_sheet(noun.columns, reply.get_ref<const json::array_t&>()), printing_);
+      return print_sheet(&session_, list_sheet(noun.columns, reply.get_ref<const json::array_t&>()),
+                         printing_);
     return print_sheet(&session_, show_sheet(noun.columns, reply), printing_);
   }
 
@@ -283,8 +286,10 @@ Result<std::vector<const verbs::Command*>> chosen_verbs(const Leaf& leaf, const 
     for (const auto& p : command->parameters) only_places &= p.flag.empty() || has_place(p.flag);
     for (const auto& [flag, values] : given) {
       if (!is_parameter(leaf, flag)) continue;
-      if (!is_own(*command, flag)) knows_all = false;
-      else if (!has_place(flag)) owns_option = true;
+      if (!is_own(*command, flag))
+        knows_all = false;
+      else if (!has_place(flag))
+        owns_option = true;
     }
     const bool reads = command->verb->method == "GET";
     const bool fits = leaf.verbs.size() == 1 || (reads ? knows_all : owns_option || only_places);
@@ -364,9 +369,12 @@ int run_verbs(Session& session, const Leaf& leaf, const Given& given) {
 
 int exit_code(const cloudos::Error& error) {
   switch (error.code) {
-    case ErrorCode::NotFound: return kNotFound;
-    case ErrorCode::Unauthenticated: return kNoCloud;
-    default: return kFailed;
+    case ErrorCode::NotFound:
+      return kNotFound;
+    case ErrorCode::Unauthenticated:
+      return kNoCloud;
+    default:
+      return kFailed;
   }
 }
 

@@ -33,8 +33,8 @@ std::string next_query(const verbs::Verb& verb, const json& reply) {
 
 bool is_plain(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
   });
 }
 
@@ -60,7 +60,8 @@ Result<json> Session::perform(const verbs::Verb& verb, const json& parameters) {
   // "202 Accepted" may come with a word of text.
   if (body.is_discarded() && verb.reply.empty()) return json();
   if (body.is_discarded())
-    return fail(ErrorCode::Internal, fmt::format("{}: the cloud did not reply with JSON.", verb.name));
+    return fail(ErrorCode::Internal,
+                fmt::format("{}: the cloud did not reply with JSON.", verb.name));
   return verbs::unwrap_reply(verb, std::move(body), reply.subject);
 }
 
@@ -117,6 +118,8 @@ Result<json> Session::find_by_name(const verbs::Noun& noun, const std::string& w
   // Compute's name filters are patterns: names with signs in them are compared here alone.
   if (!noun.filter.empty() && (noun.service != "compute" || is_plain(wanted)))
     query[std::string(noun.filter)] = wanted;
+  // Compute lists public flavors alone where nothing is said.
+  if (noun.name == "flavors") query["is_public"] = "None";
   CLOUDOS_TRY(std::vector<json> all, list(*verb, std::move(query)));
   std::vector<json> named;
   for (json& thing : all)
@@ -145,8 +148,7 @@ std::string Session::member_of(std::string_view name, const std::string& id,
   auto known = known_.find(key);
   if (known == known_.end()) {
     json thing;
-    if (auto found = perform(std::string(name) + ".show", {{"id", id}}))
-      thing = std::move(*found);
+    if (auto found = perform(std::string(name) + ".show", {{"id", id}})) thing = std::move(*found);
     known = known_.emplace(key, std::move(thing)).first;
   }
   const std::string text = text_member(known->second, member);

@@ -78,16 +78,21 @@ Result<void> complete_names(Session& session, const Given& given) {
 }
 
 Result<void> list_verbs(const Given& given) {
-  static constexpr Column kColumns[] = {
-      {"Verb", "name"}, {"Method", "method"}, {"Path", "path"}, {"Command", "words"},
-      {"Help", "help", Look::Plain, {}, {}, true}};
+  static constexpr Column kColumns[] = {{"Verb", "name"},
+                                        {"Method", "method"},
+                                        {"Path", "path"},
+                                        {"Command", "words"},
+                                        {"Help", "help", Look::Plain, {}, {}, true}};
   CLOUDOS_TRY(const Printing printing, printing_of(given));
   const std::string part = value_of(given, "WORD");
   std::vector<json> rows;
   for (const verbs::Verb& verb : verbs::all())
     if (verb.name.find(part) != verb.name.npos)
-      rows.push_back({{"name", verb.name}, {"method", verb.method}, {"path", verb.path},
-                      {"words", verb.words}, {"help", verb.help}});
+      rows.push_back({{"name", verb.name},
+                      {"method", verb.method},
+                      {"path", verb.path},
+                      {"words", verb.words},
+                      {"help", verb.help}});
   Sheet sheet = list_sheet(kColumns, rows);
   std::string missing;
   if (!sort_rows(sheet, printing.sort, missing))
@@ -138,9 +143,12 @@ int run_own_alone(const Leaf& leaf, const Given& given) {
 
 int run_own(Session& session, const Leaf& leaf, const Given& given) {
   Result<void> done;
-  if (leaf.words == "token issue") done = issue_token(session, given);
-  else if (leaf.words == "call") done = call_verb(session, given);
-  else done = complete_names(session, given);
+  if (leaf.words == "token issue")
+    done = issue_token(session, given);
+  else if (leaf.words == "call")
+    done = call_verb(session, given);
+  else
+    done = complete_names(session, given);
   return done ? kDone : report(done.error());
 }
 

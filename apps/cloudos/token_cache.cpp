@@ -49,8 +49,8 @@ std::string identity_of(const Credentials& c) {
 /// A real folder of ours that nobody else can enter.
 bool is_private_folder(const std::string& path) {
   struct stat info {};
-  return ::lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode) &&
-         info.st_uid == ::geteuid() && (info.st_mode & 0077) == 0;
+  return ::lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == ::geteuid() &&
+         (info.st_mode & 0077) == 0;
 }
 
 std::string private_text(const std::string& path) {

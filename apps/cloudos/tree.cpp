@@ -28,8 +28,7 @@ constexpr Option kOutput[] = {
     {"--column", "column to show (repeat for more)", "COLUMN", false, true, 'c'},
 };
 constexpr Option kLists[] = {
-    {"--sort", "order by a column, descending with :desc (repeat for more)", "COLUMN", false,
-     true},
+    {"--sort", "order by a column, descending with :desc (repeat for more)", "COLUMN", false, true},
     {"--long", "show more columns"},
 };
 constexpr Option kWaits[] = {
@@ -82,19 +81,28 @@ bool is_repeated(Kind kind) {
 /// What stands behind an option in its help.
 std::string_view value_name(const verbs::Parameter& parameter) {
   switch (parameter.kind) {
-    case Kind::Constant: return {};
-    case Kind::Integer: return "NUMBER";
+    case Kind::Constant:
+      return {};
+    case Kind::Integer:
+      return "NUMBER";
     case Kind::Members:
-    case Kind::Map: return parameter.merge == verbs::Merge::Remove ? "KEY" : "KEY=VALUE";
-    case Kind::PairList: return "KEY=VALUE,...";
-    case Kind::PortRange: return "PORTS";
+    case Kind::Map:
+      return parameter.merge == verbs::Merge::Remove ? "KEY" : "KEY=VALUE";
+    case Kind::PairList:
+      return "KEY=VALUE,...";
+    case Kind::PortRange:
+      return "PORTS";
     case Kind::FileText:
     case Kind::FileBase64:
-    case Kind::File: return "FILE";
+    case Kind::File:
+      return "FILE";
     case Kind::Reference:
-    case Kind::ReferenceList: return "NAME_OR_ID";
-    case Kind::ObjectList: return parameter.noun.empty() ? "NAME" : "NAME_OR_ID";
-    default: return "TEXT";
+    case Kind::ReferenceList:
+      return "NAME_OR_ID";
+    case Kind::ObjectList:
+      return parameter.noun.empty() ? "NAME" : "NAME_OR_ID";
+    default:
+      return "TEXT";
   }
 }
 
@@ -130,8 +138,10 @@ std::string option_line(const Option& option) {
   left += option.flag;
   if (!option.value.empty()) left += fmt::format(" {}", option.value);
   constexpr std::size_t kColumn = 34;
-  if (left.size() + 1 < kColumn) left.resize(kColumn, ' ');
-  else left += "\n" + std::string(kColumn, ' ');
+  if (left.size() + 1 < kColumn)
+    left.resize(kColumn, ' ');
+  else
+    left += "\n" + std::string(kColumn, ' ');
   return fmt::format("{}{}{}\n", left, option.help, option.required ? " (needed)" : "");
 }
 
@@ -151,12 +161,18 @@ std::vector<std::string_view> words_after(std::string_view prefix) {
   return {next.begin(), next.end()};
 }
 
-bool leads_on(std::string_view words) { return find_leaf(words) || !words_after(words).empty(); }
+bool leads_on(std::string_view words) {
+  return find_leaf(words) || !words_after(words).empty();
+}
 
 }  // namespace
 
-std::span<const OwnCommand> own_commands() { return kOwn; }
-std::span<const Option> global_options() { return kGlobal; }
+std::span<const OwnCommand> own_commands() {
+  return kOwn;
+}
+std::span<const Option> global_options() {
+  return kGlobal;
+}
 
 const std::vector<Leaf>& leaves() {
   static const std::vector<Leaf> kLeaves = [] {
@@ -182,8 +198,7 @@ const std::vector<Leaf>& leaves() {
       // The verb that the command is called after comes first.
       if (leaf.verbs.size() > 1 && leaf.words.ends_with(" set"))
         leaf.help = "Changes " + std::string(verbs::noun_of(*leaf.verbs[0]->verb).words) + "s.";
-      if (leaf.verbs.size() > 1 && leaf.words.ends_with(" unset"))
-        leaf.help = "Takes parts away.";
+      if (leaf.verbs.size() > 1 && leaf.words.ends_with(" unset")) leaf.help = "Takes parts away.";
       all.push_back(std::move(leaf));
     }
     return all;
@@ -215,8 +230,8 @@ std::vector<Option> own_options_of(const Leaf& leaf) {
 std::vector<Option> options_of(const Leaf& leaf) {
   std::vector<Option> all = own_options_of(leaf);
   for (const Option& option : kGlobal) {
-    const bool taken = std::any_of(all.begin(), all.end(),
-                                   [&](const Option& o) { return o.flag == option.flag; });
+    const bool taken =
+        std::any_of(all.begin(), all.end(), [&](const Option& o) { return o.flag == option.flag; });
     if (!taken) all.push_back(option);
   }
   return all;
@@ -304,7 +319,8 @@ std::string no_such_command(const Resolved& resolved) {
   }
   std::string_view near = cloudos::verbs::nearest_of(wrong, next);
   // "volum list" or "sever list": one of another group may be meant.
-  if (!near.empty()) return fmt::format("there is no '{} {}'; is it '{} {}'?", start, wrong, start, near);
+  if (!near.empty())
+    return fmt::format("there is no '{} {}'; is it '{} {}'?", start, wrong, start, near);
   return fmt::format("there is no '{} {}'; see '{} --help'", start, wrong, start);
 }
 

@@ -47,9 +47,9 @@ std::string help_of(const Leaf& leaf);
 std::string help_of_group(std::string_view words);
 
 struct Resolved {
-  const Leaf* leaf = nullptr;      ///< Null: `words` is a group, or nothing.
-  std::string words;               ///< As far as they lead somewhere.
-  std::vector<std::string> rest;   ///< All other arguments in order.
+  const Leaf* leaf = nullptr;     ///< Null: `words` is a group, or nothing.
+  std::string words;              ///< As far as they lead somewhere.
+  std::vector<std::string> rest;  ///< All other arguments in order.
 };
 Resolved resolve(std::span<const std::string> arguments);
 /// What to say when words lead nowhere: the nearest command, or what may follow.

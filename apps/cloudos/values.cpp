@@ -267,8 +267,8 @@ class ParameterBuilder {
         if (!gone) kept.push_back(each);
       }
       if (kept.size() == whole.size())
-        return fail(ErrorCode::NotFound, fmt::format("{} names nothing that is there.",
-                                                     parameter.flag));
+        return fail(ErrorCode::NotFound,
+                    fmt::format("{} names nothing that is there.", parameter.flag));
       whole = std::move(kept);
     }
     changes.erase(change);
@@ -277,8 +277,7 @@ class ParameterBuilder {
 
   Result<json> current() {
     const verbs::Noun& noun = verbs::noun_of(*command_.verb);
-    return session_.perform(std::string(noun.name) + ".show",
-                            {{"id", text_member(out_, "id")}});
+    return session_.perform(std::string(noun.name) + ".show", {{"id", text_member(out_, "id")}});
   }
 
   Session& session_;

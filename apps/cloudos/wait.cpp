@@ -83,10 +83,10 @@ Result<json> wait_until_ready(Session& session, const Noun& noun, const json& ma
     if (status == noun.broken) {
       const std::string why =
           thing.contains("fault") ? text_member(thing["fault"], "message") : std::string();
-      return fail(ErrorCode::Internal,
-                  fmt::format("{} is in {}{}{}. Look at it: cloudos {} show {}",
-                              label(noun, thing), status, why.empty() ? "" : ": ", why, noun.words,
-                              text_member(thing, noun.key)));
+      return fail(
+          ErrorCode::Internal,
+          fmt::format("{} is in {}{}{}. Look at it: cloudos {} show {}", label(noun, thing), status,
+                      why.empty() ? "" : ": ", why, noun.words, text_member(thing, noun.key)));
     }
     if (patience.over()) return patience.error(noun, thing, status);
     patience.pause();

@@ -1,8 +1,9 @@
 // The durable work of the cloud: what it does, and what an admin does about what is stuck.
+#include "cloudos/tasks.hpp"
+
 #include <fmt/format.h>
 
 #include "base/text.hpp"
-#include "cloudos/tasks.hpp"
 #include "rest/json.hpp"
 #include "rest/router.hpp"
 #include "rest/target.hpp"
@@ -10,13 +11,15 @@
 namespace cloudos::rest {
 namespace {
 
-constexpr std::size_t kTasksPage = 100;   // Without a limit; more come behind the next link.
+constexpr std::size_t kTasksPage = 100;    // Without a limit; more come behind the next link.
 constexpr std::size_t kTasksBatch = 1000;  // Looked at together, for those that a filter passes.
 
 void write_time_or_null(JsonWriter& w, std::string_view name, const std::optional<WallTime>& time) {
   w.key(name);
-  if (time) w.value(format_time(*time));
-  else w.null();
+  if (time)
+    w.value(format_time(*time));
+  else
+    w.null();
 }
 
 void write_task(JsonWriter& w, const Task& task) {
@@ -122,7 +125,9 @@ Result<Response> list_tasks(Call& call) {
   return json_response(200, std::move(w).take());
 }
 
-TaskId task_id(const Call& call) { return TaskId{call.path("task_id")}; }
+TaskId task_id(const Call& call) {
+  return TaskId{call.path("task_id")};
+}
 
 Result<Response> show_task(Call& call) {
   CLOUDOS_TRY(const Task task, call.cloud.tasks().get(call.ctx, task_id(call)));
@@ -159,6 +164,8 @@ constexpr Route kTaskRoutes[] = {
 
 }  // namespace
 
-std::span<const Route> task_routes() { return kTaskRoutes; }
+std::span<const Route> task_routes() {
+  return kTaskRoutes;
+}
 
 }  // namespace cloudos::rest

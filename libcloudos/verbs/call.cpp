@@ -40,7 +40,8 @@ tl::unexpected<Error> unwritable(const std::string& path) {
 
 Result<void> write_body(rest::Response& response, const std::string& path) {
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  if (!out) return fail(ErrorCode::InvalidArgument, fmt::format("the file {} cannot be made", path));
+  if (!out)
+    return fail(ErrorCode::InvalidArgument, fmt::format("the file {} cannot be made", path));
   if (const auto* text = std::get_if<std::string>(&response.body)) {
     out << *text;
   } else if (const auto* range = std::get_if<rest::FileRange>(&response.body)) {
@@ -48,7 +49,8 @@ Result<void> write_body(rest::Response& response, const std::string& path) {
     in.seekg(static_cast<std::streamoff>(range->offset));
     std::vector<char> piece(256 << 10);
     for (std::uint64_t left = range->length; left > 0;) {
-      in.read(piece.data(), static_cast<std::streamsize>(std::min<std::uint64_t>(left, piece.size())));
+      in.read(piece.data(),
+              static_cast<std::streamsize>(std::min<std::uint64_t>(left, piece.size())));
       if (in.gcount() <= 0) return fail(ErrorCode::Internal, "the data ended too early");
       out.write(piece.data(), in.gcount());
       left -= static_cast<std::uint64_t>(in.gcount());
@@ -75,16 +77,24 @@ std::string body_text(const rest::Response& response) {
 /// What only the status tells, of refusals that no Error stands for.
 ErrorCode code_of_status(int status) {
   switch (status) {
-    case 401: return ErrorCode::Unauthenticated;
-    case 403: return ErrorCode::Forbidden;
-    case 404: return ErrorCode::NotFound;
-    case 409: return ErrorCode::Conflict;
-    case 413: return ErrorCode::TooLarge;
+    case 401:
+      return ErrorCode::Unauthenticated;
+    case 403:
+      return ErrorCode::Forbidden;
+    case 404:
+      return ErrorCode::NotFound;
+    case 409:
+      return ErrorCode::Conflict;
+    case 413:
+      return ErrorCode::TooLarge;
     case 405:
     case 406:
-    case 501: return ErrorCode::Unsupported;
-    case 503: return ErrorCode::Unavailable;
-    default: return status < 500 ? ErrorCode::InvalidArgument : ErrorCode::Internal;
+    case 501:
+      return ErrorCode::Unsupported;
+    case 503:
+      return ErrorCode::Unavailable;
+    default:
+      return status < 500 ? ErrorCode::InvalidArgument : ErrorCode::Internal;
   }
 }
 

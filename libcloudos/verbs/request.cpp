@@ -70,12 +70,17 @@ json patch_of(const json& members) {
   for (const auto& [name, value] : members.items()) {
     std::string pointer = "/";
     for (const char c : name) {
-      if (c == '~') pointer += "~0";
-      else if (c == '/') pointer += "~1";
-      else pointer += c;
+      if (c == '~')
+        pointer += "~0";
+      else if (c == '/')
+        pointer += "~1";
+      else
+        pointer += c;
     }
-    if (value.is_null()) operations.push_back({{"op", "remove"}, {"path", pointer}});
-    else operations.push_back({{"op", "add"}, {"path", pointer}, {"value", value}});
+    if (value.is_null())
+      operations.push_back({{"op", "remove"}, {"path", pointer}});
+    else
+      operations.push_back({{"op", "add"}, {"path", pointer}, {"value", value}});
   }
   return operations;
 }
@@ -115,8 +120,7 @@ Result<Request> make_request(const Verb& verb, const json& parameters) {
   Request out;
   CLOUDOS_TRY(out.path, fill_path(verb, rest));
   if (verb.path.starts_with("/compute/"))
-    out.headers.emplace_back("OpenStack-API-Version",
-                             fmt::format("compute {}", kComputeVersion));
+    out.headers.emplace_back("OpenStack-API-Version", fmt::format("compute {}", kComputeVersion));
   if (verb.style == Style::Upload) {
     CLOUDOS_TRY(out.upload, take_text(verb, rest, "file"));
     out.content_type = "application/octet-stream";
@@ -137,8 +141,7 @@ Result<Request> make_request(const Verb& verb, const json& parameters) {
   const bool patch = verb.style == Style::Patch;
   out.body = (patch ? patch_of(rest) : body_of(verb, std::move(rest)))
                  .dump(-1, ' ', false, json::error_handler_t::replace);
-  out.content_type =
-      patch ? "application/openstack-images-v2.1-json-patch" : "application/json";
+  out.content_type = patch ? "application/openstack-images-v2.1-json-patch" : "application/json";
   return out;
 }
 

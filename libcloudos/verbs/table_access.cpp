@@ -56,33 +56,63 @@ constexpr Parameter kAssignments[] = {
 
 constexpr Parameter kToken[] = {word("token", "TOKEN", "the token")};
 constexpr Parameter kLogin[] = {
-    {"identity", Kind::Text, {}, "methods and credentials, as the Identity API has them", {}, {},
+    {"identity",
+     Kind::Text,
+     {},
+     "methods and credentials, as the Identity API has them",
+     {},
+     {},
      true},
     {"scope", Kind::Text, {}, "project, domain or nothing"},
 };
 
-#define CLOUDOS_GRANT_VERBS(who, path, full, some)                                              \
-  {"roles.list_" who, "GET", path, "", "roles", "Lists the roles of one on a target.", "",      \
-   some},                                                                                       \
-  {"roles.check_" who, "GET", path "/{role_id}", "", "",                                        \
-   "Succeeds when the role is assigned.", "", full},                                            \
-  {"roles.grant_" who, "PUT", path "/{role_id}", "", "", "Assigns a role.", "role add", full},  \
-  {"roles.revoke_" who, "DELETE", path "/{role_id}", "", "", "Takes a role away.",              \
-   "role remove", full}
+#define CLOUDOS_GRANT_VERBS(who, path, full, some)                                                 \
+  {"roles.list_" who, "GET", path, "", "roles", "Lists the roles of one on a target.", "", some},  \
+      {"roles.check_" who,                                                                         \
+       "GET",                                                                                      \
+       path "/{role_id}",                                                                          \
+       "",                                                                                         \
+       "",                                                                                         \
+       "Succeeds when the role is assigned.",                                                      \
+       "",                                                                                         \
+       full},                                                                                      \
+      {"roles.grant_" who, "PUT", path "/{role_id}", "", "", "Assigns a role.", "role add", full}, \
+  {                                                                                                \
+    "roles.revoke_" who, "DELETE", path "/{role_id}", "", "", "Takes a role away.", "role remove", \
+        full                                                                                       \
+  }
 
 constexpr Verb kAccessVerbs[] = {
     {"tokens.create", "POST", "/identity/v3/auth/tokens", "auth", "token",
      "Logs in; the reply's id is the token.", "", kLogin, Style::Subject},
-    {"tokens.show", "GET", "/identity/v3/auth/tokens", "", "token", "Tells what a token stands for.",
-     "token show", kToken, Style::Subject},
+    {"tokens.show", "GET", "/identity/v3/auth/tokens", "", "token",
+     "Tells what a token stands for.", "token show", kToken, Style::Subject},
     {"tokens.revoke", "DELETE", "/identity/v3/auth/tokens", "", "", "Makes a token worthless.",
      "token revoke", kToken, Style::Subject},
-    {"catalog.list", "GET", "/identity/v3/auth/catalog", "", "catalog",
-     "Lists the services on offer and where they answer.", "catalog list", {}},
-    {"domains.list_mine", "GET", "/identity/v3/auth/domains", "", "domains",
-     "Lists the domains that the caller has a role on.", "", {}},
-    {"tokens.list_systems", "GET", "/identity/v3/auth/system", "", "system",
-     "Lists the systems that the caller has a role on.", "", {}},
+    {"catalog.list",
+     "GET",
+     "/identity/v3/auth/catalog",
+     "",
+     "catalog",
+     "Lists the services on offer and where they answer.",
+     "catalog list",
+     {}},
+    {"domains.list_mine",
+     "GET",
+     "/identity/v3/auth/domains",
+     "",
+     "domains",
+     "Lists the domains that the caller has a role on.",
+     "",
+     {}},
+    {"tokens.list_systems",
+     "GET",
+     "/identity/v3/auth/system",
+     "",
+     "system",
+     "Lists the systems that the caller has a role on.",
+     "",
+     {}},
 
     {"roles.create", "POST", "/identity/v3/roles", "role", "role", "Makes a role.", "role create",
      kRoleCreate},
@@ -104,34 +134,54 @@ constexpr Verb kAccessVerbs[] = {
      "role_inference", "Lets a role come with another.", "implied role create", kImplied},
     {"implied_roles.delete", "DELETE", "/identity/v3/roles/{id}/implies/{implied_role_id}", "", "",
      "Lets a role come with another no longer.", "implied role delete", kImplied},
-    {"implied_roles.list", "GET", "/identity/v3/role_inferences", "", "role_inferences",
-     "Lists which roles come with which.", "implied role list", {}},
+    {"implied_roles.list",
+     "GET",
+     "/identity/v3/role_inferences",
+     "",
+     "role_inferences",
+     "Lists which roles come with which.",
+     "implied role list",
+     {}},
     {"role_assignments.list", "GET", "/identity/v3/role_assignments", "", "role_assignments",
      "Lists who has which role where.", "role assignment list", kAssignments},
 
     CLOUDOS_GRANT_VERBS("project_user", "/identity/v3/projects/{project_id}/users/{user_id}/roles",
                         kProjectUser, kOnProjectUser),
     CLOUDOS_GRANT_VERBS("project_group",
-                        "/identity/v3/projects/{project_id}/groups/{group_id}/roles",
-                        kProjectGroup, kOnProjectGroup),
+                        "/identity/v3/projects/{project_id}/groups/{group_id}/roles", kProjectGroup,
+                        kOnProjectGroup),
     CLOUDOS_GRANT_VERBS("domain_user", "/identity/v3/domains/{domain_id}/users/{user_id}/roles",
                         kDomainUser, kOnDomainUser),
     CLOUDOS_GRANT_VERBS("domain_group", "/identity/v3/domains/{domain_id}/groups/{group_id}/roles",
                         kDomainGroup, kOnDomainGroup),
     CLOUDOS_GRANT_VERBS("system_user", "/identity/v3/system/users/{user_id}/roles", kSystemUser,
                         kOnSystemUser),
-    CLOUDOS_GRANT_VERBS("system_group", "/identity/v3/system/groups/{group_id}/roles",
-                        kSystemGroup, kOnSystemGroup),
+    CLOUDOS_GRANT_VERBS("system_group", "/identity/v3/system/groups/{group_id}/roles", kSystemGroup,
+                        kOnSystemGroup),
 
-    {"token_keys.list", "GET", "/identity/v3/OS-CLOUDOS/token_keys", "", "token_keys",
-     "Lists the keys that seal and open tokens.", "token key list", {}},
-    {"token_keys.rotate", "POST", "/identity/v3/OS-CLOUDOS/token_keys", "", "token_keys",
-     "Seals tokens with a new key; those of the keys before hold on.", "token key rotate", {}},
+    {"token_keys.list",
+     "GET",
+     "/identity/v3/OS-CLOUDOS/token_keys",
+     "",
+     "token_keys",
+     "Lists the keys that seal and open tokens.",
+     "token key list",
+     {}},
+    {"token_keys.rotate",
+     "POST",
+     "/identity/v3/OS-CLOUDOS/token_keys",
+     "",
+     "token_keys",
+     "Seals tokens with a new key; those of the keys before hold on.",
+     "token key rotate",
+     {}},
 };
 #undef CLOUDOS_GRANT_VERBS
 
 }  // namespace access_table
 
-std::span<const Verb> access_verbs() { return access_table::kAccessVerbs; }
+std::span<const Verb> access_verbs() {
+  return access_table::kAccessVerbs;
+}
 
 }  // namespace cloudos::verbs

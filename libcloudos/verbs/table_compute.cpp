@@ -22,11 +22,15 @@ constexpr Parameter kServerCreate[] = {
     {"networks", Kind::ObjectList, "--network", "network to join (repeat for more)", "networks",
      "uuid"},
     {"networks", Kind::ObjectList, "--port", "port to use (repeat for more)", "ports", "port"},
-    {"networks", Kind::PairList, "--nic", "net-id=ID[,v4-fixed-ip=ADDR] or port-id=ID (repeat)",
-     {}, "net-id:uuid v4-fixed-ip:fixed_ip port-id:port"},
+    {"networks",
+     Kind::PairList,
+     "--nic",
+     "net-id=ID[,v4-fixed-ip=ADDR] or port-id=ID (repeat)",
+     {},
+     "net-id:uuid v4-fixed-ip:fixed_ip port-id:port"},
     text("key_name", "--key-name", "key pair for ssh"),
-    of(Kind::ObjectList, "security_groups", "--security-group",
-       "security group (repeat for more)", "name"),
+    of(Kind::ObjectList, "security_groups", "--security-group", "security group (repeat for more)",
+       "name"),
     of(Kind::FileBase64, "user_data", "--user-data", "file for the guest's first boot"),
     of(Kind::Map, "metadata", "--property", "KEY=VALUE for the metadata (repeat for more)"),
     text("availability_zone", "--availability-zone", "zone to run in"),
@@ -308,7 +312,11 @@ constexpr Noun kComputeNouns[] = {
 
 }  // namespace compute_table
 
-std::span<const Verb> compute_verbs() { return compute_table::kComputeVerbs; }
-std::span<const Noun> compute_nouns() { return compute_table::kComputeNouns; }
+std::span<const Verb> compute_verbs() {
+  return compute_table::kComputeVerbs;
+}
+std::span<const Noun> compute_nouns() {
+  return compute_table::kComputeNouns;
+}
 
 }  // namespace cloudos::verbs

@@ -34,6 +34,8 @@ constexpr Face kFaces[] = {
 
 }  // namespace faces_table
 
-std::span<const Face> faces() { return faces_table::kFaces; }
+std::span<const Face> faces() {
+  return faces_table::kFaces;
+}
 
 }  // namespace cloudos::verbs

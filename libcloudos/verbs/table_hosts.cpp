@@ -14,7 +14,8 @@ using make::text;
 using make::word;
 
 constexpr Parameter kHypervisorOne[] = {subject("HYPERVISOR", "hypervisors")};
-constexpr Parameter kHypervisorPart[] = {must(text("id", "--matching", "whose name contains this"))};
+constexpr Parameter kHypervisorPart[] = {
+    must(text("id", "--matching", "whose name contains this"))};
 constexpr Parameter kHypervisorAny[] = {must(text("id", {}, "part of its name"))};
 
 constexpr Parameter kServiceList[] = {text("host", "--host", "on this host"),
@@ -45,8 +46,8 @@ constexpr Parameter kProject =
 constexpr Parameter kQuota[] = {kProject};
 constexpr Parameter kQuotaDefault[] = {
     kProject, must(set("", "--default", "true", "what projects begin with"))};
-constexpr Parameter kQuotaUsage[] = {
-    kProject, must(set("", "--usage", "true", "with what is used of them"))};
+constexpr Parameter kQuotaUsage[] = {kProject,
+                                     must(set("", "--usage", "true", "with what is used of them"))};
 constexpr Parameter kQuotaSet[] = {
     kProject,
     number("instances", "--instances", "servers; -1 is no limit"),
@@ -63,13 +64,30 @@ constexpr Parameter kLimits[] = {
 };
 
 constexpr Verb kHostVerbs[] = {
-    {"hypervisors.list_brief", "GET", "/compute/v2.1/os-hypervisors", "", "hypervisors",
-     "Lists hypervisors by id and name.", "", {}},
-    {"hypervisors.list", "GET", "/compute/v2.1/os-hypervisors/detail", "", "hypervisors",
-     "Lists hypervisors.", "hypervisor list", {}},
-    {"hypervisors.statistics", "GET", "/compute/v2.1/os-hypervisors/statistics", "",
-     "hypervisor_statistics", "Adds up what all hypervisors have and use.",
-     "hypervisor stats show", {}},
+    {"hypervisors.list_brief",
+     "GET",
+     "/compute/v2.1/os-hypervisors",
+     "",
+     "hypervisors",
+     "Lists hypervisors by id and name.",
+     "",
+     {}},
+    {"hypervisors.list",
+     "GET",
+     "/compute/v2.1/os-hypervisors/detail",
+     "",
+     "hypervisors",
+     "Lists hypervisors.",
+     "hypervisor list",
+     {}},
+    {"hypervisors.statistics",
+     "GET",
+     "/compute/v2.1/os-hypervisors/statistics",
+     "",
+     "hypervisor_statistics",
+     "Adds up what all hypervisors have and use.",
+     "hypervisor stats show",
+     {}},
     {"hypervisors.show", "GET", "/compute/v2.1/os-hypervisors/{id}", "", "hypervisor",
      "Shows a hypervisor.", "hypervisor show", kHypervisorOne},
     {"hypervisors.search", "GET", "/compute/v2.1/os-hypervisors/{id}/search", "", "hypervisors",
@@ -86,22 +104,40 @@ constexpr Verb kHostVerbs[] = {
      "Lets a host take new servers.", "compute service set", kEnable},
     {"compute_services.disable", "PUT", "/compute/v2.1/os-services/disable", "", "service",
      "Keeps new servers from a host.", "compute service set", kDisable},
-    {"compute_services.disable_with_reason", "PUT",
-     "/compute/v2.1/os-services/disable-log-reason", "", "service",
-     "Keeps new servers from a host, and says why.", "compute service set", kDisableWhy},
+    {"compute_services.disable_with_reason", "PUT", "/compute/v2.1/os-services/disable-log-reason",
+     "", "service", "Keeps new servers from a host, and says why.", "compute service set",
+     kDisableWhy},
     {"compute_services.force_down", "PUT", "/compute/v2.1/os-services/force-down", "", "service",
      "Says that a host is down, whatever it says itself.", "compute service set", kForce},
 
-    {"zones.list", "GET", "/compute/v2.1/os-availability-zone", "", "availabilityZoneInfo",
-     "Lists availability zones.", "availability zone list", {}},
-    {"zones.list_detail", "GET", "/compute/v2.1/os-availability-zone/detail", "",
-     "availabilityZoneInfo", "Lists availability zones with their hosts.", "", {}},
+    {"zones.list",
+     "GET",
+     "/compute/v2.1/os-availability-zone",
+     "",
+     "availabilityZoneInfo",
+     "Lists availability zones.",
+     "availability zone list",
+     {}},
+    {"zones.list_detail",
+     "GET",
+     "/compute/v2.1/os-availability-zone/detail",
+     "",
+     "availabilityZoneInfo",
+     "Lists availability zones with their hosts.",
+     "",
+     {}},
     {"hosts.list", "GET", "/compute/v2.1/os-hosts", "", "hosts", "Lists hosts.", "host list",
      kHostList},
     {"host_resources.list", "GET", "/compute/v2.1/os-hosts/{id}", "", "host",
      "Shows what a host has and what is used of it.", "host show", kHostOne},
-    {"aggregates.list", "GET", "/compute/v2.1/os-aggregates", "", "aggregates",
-     "Lists aggregates of hosts.", "aggregate list", {}},
+    {"aggregates.list",
+     "GET",
+     "/compute/v2.1/os-aggregates",
+     "",
+     "aggregates",
+     "Lists aggregates of hosts.",
+     "aggregate list",
+     {}},
 
     {"limits.show", "GET", "/compute/v2.1/limits", "", "limits",
      "Shows what a project may have, and has.", "limits show", kLimits},
@@ -116,18 +152,32 @@ constexpr Verb kHostVerbs[] = {
     {"quotas.delete", "DELETE", "/compute/v2.1/os-quota-sets/{id}", "", "",
      "Gives a project the quota of servers again that projects begin with.", "quota delete",
      kQuota},
-    {"extensions.list", "GET", "/compute/v2.1/extensions", "", "extensions",
-     "Lists the extensions of the Compute API.", "extension list", {}},
+    {"extensions.list",
+     "GET",
+     "/compute/v2.1/extensions",
+     "",
+     "extensions",
+     "Lists the extensions of the Compute API.",
+     "extension list",
+     {}},
     {"extensions.show", "GET", "/compute/v2.1/extensions/{alias}", "", "extension",
      "Shows an extension of the Compute API.", "", kAlias},
-    {"compute_security_groups.list", "GET", "/compute/v2.1/os-security-groups", "",
-     "security_groups", "Lists security groups as Compute's clients see them.", "", {}},
+    {"compute_security_groups.list",
+     "GET",
+     "/compute/v2.1/os-security-groups",
+     "",
+     "security_groups",
+     "Lists security groups as Compute's clients see them.",
+     "",
+     {}},
     {"compute_security_groups.show", "GET", "/compute/v2.1/os-security-groups/{id}", "",
      "security_group", "Shows a security group as Compute's clients see it.", "", kGroupOne},
 };
 
 }  // namespace hosts_table
 
-std::span<const Verb> host_verbs() { return hosts_table::kHostVerbs; }
+std::span<const Verb> host_verbs() {
+  return hosts_table::kHostVerbs;
+}
 
 }  // namespace cloudos::verbs

@@ -75,8 +75,8 @@ constexpr Parameter kProjectTag[] = {subject("PROJECT", "projects"), must(text("
 
 constexpr Parameter kUserOne[] = {subject("USER", "users")};
 constexpr Parameter kUserMany[] = {subject("USER...", "users")};
-constexpr Parameter kPassword = make::of(Kind::Secret, "password", "--password",
-                                         "password; - asks for it");
+constexpr Parameter kPassword =
+    make::of(Kind::Secret, "password", "--password", "password; - asks for it");
 constexpr Parameter kUserCreate[] = {
     word("name", "NAME", "its name"),
     kDomain,
@@ -125,8 +125,7 @@ constexpr Parameter kRegionOne[] = {subject("REGION", "regions")};
 constexpr Parameter kRegionMany[] = {subject("REGION...", "regions")};
 constexpr Parameter kParentRegion =
     ref("parent_region_id", "--parent-region", "regions", "region that it is part of");
-constexpr Parameter kRegionCreate[] = {word("id", "REGION", "its id"), kParentRegion,
-                                       kDescription};
+constexpr Parameter kRegionCreate[] = {word("id", "REGION", "its id"), kParentRegion, kDescription};
 constexpr Parameter kRegionSet[] = {subject("REGION", "regions"), kParentRegion, kDescription};
 constexpr Parameter kRegionList[] = {
     ref("parent_region_id", "--parent-region", "regions", "parts of this region")};
@@ -136,9 +135,12 @@ constexpr Parameter kServiceMany[] = {subject("SERVICE...", "services")};
 constexpr Parameter kServiceCreate[] = {word("type", "TYPE", "what it offers: compute, image"),
                                         text("name", "--name", "its name"), kDescription, kEnable,
                                         kDisable};
-constexpr Parameter kServiceSet[] = {
-    subject("SERVICE", "services"), kName, text("type", "--type", "what it offers"), kDescription,
-    kEnable, kDisable};
+constexpr Parameter kServiceSet[] = {subject("SERVICE", "services"),
+                                     kName,
+                                     text("type", "--type", "what it offers"),
+                                     kDescription,
+                                     kEnable,
+                                     kDisable};
 constexpr Parameter kServiceList[] = {kByName, text("type", "--type", "of this type")};
 
 constexpr Parameter kEndpointOne[] = {subject("ENDPOINT", "endpoints")};
@@ -244,8 +246,8 @@ constexpr Verb kIdentityVerbs[] = {
      "region create", kRegionCreate},
     {"regions.create_named", "PUT", "/identity/v3/regions/{id}", "region", "region",
      "Makes a region under the id of its path.", "", kRegionOne},
-    {"regions.list", "GET", "/identity/v3/regions", "", "regions", "Lists regions.",
-     "region list", kRegionList},
+    {"regions.list", "GET", "/identity/v3/regions", "", "regions", "Lists regions.", "region list",
+     kRegionList},
     {"regions.show", "GET", "/identity/v3/regions/{id}", "", "region", "Shows a region.",
      "region show", kRegionOne},
     {"regions.update", "PATCH", "/identity/v3/regions/{id}", "region", "region",
@@ -306,9 +308,12 @@ constexpr Column kRoleColumns[] = {
     {"Description", "description", Look::Plain, {}, {}, true},
 };
 constexpr Column kAssignmentColumns[] = {
-    {"Role", "role", Look::Named},           {"User", "user", Look::Named},
-    {"Group", "group", Look::Named},         {"Project", "scope.project", Look::Named},
-    {"Domain", "scope.domain", Look::Named}, {"System", "scope.system", Look::Pairs},
+    {"Role", "role", Look::Named},
+    {"User", "user", Look::Named},
+    {"Group", "group", Look::Named},
+    {"Project", "scope.project", Look::Named},
+    {"Domain", "scope.domain", Look::Named},
+    {"System", "scope.system", Look::Pairs},
     {"Inherited", "inherited"},
 };
 constexpr Column kInferenceColumns[] = {
@@ -358,7 +363,11 @@ constexpr Noun kIdentityNouns[] = {
 
 }  // namespace identity_table
 
-std::span<const Verb> identity_verbs() { return identity_table::kIdentityVerbs; }
-std::span<const Noun> identity_nouns() { return identity_table::kIdentityNouns; }
+std::span<const Verb> identity_verbs() {
+  return identity_table::kIdentityVerbs;
+}
+std::span<const Noun> identity_nouns() {
+  return identity_table::kIdentityNouns;
+}
 
 }  // namespace cloudos::verbs

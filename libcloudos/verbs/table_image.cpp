@@ -90,8 +90,8 @@ constexpr Parameter kImageList[] = {
 };
 constexpr Parameter kUpload[] = {subject("IMAGE", "images"),
                                  must(of(Kind::File, "file", "--file", "file to upload"))};
-constexpr Parameter kDownload[] = {
-    subject("IMAGE", "images"), must(of(Kind::File, "file", "--file", "file to write"))};
+constexpr Parameter kDownload[] = {subject("IMAGE", "images"),
+                                   must(of(Kind::File, "file", "--file", "file to write"))};
 constexpr Parameter kImageTag[] = {subject("IMAGE", "images"), must(text("tag", {}, "tag"))};
 constexpr Parameter kUntag[] = {subject("IMAGE", "images"),
                                 must(text("tag", "--tag", "tag to take away (repeat for more)"))};
@@ -132,8 +132,14 @@ constexpr Verb kImageVerbs[] = {
      "Lets nobody but admins read an image's data.", "image set", kImageDeactivate},
     {"images.reactivate", "POST", "/image/v2/images/{id}/actions/reactivate", "", "",
      "Lets an image's data be read again.", "image set", kImageReactivate},
-    {"images.import_info", "GET", "/image/v2/info/import", "", "import-methods",
-     "Tells by which methods images are imported.", "", {}},
+    {"images.import_info",
+     "GET",
+     "/image/v2/info/import",
+     "",
+     "import-methods",
+     "Tells by which methods images are imported.",
+     "",
+     {}},
     {"image_members.create", "POST", "/image/v2/images/{image_id}/members", "", "",
      "Shares an image with a project.", "image add project", kMemberAdd},
     {"image_members.list", "GET", "/image/v2/images/{image_id}/members", "", "members",
@@ -169,7 +175,11 @@ constexpr Noun kImageNouns[] = {
 
 }  // namespace image_table
 
-std::span<const Verb> image_verbs() { return image_table::kImageVerbs; }
-std::span<const Noun> image_nouns() { return image_table::kImageNouns; }
+std::span<const Verb> image_verbs() {
+  return image_table::kImageVerbs;
+}
+std::span<const Noun> image_nouns() {
+  return image_table::kImageNouns;
+}
 
 }  // namespace cloudos::verbs

@@ -51,9 +51,18 @@ constexpr Parameter kNetworkCreate[] = {
     text("provider:physical_network", "--provider-physical-network", "name of the wire"),
     number("provider:segmentation_id", "--provider-segment", "VLAN or tunnel id"),
 };
-constexpr Parameter kNetworkSet[] = {subject("NETWORK", "networks"), kSetName,  kDescription,
-                                     kEnable,  kDisable,  kMtu,      kShare,    kNoShare,
-                                     kExternal, kInternal, kSecured, kUnsecured};
+constexpr Parameter kNetworkSet[] = {subject("NETWORK", "networks"),
+                                     kSetName,
+                                     kDescription,
+                                     kEnable,
+                                     kDisable,
+                                     kMtu,
+                                     kShare,
+                                     kNoShare,
+                                     kExternal,
+                                     kInternal,
+                                     kSecured,
+                                     kUnsecured};
 constexpr Parameter kNetworkList[] = {
     kByName,
     kOfProject,
@@ -78,9 +87,9 @@ constexpr Parameter kPools = of(Kind::PairList, "allocation_pools", "--allocatio
                                 "start=ADDR,end=ADDR (repeat for more)");
 constexpr Parameter kDns =
     of(Kind::TextList, "dns_nameservers", "--dns-nameserver", "name server (repeat for more)");
-constexpr Parameter kRoutes = of(Kind::PairList, "host_routes", "--host-route",
-                                 "destination=CIDR,gateway=ADDR (repeat for more)",
-                                 "gateway:nexthop");
+constexpr Parameter kRoutes =
+    of(Kind::PairList, "host_routes", "--host-route",
+       "destination=CIDR,gateway=ADDR (repeat for more)", "gateway:nexthop");
 constexpr Parameter kDhcp = set("enable_dhcp", "--dhcp", "true", "hand out addresses");
 constexpr Parameter kNoDhcp = set("enable_dhcp", "--no-dhcp", "false", "hand out no addresses");
 constexpr Parameter kSubnetCreate[] = {
@@ -125,16 +134,15 @@ constexpr Parameter kSubnetList[] = {
 };
 
 constexpr std::string_view kFixedIpNames = "subnet:subnet_id ip-address:ip_address";
-constexpr Parameter kFixedIps = {"fixed_ips", Kind::PairList, "--fixed-ip",
-                                 "subnet=NAME,ip-address=ADDR (repeat for more)", "subnets",
-                                 kFixedIpNames};
+constexpr Parameter kFixedIps = {"fixed_ips",  Kind::PairList,
+                                 "--fixed-ip", "subnet=NAME,ip-address=ADDR (repeat for more)",
+                                 "subnets",    kFixedIpNames};
 constexpr Parameter kPairs = of(Kind::PairList, "allowed_address_pairs", "--allowed-address",
                                 "ip-address=ADDR[,mac-address=MAC] (repeat for more)",
                                 "ip-address:ip_address mac-address:mac_address");
 constexpr Parameter kGroups = make::refs("security_groups", "--security-group", "security_groups",
                                          "security group (repeat for more)");
-constexpr Parameter kNoGroups =
-    set("security_groups", "--no-security-group", "[]", "none at all");
+constexpr Parameter kNoGroups = set("security_groups", "--no-security-group", "[]", "none at all");
 constexpr Parameter kMac = text("mac_address", "--mac-address", "hardware address");
 constexpr Parameter kDeviceOwner = text("device_owner", "--device-owner", "kind of its user");
 constexpr Parameter kDevice = text("device_id", "--device", "id of its user");
@@ -234,13 +242,13 @@ constexpr Parameter kRuleList[] = {
 };
 
 constexpr Parameter kAlias[] = {must(text("alias", {}, "its alias"))};
-constexpr Parameter kQuotaProject = ref("id", "PROJECT", "projects",
-                                        "name or id [the project of the login]", "project");
+constexpr Parameter kQuotaProject =
+    ref("id", "PROJECT", "projects", "name or id [the project of the login]", "project");
 constexpr Parameter kQuota[] = {kQuotaProject};
-constexpr Parameter kQuotaDefault[] = {kQuotaProject,
-                                       must(set("", "--default", "true", "what projects begin with"))};
-constexpr Parameter kQuotaUsage[] = {
-    kQuotaProject, must(set("", "--usage", "true", "with what is used of them"))};
+constexpr Parameter kQuotaDefault[] = {
+    kQuotaProject, must(set("", "--default", "true", "what projects begin with"))};
+constexpr Parameter kQuotaUsage[] = {kQuotaProject,
+                                     must(set("", "--usage", "true", "with what is used of them"))};
 constexpr Parameter kQuotaSet[] = {
     kQuotaProject,
     number("network", "--networks", "networks; -1 is no limit"),
@@ -263,12 +271,12 @@ constexpr Verb kNetworkVerbs[] = {
      "network delete", kNetworkMany},
     {"subnets.create", "POST", "/network/v2.0/subnets", "subnet", "subnet",
      "Makes a subnet of a network.", "subnet create", kSubnetCreate},
-    {"subnets.list", "GET", "/network/v2.0/subnets", "", "subnets", "Lists subnets.",
-     "subnet list", kSubnetList},
+    {"subnets.list", "GET", "/network/v2.0/subnets", "", "subnets", "Lists subnets.", "subnet list",
+     kSubnetList},
     {"subnets.show", "GET", "/network/v2.0/subnets/{id}", "", "subnet", "Shows a subnet.",
      "subnet show", kSubnetOne},
-    {"subnets.update", "PUT", "/network/v2.0/subnets/{id}", "subnet", "subnet",
-     "Changes a subnet.", "subnet set", kSubnetSet},
+    {"subnets.update", "PUT", "/network/v2.0/subnets/{id}", "subnet", "subnet", "Changes a subnet.",
+     "subnet set", kSubnetSet},
     {"subnets.delete", "DELETE", "/network/v2.0/subnets/{id}", "", "", "Deletes a subnet.",
      "subnet delete", kSubnetMany},
     {"ports.create", "POST", "/network/v2.0/ports", "port", "port", "Makes a port of a network.",
@@ -279,8 +287,8 @@ constexpr Verb kNetworkVerbs[] = {
      kPortOne},
     {"ports.update", "PUT", "/network/v2.0/ports/{id}", "port", "port", "Changes a port.",
      "port set", kPortSet},
-    {"ports.delete", "DELETE", "/network/v2.0/ports/{id}", "", "", "Deletes a port.",
-     "port delete", kPortMany},
+    {"ports.delete", "DELETE", "/network/v2.0/ports/{id}", "", "", "Deletes a port.", "port delete",
+     kPortMany},
     {"security_groups.create", "POST", "/network/v2.0/security-groups", "security_group",
      "security_group", "Makes a security group.", "security group create", kGroupCreate},
     {"security_groups.list", "GET", "/network/v2.0/security-groups", "", "security_groups",
@@ -302,8 +310,14 @@ constexpr Verb kNetworkVerbs[] = {
      kRuleOne},
     {"security_group_rules.delete", "DELETE", "/network/v2.0/security-group-rules/{id}", "", "",
      "Deletes rules of security groups.", "security group rule delete", kRuleMany},
-    {"network_extensions.list", "GET", "/network/v2.0/extensions", "", "extensions",
-     "Lists the extensions of the Network API.", "extension list", {}},
+    {"network_extensions.list",
+     "GET",
+     "/network/v2.0/extensions",
+     "",
+     "extensions",
+     "Lists the extensions of the Network API.",
+     "extension list",
+     {}},
     {"network_extensions.show", "GET", "/network/v2.0/extensions/{alias}", "", "extension",
      "Shows an extension of the Network API.", "", kAlias},
     {"network_quotas.show", "GET", "/network/v2.0/quotas/{id}", "", "quota",
@@ -382,7 +396,11 @@ constexpr Noun kNetworkNouns[] = {
 
 }  // namespace network_table
 
-std::span<const Verb> network_verbs() { return network_table::kNetworkVerbs; }
-std::span<const Noun> network_nouns() { return network_table::kNetworkNouns; }
+std::span<const Verb> network_verbs() {
+  return network_table::kNetworkVerbs;
+}
+std::span<const Noun> network_nouns() {
+  return network_table::kNetworkNouns;
+}
 
 }  // namespace cloudos::verbs

@@ -11,7 +11,7 @@ using make::text;
 constexpr Parameter kTaskOne[] = {subject("TASK", "tasks")};
 constexpr Parameter kTaskMany[] = {subject("TASK...", "tasks")};
 constexpr Parameter kTaskList[] = {
-    text("state", "--state", "in this state: Running, Stuck, Done, ..."),
+    text("state", "--state", "in this state: running, stuck, done, ..."),
     text("type", "--type", "of this type: create-server, ..."),
     text("resource", "--resource", "about this: server/<id>"),
     set("open", "--open", "true", "only those that are not over"),
@@ -20,8 +20,8 @@ constexpr Parameter kTaskList[] = {
 };
 
 constexpr Verb kTaskVerbs[] = {
-    {"tasks.list", "GET", "/tasks/v1/tasks", "", "tasks", "Lists tasks, newest first.",
-     "task list", kTaskList},
+    {"tasks.list", "GET", "/tasks/v1/tasks", "", "tasks", "Lists tasks, newest first.", "task list",
+     kTaskList},
     {"tasks.show", "GET", "/tasks/v1/tasks/{id}", "", "task", "Shows a task.", "task show",
      kTaskOne},
     {"tasks.retry", "POST", "/tasks/v1/tasks/{id}/retry", "", "task",
@@ -48,7 +48,11 @@ constexpr Noun kTaskNouns[] = {{"tasks", "task", "tasks", kTaskColumns, "id", ""
 
 }  // namespace tasks_table
 
-std::span<const Verb> task_verbs() { return tasks_table::kTaskVerbs; }
-std::span<const Noun> task_nouns() { return tasks_table::kTaskNouns; }
+std::span<const Verb> task_verbs() {
+  return tasks_table::kTaskVerbs;
+}
+std::span<const Noun> task_nouns() {
+  return tasks_table::kTaskNouns;
+}
 
 }  // namespace cloudos::verbs

@@ -9,7 +9,7 @@ namespace cloudos::verbs {
 namespace {
 
 constexpr ServicePath kServicePaths[] = {
-    {"identity", "/identity/v3"},  {"image", "/image/v2"}, {"network", "/network/v2.0"},
+    {"identity", "/identity/v3"}, {"image", "/image/v2"}, {"network", "/network/v2.0"},
     {"compute", "/compute/v2.1"}, {"tasks", "/tasks/v1"},
 };
 
@@ -117,8 +117,7 @@ std::span<const Command> commands() {
   static const std::vector<Command> kCommands = [] {
     std::vector<Command> commands;
     for (const Verb& verb : all())
-      if (!verb.words.empty())
-        commands.push_back({verb.words, &verb, verb.help, verb.parameters});
+      if (!verb.words.empty()) commands.push_back({verb.words, &verb, verb.help, verb.parameters});
     for (const Face& face : faces())
       commands.push_back({face.words, find(face.verb), face.help, face.parameters});
     std::stable_sort(commands.begin(), commands.end(),
@@ -128,6 +127,8 @@ std::span<const Command> commands() {
   return kCommands;
 }
 
-std::span<const ServicePath> service_paths() { return kServicePaths; }
+std::span<const ServicePath> service_paths() {
+  return kServicePaths;
+}
 
 }  // namespace cloudos::verbs

@@ -19,21 +19,21 @@ inline constexpr std::string_view kComputeVersion = "2.19";
 enum class Kind : std::uint8_t {
   Text,
   Integer,
-  Flag,           ///< true or false.
-  TextOrNone,     ///< A text; "none" becomes null.
-  Constant,       ///< `extra`, which is JSON; on a command line a switch.
-  TextList,       ///< May be repeated.
-  Reference,      ///< The key of one of `noun`, by name or id.
+  Flag,        ///< true or false.
+  TextOrNone,  ///< A text; "none" becomes null.
+  Constant,    ///< `extra`, which is JSON; on a command line a switch.
+  TextList,    ///< May be repeated.
+  Reference,   ///< The key of one of `noun`, by name or id.
   ReferenceList,
-  ObjectList,     ///< {extra: text}, with a `noun` {extra: its id}; may be repeated.
-  Members,        ///< key=value: a member beside the others. A bare key: null.
-  Map,            ///< key=value: a member of the object of that name.
-  PairList,       ///< "a=x,b=y" as {"a": "x", "b": "y"}; `extra` renames: "subnet:subnet_id".
-  PortRange,      ///< "22" or "80:443": port_range_min and port_range_max.
-  FileText,       ///< The text of a file.
-  FileBase64,     ///< Its bytes as base64.
-  File,           ///< A file that is sent or written as the body itself.
-  Secret,         ///< Text that is never shown; "-" on a command line reads it from the terminal.
+  ObjectList,  ///< {extra: text}, with a `noun` {extra: its id}; may be repeated.
+  Members,     ///< key=value: a member beside the others. A bare key: null.
+  Map,         ///< key=value: a member of the object of that name.
+  PairList,    ///< "a=x,b=y" as {"a": "x", "b": "y"}; `extra` renames: "subnet:subnet_id".
+  PortRange,   ///< "22" or "80:443": port_range_min and port_range_max.
+  FileText,    ///< The text of a file.
+  FileBase64,  ///< Its bytes as base64.
+  File,        ///< A file that is sent or written as the body itself.
+  Secret,      ///< Text that is never shown; "-" on a command line reads it from the terminal.
 };
 
 /// How a list that is changed treats what is there already.

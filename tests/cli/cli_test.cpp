@@ -39,8 +39,8 @@ void check_formats(Site& site, const std::string& noun) {
   }
   const std::string first = (*csv)[1][0];
   CHECK(in("value").find(first) != std::string::npos);
-  const Ran sorted = site.cloudos(
-      words_of(noun, {"list", "-f", "value", "-c", (*csv)[0][0], "--sort", (*csv)[0][0] + ":desc"}));
+  const Ran sorted = site.cloudos(words_of(
+      noun, {"list", "-f", "value", "-c", (*csv)[0][0], "--sort", (*csv)[0][0] + ":desc"}));
   std::vector<std::string> ids;
   std::stringstream lines(sorted.out);
   for (std::string id; std::getline(lines, id);) ids.push_back(id);

@@ -167,68 +167,68 @@ TEST_CASE("parts of networks, subnets and ports are added and taken away") {
 TEST_CASE("servers are run, changed and watched; flavors, quotas and hosts are kept") {
   Site& site = shared_site();
   const std::string disk = site.dir.file("boot.raw", std::string(4096, 'b'));
-  walk(site,
-       {
-           {"image create im --file " + disk, 0, "active"},
-           {"flavor create f1 --ram 64 --disk 1 --vcpus 1 --private", 0, "f1"},
-           {"flavor set f1 --property a=1 --property b=2 --project admin", 0, ""},
-           {"call flavors.list_extra_specs id=f1", 4, ""},
-           {"flavor unset f1 --property a", 0, ""},
-           {"flavor unset f1 --property a", 4, ""},
-           {"flavor list --private -f value -c Name", 0, "f1"},
-           {"flavor list --all --min-ram 100 -f value -c Name", 0, "", "f1"},
-           {"server create s1 --flavor f1 --image im --property k=v --wait", 0, "ACTIVE"},
-           {"server create s2 --flavor f1 --image im --wait --description two", 0, "two"},
-           {"server list --sort Name -f value -c Name -c Status -c Image -c Flavor", 0,
-            "s1 ACTIVE im f1\ns2 ACTIVE im f1\n"},
-           {"server list --sort Name:desc --limit 1 -f value -c Name", 0, "s2", "s1"},
-           {"server list --name s1 --all-projects --long", 0, "Power State", "s2"},
-           {"server list --flavor f1 --status ACTIVE -f csv -c Name", 0, "\"Name\"\n\"s"},
-           {"server set s1 --name s3 --property k=w --property x=y", 0, ""},
-           {"server show s3 -f json", 0, "\"k\": \"w\""},
-           {"server unset s3 --property k --property x", 0, ""},
-           {"server show s3 -f json -c metadata", 0, "\"metadata\": {}"},
-           {"server lock s2", 0, ""},
-           {"server unlock s2", 0, ""},
-           {"server stop s2 s3", 0, ""},
-           {"server set s2 --state error", 0, ""},
-           {"server show s2 -f value -c status", 0, "ERROR"},
-           {"server set s2 --state active", 0, ""},
-           {"console log show s3", 0, ""},
-           {"console log show s3 --lines 1", 0, ""},
-           {"server reboot --hard s2", 0, ""},
-           {"server delete s2 s3 --wait", 0, ""},
-           {"server list -f value", 0, "", "s3"},
-           {"flavor delete f1", 0, ""},
-           {"image delete im", 0, ""},
-           {"quota show -f value", 0, "cores"},
-           {"quota set admin --cores 7 --networks 9", 0, ""},
-           {"quota show admin -f value", 0, "cores 7"},
-           {"quota show admin -f value", 0, "network 9"},
-           {"quota show admin --usage", 0, "In Use"},
-           {"quota show admin --default -f value", 0, "cores", "cores 7"},
-           {"quota delete admin", 0, ""},
-           {"quota show admin -f value", 0, "", "cores 7"},
-           {"quota set admin", 2, "--cores"},
-           {"limits show --absolute -f value", 0, "maxTotalCores"},
-           {"hypervisor list", 0, "Hypervisor Hostname"},
-           {"hypervisor stats show", 0, "vcpus"},
-           {"hypervisor show 1 -f value -c state", 0, "up"},
-           {"compute service list", 0, "nova-compute"},
-           {"availability zone list", 0, "available"},
-           {"host list -f value -c Service", 0, "compute"},
-           {"aggregate list", 0, ""},
-       });
+  walk(site, {
+                 {"image create im --file " + disk, 0, "active"},
+                 {"flavor create f1 --ram 64 --disk 1 --vcpus 1 --private", 0, "f1"},
+                 {"flavor set f1 --property a=1 --property b=2 --project admin", 0, ""},
+                 {"call flavors.list_extra_specs id=f1", 4, ""},
+                 {"flavor unset f1 --property a", 0, ""},
+                 {"flavor unset f1 --property a", 4, ""},
+                 {"flavor list --private -f value -c Name", 0, "f1"},
+                 {"flavor list --all --min-ram 100 -f value -c Name", 0, "", "f1"},
+                 {"server create s1 --flavor f1 --image im --property k=v --wait", 0, "ACTIVE"},
+                 {"server create s2 --flavor f1 --image im --wait --description two", 0, "two"},
+                 {"server list --sort Name -f value -c Name -c Status -c Image -c Flavor", 0,
+                  "s1 ACTIVE im f1\ns2 ACTIVE im f1\n"},
+                 {"server list --sort Name:desc --limit 1 -f value -c Name", 0, "s2", "s1"},
+                 {"server list --name s1 --all-projects --long", 0, "Power State", "s2"},
+                 {"server list --flavor f1 --status ACTIVE -f csv -c Name", 0, "\"Name\"\n\"s"},
+                 {"server set s1 --name s3 --property k=w --property x=y", 0, ""},
+                 {"server show s3 -f json", 0, "\"k\": \"w\""},
+                 {"server unset s3 --property k --property x", 0, ""},
+                 {"server show s3 -f json -c metadata", 0, "\"metadata\": {}"},
+                 {"server lock s2", 0, ""},
+                 {"server unlock s2", 0, ""},
+                                  {"server set s2 --state error", 0, ""},
+                 {"server show s2 -f value -c status", 0, "ERROR"},
+                 {"server set s2 --state active", 0, ""},
+                 {"console log show s3", 0, ""},
+                 {"console log show s3 --lines 1", 0, ""},
+                 {"server reboot --hard s2", 0, ""},
+                 {"server stop s3", 0, ""},
+                 {"server delete s2 s3 --wait", 0, ""},
+                 {"server list -f value", 0, "", "s3"},
+                 {"flavor delete f1", 0, ""},
+                 {"image delete im", 0, ""},
+                 {"quota show -f value", 0, "cores"},
+                 {"quota set admin --cores 7 --networks 9", 0, ""},
+                 {"quota show admin -f value", 0, "cores 7"},
+                 {"quota show admin -f value", 0, "network 9"},
+                 {"quota show admin --usage", 0, "In Use"},
+                 {"quota show admin --default -f value", 0, "cores", "cores 7"},
+                 {"quota delete admin", 0, ""},
+                 {"quota show admin -f value", 0, "", "cores 7"},
+                 {"quota set admin", 2, "--cores"},
+                 {"limits show --absolute -f value", 0, "maxTotalCores"},
+                 {"hypervisor list", 0, "Hypervisor Hostname"},
+                 {"hypervisor stats show", 0, "vcpus"},
+                 {"hypervisor show 1 -f value -c state", 0, "up"},
+                 {"compute service list", 0, "nova-compute"},
+                 {"availability zone list", 0, "available"},
+                 {"host list -f value -c Service", 0, "compute"},
+                 {"aggregate list", 0, ""},
+             });
   const json host = site.ask({"host", "list"})[0];
   const std::string name = host["Host Name"];
-  walk(site, {
-                 {"host show " + name, 0, "(total)"},
-                 {"compute service set " + name + " nova-compute --disable-reason 'new disk'", 0, ""},
-                 {"compute service list --long -f value -c Status -c 'Disabled Reason'", 0,
-                  "disabled new disk"},
-                 {"compute service set " + name + " nova-compute --enable", 0, ""},
-                 {"compute service list -f value -c Status", 0, "enabled"},
-             });
+  walk(site,
+       {
+           {"host show " + name, 0, "(total)"},
+           {"compute service set " + name + " nova-compute --disable-reason 'new disk'", 0, ""},
+           {"compute service list --long -f value -c Status -c 'Disabled Reason'", 0,
+            "disabled new disk"},
+           {"compute service set " + name + " nova-compute --enable", 0, ""},
+           {"compute service list -f value -c Status", 0, "enabled"},
+       });
 }
 
 TEST_CASE("tasks are listed by what they do, shown, and only stuck ones are retried") {
@@ -242,7 +242,7 @@ TEST_CASE("tasks are listed by what they do, shown, and only stuck ones are retr
   const json tasks = site.ask({"task", "list", "--type", "create-server", "--state", "done"});
   REQUIRE(!tasks.empty());
   const std::string id = tasks[0]["ID"];
-  CHECK(tasks[0]["State"] == "Done");
+  CHECK(tasks[0]["State"] == "done");
   CHECK(site.ask({"task", "list", "--limit", "1"}).size() == 1);
   CHECK(site.ask({"task", "list", "--resource", tasks[0]["Resource"]}).size() >= 1);
   walk(site, {
@@ -250,7 +250,7 @@ TEST_CASE("tasks are listed by what they do, shown, and only stuck ones are retr
                  {"task retry " + id, 1, "not stuck"},
                  {"task unwind " + id, 1, "cannot be unwound"},
                  {"task show nothing", 4, "cloudos task list"},
-                 {"task list --state asleep", 1, "there are: Queued"},
+                 {"task list --state asleep", 1, "there are: queued"},
                  {"task list --open -f value -c ID", 0, "", id},
                  {"server delete st --wait", 0, ""},
                  {"flavor delete ft", 0, ""},
@@ -259,20 +259,21 @@ TEST_CASE("tasks are listed by what they do, shown, and only stuck ones are retr
 }
 
 TEST_CASE("any verb can be called by its name") {
-  walk(shared_site(), {
-                          {"call networks.create name=called", 0, "\"called\""},
-                          {"call networks.list name=called", 0, "\"called\""},
-                          {"call networks.list '{\"name\": \"another\"}'", 0, "[]"},
-                          {"call networks.crate name=x", 1, "networks.create"},
-                          {"call networks.list name", 1, "NAME=VALUE"},
-                          {"network delete called", 0, ""},
-                          {"verb list servers.st -f value -c Verb", 0, "servers.start\nservers.stop"},
-                          {"complete-names images", 0, ""},
-                          {"help server", 0, "server create"},
-                          {"server create --help", 0, "--flavor NAME_OR_ID"},
-                          {"--help", 0, "Exit codes"},
-                          {"server --help", 0, "server list"},
-                      });
+  walk(shared_site(),
+       {
+           {"call networks.create name=called", 0, "\"called\""},
+           {"call networks.list name=called", 0, "\"called\""},
+           {"call networks.list '{\"name\": \"another\"}'", 0, "[]"},
+           {"call networks.crate name=x", 1, "networks.create"},
+           {"call networks.list name", 1, "NAME=VALUE"},
+           {"network delete called", 0, ""},
+           {"verb list servers.st -f value -c Verb", 0, "servers.start\nservers.stop"},
+           {"complete-names images", 0, ""},
+           {"help server", 0, "server create"},
+           {"server create --help", 0, "--flavor NAME_OR_ID"},
+           {"--help", 0, "Exit codes"},
+           {"server --help", 0, "server list"},
+       });
 }
 
 TEST_CASE("a login is used again, dropped when it is refused, and not kept when told so") {

@@ -44,7 +44,7 @@ TEST_CASE("a folder that nobody runs is worked on without any server") {
       {"token issue", 1, "--local"},
       {"--simulated server delete v1 --wait", 0, ""},
       {"server show v1", 4, "No server"},
-      {"task list --type create-server -f value -c State", 0, "Done"},
+      {"task list --type create-server -f value -c State", 0, "done"},
       {"user create u1 --password secret", 0, "u1"},
   };
   for (const Step& step : steps) {

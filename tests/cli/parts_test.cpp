@@ -1,14 +1,14 @@
 #include <doctest/doctest.h>
 
-#include "clouds_yaml.hpp"
 #include "args.hpp"
+#include "clouds_yaml.hpp"
 #include "login.hpp"
 #include "output.hpp"
+#include "run.hpp"
 #include "support/program.hpp"
 #include "token_cache.hpp"
 #include "transport.hpp"
 #include "tree.hpp"
-#include "run.hpp"
 #include "values.hpp"
 
 using namespace cli;
@@ -204,16 +204,16 @@ TEST_CASE("YAML quotes whatever could be read as something else") {
       {"#", "\"#\"\n"},
       {"a\nb", "\"a\\nb\"\n"},
       {"é", "\"\\u00e9\"\n"},
-      {"a\x7f", "\"a\\x7f\"\n"},
+      {"😀\\", "\"\\U0001f600\\\\\"\n"},
+      {"a\x7f", "\"a\\u007f\"\n"},
   };
   for (const Row& row : rows) {
     CAPTURE(row.text);
     CHECK(to_yaml(row.text) == row.yaml);
   }
-  const auto nested = nlohmann::ordered_json::parse(
-      R"([{"a": [1, {"b": []}], "c": {}}, [], "x", [[true]]])");
-  CHECK(to_yaml(nested) ==
-        "- a:\n    - 1\n    - b: []\n  c: {}\n- []\n- x\n- - - true\n");
+  const auto nested =
+      nlohmann::ordered_json::parse(R"([{"a": [1, {"b": []}], "c": {}}, [], "x", [[true]]])");
+  CHECK(to_yaml(nested) == "- a:\n    - 1\n    - b: []\n  c: {}\n- []\n- x\n- - - true\n");
 }
 
 TEST_CASE("columns are kept by title or field, in the order asked for") {
@@ -248,8 +248,9 @@ TEST_CASE("rows are ordered by columns: numbers as numbers, what is absent first
     std::string names;
   };
   const Row rows[] = {
-      {{"RAM"}, "cbda"},         {{"ram:desc"}, "abdc"},       {{"name:asc"}, "abcd"},
-      {{"RAM", "Name:desc"}, "cdba"}, {{"RAM,Name:desc"}, "cdba"}, {{}, "bacd"},
+      {{"RAM"}, "cbda"},           {{"ram:desc"}, "abdc"},
+      {{"name:asc"}, "abcd"},      {{"RAM", "Name:desc"}, "cdba"},
+      {{"RAM,Name:desc"}, "cdba"}, {{}, "bacd"},
   };
   for (const Row& row : rows) {
     Sheet sheet = list_sheet(columns, things);
@@ -351,8 +352,7 @@ TEST_CASE("words lead to a command wherever global options stand, and typos to w
     CAPTURE(row.what);
     const Resolved resolved = resolve(row.words);
     CHECK((resolved.leaf ? resolved.leaf->words : "") == row.leads);
-    if (!resolved.leaf)
-      CHECK(no_such_command(resolved).find(row.says) != std::string::npos);
+    if (!resolved.leaf) CHECK(no_such_command(resolved).find(row.says) != std::string::npos);
   }
 }
 
@@ -384,7 +384,11 @@ TEST_CASE("a command of several verbs runs those that were asked for") {
        ""},
       {"a part missing", "role add", {{"ROLE", {"r"}}, {"--project", {"p"}}}, "", "--user"},
       {"another list", "user list", {{"--group", {"g"}}}, "groups.list_users", ""},
-      {"both lists", "user list", {{"--group", {"g"}}, {"--name", {"n"}}}, "", "do not go together"},
+      {"both lists",
+       "user list",
+       {{"--group", {"g"}}, {"--name", {"n"}}},
+       "",
+       "do not go together"},
       {"only places", "quota delete", {}, "network_quotas.delete quotas.delete", ""},
       {"nothing to change", "port set", {{"PORT", {"p"}}}, "", "nothing to change"},
   };

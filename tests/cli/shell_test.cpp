@@ -41,10 +41,11 @@ TEST_CASE("bash completes commands, options, formats and names") {
   for (const Row& row : rows) {
     CAPTURE(row.what);
     const std::string drive =
-        "PATH=" + std::filesystem::path(CLOUDOS_PROGRAM).parent_path().string() +
-        ":$PATH; . " + script + "; cd " + dir.path().string() + "; COMP_WORDS=(" + row.typed +
+        "PATH=" + std::filesystem::path(CLOUDOS_PROGRAM).parent_path().string() + ":$PATH; . " +
+        script + "; cd " + dir.path().string() + "; COMP_WORDS=(" + row.typed +
         "); COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _cloudos; printf '%s\\n' \"${COMPREPLY[@]}\"";
-    const Ran ran = run_program({"/bin/bash", "--norc", "-c", drive}, site.server.client_variables());
+    const Ran ran =
+        run_program({"/bin/bash", "--norc", "-c", drive}, site.server.client_variables());
     CAPTURE(ran.err);
     const std::string lines = "\n" + ran.out;
     CHECK(lines.find("\n" + row.offers + "\n") != std::string::npos);

@@ -66,8 +66,10 @@ inline std::optional<std::vector<std::vector<std::string>>> read_csv(const std::
       if (at < text.size() && text[at] == '"') {
         for (++at;; ++at) {
           if (at >= text.size()) return std::nullopt;
-          if (text[at] == '"' && at + 1 < text.size() && text[at + 1] == '"') ++at;
-          else if (text[at] == '"') break;
+          if (text[at] == '"' && at + 1 < text.size() && text[at + 1] == '"')
+            ++at;
+          else if (text[at] == '"')
+            break;
           cell += text[at];
         }
         ++at;

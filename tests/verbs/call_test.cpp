@@ -50,8 +50,8 @@ std::string temp_file(const std::string& text) {
 TEST_CASE("a server is made, changed, watched and deleted by verbs alone") {
   Caller c;
   const std::string disk = temp_file(std::string(4096, 'd')), copy = temp_file("");
-  const json image = c.ok("images.create", {{"name", "im"}, {"disk_format", "raw"},
-                                            {"container_format", "bare"}});
+  const json image =
+      c.ok("images.create", {{"name", "im"}, {"disk_format", "raw"}, {"container_format", "bare"}});
   CHECK(image["status"] == "queued");
   CHECK(c.ok("images.upload", {{"id", image["id"]}, {"file", disk}}).is_null());
   CHECK(c.ok("images.show", {{"id", image["id"]}})["status"] == "active");
@@ -84,8 +84,8 @@ TEST_CASE("a server is made, changed, watched and deleted by verbs alone") {
   CHECK(c.ok("servers.delete_metadata_item", {{"id", server["id"]}, {"key", "k"}}).is_null());
   CHECK(c.ok("servers.set_metadata_item", {{"id", server["id"]}, {"key", "n"}, {"n", "1"}}) ==
         json({{"n", "1"}}));
-  CHECK(c.ok("servers.update", {{"id", server["id"]}, {"description", "of a test"}})
-            ["description"] == "of a test");
+  CHECK(c.ok("servers.update",
+             {{"id", server["id"]}, {"description", "of a test"}})["description"] == "of a test");
   CHECK(c.ok("servers.delete", id).is_null());
   c.site.settle();
   const auto gone = c.call("servers.show", id);
@@ -110,12 +110,10 @@ TEST_CASE("names in paths are escaped, so no value leaves its place") {
 
 TEST_CASE("a login by verb gives its token as the id, and a revoked one is worthless") {
   Caller c;
-  const json user = {{"name", "admin"},
-                     {"domain", {{"id", "default"}}},
-                     {"password", rest_test::kAdminPassword}};
-  const json token =
-      c.ok("tokens.create",
-           {{"identity", {{"methods", {"password"}}, {"password", {{"user", user}}}}}});
+  const json user = {
+      {"name", "admin"}, {"domain", {{"id", "default"}}}, {"password", rest_test::kAdminPassword}};
+  const json token = c.ok(
+      "tokens.create", {{"identity", {{"methods", {"password"}}, {"password", {{"user", user}}}}}});
   const std::string text = token["id"];
   CHECK(c.ok("tokens.show", {{"token", text}})["user"]["name"] == "admin");
   CHECK(c.ok("tokens.revoke", {{"token", text}}).is_null());

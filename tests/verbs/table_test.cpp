@@ -42,7 +42,8 @@ constexpr Exception kWithoutVerb[] = {
     {"GET", "/image/v2/schemas/member", "describes JSON to clients that check it"},
     {"GET", "/image/v2/schemas/members", "describes JSON to clients that check it"},
     {"GET", "/network/v2.0/quotas/{}/details.json", "an older spelling of details"},
-    {"POST", "/compute/v2.1/servers/{}/remote-consoles", "refuses always: there are no such consoles"},
+    {"POST", "/compute/v2.1/servers/{}/remote-consoles",
+     "refuses always: there are no such consoles"},
 };
 
 /// Nobody logs in for these: versions, health, metrics.
@@ -174,8 +175,9 @@ TEST_CASE("a typo finds the name that was meant, nonsense finds none") {
       {"another word", "flavours.list", "flavors.list"},
       {"nonsense", "qqqqqqqqqqqqqq", ""},
       {"empty", "", ""},
-      {"no end", std::string_view("servers.create servers.create servers.create servers.create "
-                                  "servers.create servers.create"),
+      {"no end",
+       std::string_view("servers.create servers.create servers.create servers.create "
+                        "servers.create servers.create"),
        ""},
   };
   for (const Row& row : rows) {
