@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -17,8 +18,6 @@
 #include <cstring>
 #include <map>
 #include <thread>
-
-#include <fmt/format.h>
 
 #include "base/text.hpp"
 #include "network/linuxbridge/fd.hpp"
@@ -161,14 +160,27 @@ bool Dnsmasq::is_ours(int process) const {
   return false;
 }
 
-/// For when its pid file was lost.
-std::optional<int> Dnsmasq::search() const {
+/// Started before the data folder was moved: the folder's own part of the path is the same, and
+/// namespaces belong to one network of one data folder.
+bool Dnsmasq::was_ours(int process, int netns) const {
+  if (!same_netns(netns, fmt::format("/proc/{}/ns/net", process))) return false;
+  const auto command = read_small_file(fmt::format("/proc/{}/cmdline", process));
+  if (!command) return false;
+  const std::string end = folder_.substr(folder_.rfind('/')) + "/dnsmasq.pid";
+  for (const auto word : split(*command, '\0')) {
+    if (word.starts_with("--pid-file=") && word.ends_with(end)) return true;
+  }
+  return false;
+}
+
+/// For when its pid file was lost, or is another's.
+std::optional<int> Dnsmasq::search(const std::function<bool(int)>& wanted) const {
   DIR* folder = ::opendir("/proc");
   if (folder == nullptr) return std::nullopt;
   std::optional<int> found;
   while (const dirent* entry = ::readdir(folder)) {
     const auto number = parse_unsigned(entry->d_name);
-    if (number && *number > 1 && is_ours(static_cast<int>(*number))) {
+    if (number && *number > 1 && wanted(static_cast<int>(*number))) {
       found = static_cast<int>(*number);
       break;
     }
@@ -223,6 +235,8 @@ Result<void> Dnsmasq::ensure(const DhcpFiles& files, int netns) {
     return Result<void>();
   }
   CLOUDOS_CHECK(stop());
+  const auto before_move = [&](int process) { return was_ours(process, netns); };
+  if (const auto moved = search(before_move)) CLOUDOS_CHECK(end(*moved, before_move));
   CLOUDOS_CHECK(drop_contradicted_leases(files.hosts));
   return start(netns);
 }
@@ -257,13 +271,17 @@ Result<void> Dnsmasq::start(int netns) {
 }
 
 Result<void> Dnsmasq::stop() {
+  const auto ours = [this](int process) { return is_ours(process); };
   auto first = pid();
-  if (!first) first = search();
-  if (!first) return Result<void>();
-  ::kill(*first, SIGTERM);
+  if (!first) first = search(ours);
+  return first ? end(*first, ours) : Result<void>();
+}
+
+Result<void> Dnsmasq::end(int process, const std::function<bool(int)>& lives) const {
+  ::kill(process, SIGTERM);
   const auto patience = Steady::now() + kStopPatience;
-  while (is_ours(*first)) {
-    if (Steady::now() >= patience) ::kill(*first, SIGKILL);
+  while (lives(process)) {
+    if (Steady::now() >= patience) ::kill(process, SIGKILL);
     if (Steady::now() >= patience + kStopPatience) {
       return fail(ErrorCode::Unavailable, "dnsmasq does not end", folder_);
     }

@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,8 +43,10 @@ class Dnsmasq {
  private:
   Result<void> start(int netns);
   Result<void> stop();
+  Result<void> end(int pid, const std::function<bool(int)>& lives) const;
   bool is_ours(int pid) const;
-  std::optional<int> search() const;
+  bool was_ours(int pid, int netns) const;
+  std::optional<int> search(const std::function<bool(int)>& wanted) const;
   bool leases_contradict(const std::string& hosts) const;
   Result<void> drop_contradicted_leases(const std::string& hosts) const;
   std::string path(std::string_view file) const { return folder_ + "/" + std::string(file); }
