@@ -64,7 +64,7 @@ TEST_CASE("tasks are listed by state, type and resource, in pages") {
   const std::string server = t.make_server(t.site.admin);
   const json all = t.tasks("");
   REQUIRE(all["tasks"].size() >= 1);
-  const json& create = t.tasks("?type=create-server")["tasks"][0];
+  const json create = t.tasks("?type=create-server")["tasks"][0];
   CHECK(create["state"] == "done");
   CHECK(create["resource"] == "server/" + server);
   CHECK(create["error"].is_null());
