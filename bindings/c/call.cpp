@@ -51,20 +51,20 @@ nlohmann::json described(const verbs::Verb& verb) {
                           {"help", p.help}});
   }
   const verbs::Noun* noun = verbs::find_noun(verb.name.substr(0, verb.name.find('.')));
-  return {{"name", verb.name},
-          {"key", noun == nullptr ? "id" : noun->key},
-          {"method", verb.method},
-          {"path", verb.path},
-          {"wrapper", verb.wrapper},
-          {"reply", verb.reply},
-          {"help", verb.help},
-          {"parameters", std::move(parameters)}};
+  return {{"name", verb.name},       {"key", noun == nullptr ? "id" : noun->key},
+          {"method", verb.method},   {"path", verb.path},
+          {"wrapper", verb.wrapper}, {"reply", verb.reply},
+          {"help", verb.help},       {"parameters", std::move(parameters)}};
 }
 
 }  // namespace
 }  // namespace cloudos::c
 
-using namespace cloudos::c;
+using cloudos::c::copy_out;
+using cloudos::c::described;
+using cloudos::c::guarded;
+using cloudos::c::need;
+using cloudos::c::text_of;
 
 extern "C" {
 

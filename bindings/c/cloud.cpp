@@ -122,7 +122,14 @@ std::chrono::milliseconds patience_of(std::int64_t timeout_ms) {
 
 }  // namespace cloudos::c
 
-using namespace cloudos::c;
+using cloudos::c::caller_of;
+using cloudos::c::first_caller;
+using cloudos::c::guarded;
+using cloudos::c::need;
+using cloudos::c::options_of;
+using cloudos::c::patience_of;
+using cloudos::c::read_struct;
+using cloudos::c::Shared;
 
 extern "C" {
 

@@ -105,7 +105,14 @@ Result<std::unique_ptr<cloudos_network>> create_network(Networks& networks, cons
 }  // namespace
 }  // namespace cloudos::c
 
-using namespace cloudos::c;
+using cloudos::c::cloud_with;
+using cloudos::c::create_image;
+using cloudos::c::create_network;
+using cloudos::c::create_of;
+using cloudos::c::give;
+using cloudos::c::guarded;
+using cloudos::c::need;
+using cloudos::c::read_struct;
 
 extern "C" {
 

@@ -107,7 +107,20 @@ Result<Task> wait_for(Cloud& cloud, const TaskId& id, std::chrono::milliseconds 
 
 }  // namespace cloudos::c
 
-using namespace cloudos::c;
+using cloudos::c::cloud_with;
+using cloudos::c::create_of;
+using cloudos::c::give;
+using cloudos::c::guarded;
+using cloudos::c::kPage;
+using cloudos::c::make_server;
+using cloudos::c::make_task;
+using cloudos::c::need;
+using cloudos::c::patience_of;
+using cloudos::c::read_page;
+using cloudos::c::read_struct;
+using cloudos::c::settle;
+using cloudos::c::text_of;
+using cloudos::c::wait_for;
 
 extern "C" {
 
