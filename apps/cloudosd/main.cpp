@@ -73,6 +73,18 @@ struct Running {
   std::string status;  ///< For the service manager, while all is well.
 };
 
+/// Which addresses speak https is settled when they are bound.
+Result<void> reload_certificate(cloudosd::Server& server, const cloudosd::TlsFiles& files) {
+  const auto places = server.bound();
+  const bool https =
+      std::any_of(places.begin(), places.end(), [](const auto& place) { return place.tls; });
+  if (https == files.certificate.empty())
+    return cloudos::fail(cloudos::ErrorCode::Unsupported,
+                         https ? "an address speaks https until the restart"
+                               : "no address speaks https before the restart");
+  return https ? server.reload_tls(files) : Result<void>();
+}
+
 /// Every part that a reload changes, in one place.
 void add_parts(cloudosd::Reloader& reloader, const Running& running) {
   reloader.add("the log", {"log"}, [&running](const config::Settings& next) {
@@ -91,7 +103,7 @@ void add_parts(cloudosd::Reloader& reloader, const Running& running) {
                      static_cast<unsigned>(next.number("identity", "password_cost")));
                });
   reloader.add("the certificate", {"tls"}, [&running](const config::Settings& next) {
-    return running.server.reload_tls(cloudosd::tls_files(next));
+    return reload_certificate(running.server, cloudosd::tls_files(next));
   });
 }
 

@@ -105,6 +105,23 @@ TEST_CASE("the lifetime of tokens follows a reload, longer and shorter") {
   CHECK(cloud.stop() == 0);
 }
 
+TEST_CASE("a certificate that comes or goes needs a restart, and the log says so") {
+  Managed cloud("level = info\n");
+  (void)cloud.ready();
+  const auto file = [&](const std::string& name) { return (cloud.dir.path() / name).string(); };
+  const Ran made = run_program({"/usr/bin/openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                                "ec_paramgen_curve:P-256", "-nodes", "-keyout", file("a.key"),
+                                "-out", file("a.crt"), "-days", "2", "-subj", "/CN=localhost"});
+  CAPTURE(made.err);
+  REQUIRE(made.code == 0);
+  cloud.configure("level = info\n[tls]\ncertificate = a.crt\nkey = a.key\n");
+  const std::string news = cloud.reload();
+  CAPTURE(news);
+  CHECK(news.find("the certificate not reloaded, what was there stays in force: no address speaks "
+                  "https before the restart") != std::string::npos);
+  CHECK(cloud.stop() == 0);
+}
+
 TEST_CASE("a policy with an error changes nothing, a good one holds at once") {
   TempDir dir;
   const std::string file = dir.file("policy.yaml", "\"identity:get_user\": \"role:admin\"\n");
