@@ -99,6 +99,7 @@ Result<Context> caller_of(const cloudos_cloud& handle, const cloudos_caller& giv
   if (given.user != nullptr) caller.user = UserId{given.user};
   if (given.as_member != 0) {
     caller.is_admin = false;
+    caller.system_scope = false;
     caller.roles = {"member", "reader"};
   }
   return caller;
