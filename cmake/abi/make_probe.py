@@ -37,17 +37,19 @@ struct PickConst {
 def public_types(include):
     """Qualified names of the types that stand at a header's outer level."""
     for header in sorted(include.glob("cloudos/*.hpp")):
-        open_scopes, previous = [], ""  # A namespace's name, or None for any other block.
+        spaces, depth, previous = [], 0, ""  # Depth: braces that are open, namespaces' too.
         for line in header.read_text().splitlines():
-            opened = re.match(r"namespace ([\w:]+) \{$", line)
+            code = re.sub(r'"(\\.|[^"\\])*"|\'.\'|//.*', "", line)
+            opened = re.match(r"namespace ([\w:]+) \{\s*$", code)
             found = re.match(r"(struct|class|enum class) (?:\[\[nodiscard\]\] )?"
-                             r"(?:CLOUDOS_EXPORT )?(\w+)(?: final)?(?: :[^;]*)?(?: \{.*)$", line)
-            if found and None not in open_scopes and not previous.startswith("template"):
-                yield "::".join([*open_scopes, found[2]])
-            if line.startswith("}"):
-                open_scopes.pop()
-            elif line.endswith("{") and not line.startswith((" ", "/", "#")):
-                open_scopes.append(opened[1] if opened else None)
+                             r"(?:CLOUDOS_EXPORT )?(\w+)(?: final)?(?: :[^;]*)?(?: \{.*)$", code)
+            if found and depth == len(spaces) and not previous.startswith("template"):
+                yield "::".join([*spaces, found[2]])
+            depth += code.count("{") - code.count("}")
+            if opened:
+                spaces.append(opened[1])
+            elif depth < len(spaces):
+                spaces.pop()
             previous = line
 
 
