@@ -13,6 +13,16 @@
 
 namespace cloudos {
 namespace identity {
+
+// Named, for Policy::Impl holds it: in a unity build its header would otherwise seem to.
+struct CompiledRule {
+  PolicyNode node;
+  PolicyDefault is;          ///< What the table says; nothing for helpers.
+  std::string default_rule;  ///< In one spelling.
+  bool guards = false;
+  bool changed = false;
+};
+
 namespace {
 
 /// Maybe: it hangs on a part of the target that is not known yet.
@@ -24,14 +34,6 @@ Verdict verdict_of(bool yes) {
 Verdict turned(Verdict verdict) {
   return static_cast<Verdict>(2 - static_cast<int>(verdict));
 }
-
-struct CompiledRule {
-  PolicyNode node;
-  PolicyDefault is;          ///< What the table says; nothing for helpers.
-  std::string default_rule;  ///< In one spelling.
-  bool guards = false;
-  bool changed = false;
-};
 
 /// What a part of the target says; empty: nothing.
 std::string_view part_of_target(const PolicyTarget& target, PolicyPart part) {
