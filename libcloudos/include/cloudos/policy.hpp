@@ -18,13 +18,13 @@ namespace cloudos {
 /// What is empty is not known (yet), and whatever hangs on it is taken in the caller's favour: so
 /// an edge asks before it has read the thing, and the service asks again with all of it.
 struct PolicyTarget {
-  ProjectId project;      ///< project_id, tenant_id, target.project.id
-  UserId user;            ///< user_id, target.user.id
-  DomainId domain{};      ///< domain_id, target.domain.id, target.domain_id
-  DomainId project_domain{};  ///< target.project.domain_id
-  DomainId user_domain{};     ///< target.user.domain_id
-  DomainId group_domain{};    ///< target.group.domain_id
-  std::string role_name{};    ///< target.role.name
+  ProjectId project;              ///< project_id, tenant_id, target.project.id
+  UserId user;                    ///< user_id, target.user.id
+  DomainId domain{};              ///< domain_id, target.domain.id, target.domain_id
+  DomainId project_domain{};      ///< target.project.domain_id
+  DomainId user_domain{};         ///< target.user.domain_id
+  DomainId group_domain{};        ///< target.group.domain_id
+  std::string role_name{};        ///< target.role.name
   std::optional<bool> enabled{};  ///< enabled: "True" or "False"
   /// All is said: what is empty does not exist, and equals nothing (but None).
   bool complete = false;
@@ -32,12 +32,12 @@ struct PolicyTarget {
 
 /// One rule as a policy has it.
 struct PolicyRule {
-  std::string name;          ///< "identity:create_user"
-  std::string rule;          ///< In force: "rule:admin_required"
-  std::string default_rule;  ///< Empty for a helper that only the policy file has.
+  std::string name;                 ///< "identity:create_user"
+  std::string rule;                 ///< In force: "rule:admin_required"
+  std::string default_rule;         ///< Empty for a helper that only the policy file has.
   std::vector<std::string> scopes;  ///< "project", "domain", "system" that a token may have; any.
-  bool guards = false;       ///< Asked by an API; false: a helper that other rules refer to.
-  bool changed = false;      ///< By the policy file, by meaning and not by blanks.
+  bool guards = false;              ///< Asked by an API; false: a helper that other rules refer to.
+  bool changed = false;             ///< By the policy file, by meaning and not by blanks.
 };
 
 /// Yes or no, and how it came about: one line for each check that was looked at, indented by depth.
@@ -79,7 +79,7 @@ class CLOUDOS_EXPORT Policy final {
   /// Errors: NotFound (names the nearest).
   Result<PolicyRule> rule(std::string_view name) const;
 
-  struct Impl;
+  struct CLOUDOS_LOCAL Impl;
 
  private:
   explicit Policy(std::shared_ptr<const Impl> impl);

@@ -19,9 +19,9 @@ struct TokenKey {
     Staged,     ///< Will seal after the next rotation; opens already, so that all have it by then.
     Secondary,  ///< Opens what it sealed while it was primary, until all of that has expired.
   } role = Role::Primary;
-  std::string id;     ///< Eight hexadecimal digits of the key's SHA-256, to tell keys apart.
-  WallTime since;     ///< In this role.
-  WallTime until{};   ///< Secondary: what it sealed has expired by then.
+  std::string id;    ///< Eight hexadecimal digits of the key's SHA-256, to tell keys apart.
+  WallTime since;    ///< In this role.
+  WallTime until{};  ///< Secondary: what it sealed has expired by then.
 };
 
 /// The keys of a data folder, the primary first. Errors: NotFound (no keys yet), InvalidArgument
