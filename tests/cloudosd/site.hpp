@@ -95,6 +95,7 @@ class Wire {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     REQUIRE(::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
     if (!ctx) return;
+    std::signal(SIGPIPE, [](int) {});  // OpenSSL's writes raise it; programs do not inherit this.
     ssl_ = SSL_new(ctx);
     SSL_set_fd(ssl_, socket_);
     shaken_ = SSL_connect(ssl_) == 1;
