@@ -92,7 +92,7 @@ class ArgReader {
     std::size_t next = 0;
     for (const Option& option : options_) {
       if (!has_place(option.flag)) continue;
-      const bool all = option.flag.ends_with("...");
+      const bool all = option.repeated || option.flag.ends_with("...");
       auto& values = given_[std::string(place_name(option.flag))];
       while (next < places_.size() && (all || values.empty())) values.push_back(places_[next++]);
       if (values.empty()) given_.erase(std::string(place_name(option.flag)));
