@@ -249,6 +249,7 @@ Result<void> Committer::Batch::commit() {
   CLOUDOS_CHECK(append_log());
   if (const int code = mdb_txn_commit(std::exchange(txn_, nullptr)))
     return fail(env_.commit_error(code));
+  env_.keep_room();
   return Result<void>();
 }
 

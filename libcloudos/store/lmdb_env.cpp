@@ -71,9 +71,25 @@ Result<std::shared_ptr<Env>> Env::open(const LmdbOptions& options) {
   const auto result = env->found(reader);
   env->end_read(reader);
   CLOUDOS_CHECK(result);
+  env->keep_room();
   // A first open: the data file's name must outlive a power cut, as its content does.
   CLOUDOS_CHECK(sync_folder(options.directory));
   return env;
+}
+
+void Env::keep_room() {
+  MDB_envinfo info;
+  mdb_env_info(env_, &info);
+  const std::uint64_t used = (info.me_last_pgno + 1) * page_bytes_;
+  if (room_until_ >= used + limits::kStoreRoomBytes / 2) return;
+  const std::uint64_t until = std::min<std::uint64_t>(used + limits::kStoreRoomBytes,
+                                                      info.me_mapsize);
+  int fd = -1;
+  if (mdb_env_get_fd(env_, &fd) != 0) return;
+  // Best effort: a disk that is full already, or a file system that cannot, takes nothing away.
+  if (::fallocate(fd, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(used),
+                  static_cast<off_t>(until - used)) == 0)
+    room_until_ = until;
 }
 
 Env::~Env() {

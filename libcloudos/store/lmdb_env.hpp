@@ -77,6 +77,11 @@ class Env {
   Result<Reader> begin_read();
   void end_read(Reader reader);
 
+  /// Has the file system keep room behind the data file, as far as there is some: a commit takes
+  /// new pages before it gives back old ones, so that without it nothing could be deleted on a full
+  /// disk. Called by the one committer at a time.
+  void keep_room();
+
   /// What a failed commit means: LMDB reports a short write as EIO.
   Error commit_error(int code) const;
 
@@ -94,6 +99,7 @@ class Env {
   std::uint64_t epoch_ = 0;
   std::size_t page_bytes_ = 0;
   std::size_t usable_pages_ = 0;
+  std::uint64_t room_until_ = 0;  // Bytes of the data file that the file system holds for us.
   bool cut_off_ = false;  // Pages were missing at the end of the file: unused ones, or damage.
 
   Mutex mutex_;

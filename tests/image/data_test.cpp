@@ -39,8 +39,6 @@ struct Fate {
   int operations = 0;
   int dies_at = INT32_MAX;
   bool alive() { return ++operations <= dies_at; }
-  /// Writers of the dead, which tidy nothing until the test is over.
-  std::vector<std::unique_ptr<image::PayloadWriter>> graveyard;
 };
 tl::unexpected<Error> dead() { return fail(ErrorCode::Unavailable, "the process is dead"); }
 
@@ -70,10 +68,16 @@ class MortalStore final : public store::Store {
 
 class MortalWriter final : public image::PayloadWriter {
  public:
-  MortalWriter(std::unique_ptr<image::PayloadWriter> real, std::shared_ptr<Fate> fate)
-      : real_(std::move(real)), fate_(std::move(fate)) {}
+  MortalWriter(std::unique_ptr<image::PayloadWriter> real, std::shared_ptr<Fate> fate,
+               std::filesystem::path file)
+      : real_(std::move(real)), fate_(std::move(fate)), part_(std::move(file += ".part")) {}
+  /// What a killed process leaves: the file as it is, its descriptor closed.
   ~MortalWriter() override {
-    if (fate_->operations > fate_->dies_at) fate_->graveyard.push_back(std::move(real_));
+    if (fate_->operations <= fate_->dies_at || !std::filesystem::exists(part_)) return;
+    const std::filesystem::path kept = part_.string() + ".kept";
+    std::filesystem::create_hard_link(part_, kept);
+    real_.reset();
+    std::filesystem::rename(kept, part_);
   }
   Result<void> write(std::span<const std::byte> bytes) override {
     if (!fate_->alive()) return dead();
@@ -88,6 +92,7 @@ class MortalWriter final : public image::PayloadWriter {
  private:
   std::unique_ptr<image::PayloadWriter> real_;
   std::shared_ptr<Fate> fate_;
+  std::filesystem::path part_;
 };
 
 class MortalPayloads final : public image::PayloadStore {
@@ -98,7 +103,7 @@ class MortalPayloads final : public image::PayloadStore {
     if (!fate_->alive()) return dead();
     CLOUDOS_TRY(auto writer, real_->create(id));
     return std::unique_ptr<image::PayloadWriter>(
-        std::make_unique<MortalWriter>(std::move(writer), fate_));
+        std::make_unique<MortalWriter>(std::move(writer), fate_, real_->path(id)));
   }
   Result<std::unique_ptr<image::RandomReader>> open(const ImageId& id) const override {
     return real_->open(id);

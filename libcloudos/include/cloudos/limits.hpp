@@ -20,6 +20,7 @@ inline constexpr std::uint64_t kStoreMapBytes = std::uint64_t{1} << 40;
 #endif
 inline constexpr unsigned kStoreReaders = 1'024;
 inline constexpr std::uint64_t kStoreMapLeastBytes = 512 << 10;
+inline constexpr std::uint64_t kStoreRoomBytes = 1 << 20;  ///< Of the disk, kept for changes when it is full.
 inline constexpr std::uint64_t kStoreReserveBytes = 16 << 20;  ///< Of the map, for changes that only erase.
 inline constexpr std::size_t kCommitBatchBytes = 8 << 20;  ///< Bodies that share one fsync.
 
