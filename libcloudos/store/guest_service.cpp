@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <list>
+#include <map>
 #include <set>
 #include <thread>
 
@@ -46,8 +47,9 @@ Descriptor make_event() {
 class LeftMarkers {
  public:
   void add(std::string key) {
+    const std::int64_t now = now_ns();
     LockGuard lock(mutex_);
-    if (waiting_.insert(key).second) order_.push_back({std::move(key), now_ns()});
+    if (waiting_.emplace(key, now).second) order_.push_back({std::move(key), now});
   }
   void came_back(const std::string& key) {
     LockGuard lock(mutex_);
@@ -61,7 +63,12 @@ class LeftMarkers {
     LockGuard lock(mutex_);
     while (!order_.empty() && order_.front().second < before &&
            keys.size() < limits::kGuestMarkersPerCommit) {
-      if (waiting_.erase(order_.front().first) > 0) keys.push_back(order_.front().first);
+      // Who came back and left again waits anew: by a later place in the order.
+      const auto left = waiting_.find(order_.front().first);
+      if (left != waiting_.end() && left->second == order_.front().second) {
+        keys.push_back(left->first);
+        waiting_.erase(left);
+      }
       order_.pop_front();
     }
     return keys;
@@ -70,7 +77,7 @@ class LeftMarkers {
  private:
   Mutex mutex_;
   std::deque<std::pair<std::string, std::int64_t>> order_ CLOUDOS_GUARDED_BY(mutex_);
-  std::set<std::string> waiting_ CLOUDOS_GUARDED_BY(mutex_);
+  std::map<std::string, std::int64_t> waiting_ CLOUDOS_GUARDED_BY(mutex_);  // Since when.
 };
 
 struct Connection {
