@@ -52,7 +52,7 @@ std::optional<ManifestEntry> parse_entry(std::string_view kind, std::string_view
   if (entry.kind != ManifestEntry::Kind::File) return entry;
   entry.mode = 0;
   for (const char digit : fields[0]) {
-    if (digit < '0' || digit > '7' || entry.mode > 0777) return std::nullopt;
+    if (digit < '0' || digit > '7' || entry.mode > 077) return std::nullopt;
     entry.mode = entry.mode * 8 + static_cast<unsigned>(digit - '0');
   }
   return entry;
