@@ -115,7 +115,7 @@ typedef void (*cloudos_log_function)(void* data, cloudos_log_level level, const 
 typedef struct cloudos_options {
   size_t struct_size;   /* sizeof(cloudos_options): CLOUDOS_OPTIONS_INIT sets it. */
   const char* data_dir; /* Holds everything. NULL: in memory, gone with the cloud. */
-  int workers;          /* Threads for tasks; 0: four. CLOUDOS_NO_WORKERS: none, you drive. */
+  int workers;          /* Most threads for tasks; 0: 64. CLOUDOS_NO_WORKERS: none, you drive. */
   cloudos_role role;
   unsigned without; /* CLOUDOS_WITHOUT_…, or-ed; 0: every service. */
   cloudos_backend hypervisor;
