@@ -32,7 +32,7 @@ constexpr std::string_view kLogPlace =
 constexpr std::string_view kLogLook = "lines look as format in [log] says";
 constexpr std::string_view kNotPresent = "this cannot be set: the service does not have this part";
 constexpr std::string_view kUpgrade =
-    "the store is of one version: it is brought up to date when it is opened";
+    "the store has one owner: records of older versions are rewritten while the cloud serves";
 constexpr std::string_view kAgents = "there are no agents: the process wires its own host";
 constexpr std::string_view kFilters =
     "filters, weighers and their settings are the program's: the usual ones are built in";
@@ -172,7 +172,7 @@ constexpr ImportRule kRules[] = {
        "metadata is served inside each network, at 169.254.169.254"),
     no(kNova, "DEFAULT", "metadata_workers", kNoWorkers),
     no(kNova, "DEFAULT", "osapi_compute_workers", kNoWorkers),
-    no(kNova, "DEFAULT", "enabled_apis", "the Compute API and the metadata are always there"),
+    no(kNova, "DEFAULT", "enabled_apis", "compute in [services] says whether there is a Compute API"),
     no(kNova, "DEFAULT", "enabled_ssl_apis", "with a certificate in [tls] every service is by TLS"),
     no(kNova, "DEFAULT", "my_ip", "one host: nothing else connects to it by this address"),
     no(kNova, "DEFAULT", "my_block_storage_ip", "one host: nothing connects to it by this address"),
@@ -193,7 +193,7 @@ constexpr ImportRule kRules[] = {
     no(kNova, "DEFAULT", "reserved_host_disk_mb", "nothing is reserved for the host"),
     no(kNova, "DEFAULT", "reserved_host_cpus", "nothing is reserved for the host"),
     no(kNova, "DEFAULT", "resume_guests_state_on_host_boot",
-       "the state that a server should have is kept: guests that should run are started"),
+       "guests that the host's restart ended are shown as SHUTOFF: start them by the Compute API"),
     no(kNova, "DEFAULT", "force_config_drive", "there are no config drives: metadata is by HTTP"),
     no(kNova, "DEFAULT", "config_drive_format", "there are no config drives: metadata is by HTTP"),
     no(kNova, "DEFAULT", "force_raw_images", "images are used as they are, as a disk's backing"),
