@@ -172,7 +172,7 @@ constexpr ImportRule kRules[] = {
        "metadata is served inside each network, at 169.254.169.254"),
     no(kNova, "DEFAULT", "metadata_workers", kNoWorkers),
     no(kNova, "DEFAULT", "osapi_compute_workers", kNoWorkers),
-    no(kNova, "DEFAULT", "enabled_apis", "compute in [services] says whether there is a Compute API"),
+    no(kNova, "DEFAULT", "enabled_apis", "compute in [services] says if there is a Compute API"),
     no(kNova, "DEFAULT", "enabled_ssl_apis", "with a certificate in [tls] every service is by TLS"),
     no(kNova, "DEFAULT", "my_ip", "one host: nothing else connects to it by this address"),
     no(kNova, "DEFAULT", "my_block_storage_ip", "one host: nothing connects to it by this address"),
