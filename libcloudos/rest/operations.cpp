@@ -44,6 +44,8 @@ Result<void> check_observer(const Call& call) {
       !is_forwarded(request.headers))
     return Result<void>();
   if (request.caller && request.caller->is_admin) return Result<void>();
+  if (request.headers.count("X-Auth-Token") > 1)
+    return fail(ErrorCode::InvalidArgument, "the header X-Auth-Token is given twice");
   const std::string_view text = request.headers.get("X-Auth-Token");
   if (text.empty())
     return fail(ErrorCode::Unauthenticated,
