@@ -115,6 +115,7 @@ Result<std::vector<TokenKey>> Identity::rotate_token_keys(const Context& ctx, bo
 }
 
 Result<bool> Identity::Impl::age_keys() const {
+  keys->refresh();  // A key that another process ended takes cached tokens along too.
   if (settings.key_rotation <= std::chrono::seconds::zero()) return false;
   if (keys->age() < settings.key_rotation) return false;
   auto rotated = keys->rotate(false);
