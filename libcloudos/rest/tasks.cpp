@@ -154,7 +154,8 @@ Result<Response> tasks_version(Call& call) {
 
 constexpr Route kTaskRoutes[] = {
     {"GET", "/tasks/v1", tasks_version, "", Service::None, RouteClass::Inline, false},
-    {"GET", "/tasks/v1/tasks", list_tasks, "tasks:list"},
+    // A filter may walk the whole history: not on an io thread.
+    {"GET", "/tasks/v1/tasks", list_tasks, "tasks:list", Service::None, RouteClass::Commits},
     {"GET", "/tasks/v1/tasks/{task_id}", show_task, "tasks:show"},
     {"POST", "/tasks/v1/tasks/{task_id}/retry", retry_task, "tasks:retry", Service::None,
      RouteClass::Commits},

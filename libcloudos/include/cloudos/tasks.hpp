@@ -61,10 +61,11 @@ class CLOUDOS_EXPORT Tasks final {
   /// The same for a caller: of a task that they may see, not beyond the call's deadline, and until
   /// they cancel (noticed within 50 ms). Errors: NotFound, Timeout, Cancelled.
   Result<Task> wait(const Context& ctx, const TaskId& id, std::chrono::milliseconds patience) const;
-  /// A Stuck task tries its step again at once. Admins only. Errors: NotFound, Conflict (not Stuck).
+  /// A Stuck task tries its step again at once. Admins only. Errors: Forbidden, NotFound,
+  /// Conflict (not Stuck).
   Result<Task> retry(const Context& ctx, const TaskId& id);
-  /// A Stuck task undoes what it can. Errors: NotFound, Conflict (not Stuck, or past its point of
-  /// no return).
+  /// A Stuck task undoes what it can. Admins only. Errors: Forbidden, NotFound, Conflict (not
+  /// Stuck, or past its point of no return).
   Result<Task> unwind(const Context& ctx, const TaskId& id);
 
   Tasks(const Tasks&) = delete;
