@@ -1,8 +1,8 @@
 #include "cloudosd/head.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
+#include <array>
+#include <charconv>
 
 #include "base/text.hpp"
 #include "cloudos/limits.hpp"
@@ -18,13 +18,24 @@ using cloudos::trim;
 constexpr Refusal kBadRequestLine{400, "The request line is malformed."};
 constexpr Refusal kBadField{400, "A header field is malformed."};
 
-bool is_token_char(char c) {
-  if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) return true;
-  return std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-}
+/// What a byte may be part of: every byte of every request is looked up here.
+struct Kinds {
+  std::array<bool, 256> token{}, value{};
+  constexpr Kinds() {
+    for (int c = 0x20; c < 256; ++c) value[static_cast<std::size_t>(c)] = c != 0x7f;
+    value['\t'] = true;
+    for (int c = '0'; c <= '9'; ++c) token[static_cast<std::size_t>(c)] = true;
+    for (int c = 'a'; c <= 'z'; ++c) token[static_cast<std::size_t>(c)] = true;
+    for (int c = 'A'; c <= 'Z'; ++c) token[static_cast<std::size_t>(c)] = true;
+    for (const char c : std::string_view("!#$%&'*+-.^_`|~")) token[static_cast<std::size_t>(c)] = true;
+  }
+};
+constexpr Kinds kKinds;
 
 bool is_token(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), is_token_char);
+  bool good = !text.empty();
+  for (const char c : text) good = good && kKinds.token[static_cast<unsigned char>(c)];
+  return good;
 }
 
 bool is_visible(std::string_view text) {
@@ -33,9 +44,9 @@ bool is_visible(std::string_view text) {
 
 /// Text, tabs and bytes above ASCII; no other control characters.
 bool is_field_value(std::string_view text) {
-  return std::all_of(text.begin(), text.end(), [](char c) {
-    return c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f);
-  });
+  bool good = true;
+  for (const char c : text) good &= kKinds.value[static_cast<unsigned char>(c)];
+  return good;
 }
 
 std::optional<Refusal> parse_target(std::string_view text, Head& head) {
@@ -126,6 +137,12 @@ std::optional<Refusal> settle_fields(Head& head) {
   return std::nullopt;
 }
 
+void append_number(std::string& out, std::uint64_t number) {
+  std::array<char, 20> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+  out.append(digits.data(), end);
+}
+
 }  // namespace
 
 bool is_field_line(std::string_view line) {
@@ -143,7 +160,7 @@ std::variant<Head, Refusal> parse_head(std::string_view bytes) {
     const std::string_view line = bytes.substr(0, end);
     bytes.remove_prefix(end + 2);
     if (!first && line.empty()) break;
-    if (line.find_first_of("\r\n") != line.npos) return first ? kBadRequestLine : kBadField;
+    // A bare CR or LF is in none of the sets of bytes that a line may be made of.
     if (auto refusal = first ? parse_request_line(line, head) : parse_field(line, head))
       return *refusal;
     first = false;
@@ -154,8 +171,13 @@ std::variant<Head, Refusal> parse_head(std::string_view bytes) {
 
 std::string response_head(const cloudos::rest::Response& response,
                           std::optional<std::uint64_t> length, bool chunked, bool keep_alive) {
-  std::string out = fmt::format("HTTP/1.1 {} {}\r\n", response.status,
-                                cloudos::rest::reason_phrase(response.status));
+  std::string out;
+  out.reserve(512);
+  out += "HTTP/1.1 ";
+  append_number(out, static_cast<std::uint64_t>(response.status));
+  out += ' ';
+  out += cloudos::rest::reason_phrase(response.status);
+  out += "\r\n";
   for (const auto& [name, value] : response.headers.all()) {
     if (!is_token(name) || !is_field_value(value)) continue;
     out += name;
@@ -163,7 +185,11 @@ std::string response_head(const cloudos::rest::Response& response,
     out += value;
     out += "\r\n";
   }
-  if (length) out += fmt::format("Content-Length: {}\r\n", *length);
+  if (length) {
+    out += "Content-Length: ";
+    append_number(out, *length);
+    out += "\r\n";
+  }
   if (chunked) out += "Transfer-Encoding: chunked\r\n";
   out += keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
   return out;

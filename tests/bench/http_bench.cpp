@@ -30,24 +30,26 @@ class Daemon {
     std::ofstream(folder / "password") << "bench\n";
     const std::string program =
         (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "cloudosd").string();
-    port_ = static_cast<std::uint16_t>(20'000 + ::getpid() % 20'000);
-    const std::string listen = fmt::format("127.0.0.1:{}", port_);
     const std::string data = folder / "data", password = folder / "password", log = folder / "log";
     const char* argv[] = {program.c_str(), "--data-dir",  data.c_str(),
-                          "--listen",      listen.c_str(), "--admin-password-file",
+                          "--listen",      "127.0.0.1:0",  "--admin-password-file",
                           password.c_str(), "--simulated", nullptr};
     posix_spawn_file_actions_t files;
     posix_spawn_file_actions_init(&files);
-    posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0);
+    int said[2];
+    if (::pipe2(said, O_CLOEXEC) != 0) give_up("http: no pipe");
+    posix_spawn_file_actions_adddup2(&files, said[1], STDOUT_FILENO);
     posix_spawn_file_actions_addopen(&files, 2, log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
     if (::posix_spawn(&pid_, program.c_str(), &files, nullptr, const_cast<char**>(argv), environ))
       give_up("cannot start " + program);
     posix_spawn_file_actions_destroy(&files);
-    const auto until = std::chrono::steady_clock::now() + 60s;
-    while (ask_once(port_, get("/v3")).empty()) {
-      if (std::chrono::steady_clock::now() > until) give_up("http: no answer within a minute");
-      std::this_thread::sleep_for(2ms);
-    }
+    ::close(said[1]);
+    std::string line;
+    for (char c = 0; ::read(said[0], &c, 1) == 1 && c != '\n';) line += c;
+    ::close(said[0]);
+    const auto at = line.find("http://127.0.0.1:");
+    if (at == line.npos) give_up("http: cloudosd did not start; its log is " + log);
+    port_ = static_cast<std::uint16_t>(std::atoi(line.c_str() + at + 17));
   }
   ~Daemon() {
     ::kill(pid_, SIGTERM);
