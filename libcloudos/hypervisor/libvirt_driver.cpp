@@ -76,6 +76,15 @@ bool is_active(virDomainPtr domain) {
   return virDomainIsActive(domain) == 1;
 }
 
+/// What a process leaves that was killed while it started a guest: libvirt ends it once it has a
+/// look, however late that is, so that it counts as neither running nor to be adopted.
+bool is_half_started(virDomainPtr domain) {
+  int state = VIR_DOMAIN_NOSTATE;
+  int reason = 0;
+  return virDomainGetState(domain, &state, &reason, 0) == 0 && state == VIR_DOMAIN_PAUSED &&
+         reason == VIR_DOMAIN_PAUSED_STARTING_UP;
+}
+
 Result<void> power_off(virDomainPtr domain) {
   if (virDomainDestroy(domain) == 0 || domain_is_gone()) return Result<void>();
   auto error = libvirt_error("cutting the power");
@@ -198,6 +207,7 @@ Result<void> LibvirtDriver::define(const DomainSpec& spec) {
 Result<void> LibvirtDriver::start(const ServerId& id) {
   auto body = [id, folder_id = settings_.folder_id](const ConnectPtr& connection) -> Result<void> {
     CLOUDOS_TRY(const auto domain, find_ours(connection.get(), id, folder_id));
+    if (is_half_started(domain.get())) CLOUDOS_CHECK(power_off(domain.get()));
     if (is_active(domain.get()) || virDomainCreate(domain.get()) == 0) return Result<void>();
     auto error = libvirt_error("starting the server");
     if (is_active(domain.get())) return Result<void>();  // Somebody else was faster.
