@@ -12,6 +12,8 @@ namespace cloudos::bench {
 struct Settings {
   std::filesystem::path folder;  ///< For data; on the disk to be measured. Emptied afterwards.
   bool quick = false;            ///< Tiny counts: shows that it runs, measures nothing.
+  /// "http://127.0.0.1:5000/v3": an Identity service of another make, to measure beside ours.
+  std::string peer;
   std::vector<std::string> cases;  ///< "compute.boots": only cases that begin so. Empty: all.
 
   bool wants(std::string_view name) const {

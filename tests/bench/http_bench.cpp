@@ -31,9 +31,12 @@ class Daemon {
     const std::string program =
         (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "cloudosd").string();
     const std::string data = folder / "data", password = folder / "password", log = folder / "log";
-    const char* argv[] = {program.c_str(), "--data-dir",  data.c_str(),
-                          "--listen",      "127.0.0.1:0",  "--admin-password-file",
-                          password.c_str(), "--simulated", nullptr};
+    const char* argv[] = {program.c_str(),  "--data-dir",
+                          data.c_str(),     "--listen",
+                          "127.0.0.1:0",    "--admin-password-file",
+                          password.c_str(), "--simulated",
+                          "--hosts",        "100",
+                          nullptr};
     posix_spawn_file_actions_t files;
     posix_spawn_file_actions_init(&files);
     int said[2];
@@ -69,10 +72,11 @@ class Daemon {
         path, body.size(), body);
   }
   static std::string login(const std::string& identity) {
-    return post("/identity/v3/auth/tokens",
-                fmt::format(R"({{"auth":{{"identity":{},)"
-                            R"("scope":{{"project":{{"name":"admin","domain":{{"id":"default"}}}}}}}}}})",
-                            identity));
+    return post(
+        "/identity/v3/auth/tokens",
+        fmt::format(R"({{"auth":{{"identity":{},)"
+                    R"("scope":{{"project":{{"name":"admin","domain":{{"id":"default"}}}}}}}}}})",
+                    identity));
   }
   static std::string password_login() {
     return login(R"({"methods":["password"],"password":{"user":{"name":"admin",)"
@@ -89,6 +93,110 @@ class Daemon {
   pid_t pid_ = -1;
   std::uint16_t port_ = 0;
 };
+
+struct Times {
+  std::chrono::milliseconds warm_up, during;
+  int rounds;
+};
+
+std::string must_ask(const Daemon& daemon, const std::string& request) {
+  std::string reply = ask_once(daemon.port(), request);
+  if (!reply.starts_with("HTTP/1.1 2")) give_up("http: " + reply.substr(0, 400));
+  return reply;
+}
+
+std::string with_body(std::string_view method, const std::string& path, const std::string& token,
+                      const std::string& type, const std::string& body) {
+  return fmt::format(
+      "{} {} HTTP/1.1\r\nHost: localhost\r\nX-Auth-Token: {}\r\nContent-Type: {}\r\n"
+      "Content-Length: {}\r\n\r\n{}",
+      method, path, token, type, body.size(), body);
+}
+
+/// The text behind the first `"id": "` behind `where`.
+std::string id_behind(const std::string& reply, std::string_view where) {
+  auto at = reply.find(where);
+  at = at == reply.npos ? at : reply.find("\"id\":", at);
+  const auto from = at == reply.npos ? at : reply.find('"', at + 5);
+  if (from == reply.npos) give_up("http: no id in " + reply.substr(0, 400));
+  return reply.substr(from + 1, reply.find('"', from + 1) - from - 1);
+}
+
+/// An image to boot from, no quota, and the request that makes a server of it.
+std::string create_server(const Daemon& daemon, const std::string& token) {
+  const std::string json = "application/json";
+  const std::string project =
+      id_behind(must_ask(daemon, Daemon::login(fmt::format(
+                                     R"({{"methods":["token"],"token":{{"id":"{}"}}}})", token))),
+                "\"project\":");
+  must_ask(daemon, with_body("PUT", "/compute/v2.1/os-quota-sets/" + project, token, json,
+                             R"({"quota_set":{"instances":-1,"cores":-1,"ram":-1}})"));
+  const std::string image =
+      id_behind(must_ask(daemon, with_body("POST", "/image/v2/images", token, json,
+                                           R"({"name":"i","disk_format":"raw",)"
+                                           R"("container_format":"bare"})")),
+                "{");
+  must_ask(daemon, with_body("PUT", "/image/v2/images/" + image + "/file", token,
+                             "application/octet-stream", std::string(4'096, 'x')));
+  return with_body(
+      "POST", "/compute/v2.1/servers", token, json,
+      fmt::format(R"({{"server":{{"name":"s","imageRef":"{}","flavorRef":"1"}}}})", image));
+}
+
+/// Servers are made and built behind the replies, as in life.
+Figure creating(const Daemon& daemon, const std::string& token, const Times& times) {
+  const std::string request = create_server(daemon, token);
+  const HelloServer hello(kIoThreads);
+  Rounds rounds;
+  double most = 0;
+  for (int i = 0; i < times.rounds; ++i) {
+    const Load ours = drive(daemon.port(), request, kClients, times.warm_up, times.during);
+    const Load plain = drive(hello.port(), Daemon::get("/"), kClients, times.warm_up, times.during);
+    rounds.add(ours.p99_us / 1'000, plain.p99_us / 1'000);
+    most = std::max(most, ours.per_second);
+  }
+  return rounds.figure("http.post_servers",
+                       fmt::format("99th percentile of POST /servers, {} connections, up to {:.0f} "
+                                   "a second; reference: hello world's",
+                                   kClients, most),
+                       "ms");
+}
+
+/// The same validation at another service: --compare.
+Figure beside_peer(const Settings& settings, const Daemon& daemon, const std::string& request,
+                   const Times& times) {
+  constexpr std::string_view kScheme = "http://127.0.0.1:";
+  if (!settings.peer.starts_with(kScheme)) give_up("--compare: http://127.0.0.1:PORT/PATH");
+  const auto slash = settings.peer.find('/', kScheme.size());
+  const auto port = static_cast<std::uint16_t>(std::atoi(settings.peer.c_str() + kScheme.size()));
+  const std::string path = slash == std::string::npos ? "" : settings.peer.substr(slash);
+  const auto or_else = [](const char* name, const char* fallback) {
+    const char* text = std::getenv(name);
+    return std::string(text ? text : fallback);
+  };
+  const std::string body = fmt::format(
+      R"({{"auth":{{"identity":{{"methods":["password"],"password":{{"user":{{"name":"{}",)"
+      R"("domain":{{"id":"default"}},"password":"{}"}}}}}},)"
+      R"("scope":{{"project":{{"name":"{}","domain":{{"id":"default"}}}}}}}}}})",
+      or_else("OS_USERNAME", "admin"), or_else("OS_PASSWORD", ""),
+      or_else("OS_PROJECT_NAME", "admin"));
+  const std::string reply = ask_once(port, Daemon::post(path + "/auth/tokens", body));
+  const auto at = reply.find("X-Subject-Token: ");
+  if (at == reply.npos) give_up("--compare: no token there: " + reply.substr(0, 200));
+  const std::string token = reply.substr(at + 17, reply.find('\r', at) - at - 17);
+  const std::string theirs = Daemon::get(
+      path + "/auth/tokens", fmt::format("X-Auth-Token: {0}\r\nX-Subject-Token: {0}\r\n", token));
+  Rounds rounds;
+  for (int i = 0; i < times.rounds; ++i) {
+    const Load ours = drive(daemon.port(), request, kClients, times.warm_up, times.during);
+    rounds.add(ours.per_second,
+               drive(port, theirs, kClients, times.warm_up, times.during).per_second);
+  }
+  return rounds.figure(
+      "http.validate_peer",
+      fmt::format("GET /v3/auth/tokens, {} connections; reference: {}", kClients, settings.peer),
+      "requests/s");
+}
 
 /// Logs in with passwords as fast as the server hashes, for as long as it lives.
 class Logins {
@@ -115,11 +223,6 @@ class Logins {
   std::vector<std::thread> threads_;
 };
 
-struct Times {
-  std::chrono::milliseconds warm_up, during;
-  int rounds;
-};
-
 Figure against_hello(const char* name, const char* what, const Daemon& daemon,
                      const std::string& request, const Times& times) {
   const HelloServer hello(kIoThreads);
@@ -130,8 +233,10 @@ Figure against_hello(const char* name, const char* what, const Daemon& daemon,
     const Load reference = drive(hello.port(), plain, kClients, times.warm_up, times.during);
     rounds.add(ours.per_second, reference.per_second);
   }
-  return rounds.figure(name, fmt::format("{}, {} connections; reference: hello world with "
-                                         "Boost.Beast, same client", what, kClients),
+  return rounds.figure(name,
+                       fmt::format("{}, {} connections; reference: hello world with "
+                                   "Boost.Beast, same client",
+                                   what, kClients),
                        "requests/s");
 }
 
@@ -162,13 +267,12 @@ std::vector<Figure> bench_http(const Settings& settings) {
   const std::string validate =
       Daemon::get("/identity/v3/auth/tokens",
                   fmt::format("X-Auth-Token: {0}\r\nX-Subject-Token: {0}\r\n", token));
-  const std::string renew = Daemon::login(
-      fmt::format(R"({{"methods":["token"],"token":{{"id":"{}"}}}})", token));
+  const std::string renew =
+      Daemon::login(fmt::format(R"({{"methods":["token"],"token":{{"id":"{}"}}}})", token));
   std::vector<Figure> figures;
   if (settings.wants("http.validate"))
-    figures.push_back(
-        against_hello("http.validate", "GET /v3/auth/tokens of one's own token", daemon, validate,
-                      times));
+    figures.push_back(against_hello("http.validate", "GET /v3/auth/tokens of one's own token",
+                                    daemon, validate, times));
   if (settings.wants("http.token_for_token"))
     figures.push_back(against_hello("http.token_for_token", "POST /v3/auth/tokens with a token",
                                     daemon, renew, times));
@@ -176,6 +280,8 @@ std::vector<Figure> bench_http(const Settings& settings) {
     figures.push_back(beside_hashing("http.p99_hashing", daemon, validate, kClients, times));
   if (settings.wants("http.p99_hashing_one"))
     figures.push_back(beside_hashing("http.p99_hashing_one", daemon, validate, 1, times));
+  if (settings.wants("http.post_servers")) figures.push_back(creating(daemon, token, times));
+  if (!settings.peer.empty()) figures.push_back(beside_peer(settings, daemon, validate, times));
   return figures;
 }
 

@@ -48,7 +48,7 @@ void print(const std::vector<Figure>& figures) {
 }
 
 int usage() {
-  fmt::print(stderr, "usage: cloudos_bench [--quick] [--dir FOLDER] [GROUP[.CASE]...]\ngroups:");
+  fmt::print(stderr, "usage: cloudos_bench [--quick] [--dir FOLDER] [--compare URL] [GROUP[.CASE]...]\ngroups:");
   for (const Group& group : kGroups) fmt::print(stderr, " {}", group.name);
   fmt::print(stderr, "\n");
   return 2;
@@ -66,6 +66,8 @@ int run(const std::vector<std::string_view>& words) {
       settings.quick = true;
     } else if (words[i] == "--dir" && i + 1 < words.size()) {
       settings.folder = words[++i];
+    } else if (words[i] == "--compare" && i + 1 < words.size()) {
+      settings.peer = words[++i];
     } else if (group != std::end(kGroups)) {
       if (std::find(chosen.begin(), chosen.end(), group) == chosen.end()) chosen.push_back(group);
       settings.cases.emplace_back(words[i]);
