@@ -54,7 +54,8 @@ void Executor::Shared::work(std::list<std::thread>::iterator self) {
   while (!stopping) {
     const MonoTime now = clock.mono();
     if (queue.empty() || queue.begin()->first.first > now) {
-      if (rested && threads.size() > 1) {
+      if (rested && waiting > 0) {
+        ready.notify_one();  // What woke us, if anything did, is the other's now.
         ended.splice(ended.end(), threads, self);
         return;
       }
@@ -69,8 +70,9 @@ void Executor::Shared::work(std::list<std::thread>::iterator self) {
     Work due = std::move(queue.begin()->second);
     queue.erase(queue.begin());
     ++running;
-    // One wake-up may stand for two closures: pass it on while more is due.
-    if (!queue.empty() && queue.begin()->first.first <= now) call_thread();
+    // One wake-up may stand for two closures: pass it on while more is due. And somebody must wait
+    // for what is due later: this closure may block.
+    if (!queue.empty() && (waiting == 0 || queue.begin()->first.first <= now)) call_thread();
     lock.unlock();
     due();
     due = nullptr;

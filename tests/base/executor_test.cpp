@@ -85,3 +85,15 @@ TEST_CASE("threads come when work waits and none is free, up to the most") {
   lock.unlock();
   CHECK(executor.stop(5s));
 }
+
+TEST_CASE("what is due later runs in time beside a closure that blocks") {
+  SystemClock clock;
+  Executor executor(clock, 4);
+  std::promise<void> over, ran;
+  const auto wait = over.get_future().share();
+  executor.post_at(clock.mono() + 30ms, [&] { ran.set_value(); });
+  executor.post([wait] { wait.wait(); });
+  CHECK(ran.get_future().wait_for(10s) == std::future_status::ready);
+  over.set_value();
+  CHECK(executor.stop(5s));
+}
