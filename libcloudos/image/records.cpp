@@ -7,12 +7,12 @@
 namespace cloudos {
 namespace {
 
-constexpr std::array<std::string_view, 4> kImageStatusNames{"queued", "saving", "active",
-                                                            "deactivated"};
+constexpr std::array<std::string_view, 6> kImageStatusNames{
+    "queued", "saving", "active", "deactivated", "uploading", "importing"};
 constexpr std::array<std::string_view, 4> kImageVisibilityNames{"shared", "private", "community",
                                                                 "public"};
-constexpr std::array<std::string_view, 10> kDiskFormatNames{"",    "raw", "qcow2", "vmdk", "vhd",
-                                                            "vdi", "iso", "ami",   "ari",  "aki"};
+constexpr std::array<std::string_view, 11> kDiskFormatNames{
+    "", "raw", "qcow2", "vmdk", "vhd", "vdi", "iso", "ami", "ari", "aki", "vhdx"};
 constexpr std::array<std::string_view, 9> kContainerFormatNames{
     "", "bare", "ovf", "ova", "docker", "compressed", "ami", "ari", "aki"};
 constexpr std::array<std::string_view, 3> kMemberStatusNames{"pending", "accepted", "rejected"};

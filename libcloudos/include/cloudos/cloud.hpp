@@ -13,6 +13,7 @@
 #include "cloudos/context.hpp"
 #include "cloudos/export.hpp"
 #include "cloudos/health.hpp"
+#include "cloudos/image_imports.hpp"
 #include "cloudos/limits.hpp"
 #include "cloudos/log.hpp"
 #include "cloudos/random.hpp"
@@ -106,6 +107,8 @@ struct Options {
   std::string policy;
   /// How old the key that seals tokens may grow before it is rotated; zero: it is never.
   std::chrono::seconds token_key_age{0};
+  /// How images are imported: methods, where from, conversion, signatures.
+  ImageImportOptions image_import;
   std::uint64_t store_limit_bytes = limits::kStoreMapBytes;
 
   LogSink log;

@@ -17,6 +17,8 @@
 
 namespace cloudos {
 
+class Certificates;
+class ImageImports;
 namespace store { class Txn; }
 
 enum class ImageStatus : std::uint8_t {
@@ -24,6 +26,8 @@ enum class ImageStatus : std::uint8_t {
   Saving,       ///< An upload is under way.
   Active,       ///< Has its data, which never changes again.
   Deactivated,  ///< As Active, but only admins may read the data or boot it.
+  Uploading,    ///< Data is being staged, or waits to be imported.
+  Importing,    ///< A task brings its data in.
 };
 enum class ImageVisibility : std::uint8_t {
   Shared,     ///< Its project and its members.
@@ -32,7 +36,9 @@ enum class ImageVisibility : std::uint8_t {
   Public,     ///< Everyone. Admins only may set it.
 };
 /// How the bytes are laid out. Unset until the caller says so; an upload needs it.
-enum class DiskFormat : std::uint8_t { Unset, Raw, Qcow2, Vmdk, Vhd, Vdi, Iso, Ami, Ari, Aki };
+enum class DiskFormat : std::uint8_t {
+  Unset, Raw, Qcow2, Vmdk, Vhd, Vdi, Iso, Ami, Ari, Aki, Vhdx
+};
 enum class ContainerFormat : std::uint8_t {
   Unset, Bare, Ovf, Ova, Docker, Compressed, Ami, Ari, Aki
 };
@@ -270,6 +276,10 @@ class CLOUDOS_EXPORT Images final {
   /// The data of an image that exists or is pinned; for hosts, without a check of who asks.
   /// Errors: NotFound.
   Result<ImageFile> base_file(const ImageId& id) const;
+
+  /// Data that comes in by staging, download or copy; and the certificates of signatures.
+  ImageImports& imports();
+  Certificates& certificates();
 
   struct CLOUDOS_LOCAL Impl;
   explicit Images(std::unique_ptr<Impl> impl);

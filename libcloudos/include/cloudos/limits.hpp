@@ -136,6 +136,19 @@ inline constexpr std::size_t kImageChunkBytes = 256 << 10;     ///< Memory of a 
 inline constexpr std::size_t kImageDescriptorBytes = 64 << 10;
 inline constexpr std::size_t kImageHeaderExtensions = 64;
 inline constexpr std::size_t kImageSweepItems = 64;            ///< A pass of the reconciler.
+inline constexpr std::size_t kImageTarEntries = 1'024;         ///< Of an OVA.
+inline constexpr std::size_t kImageRegions = 2'047;            ///< Of a VHDX's table.
+inline constexpr std::chrono::hours kImageStagedTime{24};      ///< Then nobody will import it.
+inline constexpr std::chrono::hours kImageTaskTime{48};        ///< Of a finished import's record.
+inline constexpr std::size_t kImageImportStores = 64;          ///< Named in one import.
+inline constexpr std::size_t kUrlBytes = 4'096;
+inline constexpr std::size_t kUrlAddresses = 16;               ///< Of one name, that are tried.
+inline constexpr std::chrono::seconds kFetchConnectTime{10};
+inline constexpr std::chrono::seconds kFetchStallTime{30};     ///< Without a byte.
+inline constexpr std::size_t kFetchHeadBytes = 32 << 10;       ///< Of an answer, before its body.
+inline constexpr std::size_t kCertificateBytes = 64 << 10;
+inline constexpr std::size_t kCertificatesPerProject = 256;
+inline constexpr std::size_t kCertificateChain = 8;            ///< From signer to trusted.
 
 // Observing.
 inline constexpr std::size_t kMetricSeries = 2'000;  ///< Label sets of one metric's name.
