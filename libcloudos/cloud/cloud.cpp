@@ -183,6 +183,9 @@ Result<void> Cloud::Impl::open_services() {
   identity_settings.policy_file = options.policy_file;
   identity_settings.policy = options.policy;
   identity_settings.key_rotation = options.token_key_age;
+  identity_settings.list_limit = options.list_limit;
+  identity_settings.show_all_endpoints = options.show_all_endpoints;
+  identity_settings.limit_model = options.limit_model;
   if (!options.services.images) identity_settings.left_out.insert("image");
   if (!options.services.networks) identity_settings.left_out.insert("network");
   if (!options.services.compute) identity_settings.left_out.insert("compute");

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cloudos/identity.hpp"
+#include "cloudos/limits_registry.hpp"
 #include "tasks/engine.hpp"
 
 namespace cloudos {
@@ -22,6 +23,9 @@ struct IdentitySettings {
   std::string policy;
   /// How old the key that seals may grow before it is rotated; zero: for ever.
   std::chrono::seconds key_rotation{0};
+  std::size_t list_limit = 0;      ///< Of one list over REST; 0: all.
+  bool show_all_endpoints = true;  ///< To a project for which none was chosen.
+  LimitModel limit_model = LimitModel::Flat;
   /// Types of services that this cloud does not have: no token's catalog shows them.
   std::set<std::string, std::less<>> left_out;
 };

@@ -14,6 +14,7 @@
 #include "cloudos/export.hpp"
 #include "cloudos/health.hpp"
 #include "cloudos/image_imports.hpp"
+#include "cloudos/image_stores.hpp"
 #include "cloudos/limits.hpp"
 #include "cloudos/log.hpp"
 #include "cloudos/random.hpp"
@@ -33,6 +34,7 @@ class Metrics;
 class Tasks;
 class Tracer;
 struct RunnerFaults;
+enum class LimitModel : std::uint8_t;
 namespace hypervisor { class Driver; }
 namespace network { class MechanismDriver; }
 namespace store { class Store; }
@@ -107,8 +109,16 @@ struct Options {
   std::string policy;
   /// How old the key that seals tokens may grow before it is rotated; zero: it is never.
   std::chrono::seconds token_key_age{0};
+  /// The most entries of one list over REST; what is cut says so. 0: all.
+  std::size_t list_limit = 0;
+  /// A project for which no endpoint was chosen sees all of them; false: none.
+  bool show_all_endpoints = true;
+  /// How limits of projects and their domains hang together; see limits_registry.hpp.
+  LimitModel limit_model{};
   /// How images are imported: methods, where from, conversion, signatures.
   ImageImportOptions image_import;
+  /// Where data of images is kept: stores, strategy, delayed delete, cache.
+  ImageStoreOptions image_stores;
   std::uint64_t store_limit_bytes = limits::kStoreMapBytes;
 
   LogSink log;

@@ -32,6 +32,8 @@ struct Domain {
   bool enabled = true;
   ExtraFields extra;
   WallTime created_at;
+  std::vector<std::string> tags;
+  std::optional<bool> immutable;  ///< Set to true: nobody changes or deletes it before it is unset.
 };
 
 struct Project {
@@ -45,6 +47,7 @@ struct Project {
   std::vector<std::string> tags;
   ExtraFields extra;
   WallTime created_at;
+  std::optional<bool> immutable;  ///< As a domain's.
 };
 
 struct User {
@@ -73,11 +76,15 @@ struct Group {
 struct Role {
   RoleId id;
   std::uint64_t generation = 0;
-  std::string name;  ///< Unique.
+  std::string name;  ///< Unique within its domain, or among those of no domain.
   std::string description;
   std::vector<RoleId> implies;  ///< Whoever has this role has those too.
   ExtraFields extra;
   WallTime created_at;
+  /// A name for roles that a domain gives on what is its own: no token shows the role itself, only
+  /// what it implies. Empty: the whole cloud's.
+  DomainId domain;
+  std::optional<bool> immutable;  ///< As a domain's.
 };
 
 struct Region {
@@ -124,6 +131,8 @@ struct Assignment {
   DomainId domain;
   RoleId role;
   bool system = false;  ///< On the whole cloud.
+  /// Not on the project or domain itself but on every project below it.
+  bool inherited = false;
   friend auto operator<=>(const Assignment&, const Assignment&) = default;
   friend bool operator==(const Assignment&, const Assignment&) = default;
 };
@@ -134,6 +143,11 @@ struct NamedAssignment {
   std::string actor_name, target_name, role_name;
   DomainId actor_domain, target_domain;  ///< Of the user or group, and of the project.
   std::string actor_domain_name, target_domain_name;
+  DomainId role_domain;  ///< Of a role of one domain.
+  std::string role_domain_name;
+  /// On record. With AssignmentFilter::effective the one that `assignment` follows from: by a
+  /// group, an ancestor, a role that implies.
+  Assignment source;
 };
 
 struct AssignmentFilter {
@@ -145,6 +159,7 @@ struct AssignmentFilter {
   bool effective = false;  ///< Groups become their members, implied roles are listed too.
   bool system = false;     ///< Those on the whole cloud only.
   bool subtree = false;    ///< With `project`: those on the projects below it too.
+  bool inherited = false;  ///< Those that are inherited, or follow from such, only.
 };
 
 /// "name equals", "name__icontains" and so on. A field that the records lack matches nothing.
@@ -166,6 +181,7 @@ struct IdentityFilter {
   std::optional<std::string> region;      ///< Endpoints.
   std::vector<std::string> tags, tags_any, not_tags, not_tags_any;  ///< Projects.
   std::vector<TextFilter> text;
+  bool domain_roles = false;  ///< Roles: with no `domain`, those of every domain too.
   std::string marker;
   std::size_t limit = SIZE_MAX;
 };
@@ -175,6 +191,8 @@ struct DomainCreate {
   bool enabled = true;
   ExtraFields extra;
   std::optional<DomainId> id;  ///< Chosen by the caller (32 hexadecimal digits); else made.
+  std::vector<std::string> tags;
+  std::optional<bool> immutable;
 };
 struct ProjectCreate {
   std::string name, description;
@@ -183,6 +201,7 @@ struct ProjectCreate {
   bool enabled = true;
   std::vector<std::string> tags;
   ExtraFields extra;
+  std::optional<bool> immutable;
 };
 struct UserCreate {
   std::string name, description;
@@ -200,6 +219,8 @@ struct GroupCreate {
 struct RoleCreate {
   std::string name, description;
   ExtraFields extra;
+  DomainId domain;  ///< Empty: the whole cloud's.
+  std::optional<bool> immutable;
 };
 struct RegionCreate {
   std::string id, description, parent;
@@ -221,7 +242,9 @@ struct EndpointCreate {
 struct IdentityUpdate {
   std::optional<std::string> name, description;
   std::optional<bool> enabled;
-  std::optional<std::vector<std::string>> tags;          ///< Projects.
+  std::optional<std::vector<std::string>> tags;          ///< Projects and domains.
+  /// Projects, domains and roles: unset by an empty one. What is immutable takes no other change.
+  std::optional<std::optional<bool>> immutable;
   std::optional<ProjectId> default_project;              ///< Users; empty removes.
   std::optional<std::string> password;                   ///< Users: set by an admin.
   std::optional<std::string> parent;                     ///< Regions.
@@ -302,6 +325,10 @@ struct CatalogEntry {
   std::vector<Endpoint> endpoints;  ///< With URLs filled in.
 };
 
+class LimitsRegistry;
+class EndpointFilters;
+class StoredPolicies;
+
 /// Who may do what: domains, projects, users, groups, roles, tokens, catalog.
 ///
 /// Thread-safe. Tokens cost no write. Every change is committed when a call returns, and kills the
@@ -367,6 +394,15 @@ class CLOUDOS_EXPORT Identity final {
   /// Roles that the user has on the whole cloud, also by groups. None: no system scope.
   Result<std::vector<Role>> system_roles_of(const Context& ctx, const UserId& user) const;
 
+  /// What services are told to limit; see limits_registry.hpp.
+  LimitsRegistry& limits() const;
+  /// Which endpoints a project's catalog shows; see endpoint_filters.hpp.
+  EndpointFilters& endpoint_filters() const;
+  /// Texts kept for services, and for which endpoints they are; see stored_policies.hpp.
+  StoredPolicies& stored_policies() const;
+  /// The most entries that an edge shows of one list; 0: all.
+  std::size_t list_limit() const;
+
   /// Errors of all create calls: InvalidArgument, AlreadyExists (name), Forbidden; of get, update
   /// and remove: NotFound, Forbidden. Lists come newest first, or sorted as named.
   Result<Domain> create_domain(const Context& ctx, const DomainCreate& spec);
@@ -383,6 +419,10 @@ class CLOUDOS_EXPORT Identity final {
                                              const IdentityFilter& filter) const;
   Result<Project> update_project(const Context& ctx, const ProjectId& id,
                                  const IdentityUpdate& with);
+  /// The projects it lies under, its parent first, and all below it, each after its parent; those
+  /// that the caller may see. Errors: NotFound, Forbidden.
+  Result<std::vector<Project>> parents_of(const Context& ctx, const ProjectId& id) const;
+  Result<std::vector<Project>> subtree_of(const Context& ctx, const ProjectId& id) const;
   /// Its assignments go with it. What other services hold for it stays, visible to admins; the log
   /// names it. Errors: Forbidden (has projects below it).
   Result<void> remove_project(const Context& ctx, const ProjectId& id);
@@ -415,11 +455,14 @@ class CLOUDOS_EXPORT Identity final {
   Result<std::vector<Role>> list_roles(const Context& ctx, const IdentityFilter& filter) const;
   Result<Role> update_role(const Context& ctx, const RoleId& id, const IdentityUpdate& with);
   Result<void> remove_role(const Context& ctx, const RoleId& id);
-  /// Errors: InvalidArgument (a circle, or a role implying itself).
+  /// Errors: InvalidArgument (a circle, or a role implying itself), Forbidden (role `admin`; a
+  /// role of a domain by one of the whole cloud's).
   Result<void> imply_role(const Context& ctx, const RoleId& prior, const RoleId& implied);
   Result<void> stop_implying_role(const Context& ctx, const RoleId& prior, const RoleId& implied);
 
-  /// Giving a role that is held already succeeds. Errors: NotFound (actor, target, role).
+  /// Giving a role that is held already succeeds. Errors: NotFound (actor, target, role),
+  /// Forbidden (a role of another domain), InvalidArgument (inherited from the system; a role of a
+  /// domain on the system).
   Result<void> grant(const Context& ctx, const Assignment& assignment);
   /// Errors: NotFound (also when it is not held).
   Result<void> ungrant(const Context& ctx, const Assignment& assignment);

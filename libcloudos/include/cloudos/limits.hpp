@@ -86,6 +86,7 @@ inline constexpr std::size_t kPolicyRuleBytes = 4'096;
 inline constexpr std::size_t kPolicyDepth = 32;            ///< Parentheses and `not` in one rule.
 inline constexpr std::size_t kPolicyChecks = 4'096;        ///< Of one rule with all it refers to.
 inline constexpr std::size_t kTokenKeys = 16;              ///< That open tokens, at one time.
+inline constexpr std::size_t kLimitsPerCall = 200;         ///< Registered or not, made at once.
 inline constexpr unsigned kLoginsOfUser = 8;               ///< By password, under way at one time.
 
 // Tasks.
@@ -135,6 +136,14 @@ inline constexpr std::uint64_t kImageMemoryBytes = 256 << 20;  ///< In a cloud w
 inline constexpr std::size_t kImageChunkBytes = 256 << 10;     ///< Memory of a running upload.
 inline constexpr std::size_t kImageDescriptorBytes = 64 << 10;
 inline constexpr std::size_t kImageHeaderExtensions = 64;
+inline constexpr std::size_t kImageStores = 64;
+inline constexpr std::size_t kImageStoreNameChars = 64;
+inline constexpr std::size_t kImageLocations = 10;             ///< Of one image, copies included.
+inline constexpr std::size_t kImageLocationItems = 32;         ///< Metadata of one location.
+inline constexpr std::uint64_t kImageReserveBytes = 64 << 20;  ///< A step, where no size is announced.
+inline constexpr std::size_t kImageHashBuffers = 8;            ///< Of kImageChunkBytes, of an upload.
+inline constexpr std::uint64_t kImageHashAlone = 4 << 20;      ///< Then hashes get threads.
+inline constexpr std::size_t kImageCacheQueue = 256;
 inline constexpr std::size_t kImageSweepItems = 64;            ///< A pass of the reconciler.
 inline constexpr std::size_t kImageTarEntries = 1'024;         ///< Of an OVA.
 inline constexpr std::size_t kImageRegions = 2'047;            ///< Of a VHDX's table.
