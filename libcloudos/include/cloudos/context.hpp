@@ -42,6 +42,10 @@ struct Context {
   bool system_scope = false;       ///< Scoped to the whole cloud instead of a project.
   std::vector<std::string> roles;  ///< Names, implied roles included, sorted.
   bool is_admin = false;           ///< Holds role `admin`: sees and changes every project's things.
+  TrustId trust;                   ///< The token acts by a trust; else empty.
+  ApplicationCredentialId application_credential;  ///< It acts by one of those; else empty.
+  /// By a restricted one: whatever its roles, it may make no credentials and change no user's own.
+  bool restricted = false;
   std::string request_id;          ///< "req-<uuid>"; goes to every log line and task.
   /// W3C trace context whose span is the parent of what the call does; empty: no trace. Kept with
   /// the call's task, so that its steps and their driver calls belong to the same trace.

@@ -267,19 +267,46 @@ struct Scope {
     Project,   ///< `target` is a project.
     Domain,    ///< `target` is a domain: id or name.
     System,    ///< The whole cloud: for what belongs to no project.
+    Trust,     ///< `target.id` is a trust of which the user is the trustee.
   } kind = Kind::Default;
   NamedReference target;
 };
 
-/// A login. With both methods given, both must hold and name the same user.
+/// A login by one method or several, which must all hold and name the same user.
 struct Login {
   struct Password {
     NamedReference user;
     std::string password;
   };
+  /// A code of the user's authenticator (RFC 6238).
+  struct Totp {
+    NamedReference user;
+    std::string passcode;
+  };
+  /// By its id, or by its name and whose it is. Its scope is its own.
+  struct ApplicationCredential {
+    std::string id, name;
+    NamedReference user;
+    std::string secret;
+  };
   std::optional<Password> password;
   std::optional<std::string> token;  ///< A valid token; the new one never outlives it.
+  std::optional<Totp> totp;
+  std::optional<ApplicationCredential> application_credential;
+  /// The host program vouches for this user. Never set it from anything a client sent.
+  std::optional<NamedReference> external;
+  std::string receipt;  ///< Id of a Receipt: counts the methods that held then.
   Scope scope;
+};
+
+/// What a token by an application credential may be used for: requests of this method whose path
+/// matches, to this type of service. `*` in a path stands for anything but `/`, `**` for anything,
+/// `{name}` for one or more characters but `/`.
+struct AccessRule {
+  std::string id;
+  std::string service;  ///< "compute"
+  std::string method;   ///< "GET"
+  std::string path;     ///< "/v2.1/servers/*/ips"
 };
 
 /// A token that holds now, with what it says about its bearer.
@@ -298,6 +325,25 @@ struct CLOUDOS_EXPORT Token {
   WallTime issued_at, expires_at;
   std::vector<std::string> audit_ids;  ///< Its own, then that of the login it goes back to.
   bool is_admin = false;               ///< By rule context_is_admin, when it was looked at.
+  bool is_domain = false;              ///< The project is a domain.
+  std::optional<WallTime> password_expires_at;  ///< The user's.
+
+  /// The trust that it acts by: roles and scope are the trust's.
+  struct ByTrust {
+    TrustId id;
+    UserId trustor, trustee;
+    bool impersonation = false;  ///< `user` is the trustor.
+  };
+  std::optional<ByTrust> trust;
+  /// The application credential that it acts by.
+  struct ByApplicationCredential {
+    ApplicationCredentialId id;
+    std::string name;
+    bool restricted = true;  ///< May make and delete no credentials, trusts and such.
+    /// Absent: it may be used for every request. None in the list: for no request.
+    std::optional<std::vector<AccessRule>> access_rules;
+  };
+  std::optional<ByApplicationCredential> application_credential;
 
   /// Who calls, for the services.
   Context context(std::string request_id) const;
@@ -319,12 +365,36 @@ class CLOUDOS_EXPORT ValidToken final {
   mutable std::string text_;
 };
 
+/// What a login that needs further methods gets instead of a token: proof of those that held.
+struct Receipt {
+  std::string id;  ///< What the client sends back as Openstack-Auth-Receipt.
+  Token::Named user, user_domain;
+  std::vector<std::string> methods;  ///< That held.
+  WallTime issued_at, expires_at;
+  std::vector<std::vector<std::string>> required;  ///< Each list alone would do.
+};
+
+/// How a login that was right ended: one of the two.
+struct LoginOutcome {
+  std::shared_ptr<const ValidToken> token;  ///< Shared with whoever uses the token meanwhile.
+  std::optional<Receipt> receipt;
+};
+
+/// What ended tokens before their time.
+struct RevocationEvent {
+  std::string audit_id;        ///< One token: its own audit id; else empty.
+  std::string audit_chain_id;  ///< Every token that goes back to one login; else empty.
+  WallTime revoked_at;
+};
+
 /// One service of the catalog with the endpoints a client picks from.
 struct CatalogEntry {
   CatalogService service;
   std::vector<Endpoint> endpoints;  ///< With URLs filled in.
 };
 
+class Trusts;
+class ApplicationCredentials;
 class LimitsRegistry;
 class EndpointFilters;
 class StoredPolicies;
@@ -347,15 +417,32 @@ class CLOUDOS_EXPORT Identity final {
   /// Errors: Unauthenticated (whatever is wrong with the login), InvalidArgument (no method),
   /// Unavailable (too many logins wait).
   Result<Token> authenticate(const Login& login);
+  /// The same, but a login that lacks methods which the user's rules ask for is no error. A login
+  /// by a trust with a limited number of uses commits the use.
+  /// Errors: also NotFound (the trust is gone, expired or used up), Forbidden (not the trust's
+  /// trustee; the trustor may no longer do what the trust says; a token that may not be exchanged).
+  Result<LoginOutcome> log_in(const Login& login);
   /// What the token says, if it holds at this moment. Never blocks for a hash.
   /// Errors: Unauthenticated.
   Result<Token> validate(std::string_view token_text) const;
-  /// Ends this token before its time: one's own, or any for an admin.
-  /// Errors: NotFound (no valid token), Forbidden.
-  Result<void> revoke(const Context& ctx, std::string_view token_text);
+  /// Ends this token before its time, or with `chain` all that go back to the same login: one's
+  /// own, or any for an admin. Errors: NotFound (no valid token), Forbidden.
+  Result<void> revoke(const Context& ctx, std::string_view token_text, bool chain = false);
+  /// Tokens ended by revoke() that would not have expired yet, oldest first; with `since` only
+  /// those ended then or later. Errors: Forbidden.
+  Result<std::vector<RevocationEvent>> list_revocations(
+      const Context& ctx, const std::optional<WallTime>& since = {}) const;
   /// The same without a copy: what an edge asks for every request.
   /// Shared with the callers that ask in the same state; dropped with the last of them.
   Result<std::shared_ptr<const ValidToken>> valid(std::string_view token_text) const;
+  /// The same for a service that finishes what began while the token held: it may have expired up
+  /// to limits::kExpiredTokenWindow ago, but is otherwise as good. Errors: Unauthenticated.
+  Result<std::shared_ptr<const ValidToken>> valid_or_expired(std::string_view token_text) const;
+
+  /// What users let others do on their behalf; see trusts.hpp.
+  Trusts& trusts() const;
+  /// Secrets that programs log in by; see application_credentials.hpp.
+  ApplicationCredentials& application_credentials() const;
 
   /// May the caller do what the rule of that name guards? Pure; see Policy.
   /// Errors: Forbidden, Internal (no such rule).

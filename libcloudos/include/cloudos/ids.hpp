@@ -35,6 +35,8 @@ using ServerId = Id<struct ServerTag>;
 using FlavorId = Id<struct FlavorTag>;
 using HostId = Id<struct HostTag>;
 using TaskId = Id<struct TaskTag>;
+using TrustId = Id<struct TrustTag>;
+using ApplicationCredentialId = Id<struct ApplicationCredentialTag>;
 
 }  // namespace cloudos
 

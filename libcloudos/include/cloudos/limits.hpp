@@ -87,6 +87,15 @@ inline constexpr std::size_t kPolicyDepth = 32;            ///< Parentheses and 
 inline constexpr std::size_t kPolicyChecks = 4'096;        ///< Of one rule with all it refers to.
 inline constexpr std::size_t kTokenKeys = 16;              ///< That open tokens, at one time.
 inline constexpr std::size_t kLimitsPerCall = 200;         ///< Registered or not, made at once.
+inline constexpr std::size_t kTrustsOfUser = 1'000;        ///< Given by one user.
+inline constexpr std::uint32_t kTrustDepth = 3;            ///< How often a trust may be handed on.
+inline constexpr std::size_t kApplicationCredentialsOfUser = 1'000;
+inline constexpr std::size_t kAccessRulesOfUser = 1'000;
+inline constexpr std::size_t kAccessRulesOfCredential = 128;
+inline constexpr std::size_t kAccessRulePathChars = 128;
+inline constexpr std::size_t kAccessRuleWildcards = 16;    ///< In one path.
+inline constexpr std::chrono::seconds kReceiptLife{300};   ///< Between two steps of one login.
+inline constexpr std::chrono::hours kExpiredTokenWindow{48};  ///< For services that ask for it.
 inline constexpr unsigned kLoginsOfUser = 8;               ///< By password, under way at one time.
 
 // Tasks.
