@@ -7,8 +7,9 @@
 namespace cloudos {
 namespace {
 
-constexpr std::array<std::string_view, 6> kImageStatusNames{
-    "queued", "saving", "active", "deactivated", "uploading", "importing"};
+constexpr std::array<std::string_view, 7> kImageStatusNames{
+    "queued",    "saving",    "active",        "deactivated",
+    "uploading", "importing", "pending_delete"};
 constexpr std::array<std::string_view, 4> kImageVisibilityNames{"shared", "private", "community",
                                                                 "public"};
 constexpr std::array<std::string_view, 11> kDiskFormatNames{
@@ -77,6 +78,12 @@ void fields(codec::FieldVisitor& v, ImageMember& m) {
   v.field({4, "updated_at"}, m.updated_at);
 }
 
+void fields(codec::FieldVisitor& v, ImageLocation& l) {
+  v.field({1, "store"}, l.store);
+  v.field({2, "url"}, l.url);
+  v.field({3, "metadata"}, l.metadata);
+}
+
 void fields(codec::FieldVisitor& v, Image& i) {
   v.field({1, "id"}, i.id);
   v.field({2, "generation"}, i.generation);
@@ -99,12 +106,21 @@ void fields(codec::FieldVisitor& v, Image& i) {
   v.field({19, "members"}, i.members);
   v.field({20, "created_at"}, i.created_at);
   v.field({21, "updated_at"}, i.updated_at);
+  v.field({22, "locations"}, i.locations);
+  v.field({23, "importing_to"}, i.importing_to);
+  v.field({24, "failed_stores"}, i.failed_stores);
+  v.field({25, "reserved_bytes"}, i.reserved_bytes);
+  v.field({26, "staged_bytes"}, i.staged_bytes);
+  v.field({27, "scrub_at"}, i.scrub_at);
+  v.field({28, "counted"}, i.counted);
   v.unknown(i.unknown);
+  image::name_first_store(i.size_bytes.has_value(), i.locations);
 }
 
 void keys(records::Keys& k, const Image& i) {
   // What the reconciler looks for at start; other lists walk all images.
   if (i.status == ImageStatus::Saving) k.index("saving", "1");
+  if (i.status == ImageStatus::PendingDelete) k.index("pending_delete", "1");
 }
 
 namespace image {
@@ -115,7 +131,16 @@ void fields(codec::FieldVisitor& v, Payload& p) {
   v.field({3, "format"}, p.format);
   v.field({4, "size_bytes"}, p.size_bytes);
   v.field({5, "virtual_size_bytes"}, p.virtual_size_bytes);
+  v.field({6, "locations"}, p.locations);
+  v.field({7, "sha512"}, p.sha512);
+  v.field({8, "boot_store"}, p.boot_store);
   v.unknown(p.unknown);
+  name_first_store(true, p.locations);
+  if (p.boot_store.empty()) p.boot_store = kFirstStore;
+}
+
+void name_first_store(bool has_data, std::vector<ImageLocation>& locations) {
+  if (has_data && locations.empty()) locations.push_back({std::string(kFirstStore), {}, {}});
 }
 void keys(records::Keys&, const Payload&) {}
 

@@ -14,10 +14,16 @@
 namespace cloudos {
 
 void fields(codec::FieldVisitor& v, ImageMember& m);
+void fields(codec::FieldVisitor& v, ImageLocation& l);
 void fields(codec::FieldVisitor& v, Image& i);
 void keys(records::Keys& k, const Image& i);
 
 namespace image {
+
+/// The store in the data folder: the only one that folders of old have.
+inline constexpr std::string_view kFirstStore = "file";
+/// Data without a location is in the first store: what was stored before there were others.
+void name_first_store(bool has_data, std::vector<ImageLocation>& locations);
 
 /// The verified data of an image.
 struct Payload {
@@ -28,6 +34,9 @@ struct Payload {
   DiskFormat format = DiskFormat::Raw;
   std::uint64_t size_bytes = 0;
   std::uint64_t virtual_size_bytes = 0;
+  std::vector<ImageLocation> locations;  ///< Equal to the image's while there is one.
+  std::string sha512;      ///< Empty in records of before there were several stores.
+  std::string boot_store;  ///< Whose copy hosts build on; "http": the host's cache. Fixed by a pin.
   std::string unknown;
 };
 void fields(codec::FieldVisitor& v, Payload& p);

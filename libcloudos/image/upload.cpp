@@ -166,7 +166,8 @@ Result<Image> ImageUpload::finish() {
 }
 
 Result<std::unique_ptr<ImageUpload>> Images::begin_upload(const Context& ctx, const ImageId& id,
-                                                          std::optional<std::uint64_t> size) {
+                                                          std::optional<std::uint64_t> size,
+                                                          const std::vector<std::string>&) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   auto upload = std::make_unique<ImageUpload::Impl>(*impl_, ctx, id);
   if (!upload->claim.holds()) {
@@ -181,8 +182,9 @@ Result<std::unique_ptr<ImageUpload>> Images::begin_upload(const Context& ctx, co
   return std::unique_ptr<ImageUpload>(new ImageUpload(std::move(upload)));
 }
 
-Result<Image> Images::upload(const Context& ctx, const ImageId& id, ByteSource& data) {
-  CLOUDOS_TRY(const auto upload, begin_upload(ctx, id, data.size()));
+Result<Image> Images::upload(const Context& ctx, const ImageId& id, ByteSource& data,
+                             const std::vector<std::string>& stores) {
+  CLOUDOS_TRY(const auto upload, begin_upload(ctx, id, data.size(), stores));
   std::vector<std::byte> buffer(limits::kImageChunkBytes);
   while (true) {
     auto got = data.read(buffer);

@@ -14,6 +14,7 @@
 #include "cloudos/export.hpp"
 #include "cloudos/health.hpp"
 #include "cloudos/image_imports.hpp"
+#include "cloudos/image_rules.hpp"
 #include "cloudos/image_stores.hpp"
 #include "cloudos/limits.hpp"
 #include "cloudos/log.hpp"
@@ -119,6 +120,8 @@ struct Options {
   ImageImportOptions image_import;
   /// Where data of images is kept: stores, strategy, delayed delete, cache.
   ImageStoreOptions image_stores;
+  /// What images may be: counts, formats, protected properties.
+  ImageRules image_rules;
   std::uint64_t store_limit_bytes = limits::kStoreMapBytes;
 
   LogSink log;

@@ -19,6 +19,8 @@ namespace cloudos {
 
 class Certificates;
 class ImageImports;
+class ImageStores;
+class Metadefs;
 namespace store { class Txn; }
 
 enum class ImageStatus : std::uint8_t {
@@ -28,6 +30,7 @@ enum class ImageStatus : std::uint8_t {
   Deactivated,  ///< As Active, but only admins may read the data or boot it.
   Uploading,    ///< Data is being staged, or waits to be imported.
   Importing,    ///< A task brings its data in.
+  PendingDelete,  ///< Deleted; its data goes later (ImageStoreOptions::scrub_time). Admins see it.
 };
 enum class ImageVisibility : std::uint8_t {
   Shared,     ///< Its project and its members.
@@ -66,6 +69,14 @@ struct ImageMember {
   WallTime created_at, updated_at;
 };
 
+/// Where a copy of an image's data is.
+struct ImageLocation {
+  std::string store;  ///< Its name: "file".
+  std::string url;    ///< Of data that somebody else keeps; empty: it is ours.
+  std::map<std::string, std::string> metadata;
+  friend bool operator==(const ImageLocation&, const ImageLocation&) = default;
+};
+
 /// A stored image: what it is called, who may use it, and what its bytes are.
 struct Image {
   static constexpr std::string_view kKind = "image";
@@ -91,6 +102,16 @@ struct Image {
   std::map<std::string, std::string> properties;    ///< Everything that is no base attribute.
   std::map<std::string, ImageMember> members;       ///< By project id.
   WallTime created_at, updated_at;
+  std::vector<ImageLocation> locations;    ///< Every copy of its data, in the order they came.
+  std::vector<std::string> importing_to;   ///< Stores that its data is being copied to.
+  std::vector<std::string> failed_stores;  ///< Stores that a copy failed for.
+  std::uint64_t reserved_bytes = 0;        ///< An upload under way took from the quota.
+  std::uint64_t staged_bytes = 0;          ///< Waits in the staging area.
+  std::optional<WallTime> scrub_at;        ///< PendingDelete ends then.
+  /// Why its data is not what disk_format says; empty: it was verified. Such data is given out as
+  /// bytes, and never opened: no server boots from it and nothing converts it.
+  std::string format_problem;
+  bool counted = false;           ///< In its project's quota. False in folders of before quotas.
   std::string unknown;            ///< Fields of a newer version.
 };
 
@@ -114,6 +135,7 @@ struct ImageCreate {
 struct ImagePropertyChange {
   enum class Kind : std::uint8_t {
     Add,      ///< Sets it, whether it is there or not.
+    Create,   ///< Conflict when it is there.
     Replace,  ///< Conflict when it is not there.
     Remove,   ///< Conflict when it is not there.
   } kind = Kind::Add;
@@ -239,10 +261,14 @@ class CLOUDOS_EXPORT Images final {
   /// InvalidArgument (formats unset, content refused: the message says why), TooLarge,
   /// StorageFull, Timeout and Cancelled (looked at between two reads of `data`), and what `data`
   /// returns.
-  Result<Image> upload(const Context& ctx, const ImageId& id, ByteSource& data);
+  ///
+  /// The data goes to all of `stores` (see ImageStores::choose; none: the default one).
+  Result<Image> upload(const Context& ctx, const ImageId& id, ByteSource& data,
+                       const std::vector<std::string>& stores = {});
   /// The same, a piece at a time; `size_bytes` if it is known. One commit. Errors: as upload().
   Result<std::unique_ptr<ImageUpload>> begin_upload(
-      const Context& ctx, const ImageId& id, std::optional<std::uint64_t> size_bytes = {});
+      const Context& ctx, const ImageId& id, std::optional<std::uint64_t> size_bytes = {},
+      const std::vector<std::string>& stores = {});
   /// Where the data is. Errors: NotFound, Conflict (no data yet), Forbidden (deactivated).
   Result<ImageFile> file(const Context& ctx, const ImageId& id) const;
   /// The data from `offset`, at most `length` bytes; for images held in memory and for copying.
@@ -273,13 +299,22 @@ class CLOUDOS_EXPORT Images final {
   Result<void> pin(store::Txn& txn, const ImageId& id, std::string_view holder);
   /// Ends a pin; nothing happens when there is none.
   Result<void> unpin(store::Txn& txn, const ImageId& id, std::string_view holder);
-  /// The data of an image that exists or is pinned; for hosts, without a check of who asks.
-  /// Errors: NotFound.
+  /// The data of an image that exists or is pinned, as a file of this host; without a check of who
+  /// asks. Data that is no such file yet is brought into the host's cache, its checksum verified:
+  /// blocks for that. Errors: NotFound, Unavailable, StorageFull.
   Result<ImageFile> base_file(const ImageId& id) const;
 
   /// Data that comes in by staging, download or copy; and the certificates of signatures.
   ImageImports& imports();
   Certificates& certificates();
+  /// Stores, copies and locations of data, usage, and the host's cache.
+  ImageStores& stores();
+  /// What properties of images and flavors mean.
+  Metadefs& metadefs();
+
+  /// Reads ImageRules::property_protection_file again, for every call that begins later.
+  /// Errors: NotFound, Unavailable, InvalidArgument (the rules stay as they were).
+  Result<void> reload_property_protections();
 
   struct CLOUDOS_LOCAL Impl;
   explicit Images(std::unique_ptr<Impl> impl);

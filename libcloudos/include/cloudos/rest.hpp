@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -63,6 +64,9 @@ struct FileRange {
   std::filesystem::path path;
   std::uint64_t offset = 0;
   std::uint64_t length = 0;
+  /// Asked once when the file cannot be read on: the rest of the range from a place in the file
+  /// that is given. Null, or answers null: there is nothing else. May block.
+  std::function<std::unique_ptr<ByteSource>(std::uint64_t from)> resume{};
 };
 
 struct Response;
