@@ -65,6 +65,8 @@ cloudos_dependency(Threads::Threads PC_LIBS -pthread FIND "find_dependency(Threa
 cloudos_dependency(nlohmann_json::nlohmann_json FIND "find_dependency(nlohmann_json)")
 cloudos_pkgconfig_dependency(LMDB lmdb)
 cloudos_pkgconfig_dependency(LIBCRYPT libcrypt)
+cloudos_pkgconfig_dependency(ARGON2 libargon2)
+cloudos_pkgconfig_dependency(PCRE2 libpcre2-8)
 cloudos_pkgconfig_dependency(LIBVIRT libvirt libvirt-qemu)
 cloudos_pkgconfig_dependency(NFTABLES libnftables)
 cloudos_pkgconfig_dependency(YAML yaml-0.1)

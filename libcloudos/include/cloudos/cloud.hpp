@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "cloudos/account_rules.hpp"
 #include "cloudos/clock.hpp"
 #include "cloudos/context.hpp"
 #include "cloudos/export.hpp"
@@ -26,6 +27,7 @@
 
 namespace cloudos {
 
+class AuditLog;
 class Identity;
 class Images;
 class Networks;
@@ -75,6 +77,15 @@ struct Services {
   friend bool operator==(const Services&, const Services&) = default;
 };
 
+/// How much of the past the audit log holds; what is oldest goes first.
+struct AuditKeep {
+  bool on = true;  ///< False: nothing is recorded.
+  std::size_t changes = limits::kAuditChanges;
+  std::size_t logins = limits::kAuditLogins;
+  std::size_t failures = limits::kAuditFailures;
+  std::chrono::hours age = limits::kAuditAge;  ///< Zero: as long as the numbers allow.
+};
+
 struct Options {
   /// Holds everything. Empty: in memory, gone with the Cloud (Backend::Simulated only).
   std::filesystem::path data_dir;
@@ -104,6 +115,8 @@ struct Options {
   std::string public_url = "http://127.0.0.1:5000";
   std::chrono::seconds token_lifetime{3600};
   unsigned password_cost = 12;  ///< bcrypt, 4..16
+  PasswordHashing password_hashing;  ///< But bcrypt's cost, which stands above.
+  AccountRules account_rules;
   /// Policy rules over the defaults (see Policy::parse): a file, which Identity::reload_policy()
   /// reads again, or else a text.
   std::filesystem::path policy_file;
@@ -123,6 +136,8 @@ struct Options {
   /// What images may be: counts, formats, protected properties.
   ImageRules image_rules;
   std::uint64_t store_limit_bytes = limits::kStoreMapBytes;
+
+  AuditKeep audit;
 
   LogSink log;
   LogLevel log_level = LogLevel::Info;
@@ -182,6 +197,7 @@ class CLOUDOS_EXPORT Cloud final {
   /// Which services there are. Asking for one that was left out is a bug of the caller and aborts.
   const Services& services() const;
   Identity& identity();
+  AuditLog& audit();
   Images& images();
   Networks& networks();
   Servers& servers();

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cloudos/account_rules.hpp"
 #include "cloudos/clock.hpp"
 #include "cloudos/context.hpp"
 #include "cloudos/export.hpp"
@@ -50,6 +51,20 @@ struct Project {
   std::optional<bool> immutable;  ///< As a domain's.
 };
 
+/// What users are excused from or held to; absent: nobody has said.
+struct UserOptions {
+  std::optional<bool> ignore_change_password_upon_first_use;
+  std::optional<bool> ignore_password_expiry;
+  std::optional<bool> ignore_lockout_failure_attempts;
+  std::optional<bool> ignore_user_inactivity;
+  std::optional<bool> lock_password;  ///< The user cannot change the password; admins can.
+  std::optional<bool> multi_factor_auth_enabled;
+  /// Methods that must all hold; each list alone would do. Methods that there are none of are not
+  /// looked at, and a list of nothing else asks for nothing.
+  std::optional<std::vector<std::vector<std::string>>> multi_factor_auth_rules;
+  friend bool operator==(const UserOptions&, const UserOptions&) = default;
+};
+
 struct User {
   UserId id;
   std::uint64_t generation = 0;
@@ -61,6 +76,8 @@ struct User {
   ExtraFields extra;  ///< email and whatever else
   WallTime created_at;
   bool has_password = false;
+  UserOptions options;
+  std::optional<WallTime> password_expires_at;  ///< By the rule when it was set; absent: never.
 };
 
 struct Group {
@@ -171,6 +188,13 @@ struct TextFilter {
   std::string value;
 };
 
+/// "password_expires_at=lt:2026-01-01T00:00:00Z" and its kin.
+struct TimeFilter {
+  enum class Match : std::uint8_t { Equal, NotEqual, Before, NotAfter, After, NotBefore };
+  Match match = Match::Equal;
+  WallTime time;
+};
+
 /// What a list of users, projects, domains, groups, roles, services or endpoints is narrowed by.
 struct IdentityFilter {
   std::optional<DomainId> domain;
@@ -181,6 +205,7 @@ struct IdentityFilter {
   std::optional<std::string> region;      ///< Endpoints.
   std::vector<std::string> tags, tags_any, not_tags, not_tags_any;  ///< Projects.
   std::vector<TextFilter> text;
+  std::vector<TimeFilter> password_expires_at;  ///< Users; one whose never does matches none.
   bool domain_roles = false;  ///< Roles: with no `domain`, those of every domain too.
   std::string marker;
   std::size_t limit = SIZE_MAX;
@@ -210,6 +235,10 @@ struct UserCreate {
   bool enabled = true;
   std::optional<std::string> password;
   ExtraFields extra;
+  UserOptions options;
+  /// Instead of a password, what hashing it gave elsewhere: "$2b$…", "$2y$…", "$bcrypt-sha256$…",
+  /// "$scrypt$…", "$pbkdf2-sha512$…", "$6$…", "$argon2id$…".
+  std::optional<std::string> password_hash;
 };
 struct GroupCreate {
   std::string name, description;
@@ -247,6 +276,8 @@ struct IdentityUpdate {
   std::optional<std::optional<bool>> immutable;
   std::optional<ProjectId> default_project;              ///< Users; empty removes.
   std::optional<std::string> password;                   ///< Users: set by an admin.
+  UserOptions options;                                   ///< Users: those given are set …
+  std::vector<std::string> unset_options;                ///< … and those named are taken away.
   std::optional<std::string> parent;                     ///< Regions.
   std::optional<std::string> type, interface, region, url;  ///< Services and endpoints.
   std::optional<ServiceId> service;                      ///< Endpoints.
@@ -395,6 +426,7 @@ struct CatalogEntry {
 
 class Trusts;
 class ApplicationCredentials;
+class Credentials;
 class LimitsRegistry;
 class EndpointFilters;
 class StoredPolicies;
@@ -443,6 +475,8 @@ class CLOUDOS_EXPORT Identity final {
   Trusts& trusts() const;
   /// Secrets that programs log in by; see application_credentials.hpp.
   ApplicationCredentials& application_credentials() const;
+  /// Secrets that are kept for users, EC2 keys among them; see credentials.hpp.
+  Credentials& credentials() const;
 
   /// May the caller do what the rule of that name guards? Pure; see Policy.
   /// Errors: Forbidden, Internal (no such rule).
@@ -462,6 +496,11 @@ class CLOUDOS_EXPORT Identity final {
   /// What hashing a password costs from now on; those that there are keep theirs. bcrypt, 4..16.
   /// Errors: InvalidArgument.
   Result<void> set_password_cost(unsigned cost);
+  /// The same for algorithm and every cost. Errors: InvalidArgument.
+  Result<void> set_password_hashing(const PasswordHashing& hashing);
+  /// What is asked of passwords and logins from now on. Errors: InvalidArgument.
+  Result<void> set_account_rules(const AccountRules& rules);
+  AccountRules account_rules() const;
 
   /// The keys that tokens are sealed with; see token_keys.hpp. Errors: Forbidden.
   Result<std::vector<TokenKey>> token_keys(const Context& ctx) const;
@@ -519,7 +558,10 @@ class CLOUDOS_EXPORT Identity final {
   Result<std::vector<User>> list_users(const Context& ctx, const IdentityFilter& filter) const;
   Result<User> update_user(const Context& ctx, const UserId& id, const IdentityUpdate& with);
   Result<void> remove_user(const Context& ctx, const UserId& id);
-  /// The user's own change; needs the password in use. Errors: Unauthenticated, InvalidArgument.
+  /// The user's own change; the password in use proves who it is, so that one who cannot log in
+  /// because it has expired can change it: `ctx` may be nobody's, but not another user's.
+  /// Errors: Unauthenticated (also of a user who is not there or locked out), InvalidArgument (the
+  /// rules refuse the new one), Forbidden (another's, or UserOptions::lock_password).
   Result<void> change_password(const Context& ctx, const UserId& id, std::string_view original,
                                std::string_view password);
 
@@ -586,6 +628,7 @@ class CLOUDOS_EXPORT Identity final {
   Result<void> remove_endpoint(const Context& ctx, const EndpointId& id);
 
  private:
+  Result<Token> log_in(const Login& login);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -96,7 +96,37 @@ inline constexpr std::size_t kAccessRulePathChars = 128;
 inline constexpr std::size_t kAccessRuleWildcards = 16;    ///< In one path.
 inline constexpr std::chrono::seconds kReceiptLife{300};   ///< Between two steps of one login.
 inline constexpr std::chrono::hours kExpiredTokenWindow{48};  ///< For services that ask for it.
+inline constexpr std::size_t kCredentialsOfUser = 1'000;
+inline constexpr std::size_t kCredentialBytes = 64 << 10;   ///< A blob.
+inline constexpr std::size_t kCredentialTypeChars = 255;
+inline constexpr std::size_t kEc2KeyChars = 128;            ///< Either half.
+inline constexpr std::size_t kSignedRequestBytes = 64 << 10;  ///< All that is signed.
+inline constexpr std::size_t kSignaturesKept = 65'536;      ///< Shown within their life.
+inline constexpr unsigned kPasscodeTries = 10;              ///< Of one user, each half minute.
+inline constexpr std::size_t kPasscodeUsers = 4'096;        ///< Whose tries are counted at a time.
+inline constexpr std::size_t kPasswordHistory = 24;
+inline constexpr std::size_t kPasswordRegexBytes = 1'024;
+inline constexpr std::size_t kPasswordHashBytes = 512;
+inline constexpr std::size_t kFactorRules = 32;             ///< Of one user, and methods of one.
 inline constexpr unsigned kLoginsOfUser = 8;               ///< By password, under way at one time.
+
+// Audit.
+inline constexpr std::size_t kAuditChanges = 100'000;  ///< Kept: commits that changed something …
+inline constexpr std::size_t kAuditLogins = 50'000;    ///< … who logged in …
+inline constexpr std::size_t kAuditFailures = 20'000;  ///< … and what was refused.
+inline constexpr std::chrono::hours kAuditAge{24 * 90};
+inline constexpr std::size_t kAuditSlack = 1'000;      ///< Over those numbers, before they are pruned.
+inline constexpr std::size_t kAuditPruned = 500;       ///< In one commit.
+inline constexpr std::size_t kAuditPendingLogins = 512;   ///< Different ones within kAuditFlush.
+inline constexpr std::size_t kAuditPendingFailures = 64;
+inline constexpr std::chrono::seconds kAuditFlush{1};    ///< Until what waits is written …
+inline constexpr std::chrono::seconds kAuditRepeat{10};  ///< … and until its repetitions are.
+inline constexpr std::size_t kAuditTextChars = 256;      ///< Of a path, a user agent, a reason.
+
+// Languages.
+inline constexpr std::size_t kLanguageHeaderBytes = 1'024;  ///< Of Accept-Language.
+inline constexpr std::size_t kLanguageRanges = 32;          ///< In it; more are not looked at.
+inline constexpr std::size_t kCatalogueBytes = 4 << 20;     ///< Of a .po file.
 
 // Tasks.
 inline constexpr unsigned kWorkers = 256;
@@ -138,7 +168,6 @@ inline constexpr std::size_t kImageTags = 128;
 inline constexpr std::size_t kImageProperties = 128;
 inline constexpr std::size_t kImagePropertyChars = 65'535;
 inline constexpr std::size_t kImageMembers = 128;
-inline constexpr std::size_t kImageLocations = 10;
 inline constexpr std::size_t kPropertyRules = 256;         ///< Sections of property protections.
 inline constexpr std::size_t kPropertyRuleChars = 1'024;   ///< Of one of their expressions.
 inline constexpr std::size_t kMetadefNamespaces = 1'000;
