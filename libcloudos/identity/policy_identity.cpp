@@ -7,6 +7,8 @@ constexpr PolicyHelper kPolicyHelpers[] = {
     // Whose calls services take for an admin's: they see and change every project's things.
     {"context_is_admin", "role:admin"},
     {"admin_required", "role:admin or is_admin:1"},
+    {"system_reader", "role:reader and system_scope:all"},
+    {"cloud_reader", "rule:admin_required or rule:system_reader"},
     {"owner", "user_id:%(target.user.id)s"},
     {"admin_or_owner", "rule:admin_required or rule:owner"},
     {"project_reader", "(role:reader or role:member) and project_id:%(project_id)s"},
@@ -26,6 +28,16 @@ constexpr PolicyHelper kPolicyHelpers[] = {
      "role:manager and "
      "(domain_id:%(target.user.domain_id)s or domain_id:%(target.group.domain_id)s) and "
      "(domain_id:%(target.project.domain_id)s or domain_id:%(target.domain.id)s)"},
+    // Who has the role reader on a domain sees what its manager may change.
+    {"reader_of_domain", "(role:reader or role:manager) and domain_id:%(target.domain.id)s"},
+    {"reader_of_user", "(role:reader or role:manager) and domain_id:%(target.user.domain_id)s"},
+    {"reader_of_group", "(role:reader or role:manager) and domain_id:%(target.group.domain_id)s"},
+    {"reader_of_project",
+     "(role:reader or role:manager) and domain_id:%(target.project.domain_id)s"},
+    {"reader_of_grant",
+     "(role:reader or role:manager) and "
+     "(domain_id:%(target.user.domain_id)s or domain_id:%(target.group.domain_id)s) and "
+     "(domain_id:%(target.project.domain_id)s or domain_id:%(target.domain.id)s)"},
 };
 
 constexpr std::uint32_t kDomainPart = part_bit(PolicyPart::Domain);
@@ -41,18 +53,23 @@ constexpr PolicyDefault asked_with(std::string_view rule, std::uint32_t parts) {
   return {rule, kOnAny, parts, true};
 }
 constexpr PolicyDefault kCloudAdmin{"rule:admin_required", kOnAny, 0, true};
+constexpr PolicyDefault kCloudReader{"rule:cloud_reader", kOnAny, 0, true};
 constexpr PolicyDefault kOwnToken = asked_with("rule:admin_or_owner", kUserPart);
 constexpr PolicyDefault kSeenDomain = asked_with(
-    "rule:admin_required or domain_id:%(target.domain.id)s or "
+    "rule:cloud_reader or domain_id:%(target.domain.id)s or "
     "user_domain_id:%(target.domain.id)s or project_domain_id:%(target.domain.id)s",
     kDomainPart);
 constexpr PolicyDefault kDomainList =
-    asked_with("rule:admin_required or rule:manager_of_domain", kDomainPart);
+    asked_with("rule:cloud_reader or rule:reader_of_domain", kDomainPart);
 constexpr PolicyDefault kSeenProject = asked_with(
-    "rule:admin_required or project_id:%(target.project.id)s or rule:manager_of_project",
+    "rule:cloud_reader or project_id:%(target.project.id)s or rule:reader_of_project",
     kOfProject);
-constexpr PolicyDefault kOwnUser = asked_with("rule:admin_or_owner or rule:manager_of_user",
-                                              kOfUser);
+constexpr PolicyDefault kOwnUser =
+    asked_with("rule:cloud_reader or rule:owner or rule:reader_of_user", kOfUser);
+constexpr PolicyDefault kSeenGroup =
+    asked_with("rule:cloud_reader or rule:reader_of_group", kOfGroup);
+constexpr PolicyDefault kSeenMember = asked_with(
+    "rule:cloud_reader or (rule:reader_of_group and rule:reader_of_user)", kOfGroup | kOfUser);
 constexpr PolicyDefault kManagedUser =
     asked_with("rule:admin_required or rule:manager_of_user", kOfUser);
 constexpr PolicyDefault kManagedGroup =
@@ -62,12 +79,22 @@ constexpr PolicyDefault kManagedMember = asked_with(
     kOfGroup | kOfUser);
 constexpr PolicyDefault kManagedProject =
     asked_with("rule:admin_required or rule:manager_of_project", kOfProject);
-constexpr PolicyDefault kSeenRole = asked_with("rule:admin_required or role:manager", 0);
+constexpr PolicyDefault kSeenRole = asked_with("rule:cloud_reader or role:manager", 0);
 constexpr PolicyDefault kSeenGrant =
-    asked_with("rule:admin_required or rule:manager_of_grant", kOfGrant);
+    asked_with("rule:cloud_reader or rule:reader_of_grant", kOfGrant);
+/// Of a project or domain: whoever is on it, or sees the domain.
+constexpr PolicyDefault kSeenLimit = asked_with(
+    "rule:cloud_reader or project_id:%(target.project.id)s or domain_id:%(target.domain.id)s or "
+    "domain_id:%(target.project.domain_id)s",
+    kOfProject | kDomainPart);
 constexpr PolicyDefault kManagedGrant = asked_with(
     "rule:admin_required or (rule:manager_of_grant and rule:domain_managed_target_role)",
     kOfGrant | part_bit(PolicyPart::RoleName));
+
+constexpr PolicyDefault kSeenTree = asked_with(
+    "rule:cloud_reader or rule:reader_of_project or "
+    "((role:admin or role:manager) and project_id:%(target.project.id)s)",
+    kOfProject);
 
 constexpr PolicyRow kIdentityPolicies[] = {
     {"identity:validate_token", kOwnToken},
@@ -80,7 +107,7 @@ constexpr PolicyRow kIdentityPolicies[] = {
 
     {"identity:create_domain", kCloudAdmin},
     {"identity:get_domain", kSeenDomain},
-    {"identity:list_domains", kCloudAdmin},
+    {"identity:list_domains", kCloudReader},
     {"identity:update_domain", kCloudAdmin},
     {"identity:delete_domain", kCloudAdmin},
 
@@ -105,36 +132,47 @@ constexpr PolicyRow kIdentityPolicies[] = {
     {"identity:change_password", kOwnToken},
 
     {"identity:create_group", kManagedGroup},
-    {"identity:get_group", kManagedGroup},
+    {"identity:get_group", kSeenGroup},
     {"identity:list_groups", kDomainList},
     {"identity:update_group", kManagedGroup},
     {"identity:delete_group", kManagedGroup},
     {"identity:list_groups_for_user", kOwnUser},
-    {"identity:list_users_in_group", kManagedGroup},
+    {"identity:list_users_in_group", kSeenGroup},
     {"identity:add_user_to_group", kManagedMember},
     {"identity:remove_user_from_group", kManagedMember},
-    {"identity:check_user_in_group", kManagedMember},
+    {"identity:check_user_in_group", kSeenMember},
 
     {"identity:create_role", kCloudAdmin},
     {"identity:get_role", kSeenRole},
     {"identity:list_roles", kSeenRole},
     {"identity:update_role", kCloudAdmin},
     {"identity:delete_role", kCloudAdmin},
-    {"identity:list_implied_roles", kCloudAdmin},
-    {"identity:get_implied_role", kCloudAdmin},
-    {"identity:check_implied_role", kCloudAdmin},
+    // Roles of one domain.
+    {"identity:create_domain_role", kCloudAdmin},
+    {"identity:get_domain_role", kSeenRole},
+    {"identity:list_domain_roles", kSeenRole},
+    {"identity:update_domain_role", kCloudAdmin},
+    {"identity:delete_domain_role", kCloudAdmin},
+    {"identity:list_implied_roles", kCloudReader},
+    {"identity:get_implied_role", kCloudReader},
+    {"identity:check_implied_role", kCloudReader},
     {"identity:create_implied_role", kCloudAdmin},
     {"identity:delete_implied_role", kCloudAdmin},
-    {"identity:list_role_inference_rules", kCloudAdmin},
+    {"identity:list_role_inference_rules", kCloudReader},
 
     {"identity:create_grant", kManagedGrant},
     {"identity:check_grant", kSeenGrant},
     {"identity:list_grants", kSeenGrant},
     {"identity:revoke_grant", kManagedGrant},
+    {"identity:check_inherited_grant", kSeenGrant},
+    {"identity:list_inherited_grants", kSeenGrant},
+    {"identity:create_inherited_grant", kManagedGrant},
+    {"identity:revoke_inherited_grant", kManagedGrant},
     {"identity:list_role_assignments", kDomainList},
+    {"identity:list_role_assignments_for_tree", kSeenTree},
     {"identity:create_system_grant", kCloudAdmin},
-    {"identity:check_system_grant", kCloudAdmin},
-    {"identity:list_system_grants", kCloudAdmin},
+    {"identity:check_system_grant", kCloudReader},
+    {"identity:list_system_grants", kCloudReader},
     {"identity:revoke_system_grant", kCloudAdmin},
 
     {"identity:create_region", kCloudAdmin},
@@ -143,15 +181,61 @@ constexpr PolicyRow kIdentityPolicies[] = {
     {"identity:update_region", kCloudAdmin},
     {"identity:delete_region", kCloudAdmin},
     {"identity:create_service", kCloudAdmin},
-    {"identity:get_service", kCloudAdmin},
-    {"identity:list_services", kCloudAdmin},
+    {"identity:get_service", kCloudReader},
+    {"identity:list_services", kCloudReader},
     {"identity:update_service", kCloudAdmin},
     {"identity:delete_service", kCloudAdmin},
     {"identity:create_endpoint", kCloudAdmin},
-    {"identity:get_endpoint", kCloudAdmin},
-    {"identity:list_endpoints", kCloudAdmin},
+    {"identity:get_endpoint", kCloudReader},
+    {"identity:list_endpoints", kCloudReader},
     {"identity:update_endpoint", kCloudAdmin},
     {"identity:delete_endpoint", kCloudAdmin},
+
+    {"identity:create_endpoint_group", kCloudAdmin},
+    {"identity:get_endpoint_group", kCloudReader},
+    {"identity:list_endpoint_groups", kCloudReader},
+    {"identity:update_endpoint_group", kCloudAdmin},
+    {"identity:delete_endpoint_group", kCloudAdmin},
+    {"identity:list_endpoints_associated_with_endpoint_group", kCloudReader},
+    {"identity:list_projects_associated_with_endpoint_group", kCloudReader},
+    {"identity:list_endpoint_groups_for_project", kCloudReader},
+    {"identity:get_endpoint_group_in_project", kCloudReader},
+    {"identity:add_endpoint_group_to_project", kCloudAdmin},
+    {"identity:remove_endpoint_group_from_project", kCloudAdmin},
+    {"identity:list_projects_for_endpoint", kCloudReader},
+    {"identity:list_endpoints_for_project", kCloudReader},
+    {"identity:check_endpoint_in_project", kCloudReader},
+    {"identity:add_endpoint_to_project", kCloudAdmin},
+    {"identity:remove_endpoint_from_project", kCloudAdmin},
+
+    {"identity:create_policy", kCloudAdmin},
+    {"identity:get_policy", kCloudReader},
+    {"identity:list_policies", kCloudReader},
+    {"identity:update_policy", kCloudAdmin},
+    {"identity:delete_policy", kCloudAdmin},
+    {"identity:create_policy_association_for_endpoint", kCloudAdmin},
+    {"identity:check_policy_association_for_endpoint", kCloudReader},
+    {"identity:delete_policy_association_for_endpoint", kCloudAdmin},
+    {"identity:create_policy_association_for_service", kCloudAdmin},
+    {"identity:check_policy_association_for_service", kCloudReader},
+    {"identity:delete_policy_association_for_service", kCloudAdmin},
+    {"identity:create_policy_association_for_region_and_service", kCloudAdmin},
+    {"identity:check_policy_association_for_region_and_service", kCloudReader},
+    {"identity:delete_policy_association_for_region_and_service", kCloudAdmin},
+    {"identity:get_policy_for_endpoint", kCloudReader},
+    {"identity:list_endpoints_for_policy", kCloudReader},
+
+    {"identity:create_registered_limits", kCloudAdmin},
+    {"identity:get_registered_limit", kAnyone},
+    {"identity:list_registered_limits", kAnyone},
+    {"identity:update_registered_limit", kCloudAdmin},
+    {"identity:delete_registered_limit", kCloudAdmin},
+    {"identity:get_limit_model", kAnyone},
+    {"identity:create_limits", kCloudAdmin},
+    {"identity:get_limit", kSeenLimit},
+    {"identity:list_limits", kSeenLimit},
+    {"identity:update_limit", kCloudAdmin},
+    {"identity:delete_limit", kCloudAdmin},
 
     {"identity:list_token_keys", kCloudAdmin},
     {"identity:rotate_token_keys", kCloudAdmin},

@@ -7,10 +7,11 @@
 namespace cloudos::identity {
 
 std::string grant_id(const Assignment& a) {
-  return fmt::format("{}:{}:{}:{}", a.group.empty() ? 'u' : 'g',
+  return fmt::format("{}:{}:{}:{}{}", a.group.empty() ? 'u' : 'g',
                      a.group.empty() ? a.user.value : a.group.value,
                      a.system ? 's' : a.domain.empty() ? 'p' : 'd',
-                     a.system ? "all" : a.domain.empty() ? a.project.value : a.domain.value);
+                     a.system ? "all" : a.domain.empty() ? a.project.value : a.domain.value,
+                     a.inherited ? ":i" : "");
 }
 
 void fields(codec::FieldVisitor& v, DomainRecord& r) {
@@ -24,6 +25,8 @@ void fields(codec::FieldVisitor& v, DomainRecord& r) {
   v.field({6, "extra"}, r.extra);
   v.field({7, "created_at"}, r.created_at);
   v.field({8, "epoch"}, r.epoch);
+  v.field({9, "tags"}, r.tags);
+  v.field({10, "immutable"}, r.immutable);
   v.unknown(r.unknown);
 }
 
@@ -41,6 +44,7 @@ void fields(codec::FieldVisitor& v, ProjectRecord& r) {
   v.field({9, "extra"}, r.extra);
   v.field({10, "created_at"}, r.created_at);
   v.field({11, "epoch"}, r.epoch);
+  v.field({12, "immutable"}, r.immutable);
   v.unknown(r.unknown);
 }
 
@@ -83,6 +87,8 @@ void fields(codec::FieldVisitor& v, RoleRecord& r) {
   v.field({5, "implies"}, r.implies);
   v.field({6, "extra"}, r.extra);
   v.field({7, "created_at"}, r.created_at);
+  v.field({8, "domain"}, r.domain);
+  v.field({9, "immutable"}, r.immutable);
   v.unknown(r.unknown);
 }
 
@@ -136,6 +142,7 @@ void fields(codec::FieldVisitor& v, GrantRecord& r) {
   v.field({7, "domain"}, r.domain);
   v.field({8, "roles"}, r.roles);
   v.field({9, "system"}, r.system);
+  v.field({10, "inherited"}, r.inherited);
   v.unknown(r.unknown);
 }
 
@@ -166,7 +173,8 @@ void keys(records::Keys& k, const GroupRecord& r) {
 }
 
 void keys(records::Keys& k, const RoleRecord& r) {
-  k.unique("name", "", fold_case(r.name));
+  k.unique("name", r.domain.value, fold_case(r.name));
+  if (!r.domain.empty()) k.index("domain", r.domain.value);
   for (const RoleId& implied : r.implies) k.index("implies", implied.value);
 }
 

@@ -81,9 +81,11 @@ struct GrantRecord {
   DomainId domain;
   std::vector<RoleId> roles;  ///< Sorted.
   std::string unknown;
-  bool system = false;  ///< On the whole cloud, instead of a project or domain.
+  bool system = false;     ///< On the whole cloud, instead of a project or domain.
+  bool inherited = false;  ///< On the projects below it, instead of on itself.
 };
-/// "u:<user>:p:<project>", "g:<group>:s:all"; the role of the assignment is not part of it.
+/// "u:<user>:p:<project>", "g:<group>:s:all", "u:<user>:d:<domain>:i" (inherited); the role of the
+/// assignment is not part of it.
 std::string grant_id(const Assignment& assignment);
 
 /// A token ended before its time; swept once it would have expired anyway.
