@@ -231,7 +231,7 @@ Result<Token> Identity::Impl::issue(const store::Snapshot& at, TokenPayload payl
   return token;
 }
 
-Result<Token> Identity::authenticate(const Login& login) {
+Result<Token> Identity::log_in(const Login& login) {
   if (!login.password && !login.token) {
     return fail(ErrorCode::InvalidArgument,
                 "a login needs the method password or token with what belongs to it");

@@ -27,7 +27,7 @@ struct ChangeBatch {
 struct SubscribeOptions {
   /// Any of: server, flavor, host, image, network, subnet, port, security_group,
   /// security_group_rule, task, domain, project, user, group, role, region, service, endpoint.
-  /// Empty: all of them.
+  /// Empty: all of these. Only when named: audit_event (see cloudos/audit.hpp).
   std::vector<std::string> kinds;
   /// Changes after this revision, as an earlier subscription told it. Nothing: from now on.
   std::optional<std::uint64_t> since;
