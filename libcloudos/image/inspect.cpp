@@ -47,12 +47,21 @@ Result<bool> is_iso(RandomReader& reader) {
   return false;
 }
 
-std::optional<Content> content_at_head(const Window& head) {
+/// Everything the first bytes look like: more than one thing is a file made to be taken for both.
+std::vector<Content> contents_at_head(const Window& head) {
+  std::vector<Content> all;
   for (const Magic& magic : kMagics) {
-    if (head.text(magic.offset, magic.bytes.size()) == magic.bytes) return magic.content;
+    if (head.text(magic.offset, magic.bytes.size()) == magic.bytes) all.push_back(magic.content);
   }
-  if (is_vmdk_descriptor(head.text(0, kHeadBytes))) return Content::Vmdk;
-  return std::nullopt;
+  if (is_vmdk_descriptor(head.text(0, kHeadBytes))) all.push_back(Content::Vmdk);
+  return all;
+}
+
+/// Sector 0 ends in a boot signature; a GPT's begins sector 1 (of 512 or of 4,096 bytes).
+Partitions partitions_of(const Window& head, std::string_view sector_4k) {
+  if (head.text(510, 2) != "\x55\xaa") return Partitions::None;
+  const bool gpt = head.text(512, 8) == "EFI PART" || sector_4k == "EFI PART";
+  return gpt ? Partitions::Gpt : Partitions::Mbr;
 }
 
 Result<void> inspect_as(RandomReader& reader, Inspection& found) {
@@ -60,13 +69,13 @@ Result<void> inspect_as(RandomReader& reader, Inspection& found) {
     case Content::Qcow2: return inspect_qcow2(reader, found);
     case Content::Vmdk: return inspect_vmdk(reader, found);
     case Content::Vhd: return inspect_vhd(reader, found);
+    case Content::Vhdx: return inspect_vhdx(reader, found);
     case Content::Vdi: return inspect_vdi(reader, found);
+    case Content::Ova: return inspect_ova(reader, found);
     case Content::Raw:
     case Content::Iso:
-      found.virtual_size_bytes = reader.size();
-      return Result<void>();
     case Content::Luks:
-      found.problem = "it is encrypted with LUKS, and its key is not ours to hold";
+      found.virtual_size_bytes = reader.size();
       return Result<void>();
     default:
       found.problem = fmt::format("the format {} is not supported: convert it to qcow2 first",
@@ -81,6 +90,7 @@ Content content_of(DiskFormat declared) {
     case DiskFormat::Qcow2: return Content::Qcow2;
     case DiskFormat::Vmdk: return Content::Vmdk;
     case DiskFormat::Vhd: return Content::Vhd;
+    case DiskFormat::Vhdx: return Content::Vhdx;
     case DiskFormat::Vdi: return Content::Vdi;
     case DiskFormat::Iso: return Content::Iso;
     default: return Content::Raw;
@@ -90,9 +100,9 @@ Content content_of(DiskFormat declared) {
 }  // namespace
 
 std::string_view to_string(Content content) {
-  constexpr std::array<std::string_view, 12> kNames{
-      "raw", "qcow2", "vmdk", "vhd", "vdi", "iso", "vhdx", "qed", "luks", "parallels", "bochs",
-      "cloop"};
+  constexpr std::array<std::string_view, 13> kNames{
+      "raw", "qcow2", "vmdk", "vhd", "vdi", "iso", "vhdx", "ova", "luks", "qed", "parallels",
+      "bochs", "cloop"};
   return kNames.at(static_cast<std::size_t>(content));
 }
 
@@ -135,28 +145,45 @@ std::string shown(std::string_view text) {
   return safe;
 }
 
-Result<Inspection> inspect(RandomReader& reader) {
+namespace {
+
+/// All that the content could be taken for; the first counts, and a second one is a trick. Raw:
+/// nothing is recognised.
+Result<std::vector<Content>> recognise(RandomReader& reader, const InspectRules& rules,
+                                       Inspection& found) {
+  CLOUDOS_TRY(const Window head, read_window(reader, 0, kHeadBytes));
+  CLOUDOS_TRY(const Window sector_4k, read_window(reader, kHeadBytes, 8));
+  std::vector<Content> all = contents_at_head(head);
+  if (rules.ova && is_tar(head)) all.push_back(Content::Ova);
+  CLOUDOS_TRY(const bool iso, is_iso(reader));
+  if (iso) all.push_back(Content::Iso);
+  CLOUDOS_TRY(const bool footer, has_vhd_footer(reader));
+  // A dynamic VHD's own first bytes make it one already; see inspect_vhd.
+  if (footer && (all.empty() || all.front() != Content::Vhd)) all.push_back(Content::Vhd);
+  if (all.empty()) all.push_back(Content::Raw);
+  found.partitions = partitions_of(head, sector_4k.text(0, 8));
+  return all;
+}
+
+}  // namespace
+
+Result<Inspection> inspect(RandomReader& reader, const InspectRules& rules) {
   Inspection found;
   if (reader.size() == 0) {
     found.problem = "it has no bytes";
     return found;
   }
-  CLOUDOS_TRY(const Window head, read_window(reader, 0, kHeadBytes));
-  CLOUDOS_TRY(const bool iso, is_iso(reader));
-  const auto at_head = content_at_head(head);
-  if (at_head) {
-    found.content = *at_head;
-  } else if (iso) {
-    found.content = Content::Iso;
-  } else {
-    CLOUDOS_TRY(const bool footer, has_vhd_footer(reader));
-    if (footer) found.content = Content::Vhd;
-  }
+  CLOUDOS_TRY(const std::vector<Content> all, recognise(reader, rules, found));
+  found.content = all.front();
   CLOUDOS_CHECK(inspect_as(reader, found));
   if (!found.problem.empty()) return found;
-  if (at_head && iso) {
+  if (all.size() > 1) {
     // Which of the two a tool sees depends on the tool: that is how checks are got round.
-    found.problem = fmt::format("it is {} and iso at once", to_string(*at_head));
+    found.problem = fmt::format("it is {} and {} at once", to_string(all[0]), to_string(all[1]));
+  } else if (found.content == Content::Luks && !rules.luks) {
+    found.problem = "it is encrypted with LUKS, and its key is not ours to hold";
+  } else if (rules.ova && found.content != Content::Ova) {
+    found.problem = "it is no tar of an OVF package, as its container format says";
   } else if (found.virtual_size_bytes == 0) {
     found.problem = "its disk has no bytes";
   } else if (found.virtual_size_bytes > limits::kImageVirtualBytes) {
@@ -167,7 +194,10 @@ Result<Inspection> inspect(RandomReader& reader) {
 }
 
 Result<void> check_content(const Inspection& found, DiskFormat declared) {
-  if (found.problem.empty() && found.content != content_of(declared)) {
+  Content content = found.content;
+  if (content == Content::Ova) content = Content::Vmdk;  // What the package's disks are.
+  if (content == Content::Luks) content = Content::Raw;  // Told to pass, or it had a problem.
+  if (found.problem.empty() && content != content_of(declared)) {
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("image data refused: it is {}, not {} as disk_format says",
                             to_string(found.content), cloudos::to_string(declared)));

@@ -22,14 +22,24 @@ class RandomReader {
   virtual Result<std::size_t> read_at(std::uint64_t offset, std::span<std::byte> buffer) = 0;
 };
 
-/// What content was recognised as. Those behind Iso are never accepted.
+/// What content was recognised as. Luks is accepted where told, Ova as a container; those behind
+/// it never are.
 enum class Content : std::uint8_t {
-  Raw, Qcow2, Vmdk, Vhd, Vdi, Iso, Vhdx, Qed, Luks, Parallels, Bochs, Cloop,
+  Raw, Qcow2, Vmdk, Vhd, Vdi, Iso, Vhdx, Ova, Luks, Qed, Parallels, Bochs, Cloop,
 };
 std::string_view to_string(Content content);
 
+/// How a raw disk is divided, by its first sectors.
+enum class Partitions : std::uint8_t { None, Mbr, Gpt };
+
+struct InspectRules {
+  bool ova = false;   ///< The container says so: a tar of an OVF package is looked for.
+  bool luks = false;  ///< A disk that is encrypted as a whole passes as raw.
+};
+
 struct Inspection {
   Content content = Content::Raw;
+  Partitions partitions = Partitions::None;  ///< Of Raw and Iso.
   std::uint64_t virtual_size_bytes = 0;
   std::string backing_file;          ///< Named by the content; must be empty.
   std::string data_file;             ///< The same.
@@ -39,9 +49,10 @@ struct Inspection {
 
 /// Recognises and checks. Pure: reads at most a few hundred KiB, whatever the content claims.
 /// Errors: those of `reader`; hostile or broken content is a `problem`, never an error.
-Result<Inspection> inspect(RandomReader& reader);
+Result<Inspection> inspect(RandomReader& reader, const InspectRules& rules = {});
 
-/// Refuses what has a problem and what is not `declared`. Errors: InvalidArgument, saying why.
+/// Refuses what has a problem and what is not `declared`; an OVA's disks are Vmdk.
+/// Errors: InvalidArgument, saying why.
 Result<void> check_content(const Inspection& found, DiskFormat declared);
 
 }  // namespace cloudos::image

@@ -45,6 +45,9 @@ Result<void> inspect_qcow2(RandomReader& reader, Inspection& found);
 Result<void> inspect_vmdk(RandomReader& reader, Inspection& found);
 Result<void> inspect_vhd(RandomReader& reader, Inspection& found);
 Result<void> inspect_vdi(RandomReader& reader, Inspection& found);
+Result<void> inspect_vhdx(RandomReader& reader, Inspection& found);
+Result<void> inspect_ova(RandomReader& reader, Inspection& found);
+bool is_tar(const Window& head);
 
 /// Begins like a VMDK descriptor: comments and blank lines, then "version=".
 bool is_vmdk_descriptor(std::string_view head);
