@@ -4,13 +4,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <deque>
 #include <list>
-#include <map>
 #include <set>
 #include <thread>
 
 #include "base/text.hpp"
+#include "store/guest_marks.hpp"
 #include "store/guest_wire.hpp"
 #include "store/lmdb_pins.hpp"
 #include "store/txn_buffer.hpp"
@@ -41,45 +40,6 @@ Descriptor make_event() {
   return Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 }
 
-/// Marks of guests that have left. Each mark tells the number of its session's newest commit, so
-/// that a guest whose connection broke learns what became of it; a while after the guest left it
-/// is erased, by the commit of another one: an idle store writes nothing.
-class LeftMarkers {
- public:
-  void add(std::string key) {
-    const std::int64_t now = now_ns();
-    LockGuard lock(mutex_);
-    if (waiting_.emplace(key, now).second) order_.push_back({std::move(key), now});
-  }
-  void came_back(const std::string& key) {
-    LockGuard lock(mutex_);
-    waiting_.erase(key);
-  }
-  /// Some that nobody will ask about any more.
-  std::vector<std::string> take() {
-    // Twice as long as a guest waits for an answer.
-    const std::int64_t before = now_ns() - 2 * in_ns(limits::kGuestCallTime);
-    std::vector<std::string> keys;
-    LockGuard lock(mutex_);
-    while (!order_.empty() && order_.front().second < before &&
-           keys.size() < limits::kGuestMarkersPerCommit) {
-      // Who came back and left again waits anew: by a later place in the order.
-      const auto left = waiting_.find(order_.front().first);
-      if (left != waiting_.end() && left->second == order_.front().second) {
-        keys.push_back(left->first);
-        waiting_.erase(left);
-      }
-      order_.pop_front();
-    }
-    return keys;
-  }
-
- private:
-  Mutex mutex_;
-  std::deque<std::pair<std::string, std::int64_t>> order_ CLOUDOS_GUARDED_BY(mutex_);
-  std::map<std::string, std::int64_t> waiting_ CLOUDOS_GUARDED_BY(mutex_);  // Since when.
-};
-
 struct Connection {
   Socket socket;
   pid_t process = 0;
@@ -94,11 +54,13 @@ struct Connection {
 
 class Service final : public GuestService {
  public:
-  Service(Store& owner, std::filesystem::path path, Descriptor listener)
+  Service(Store& owner, std::filesystem::path path, Descriptor listener,
+          std::chrono::nanoseconds mark_rest)
       : store_(owner),
         pins_(dynamic_cast<lmdb::PinSource*>(&owner)),
         path_(std::move(path)),
-        listener_(std::move(listener)) {}
+        listener_(std::move(listener)),
+        marks_(mark_rest) {}
   ~Service() override;
 
   Result<void> start();
@@ -129,7 +91,7 @@ class Service final : public GuestService {
   const Descriptor wake_ = make_event();  // Of the acceptor: to stop, or to join who ended.
   std::atomic<bool> stopping_{false};
   ReceiveBudget budget_;
-  LeftMarkers left_;
+  SessionMarks marks_;
   std::unique_ptr<Watch> watch_;
   std::thread acceptor_;
 
@@ -145,7 +107,7 @@ Result<void> Service::start() {
   CLOUDOS_TRY(const auto snapshot, store_.snapshot());
   for (;;) {
     CLOUDOS_TRY(const auto entries, snapshot->scan(kGuestMarkers, scan));
-    for (const Entry& entry : entries) left_.add(entry.key);
+    for (const Entry& entry : entries) marks_.found(entry.key, now_ns());
     if (entries.size() < limits::kScanPage) break;
     scan.after = entries.back().key;
   }
@@ -292,7 +254,7 @@ void Service::serve(Connection& c) {
 }
 
 void Service::leave(Connection& c) {
-  for (const std::string& session : c.sessions) left_.add(marker_of(session));
+  for (const std::string& session : c.sessions) marks_.leave(marker_of(session), now_ns());
   // A guest that we sent away may still read by its pins: they end with their lease.
   if (!c.evicted)
     for (const std::uint64_t id : c.pins) pins_->unpin(id);
@@ -369,7 +331,7 @@ Result<std::string> Service::commit(Connection& c, std::string_view body) {
   if (c.sessions.size() >= limits::kGuestWriters && !c.sessions.contains(session))
     return bad_request();
   const std::string marker = marker_of(session);
-  if (c.sessions.insert(session).second) left_.came_back(marker);
+  if (c.sessions.insert(session).second) marks_.enter(marker);
   const std::int64_t most = now_ns() + in_ns(limits::kGuestCallTime);
   auto revision = commit_once(marker, number, std::min(asked, most), script);
   if (!revision) {
@@ -390,7 +352,7 @@ Result<Revision> Service::commit_once(const std::string& marker, std::uint64_t n
                                       std::int64_t deadline, std::string_view script) {
   std::string mark;
   append_integer(mark, number);
-  const auto erase = left_.take();
+  const auto erase = marks_.take(now_ns());
   bool known = false;
   auto committed = store_.transact([&](Txn& txn) -> Result<void> {
     const auto before = txn.get(marker);
@@ -402,11 +364,12 @@ Result<Revision> Service::commit_once(const std::string& marker, std::uint64_t n
       return fail(ErrorCode::Timeout, "the change came too late and was not made");
     CLOUDOS_CHECK(replay(script, txn));
     txn.put(marker, mark);
-    for (const std::string& key : erase) txn.erase(key);
+    // Bodies run one after the other: whoever comes back from now on commits after us.
+    for (const std::string& key : erase)
+      if (marks_.has_left(key)) txn.erase(key);
     return Result<void>();
   });
-  if (!committed || known)
-    for (const std::string& key : erase) left_.add(key);
+  if (!committed || known) marks_.give_back(erase, now_ns());
   if (!committed) return fail(committed.error());
   if (!known) {
     ++commits_;
@@ -486,14 +449,19 @@ Result<std::string> Service::watch(Connection& c, std::string_view body) {
 
 }  // namespace
 
+Result<std::unique_ptr<GuestService>> serve(Store& owner, const std::filesystem::path& socket,
+                                            std::chrono::nanoseconds mark_rest) {
+  CLOUDOS_TRY(auto listener, listen_at(socket));
+  auto service = std::make_unique<Service>(owner, socket, std::move(listener), mark_rest);
+  CLOUDOS_CHECK(service->start());
+  return service;
+}
+
 }  // namespace guest
 
 Result<std::unique_ptr<GuestService>> serve_guests(Store& owner,
                                                    const std::filesystem::path& socket) {
-  CLOUDOS_TRY(auto listener, guest::listen_at(socket));
-  auto service = std::make_unique<guest::Service>(owner, socket, std::move(listener));
-  CLOUDOS_CHECK(service->start());
-  return service;
+  return guest::serve(owner, socket, guest::kMarkRest);
 }
 
 }  // namespace cloudos::store

@@ -65,7 +65,7 @@ bool TxnBuffer::check_key(std::string_view key) {
 }
 
 void TxnBuffer::write(std::string_view key, std::optional<std::string> value) {
-  const bool exempt = key.starts_with(kGuestMarkers);
+  const bool exempt = key.starts_with(kGuestMarkers) || key.starts_with(kAuditRows);
   const std::size_t bytes = key.size() + (value ? value->size() : 0);
   if (!exempt) bytes_ += bytes;
   const auto [at, added] = writes_.insert_or_assign(std::string(key), std::move(value));

@@ -11,6 +11,8 @@ namespace cloudos::store {
 
 /// Where the marks of guests' commits lie (guest_service.cpp): the store's own, outside the limits.
 inline constexpr std::string_view kGuestMarkers = "/guest-commit/";
+/// The event of a commit: no change may be refused for being told of.
+inline constexpr std::string_view kAuditRows = "/audit_change/";
 
 /// The writes of one body over a committed state, with the limits that every backend shares.
 /// A backend gives it two questions about what is committed; it answers the rest.
