@@ -3,6 +3,7 @@
 #include <list>
 #include <system_error>
 
+#include "base/actor.hpp"
 #include "base/assert.hpp"
 #include "cloudos/limits.hpp"
 
@@ -74,8 +75,11 @@ void Executor::Shared::work(std::list<std::thread>::iterator self) {
     // for what is due later: this closure may block.
     if (!queue.empty() && (waiting == 0 || queue.begin()->first.first <= now)) call_thread();
     lock.unlock();
-    due();
-    due = nullptr;
+    {
+      const ActorScope ours(Actor::Kind::Work);
+      due();
+      due = nullptr;
+    }
     lock.lock();
     --running;
     idle.notify_all();
@@ -137,8 +141,11 @@ std::size_t Executor::run_pending(std::optional<MonoTime> deadline) {
       shared_->queue.erase(shared_->queue.begin());
       ++shared_->running;
     }
-    work();
-    work = nullptr;
+    {
+      const ActorScope ours(Actor::Kind::Work);
+      work();
+      work = nullptr;
+    }
     {
       std::lock_guard lock(shared_->mutex);
       --shared_->running;

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "audit/log.hpp"
+#include "base/actor.hpp"
 #include "base/assert.hpp"
 #include "base/executor.hpp"
 #include "cloud/backends.hpp"
@@ -33,6 +35,10 @@ struct Cloud::Impl {
   std::unique_ptr<Observatory> observatory;
   std::unique_ptr<Folder> folder;
   std::unique_ptr<Executor> executor;
+  std::unique_ptr<audit::AuditedStore> audited;  // What the rooms commit through.
+  std::unique_ptr<audit::Recorder> recorder;
+  AuditLog::Impl* audit_impl = nullptr;  // Of `audit`, for its retention.
+  std::unique_ptr<AuditLog> audit;
   std::unique_ptr<TaskRunner> runner;
   std::unique_ptr<Engine> engine;
   std::unique_ptr<records::Migrator> migrator;
@@ -54,6 +60,7 @@ struct Cloud::Impl {
   Result<void> open_ground();
   Result<void> open_store(bool as_guest);
   Result<void> open_schemas(bool as_guest);
+  store::Store& open_audit();
   Result<void> open_services();
   Result<void> open_networks();
   Result<void> open_compute();
@@ -134,15 +141,39 @@ Result<void> Cloud::Impl::open_ground() {
     CLOUDOS_TRY(options.host_names, known_host_names(*options.store, machine_name()));
   }
   executor = std::make_unique<Executor>(*options.clock, options.workers);
+  store::Store& rooms_store = open_audit();
   runner =
-      std::make_unique<TaskRunner>(*options.store, *executor, *options.clock, *options.random,
+      std::make_unique<TaskRunner>(rooms_store, *executor, *options.clock, *options.random,
                                    log.for_room("tasks"), runner_options(options, *observatory));
-  engine = std::make_unique<Engine>(Engine{*options.store, *executor, *runner, *options.clock,
+  engine = std::make_unique<Engine>(Engine{rooms_store, *executor, *runner, *options.clock,
                                            *options.random, *ids, log, options.data_dir,
                                            folder ? folder->id() : "00000000",
-                                           &observatory->metrics, &observatory->tracer, as_guest});
+                                           &observatory->metrics, &observatory->tracer, as_guest,
+                                           recorder.get()});
   observatory->watch(*options.store, *executor, *runner);
   return Result<void>();
+}
+
+/// The store that the rooms get.
+store::Store& Cloud::Impl::open_audit() {
+  AuditGround ground{*options.store, *options.clock, nullptr, nullptr, {}};
+  if (options.audit.on) {
+    audited = std::make_unique<audit::AuditedStore>(*options.store, *options.clock, *ids,
+                                                    &observatory->metrics);
+    recorder = std::make_unique<audit::Recorder>(
+        audit::Recorder::Ground{*options.store, *executor, *options.clock, *ids,
+                                log.for_room("audit"), &observatory->metrics});
+    ground.audited = audited.get();
+    ground.recorder = recorder.get();
+  }
+  ground.enforce = [this](const Context& ctx, std::string_view rule) {
+    return identity->enforce(ctx, rule);
+  };
+  const AuditKeep& keep = options.audit;
+  audit = make_audit_log(std::move(ground),
+                         {keep.changes, keep.logins, keep.failures, keep.age}, audit_impl);
+  if (audited) return *audited;
+  return *options.store;
 }
 
 Result<void> Cloud::Impl::open_store(bool as_guest) {
@@ -196,6 +227,9 @@ Result<void> Cloud::Impl::open_services() {
   if (options.services.networks) CLOUDOS_CHECK(open_networks());
   if (options.services.compute) CLOUDOS_CHECK(open_compute());
   if (guest()) return Result<void>();  // The runner of the folder does the work.
+  runner->add(Reconciler{"audit", std::chrono::minutes{10}, "",
+                         [self = audit_impl] { return self->prune(); }});
+  if (audited) audited->on_many([self = runner.get()] { self->wake_reconciler("audit"); });
   runner->add(Reconciler{"schemas", std::chrono::hours{1}, "",
                          [self = migrator.get()] { return self->pass(); }});
   CLOUDOS_CHECK(runner->start());
@@ -239,6 +273,7 @@ Result<void> Cloud::Impl::open_compute() {
   CLOUDOS_TRY(hosts, placement::make_hosts(*engine, placement_settings));
   ComputeSettings compute_settings;
   compute_settings.drivers = drivers;
+  compute_settings.resume_guests = options.resume_guests;
   if (options.placement) compute_settings.policy = *options.placement;
   CLOUDOS_TRY(servers, make_servers(*engine, compute_settings, *hosts, *images, *networks));
 
@@ -255,6 +290,10 @@ bool Cloud::Impl::stop(std::chrono::milliseconds patience) {
   if (observatory) observatory->stop();
   if (serve_metadata) serve_metadata(nullptr);
   if (runner) runner->stop();
+  if (recorder) {
+    const auto written = recorder->flush();
+    if (!written) log.for_room("audit").warn("the last logins: " + written.error().message);
+  }
   return !executor || executor->stop(patience);
 }
 
@@ -263,6 +302,7 @@ Result<std::unique_ptr<Cloud>> Cloud::open(Options options) {
   auto impl = std::make_unique<Impl>();
   impl->options = std::move(options);
   std::unique_ptr<Cloud> cloud(new Cloud(std::move(impl)));
+  const ActorScope ours(Actor::Kind::Work);  // What the first start makes, nobody asked for.
   CLOUDOS_CHECK(cloud->impl_->open_ground());
   CLOUDOS_CHECK(cloud->impl_->open_services());
   return cloud;
@@ -286,6 +326,7 @@ Result<void> Cloud::close(std::chrono::milliseconds patience) {
 const Services& Cloud::services() const { return impl_->options.services; }
 FolderRole Cloud::role() const { return impl_->options.role; }
 Identity& Cloud::identity() { return *impl_->identity; }
+AuditLog& Cloud::audit() { return *impl_->audit; }
 Images& Cloud::images() {
   CLOUDOS_ASSERT(impl_->images && "Options::services.images is false: this cloud has no images");
   return *impl_->images;

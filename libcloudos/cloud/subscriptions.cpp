@@ -20,6 +20,9 @@ constexpr std::string_view kTold[] = {"server", "flavor",         "host",
                                       "task",   "domain",         "project",
                                       "user",   "group",          "role",
                                       "region", "service",        "endpoint"};
+/// Told of under one name, and only when asked for.
+constexpr std::string_view kAuditKind = "audit_event";
+constexpr std::string_view kAuditKinds[] = {"audit_change", "audit_login", "audit_failure"};
 constexpr std::chrono::seconds kTryAgain{1};
 
 /// The id in a record's key.
@@ -50,6 +53,9 @@ class Feed final : public std::enable_shared_from_this<Feed> {
                          std::find(what.kinds.begin(), what.kinds.end(), kind) != what.kinds.end();
       if (asked) sources_.push_back({std::string(kind), records::record_prefix(kind), 0});
     }
+    if (std::count(what.kinds.begin(), what.kinds.end(), kAuditKind))
+      for (const std::string_view kind : kAuditKinds)
+        sources_.push_back({std::string(kAuditKind), records::record_prefix(kind), 0});
     const std::weak_ptr<Feed> weak = weak_from_this();
     for (const Source& source : sources_) {
       if (ground_.poll.count() != 0) break;
@@ -197,7 +203,8 @@ Result<std::unique_ptr<Subscription>> make_subscription(
     const FeedGround& ground, const SubscribeOptions& what,
     std::function<void(const ChangeBatch&)> tell) {
   for (const std::string& kind : what.kinds) {
-    if (std::find(std::begin(kTold), std::end(kTold), kind) == std::end(kTold)) {
+    if (kind != kAuditKind &&
+        std::find(std::begin(kTold), std::end(kTold), kind) == std::end(kTold)) {
       return fail(ErrorCode::InvalidArgument,
                   fmt::format("kind '{}' is not one that changes are told of: {}",
                               kind.substr(0, 64), fmt::join(kTold, ", ")));

@@ -205,6 +205,20 @@ std::string encode(std::uint32_t schema_version, const Visit& visit) {
   return out + encoder.take();
 }
 
+std::string_view text_of(std::string_view bytes, std::uint32_t number) {
+  std::uint64_t tag = 0, value = 0;
+  std::string_view found;
+  if (!get_varint(bytes, value)) return found;  // The schema.
+  while (!bytes.empty()) {
+    if (!get_varint(bytes, tag) || !get_varint(bytes, value)) return {};
+    if ((tag & 1) != kBytes) continue;
+    if (value > bytes.size()) return {};
+    if (tag >> 1 == number) found = bytes.substr(0, value);
+    bytes.remove_prefix(value);
+  }
+  return found;
+}
+
 std::uint32_t stored_schema(std::string_view bytes) {
   std::uint64_t version = 0;
   return get_varint(bytes, version) && version <= UINT32_MAX ? static_cast<std::uint32_t>(version)

@@ -17,6 +17,10 @@ std::string encode(std::uint32_t schema_version, const Visit& visit);
 /// with. Errors: Internal (bytes are not a record: truncated, overlong, wrong type).
 Result<std::uint32_t> decode(std::string_view bytes, const Visit& visit);
 
+/// The text field of that number in a record's bytes, without reading the rest of it; empty when
+/// there is none.
+std::string_view text_of(std::string_view bytes, std::uint32_t number);
+
 template <class T>
 std::string encode_record(const T& record, std::uint32_t schema_version = 1) {
   // The visitor only reads while encoding; one description serves both directions.

@@ -5,6 +5,7 @@
 #include "cloudos/keypairs.hpp"
 #include "cloudos/networks.hpp"
 #include "cloudos/servers.hpp"
+#include "audit/row.hpp"
 #include "compute/records.hpp"
 #include "identity/records.hpp"
 #include "image/records.hpp"
@@ -91,6 +92,9 @@ Kind kind() {
 
 std::vector<Kind> all_kinds() {
   return {kind<placement::Allocation>(),
+          kind<audit::ChangeRow>(),
+          kind<audit::FailureRow>(),
+          kind<audit::LoginRow>(),
           kind<identity::DomainRecord>(),
           kind<identity::EndpointRecord>(),
           kind<Flavor>(),

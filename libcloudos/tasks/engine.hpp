@@ -10,6 +10,7 @@
 #include "tasks/runner.hpp"
 
 namespace cloudos {
+namespace audit { class Recorder; }
 
 /// What every service room stands on; made by `cloud`, outlives the rooms. Copyable references.
 struct Engine {
@@ -26,6 +27,7 @@ struct Engine {
   const Tracer* tracer = nullptr;  ///< Null: nobody traces.
   /// Another process runs the folder: rooms write no first records, add no watch, sweep nothing.
   bool guest = false;
+  audit::Recorder* audit = nullptr;  ///< Null: logins are no events.
 };
 
 }  // namespace cloudos

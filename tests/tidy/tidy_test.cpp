@@ -15,16 +15,17 @@ const fs::path kRoot = CLOUDOS_SOURCE_DIR;
 
 // The table of rooms: what each may include beside itself, the public headers and std. The engine
 // rooms are the first line's; see libcloudos/README.md.
-const std::set<std::string> kEngine = {"base",     "codec",     "store",     "records",
-                                       "tasks",    "identity",  "placement", "scheduler"};
+const std::set<std::string> kEngine = {"base",  "codec",    "store",     "records",  "audit",
+                                       "tasks", "identity", "placement", "scheduler"};
 std::map<std::string, std::set<std::string>> room_table() {
   std::map<std::string, std::set<std::string>> table = {
       {"base", {}},
       {"codec", {"base"}},
       {"store", {"base"}},
       {"records", {"base", "codec", "store"}},
+      {"audit", {"base", "codec", "store", "records"}},
       {"tasks", {"base", "codec", "store", "records"}},
-      {"identity", {"base", "codec", "store", "records", "tasks"}},
+      {"identity", {"base", "codec", "store", "records", "audit", "tasks"}},
       {"placement", {"base", "codec", "store", "records", "tasks"}},
       {"scheduler", {"base"}},
       {"hypervisor", {"base"}},

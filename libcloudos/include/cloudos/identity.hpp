@@ -628,7 +628,7 @@ class CLOUDOS_EXPORT Identity final {
   Result<void> remove_endpoint(const Context& ctx, const EndpointId& id);
 
  private:
-  Result<Token> log_in(const Login& login);
+  Result<LoginOutcome> perform_login(const Login& login);  // log_in() without its audit.
   std::unique_ptr<Impl> impl_;
 };
 

@@ -1,0 +1,185 @@
+#include "audit/audited_store.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "audit/resources.hpp"
+#include "audit/row.hpp"
+#include "base/actor.hpp"
+#include "base/text.hpp"
+#include "codec/binary.hpp"
+
+namespace cloudos::audit {
+namespace {
+
+/// The id in a key: what records::key_part escaped.
+std::string unescaped(std::string_view part) {
+  if (part.find('%') == std::string_view::npos) return std::string(part);
+  std::string id;
+  for (std::size_t i = 0; i < part.size(); ++i) {
+    const auto byte =
+        part[i] == '%' && i + 2 < part.size() ? from_hex(part.substr(i + 1, 2)) : std::nullopt;
+    id += byte && byte->size() == 1 ? static_cast<char>((*byte)[0]) : part[i];
+    if (byte && byte->size() == 1) i += 2;
+  }
+  return id;
+}
+
+/// A transaction that remembers which resources were written.
+class NotingTxn final : public store::Txn {
+ public:
+  /// `updates`: note those too that only change.
+  NotingTxn(store::Txn& inner, bool updates) : inner_(inner), updates_(updates) {}
+
+  std::optional<std::string_view> get(std::string_view key) override { return inner_.get(key); }
+  bool none(std::string_view prefix) override { return inner_.none(prefix); }
+
+  void put(std::string_view key, std::string_view value) override {
+    std::string_view id;
+    if (const Resource* const resource = resource_of_key(key, id))
+      note_put(*resource, id, key, value);
+    inner_.put(key, value);
+  }
+  void erase(std::string_view key) override {
+    std::string_view id;
+    if (const Resource* const resource = resource_of_key(key, id)) note_erase(*resource, id, key);
+    inner_.erase(key);
+  }
+
+  std::vector<RowTarget> take() {
+    std::vector<RowTarget> targets;
+    targets.reserve(notes_.size());
+    for (Note& note : notes_)
+      if (note.counts) targets.push_back(std::move(note.target));
+    return targets;
+  }
+
+ private:
+  struct Note {
+    const Resource* resource;
+    std::string key_id;
+    bool counts;
+    RowTarget target;
+  };
+
+  Note* find(const Resource& resource, std::string_view id) {
+    const auto at = std::find_if(notes_.begin(), notes_.end(), [&](const Note& note) {
+      return note.resource == &resource && note.key_id == id;
+    });
+    return at == notes_.end() ? nullptr : &*at;
+  }
+
+  void note_put(const Resource& resource, std::string_view id, std::string_view key,
+                std::string_view value) {
+    if (Note* const known = find(resource, id)) {
+      const bool again = known->target.action == AuditAction::Delete;
+      if (again) known->target.action = AuditAction::Update;
+      known->counts = known->target.action == AuditAction::Create || updates_;
+      describe(*known, value);
+      return;
+    }
+    const bool is_new = !inner_.get(key);
+    if (!is_new && !updates_) return;
+    add(resource, id, is_new ? AuditAction::Create : AuditAction::Update, value);
+  }
+
+  void note_erase(const Resource& resource, std::string_view id, std::string_view key) {
+    if (Note* const known = find(resource, id)) {
+      known->counts = known->target.action == AuditAction::Update;  // Made and erased: nothing.
+      known->target.action = AuditAction::Delete;
+      return;
+    }
+    const auto value = inner_.get(key);
+    if (value) add(resource, id, AuditAction::Delete, *value);
+  }
+
+  void add(const Resource& resource, std::string_view id, AuditAction action,
+           std::string_view value) {
+    Note& note = notes_.emplace_back();
+    note.resource = &resource;
+    note.key_id = id;
+    note.counts = true;
+    note.target.action = action;
+    note.target.kind = resource.kind;
+    note.target.id = unescaped(id);
+    describe(note, value);
+  }
+
+  static void describe(Note& note, std::string_view value) {
+    if (note.resource->name)
+      note.target.name = short_text(codec::text_of(value, note.resource->name));
+    if (note.resource->project)
+      note.target.project.value = codec::text_of(value, note.resource->project);
+  }
+
+  store::Txn& inner_;
+  const bool updates_;
+  std::vector<Note> notes_;
+};
+
+void tell_initiator(Row& row, const Actor& actor) {
+  if (actor.caller) {
+    row.user = actor.caller->user;
+    row.user_domain = actor.caller->user_domain;
+    row.domain = actor.caller->domain;
+    row.project = actor.caller->project;
+    row.system_scope = actor.caller->system_scope;
+    row.request_id = actor.caller->request_id;
+  } else {
+    row.user = actor.user;
+    row.user_domain = actor.user_domain;
+    row.domain = actor.domain;
+    row.project = actor.project;
+    row.system_scope = actor.system_scope;
+    row.request_id = actor.request_id;
+  }
+  row.address = actor.address;
+  row.agent = actor.agent;
+  row.operation = actor.operation;
+  row.path = short_text(actor.path);
+}
+
+}  // namespace
+
+AuditedStore::AuditedStore(store::Store& inner, const Clock& clock, IdSource& ids,
+                           Metrics* metrics)
+    : inner_(inner),
+      clock_(clock),
+      ids_(ids),
+      events_(metrics ? &metrics->counter("cloudos_audit_events_total",
+                                          "Events recorded in the audit log, by kind.",
+                                          {{"kind", "change"}})
+                      : nullptr) {}
+
+Result<store::Revision> AuditedStore::transact(const store::Body& body) {
+  struct Commit {
+    const store::Body& body;
+    const Actor& actor;  // Of this thread, which waits while another may run the body.
+    AuditedStore& self;
+    bool wrote = false;
+
+    Result<void> run(store::Txn& txn) {
+      wrote = false;
+      NotingTxn noting(txn, actor.kind == Actor::Kind::Edge || actor.told);
+      CLOUDOS_CHECK(body(noting));
+      ChangeRow row;
+      row.targets = noting.take();
+      if (row.targets.empty()) return Result<void>();
+      row.id = self.ids_.uuid();
+      row.generation = 1;
+      row.time = self.clock_.wall();
+      tell_initiator(row, actor);
+      txn.put(records::record_key(ChangeRow::kKind, row.id),
+              codec::encode_record(row, ChangeRow::kSchema));
+      wrote = true;
+      return Result<void>();
+    }
+  } commit{body, current_actor(), *this};
+  auto done = inner_.transact([&commit](store::Txn& txn) { return commit.run(txn); });
+  if (!done || !commit.wrote) return done;
+  if (events_) events_->add();
+  if (written_.fetch_add(1, std::memory_order_relaxed) + 1 == limits::kAuditSlack && many_) many_();
+  return done;
+}
+
+}  // namespace cloudos::audit

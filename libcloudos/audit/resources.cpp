@@ -1,0 +1,56 @@
+#include "audit/resources.hpp"
+
+#include <algorithm>
+
+namespace cloudos::audit {
+namespace {
+
+// Identity's names are Keystone's own; the others follow them.
+constexpr Resource kResources[] = {
+    {"certificate", "data/security/certificate", "image.certificate", 3, 4},
+    {"domain", "data/security/domain", "identity.domain", 3, 0},
+    {"endpoint", "data/security/endpoint", "identity.endpoint", 0, 0},
+    {"flavor", "data/compute/flavor", "compute.flavor", 3, 0},
+    {"grant", "data/security/role_assignment", "identity.role_assignment", 0, 6},
+    {"group", "data/security/group", "identity.group", 3, 0},
+    {"host", "data/compute/host", "compute.host", 4, 0},
+    {"image", "data/storage/image", "image.image", 3, 4},
+    {"keypair", "data/compute/keypair", "compute.keypair", 5, 0},
+    {"network", "data/network/network", "network.network", 4, 3},
+    {"port", "data/network/port", "network.port", 5, 3},
+    {"project", "data/security/project", "identity.project", 3, 1},
+    {"quota-limit", "data/quota", "quota.limit", 0, 0},
+    {"region", "data/security/region", "identity.region", 0, 0},
+    {"revocation", "data/security/token", "identity.token", 0, 0},
+    {"role", "data/security/role", "identity.role", 3, 0},
+    {"security_group", "data/network/security_group", "network.security_group", 4, 3},
+    {"security_group_rule", "data/network/security_group_rule", "network.security_group_rule", 0,
+     3},
+    {"server", "data/compute/server", "compute.server", 5, 3},
+    {"service", "data/security/service", "identity.service", 4, 0},
+    {"subnet", "data/network/subnet", "network.subnet", 5, 3},
+    {"user", "data/security/account/user", "identity.user", 3, 0},
+};
+
+}  // namespace
+
+std::span<const Resource> resources() { return kResources; }
+
+const Resource* resource_of_kind(std::string_view kind) {
+  const auto found = std::lower_bound(
+      std::begin(kResources), std::end(kResources), kind,
+      [](const Resource& row, std::string_view wanted) { return row.kind < wanted; });
+  return found != std::end(kResources) && found->kind == kind ? found : nullptr;
+}
+
+const Resource* resource_of_key(std::string_view key, std::string_view& id) {
+  // Most writes are of indexes and unique values.
+  if (key.size() < 4 || key[0] != '/' || key.starts_with("/ix/") || key.starts_with("/ux/"))
+    return nullptr;
+  const auto slash = key.find('/', 1);
+  if (slash == std::string_view::npos) return nullptr;
+  id = key.substr(slash + 1);
+  return resource_of_kind(key.substr(1, slash - 1));
+}
+
+}  // namespace cloudos::audit
