@@ -84,6 +84,8 @@ bool TaskRunner::Impl::is_started() {
   return started;
 }
 
+bool TaskRunner::stopping() const { return impl_->is_stopping(); }
+
 bool TaskRunner::Impl::is_stopping() {
   LockGuard lock(mutex);
   return stopping;

@@ -82,6 +82,9 @@ class TaskRunner final {
   void wake_reconciler(std::string_view name);
   Tasks& tasks();
   RunnerStats stats() const;
+  /// True once stop() was called: what a step does for long ends early, and goes on after the next
+  /// start.
+  bool stopping() const;
 
   struct Impl;
 
