@@ -66,5 +66,6 @@ std::span<const PolicyRow> compute_policies();
 std::span<const PolicyRow> image_policies();
 std::span<const PolicyRow> network_policies();
 std::span<const PolicyRow> task_policies();
+std::span<const PolicyRow> audit_policies();
 
 }  // namespace cloudos::identity
