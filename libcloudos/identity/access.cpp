@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include "identity/impl.hpp"
+#include "identity/methods.hpp"
 #include "identity/policy_parse.hpp"
 #include "identity/private_file.hpp"
 
@@ -41,11 +41,13 @@ Result<void> Identity::Impl::load_policy() {
 Result<void> Identity::Impl::allow(const Context& ctx, std::string_view name,
                                    PolicyTarget target) const {
   target.complete = true;
+  CLOUDOS_CHECK(identity::check_delegation(ctx, name, target));
   return policy()->enforce(ctx, name, target);
 }
 
 Result<void> Identity::Impl::may_ask(const Context& ctx, std::string_view name,
                                      const PolicyTarget& target) const {
+  CLOUDOS_CHECK(identity::check_delegation(ctx, name, target));
   return policy()->enforce(ctx, name, target);
 }
 
@@ -63,7 +65,24 @@ Result<std::optional<DomainId>> Identity::Impl::allow_list(
 
 Result<void> Identity::enforce(const Context& ctx, std::string_view policy,
                                const PolicyTarget& target) const {
+  CLOUDOS_CHECK(identity::check_delegation(ctx, policy, target));
   return impl_->policy()->enforce(ctx, policy, target);
+}
+
+LimitsRegistry& Identity::limits() const {
+  return impl_->limits_registry;
+}
+
+EndpointFilters& Identity::endpoint_filters() const {
+  return impl_->endpoint_filters;
+}
+
+StoredPolicies& Identity::stored_policies() const {
+  return impl_->stored_policies;
+}
+
+std::size_t Identity::list_limit() const {
+  return impl_->settings.list_limit;
 }
 
 Policy Identity::policy() const {
@@ -100,6 +119,20 @@ Result<void> Identity::set_password_cost(unsigned cost) {
   return Result<void>();
 }
 
+Result<void> Identity::set_password_hashing(const PasswordHashing& hashing) {
+  CLOUDOS_CHECK(check_password_hashing(hashing));
+  impl_->passwords.set_hashing(hashing);
+  return Result<void>();
+}
+
+Result<void> Identity::set_account_rules(const AccountRules& rules) {
+  return impl_->rules.set(rules);
+}
+
+AccountRules Identity::account_rules() const { return impl_->rules.now()->rules; }
+
+Credentials& Identity::credentials() const { return impl_->credentials; }
+
 Result<std::vector<TokenKey>> Identity::token_keys(const Context& ctx) const {
   CLOUDOS_CHECK(impl_->allow(ctx, "identity:list_token_keys"));
   return impl_->keys->list();
@@ -115,7 +148,6 @@ Result<std::vector<TokenKey>> Identity::rotate_token_keys(const Context& ctx, bo
 }
 
 Result<bool> Identity::Impl::age_keys() const {
-  keys->refresh();  // A key that another process ended takes cached tokens along too.
   if (settings.key_rotation <= std::chrono::seconds::zero()) return false;
   if (keys->age() < settings.key_rotation) return false;
   auto rotated = keys->rotate(false);

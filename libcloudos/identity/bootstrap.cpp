@@ -281,6 +281,8 @@ Result<void> Identity::Impl::write_client_files() const {
 Result<std::unique_ptr<Identity>> make_identity(const Engine& engine, IdentitySettings settings) {
   if (settings.password_cost < 4 || settings.password_cost > 16)
     return fail(ErrorCode::InvalidArgument, "password cost: must be 4 to 16");
+  CLOUDOS_CHECK(check_password_hashing(settings.password_hashing));
+  CLOUDOS_CHECK(check_account_rules(settings.account_rules));
   if (settings.key_rotation < std::chrono::seconds::zero())
     return fail(ErrorCode::InvalidArgument, "key rotation: must not be negative");
   if (settings.token_lifetime <= std::chrono::seconds::zero())
@@ -294,11 +296,18 @@ Result<std::unique_ptr<Identity>> make_identity(const Engine& engine, IdentitySe
                                                  settings.token_lifetime, !engine.guest));
   auto impl = std::make_unique<Identity::Impl>(engine, std::move(settings), std::move(keys));
   CLOUDOS_CHECK(impl->load_policy());
+  CLOUDOS_CHECK(impl->credential_keys.open(
+      engine.data_dir.empty() ? std::filesystem::path() : engine.data_dir / "keys" / "credentials",
+      engine.random, !engine.guest));
   if (engine.guest) return std::make_unique<Identity>(std::move(impl));
   CLOUDOS_CHECK(impl->bootstrap());
   CLOUDOS_CHECK(impl->write_client_files());
   engine.runner.add(Reconciler{"tokens", std::chrono::minutes(10), "",
                                [self = impl.get()] { return self->sweep_revocations(); }});
+  engine.runner.add(Reconciler{"trusts", std::chrono::minutes(10), "",
+                               [self = impl.get()] { return self->sweep_trusts(); }});
+  engine.runner.add(Reconciler{"signatures", std::chrono::minutes(10), "",
+                               [self = impl.get()] { return self->sweep_signatures(); }});
   engine.runner.add(Reconciler{"token-keys", std::chrono::minutes(1), "",
                                [self = impl.get()] { return self->age_keys(); }});
   return std::make_unique<Identity>(std::move(impl));

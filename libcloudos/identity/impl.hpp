@@ -3,12 +3,22 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <vector>
 
+#include "cloudos/application_credentials.hpp"
+#include "cloudos/credentials.hpp"
+#include "cloudos/endpoint_filters.hpp"
 #include "cloudos/limits.hpp"
+#include "cloudos/limits_registry.hpp"
+#include "cloudos/stored_policies.hpp"
+#include "cloudos/trusts.hpp"
+#include "identity/delegation_records.hpp"
+#include "identity/account_rules.hpp"
+#include "identity/credential_keys.hpp"
 #include "identity/identity.hpp"
 #include "identity/keyring.hpp"
 #include "identity/passwords.hpp"
@@ -81,6 +91,29 @@ class CatalogCache final {
 
 namespace identity {
 
+/// Records of a kind that name another by an index, and how some of them are found and erased.
+struct Dependent {
+  std::string_view kind, field;
+  Result<std::vector<std::string>> (*find)(const store::Snapshot& at, std::string_view field,
+                                           std::string_view value, std::size_t most);
+  Result<void> (*erase)(store::Txn& txn, const std::string& id);
+};
+template <class Record>
+constexpr Dependent dependent(std::string_view by) {
+  return {Record::kKind, by,
+          [](const store::Snapshot& at, std::string_view field, std::string_view value,
+             std::size_t most) -> Result<std::vector<std::string>> {
+            records::PageSpec<Record> spec;
+            spec.range = {std::string(field), std::string(value), false};
+            spec.limit = most;
+            CLOUDOS_TRY(const auto found, records::page(at, spec));
+            std::vector<std::string> ids;
+            for (const Record& record : found) ids.push_back(records::id_text(record.id));
+            return ids;
+          },
+          [](store::Txn& txn, const std::string& id) { return records::erase<Record>(txn, id); }};
+}
+
 // What a target says once its record is known.
 inline void tell_id(PolicyTarget& target, const UserId& id) { target.user = id; }
 inline void tell_id(PolicyTarget& target, const ProjectId& id) { target.project = id; }
@@ -113,9 +146,19 @@ struct Identity::Impl {
   std::atomic<std::chrono::seconds> token_lifetime{settings.token_lifetime};  ///< In force now.
   std::unique_ptr<identity::KeyRing> keys;
   mutable identity::Passwords passwords;
+  identity::RulesInForce rules;
+  mutable identity::PasscodeTries passcode_tries;
+  mutable identity::CredentialKeys credential_keys;
+  mutable Credentials credentials{*this};
   mutable identity::TokenCache cache;
   mutable identity::CatalogCache catalogs;
   mutable identity::LoginTurns logins;
+  mutable LimitsRegistry limits_registry{*this};
+  mutable EndpointFilters endpoint_filters{*this};
+  mutable StoredPolicies stored_policies{*this};
+  mutable identity::ConclusionCache conclusions;
+  mutable Trusts trusts{*this};
+  mutable ApplicationCredentials application_credentials{*this};
 
   Impl(const Engine& the_engine, IdentitySettings the_settings,
        std::unique_ptr<identity::KeyRing> the_keys);
@@ -169,23 +212,73 @@ struct Identity::Impl {
   /// Commits a change that no token depends on.
   Result<void> commit_quietly(const store::Body& body) const;
   std::uint64_t draw() const;
+  void audit_failed_login(const Login& login, const Error& error) const;
 
-  Result<std::shared_ptr<const ValidToken>> valid(std::string_view text) const;
-  /// Errors: Stale (a guest's snapshot), beside those of valid().
-  Result<std::shared_ptr<const ValidToken>> valid_at(const store::Snapshot& at,
-                                                     std::string_view text) const;
+  /// Of a token that expired up to `grace` ago, too. Errors: Unauthenticated.
+  Result<std::shared_ptr<const ValidToken>> valid(std::string_view text,
+                                                  std::chrono::seconds grace = {}) const;
+  /// The same with what was sealed. Errors: Stale (a guest's snapshot), beside those of valid().
+  Result<identity::TokenCache::Entry> held_at(const store::Snapshot& at, std::string_view text,
+                                              std::chrono::seconds grace = {}) const;
   Result<identity::StateMark> mark(const store::Snapshot& at) const;
+  Result<std::optional<identity::TokenPayload>> open(std::string_view text) const;
+  Result<identity::ReceiptPayload> open_receipt(std::string_view text) const;
+
   /// What the sealed content means now. Errors: Unauthenticated.
   Result<Token> resolve(const store::Snapshot& at, const identity::TokenPayload& payload,
                         std::string_view text) const;
-  /// Seals a token for a user who has proved who they are.
-  Result<Token> issue(const store::Snapshot& at, identity::TokenPayload payload,
-                      const identity::UserRecord& user, const Scope& scope) const;
-  Result<std::optional<identity::TokenPayload>> open(std::string_view text) const;
+  /// Roles of a token: those of `who` on `on`, or only those `only` names, which must all be held.
+  /// Errors: Unauthenticated.
+  Result<void> tell_roles(const store::Snapshot& at, const identity::UserRecord& who,
+                          const Assignment& on, const std::vector<RoleId>* only,
+                          const identity::TokenPayload& payload, Token& token) const;
+  Result<void> tell_trust(const store::Snapshot& at, const identity::TokenPayload& payload,
+                          Token& token) const;
+  Result<void> tell_application_credential(const store::Snapshot& at,
+                                           const identity::UserRecord& user,
+                                           const identity::TokenPayload& payload,
+                                           Token& token) const;
+  /// What a login means that has been proved by these methods. Errors: Unauthenticated; for trusts
+  /// those of Identity::log_in.
+  Result<identity::Conclusion> conclude(const store::Snapshot& at, const UserId& user,
+                                        std::uint32_t methods, const Scope& scope,
+                                        const ApplicationCredentialId& credential) const;
+  Result<void> aim(const store::Snapshot& at, const identity::UserRecord& user, const Scope& scope,
+                   identity::TokenPayload& payload) const;
+  Result<void> aim_at_trust(const store::Snapshot& at, const identity::UserRecord& user,
+                            const TrustId& id, identity::TokenPayload& payload) const;
+  Result<void> aim_at_credential(const store::Snapshot& at, const identity::UserRecord& user,
+                                 const ApplicationCredentialId& id,
+                                 identity::TokenPayload& payload) const;
+  /// A trust with those it hands on, up to the user whose roles they all are.
+  struct TrustChain {
+    identity::TrustRecord trust;
+    identity::UserRecord trustor;  ///< Of the trust itself.
+    identity::UserRecord root;     ///< Whose roles they are.
+    std::uint64_t epochs = 0, domain_epochs = 0;
+  };
+  /// Errors: NotFound (gone or expired, also one above it), Forbidden (a trustor is disabled).
+  Result<TrustChain> trust_chain(const store::Snapshot& at, const TrustId& id) const;
+  /// For whoever has signed with a key of this user. Errors: those of Identity::log_in.
+  Result<LoginOutcome> log_in_by_key(const identity::UserRecord& user, const Scope& scope,
+                                     const ApplicationCredentialId& credential) const;
+  /// What the user's record says to those who look: inactive users are disabled.
+  User shown(identity::UserRecord record) const;
+  /// Erases the credentials behind an index: of a user or project that goes.
+  Result<void> drop_credentials(std::string_view field, const std::string& value) const;
+  /// Erases signatures that would not hold any more anyway. Returns true when more are due.
+  Result<bool> sweep_signatures() const;
+  /// Spends one use. Errors: NotFound (none left).
+  Result<void> use_trust(const TrustId& id) const;
+  /// What rests on a user or project that goes: its trusts and application credentials.
+  Result<void> drop_delegations(const UserId& user, const ProjectId& project) const;
+  /// Erases trusts that are over. Returns true when more are due.
+  Result<bool> sweep_trusts() const;
 
-  /// Roles that a user has on a project or domain, by themselves and by groups.
+  /// Roles that a user has on a project or domain, by themselves and by groups, given there or
+  /// inherited from what it lies under. None on a project that lies under a disabled one.
   struct Effective {
-    std::vector<Token::Named> roles;  ///< By name; implied ones included.
+    std::vector<Token::Named> roles;  ///< By name; implied ones included, no domain's own.
     std::vector<std::uint64_t> stamps;
   };
   /// `on`: the target; its user, group and role are not looked at.
@@ -194,6 +287,18 @@ struct Identity::Impl {
   /// The roles and all that they imply. Roles that are gone are left out.
   Result<std::vector<identity::RoleRecord>> closure(const store::Snapshot& at,
                                                     const std::vector<RoleId>& roles) const;
+  /// What the user and their groups were given, anywhere.
+  Result<std::vector<identity::GrantRecord>> grants_of(const store::Snapshot& at,
+                                                       const identity::UserRecord& user) const;
+  /// The projects above it, its parent first. Errors: Internal (deeper than projects may nest).
+  Result<std::vector<identity::ProjectRecord>> ancestors(
+      const store::Snapshot& at, const identity::ProjectRecord& project) const;
+  /// Those that the caller may see, or has a role on.
+  Result<std::vector<Project>> visible(const Context& ctx, const store::Snapshot& at,
+                                       const std::vector<identity::ProjectRecord>& projects) const;
+  /// The projects below a project or domain, each after its parent.
+  Result<std::vector<identity::ProjectRecord>> descendants(const store::Snapshot& at,
+                                                           const std::string& above) const;
 
   Result<std::optional<identity::UserRecord>> find_user(const store::Snapshot& at,
                                                         const NamedReference& who) const;
@@ -207,6 +312,11 @@ struct Identity::Impl {
   /// runs `last`, and leaves nothing under the index.
   Result<void> drop_grants(std::string_view field, std::string_view value,
                            const store::Body& last) const;
+  /// The same for whatever goes with a record: `of` names kinds and their index on it.
+  Result<void> drop_dependents(std::span<const identity::Dependent> of, std::string_view value,
+                               const store::Body& last) const;
+  /// Erases a service's registered limits with the limits by them.
+  Result<void> drop_registered_limits(const ServiceId& service) const;
   /// Takes a group's members out of it.
   Result<void> empty_group(const GroupId& group) const;
 
@@ -225,12 +335,26 @@ struct Identity::Impl {
 
 namespace identity {
 
+/// How the settings say that passwords are hashed.
+inline PasswordHashing hashing_of(const IdentitySettings& settings) {
+  PasswordHashing with = settings.password_hashing;
+  with.bcrypt_cost = settings.password_cost;
+  return with;
+}
+
 /// Changes with every commit that a token may depend on.
 inline constexpr std::string_view kStateKey = "/identity-state";
 
 Result<void> check_title(std::string_view what, std::string_view name, std::size_t most);
 Result<void> check_text(std::string_view what, std::string_view text);
 Result<void> check_extra(const ExtraFields& extra);
+Result<void> check_tags(const std::vector<std::string>& tags);
+/// Refuses to change, or delete, what says so of itself. `only_unsets`: the change does nothing
+/// else but unset it. Errors: Forbidden.
+Result<void> check_mutable(std::string_view kind, const std::string& id,
+                           const std::optional<bool>& immutable, bool only_unsets = false);
+/// The change unsets `immutable` and touches nothing else.
+bool only_unsets_immutable(const IdentityUpdate& with);
 Result<void> apply_extra(ExtraFields& extra, const ExtraChanges& changes);
 
 /// The value of a text field, for filters; nothing when the record lacks it.

@@ -288,6 +288,16 @@ void KeyRing::refresh() const {
   state_ = std::make_shared<const State>(State{state_->file, state_->fernet, *stamp});
 }
 
+void KeyRing::follow() const {
+  if (file_.empty()) return;
+  const MonoTime now = clock_.mono();
+  auto next = next_look_.load(std::memory_order_relaxed);
+  if (now.time_since_epoch().count() < next) return;
+  // One of those who come at the same time looks; the others are a moment early.
+  const MonoTime then = now + std::chrono::duration_cast<MonoTime::duration>(kKeyLook);
+  if (next_look_.compare_exchange_strong(next, then.time_since_epoch().count())) refresh();
+}
+
 std::string KeyRing::seal(std::string_view plain, std::uint64_t unix_seconds) const {
   refresh();
   return state()->fernet.seal(plain, unix_seconds, random_);

@@ -42,10 +42,13 @@ struct KeyFile {
 /// The keys in use, as the file has them now.
 ///
 /// Who seals looks at the file first (one stat), and who meets a token that no key opens looks
-/// again: so a rotation by any process on the folder is followed at once, without a message.
+/// again: so a rotation by any process on the folder is followed at once, without a message. Who
+/// asks about a token that was seen before looks when the last look is kKeyLook ago: so a key that
+/// anybody ended takes its tokens along, within that time.
 /// Thread-safe.
 class KeyRing final {
  public:
+  static constexpr std::chrono::milliseconds kKeyLook{50};
   /// `file` empty: keys in memory. `owner`: makes the file when there is none, and writes down
   /// `lifetime` when it is longer than what the file says.
   /// Errors: NotFound (a guest finds no keys), InvalidArgument (damaged), Unavailable, StorageFull.
@@ -57,9 +60,13 @@ class KeyRing final {
   std::optional<std::string> open(std::string_view text) const;
   /// Reads the file again when it is another one than last time. A damaged one changes nothing.
   void refresh() const;
+  /// refresh(), unless somebody looked within kKeyLook: for every token that is asked about.
+  void follow() const;
   /// Counts the changes seen: what was concluded under another number no longer holds.
   std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
   std::vector<TokenKey> list() const;
+  /// The longest that tokens sealed by these keys live.
+  std::chrono::seconds lifetime() const { return state()->file.lifetime; }
   Result<std::vector<TokenKey>> rotate(bool force);
   /// How old the primary key is.
   std::chrono::microseconds age() const;
@@ -87,6 +94,7 @@ class KeyRing final {
   mutable std::mutex mutex_;
   mutable std::shared_ptr<const State> state_;  // By mutex_; shared with callers that use it.
   mutable std::atomic<std::uint64_t> version_{0};
+  mutable std::atomic<MonoTime::rep> next_look_{0};
 };
 
 }  // namespace cloudos::identity

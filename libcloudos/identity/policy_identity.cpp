@@ -9,6 +9,7 @@ constexpr PolicyHelper kPolicyHelpers[] = {
     {"admin_required", "role:admin or is_admin:1"},
     {"system_reader", "role:reader and system_scope:all"},
     {"cloud_reader", "rule:admin_required or rule:system_reader"},
+    {"service_role", "role:service"},
     {"owner", "user_id:%(target.user.id)s"},
     {"admin_or_owner", "rule:admin_required or rule:owner"},
     {"project_reader", "(role:reader or role:member) and project_id:%(project_id)s"},
@@ -91,13 +92,18 @@ constexpr PolicyDefault kManagedGrant = asked_with(
     "rule:admin_required or (rule:manager_of_grant and rule:domain_managed_target_role)",
     kOfGrant | part_bit(PolicyPart::RoleName));
 
-constexpr PolicyDefault kSeenTree = asked_with(
-    "rule:cloud_reader or rule:reader_of_project or "
-    "((role:admin or role:manager) and project_id:%(target.project.id)s)",
-    kOfProject);
+/// Services look at the tokens of those who call them.
+constexpr PolicyDefault kShownToken =
+    asked_with("rule:admin_or_owner or rule:service_role", kUserPart);
+constexpr PolicyDefault kService{"rule:admin_required or rule:service_role", kOnAny, 0, true};
+/// What is one user's own, shown to readers of the cloud too.
+constexpr PolicyDefault kSeenTrust = asked_with("rule:cloud_reader or rule:owner", kUserPart);
+/// Of one user, by nobody else.
+constexpr PolicyDefault kOnlyOwner = asked_with("rule:owner", kUserPart);
 
 constexpr PolicyRow kIdentityPolicies[] = {
-    {"identity:validate_token", kOwnToken},
+    {"identity:validate_token", kShownToken},
+    {"identity:validate_expired_token", kService},
     {"identity:check_token", kOwnToken},
     {"identity:revoke_token", kOwnToken},
     {"identity:get_auth_catalog", kAnyone},
@@ -164,12 +170,7 @@ constexpr PolicyRow kIdentityPolicies[] = {
     {"identity:check_grant", kSeenGrant},
     {"identity:list_grants", kSeenGrant},
     {"identity:revoke_grant", kManagedGrant},
-    {"identity:check_inherited_grant", kSeenGrant},
-    {"identity:list_inherited_grants", kSeenGrant},
-    {"identity:create_inherited_grant", kManagedGrant},
-    {"identity:revoke_inherited_grant", kManagedGrant},
     {"identity:list_role_assignments", kDomainList},
-    {"identity:list_role_assignments_for_tree", kSeenTree},
     {"identity:create_system_grant", kCloudAdmin},
     {"identity:check_system_grant", kCloudReader},
     {"identity:list_system_grants", kCloudReader},
@@ -236,6 +237,26 @@ constexpr PolicyRow kIdentityPolicies[] = {
     {"identity:list_limits", kSeenLimit},
     {"identity:update_limit", kCloudAdmin},
     {"identity:delete_limit", kCloudAdmin},
+
+    // Trusts: of their trustor and, to look at, their trustee.
+    {"identity:create_trust", kOnlyOwner},
+    {"identity:list_trusts", kCloudReader},
+    {"identity:list_trusts_for_trustor", kSeenTrust},
+    {"identity:list_trusts_for_trustee", kSeenTrust},
+    {"identity:get_trust", kSeenTrust},
+    {"identity:list_roles_for_trust", kSeenTrust},
+    {"identity:get_role_for_trust", kSeenTrust},
+    {"identity:delete_trust", kOwnToken},
+
+    {"identity:create_application_credential", kOnlyOwner},
+    {"identity:get_application_credential", kSeenTrust},
+    {"identity:list_application_credentials", kSeenTrust},
+    {"identity:delete_application_credential", kOwnToken},
+    {"identity:get_access_rule", kSeenTrust},
+    {"identity:list_access_rules", kSeenTrust},
+    {"identity:delete_access_rule", kOwnToken},
+
+    {"identity:list_revoke_events", kService},
 
     {"identity:list_token_keys", kCloudAdmin},
     {"identity:rotate_token_keys", kCloudAdmin},

@@ -4,6 +4,20 @@
 
 #include "base/text.hpp"
 
+namespace cloudos {
+
+void fields(codec::FieldVisitor& v, UserOptions& o) {
+  v.field({1, "ignore_change_password_upon_first_use"}, o.ignore_change_password_upon_first_use);
+  v.field({2, "ignore_password_expiry"}, o.ignore_password_expiry);
+  v.field({3, "ignore_lockout_failure_attempts"}, o.ignore_lockout_failure_attempts);
+  v.field({4, "ignore_user_inactivity"}, o.ignore_user_inactivity);
+  v.field({5, "lock_password"}, o.lock_password);
+  v.field({6, "multi_factor_auth_enabled"}, o.multi_factor_auth_enabled);
+  v.field({7, "multi_factor_auth_rules"}, o.multi_factor_auth_rules);
+}
+
+}  // namespace cloudos
+
 namespace cloudos::identity {
 
 std::string grant_id(const Assignment& a) {
@@ -13,6 +27,8 @@ std::string grant_id(const Assignment& a) {
                      a.system ? "all" : a.domain.empty() ? a.project.value : a.domain.value,
                      a.inherited ? ":i" : "");
 }
+
+std::string chain_id(std::string_view audit_id) { return fmt::format("chain:{}", audit_id); }
 
 void fields(codec::FieldVisitor& v, DomainRecord& r) {
   v.field({1, "id"}, r.id);
@@ -65,6 +81,14 @@ void fields(codec::FieldVisitor& v, UserRecord& r) {
   r.has_password = !r.password_hash.empty();
   v.field({12, "password_changed_at"}, r.password_changed_at);
   v.field({13, "groups"}, r.groups);
+  v.field({14, "options"}, r.options);
+  v.field({15, "password_expires_at"}, r.password_expires_at);
+  v.field({16, "foreign_hash"}, r.foreign_hash);
+  v.field({17, "password_by_user"}, r.password_by_user);
+  v.field({18, "old_hashes"}, r.old_hashes);
+  v.field({19, "failed_logins"}, r.failed_logins);
+  v.field({20, "failed_at"}, r.failed_at);
+  v.field({21, "last_active_at"}, r.last_active_at);
   v.unknown(r.unknown);
 }
 
@@ -150,6 +174,7 @@ void fields(codec::FieldVisitor& v, RevocationRecord& r) {
   v.field({1, "id"}, r.id);
   v.field({2, "generation"}, r.generation);
   v.field({3, "expires_at"}, r.expires_at);
+  v.field({4, "revoked_at"}, r.revoked_at);
   v.unknown(r.unknown);
 }
 

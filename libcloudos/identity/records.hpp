@@ -33,9 +33,21 @@ struct UserRecord : User {
   std::uint64_t epoch = 0;
   std::string password_hash;  ///< "$2b$…"; empty: no login by password.
   WallTime password_changed_at;
+  bool foreign_hash = false;             ///< Made elsewhere; replaced at the next login.
+  bool password_by_user = false;         ///< Chosen by the user, not by an admin.
+  std::vector<std::string> old_hashes;   ///< Of passwords before, the newest first.
+  std::uint32_t failed_logins = 0;       ///< In a row, as far as a rule asks for the count …
+  WallTime failed_at;                    ///< … and when the last one was.
+  WallTime last_active_at;               ///< To the day; only kept while a rule asks for it.
   std::vector<GroupId> groups;
   std::string unknown;
 };
+
+}  // namespace cloudos::identity
+namespace cloudos {
+void fields(codec::FieldVisitor& v, UserOptions& o);
+}
+namespace cloudos::identity {
 
 struct GroupRecord : Group {
   static constexpr std::string_view kKind = "group";
@@ -88,15 +100,20 @@ struct GrantRecord {
 /// assignment is not part of it.
 std::string grant_id(const Assignment& assignment);
 
-/// A token ended before its time; swept once it would have expired anyway.
+/// A token, or all that go back to one login, ended before its time; swept once those would have
+/// expired anyway.
 struct RevocationRecord {
   static constexpr std::string_view kKind = "revocation";
   static constexpr std::uint32_t kSchema = 1;
-  std::string id;  ///< The token's own audit id.
+  std::string id;  ///< The token's own audit id, or chain_id() of the login's.
   std::uint64_t generation = 0;
   WallTime expires_at;
+  WallTime revoked_at;
   std::string unknown;
 };
+
+/// "chain:<audit id>": what ends all tokens of one login is kept under.
+std::string chain_id(std::string_view audit_id);
 
 void fields(codec::FieldVisitor& v, DomainRecord& r);
 void fields(codec::FieldVisitor& v, ProjectRecord& r);

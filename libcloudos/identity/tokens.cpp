@@ -47,16 +47,70 @@ void fields(codec::FieldVisitor& v, TokenPayload& p) {
   v.field({10, "target_epoch"}, p.target_epoch);
   v.field({11, "target_domain_epoch"}, p.target_domain_epoch);
   v.field({12, "stamps"}, p.stamps);
+  std::string trust = pack_id(p.trust.value), credential = pack_id(p.application_credential.value);
+  v.field({13, "trust"}, trust);
+  v.field({14, "trustor_epoch"}, p.trustor_epoch);
+  v.field({15, "trustor_domain_epoch"}, p.trustor_domain_epoch);
+  v.field({16, "application_credential"}, credential);
+  p.trust.value = unpack_id(trust);
+  p.application_credential.value = unpack_id(credential);
   v.unknown(p.unknown);
 }
 
+void fields(codec::FieldVisitor& v, ReceiptPayload& p) {
+  v.field({32, "methods"}, p.methods);
+  v.field({33, "user"}, p.user);
+  v.field({34, "issued_at"}, p.issued_at);
+  v.field({35, "expires_at"}, p.expires_at);
+  v.field({36, "user_epoch"}, p.user_epoch);
+  v.field({37, "user_domain_epoch"}, p.user_domain_epoch);
+  v.unknown(p.unknown);
+}
+
+namespace {
+struct MethodName {
+  TokenPayload::Method method;
+  std::string_view name;
+};
+constexpr MethodName kMethodNames[] = {
+    {TokenPayload::Method::Password, "password"},
+    {TokenPayload::Method::Token, "token"},
+    {TokenPayload::Method::Totp, "totp"},
+    {TokenPayload::Method::ApplicationCredential, "application_credential"},
+    {TokenPayload::Method::External, "external"},
+    {TokenPayload::Method::Ec2, "ec2credential"},
+};
+}  // namespace
+
 std::vector<std::string> method_names(std::uint32_t methods) {
   std::vector<std::string> names;
-  if (methods & static_cast<std::uint32_t>(TokenPayload::Method::Password))
-    names.emplace_back("password");
-  if (methods & static_cast<std::uint32_t>(TokenPayload::Method::Token))
-    names.emplace_back("token");
+  for (const MethodName& row : kMethodNames)
+    if (methods & method_bit(row.method)) names.emplace_back(row.name);
   return names;
+}
+
+std::uint32_t method_of_name(std::string_view name) {
+  for (const MethodName& row : kMethodNames)
+    if (row.name == name) return method_bit(row.method);
+  return 0;
+}
+
+std::shared_ptr<const Conclusion> ConclusionCache::find(const StateMark& mark,
+                                                        const std::string& key) const {
+  const std::lock_guard lock(mutex_);
+  if (!(mark_ == mark)) return nullptr;
+  const auto it = known_.find(key);
+  return it == known_.end() ? nullptr : it->second;
+}
+
+void ConclusionCache::put(const StateMark& mark, std::string key,
+                          std::shared_ptr<const Conclusion> conclusion) {
+  const std::lock_guard lock(mutex_);
+  if (!(mark_ == mark) || known_.size() >= kMost) {
+    known_.clear();
+    mark_ = mark;
+  }
+  known_.insert_or_assign(std::move(key), std::move(conclusion));
 }
 
 TokenCache::Part& TokenCache::part_of(std::string_view text) {

@@ -22,7 +22,14 @@ inline constexpr std::size_t kTokenBytes = 4'096;
 /// The sealed content. It names records and the state they were in; what they say is read when the
 /// token is used, so that a token never says more than its user may do now.
 struct TokenPayload {
-  enum class Method : std::uint32_t { Password = 1, Token = 2 };
+  enum class Method : std::uint32_t {
+    Password = 1,
+    Token = 2,
+    Totp = 4,
+    ApplicationCredential = 8,
+    External = 16,
+    Ec2 = 32,
+  };
   enum class Target : std::uint8_t { None, Project, Domain, System };
 
   std::uint32_t methods = 0;
@@ -35,11 +42,33 @@ struct TokenPayload {
   std::uint64_t target_epoch = 0;         ///< Of the project or domain.
   std::uint64_t target_domain_epoch = 0;  ///< Of the project's domain.
   std::vector<std::uint64_t> stamps;      ///< Of the grants it rests on.
+  TrustId trust;  ///< `user` is the trustee, the grants are those of the trustor it goes back to.
+  /// Sums over all trustors between: they only grow, so equal sums are equal counts.
+  std::uint64_t trustor_epoch = 0, trustor_domain_epoch = 0;
+  ApplicationCredentialId application_credential;
   std::string unknown;
 };
 void fields(codec::FieldVisitor& v, TokenPayload& p);
 
+/// The sealed content of a receipt. Its field numbers are none of a token's, so that neither can
+/// be taken for the other.
+struct ReceiptPayload {
+  std::uint32_t methods = 0;
+  UserId user;
+  WallTime issued_at, expires_at;
+  std::uint64_t user_epoch = 0, user_domain_epoch = 0;
+  std::string unknown;
+};
+void fields(codec::FieldVisitor& v, ReceiptPayload& p);
+
+constexpr std::uint32_t method_bit(TokenPayload::Method method) {
+  return static_cast<std::uint32_t>(method);
+}
 std::vector<std::string> method_names(std::uint32_t methods);
+/// Those that a login can name.
+inline constexpr std::uint32_t kLoginMethodBits = 31;
+/// 0 for a name of none of ours.
+std::uint32_t method_of_name(std::string_view name);
 
 /// What was true when something was concluded from the store: equal marks, equal conclusions.
 struct StateMark {
@@ -89,6 +118,28 @@ class TokenCache final {
 
   const std::size_t most_;
   std::array<Part, kParts> parts_;
+};
+
+/// What a login of this user, by these methods, for this scope, means in one state of the store.
+struct Conclusion {
+  TokenPayload payload;  ///< Without methods, audit ids and times.
+  Token token;           ///< Without text, methods, audit ids and times.
+  /// Lists of methods of which one must be complete yet: then there is no scope nor role above.
+  std::vector<std::vector<std::string>> missing;
+};
+
+/// Conclusions of one state, all dropped when another one is seen or there are too many: exchanging
+/// a token again and again costs no more than sealing. Thread-safe.
+class ConclusionCache final {
+ public:
+  static constexpr std::size_t kMost = 4'096;
+  std::shared_ptr<const Conclusion> find(const StateMark& mark, const std::string& key) const;
+  void put(const StateMark& mark, std::string key, std::shared_ptr<const Conclusion> conclusion);
+
+ private:
+  mutable std::mutex mutex_;
+  StateMark mark_;  // These two are guarded by mutex_; the conclusions are shared with their users.
+  std::unordered_map<std::string, std::shared_ptr<const Conclusion>> known_;
 };
 
 }  // namespace cloudos::identity

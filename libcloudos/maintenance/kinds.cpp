@@ -7,7 +7,10 @@
 #include "cloudos/servers.hpp"
 #include "audit/row.hpp"
 #include "compute/records.hpp"
+#include "identity/delegation_records.hpp"
 #include "identity/records.hpp"
+#include "identity/registry_records.hpp"
+#include "image/metadefs/metadefs_room.hpp"
 #include "image/records.hpp"
 #include "network/record.hpp"
 #include "placement/records.hpp"
@@ -38,6 +41,44 @@ References references_of(const identity::EndpointRecord& r) {
 References references_of(const identity::GrantRecord& r) {
   References all;
   for (const RoleId& role : r.roles) all.push_back({"role", role.value});
+  return all;
+}
+References references_of(const identity::ApplicationCredentialRecord& r) {
+  References all{{"user", r.user.value}, {"project", r.project.value}};
+  for (const std::string& rule : r.rules) all.push_back({"access_rule", rule});
+  return all;
+}
+References references_of(const identity::AccessRuleRecord& r) {
+  return {{"user", r.user.value}};
+}
+References references_of(const identity::RoleRecord& r) {
+  References all;
+  if (!r.domain.empty()) all.push_back({"domain", r.domain.value});
+  for (const RoleId& implied : r.implies) all.push_back({"role", implied.value});
+  return all;
+}
+References references_of(const identity::EndpointChoiceRecord& r) {
+  References all{{"project", r.project.value}};
+  if (!r.endpoint.empty()) all.push_back({"endpoint", r.endpoint.value});
+  if (!r.group.empty()) all.push_back({"endpoint_group", r.group.value});
+  return all;
+}
+References references_of(const identity::PolicyUseRecord& r) {
+  References all{{"policy", r.policy.value}};
+  if (!r.endpoint.empty()) all.push_back({"endpoint", r.endpoint.value});
+  if (!r.service.empty()) all.push_back({"service", r.service.value});
+  if (!r.region.empty()) all.push_back({"region", r.region});
+  return all;
+}
+References references_of(const identity::RegisteredLimitRecord& r) {
+  References all{{"service", r.service.value}};
+  if (!r.region.empty()) all.push_back({"region", r.region});
+  return all;
+}
+References references_of(const identity::LimitRecord& r) {
+  References all{{"registered_limit", r.registered.value}};
+  if (!r.project.empty()) all.push_back({"project", r.project.value});
+  if (!r.domain.empty()) all.push_back({"domain", r.domain.value});
   return all;
 }
 References references_of(const placement::Allocation& r) {
@@ -91,11 +132,15 @@ Kind kind() {
 }  // namespace
 
 std::vector<Kind> all_kinds() {
-  return {kind<placement::Allocation>(),
+  return {kind<identity::AccessRuleRecord>(),
+          kind<placement::Allocation>(),
+          kind<identity::ApplicationCredentialRecord>(),
           kind<audit::ChangeRow>(),
           kind<audit::FailureRow>(),
           kind<audit::LoginRow>(),
           kind<identity::DomainRecord>(),
+          kind<identity::EndpointChoiceRecord>(),
+          kind<identity::EndpointGroupRecord>(),
           kind<identity::EndpointRecord>(),
           kind<Flavor>(),
           kind<identity::GrantRecord>(),
@@ -105,10 +150,17 @@ std::vector<Kind> all_kinds() {
           kind<Image>(),
           kind<image::Payload>(),
           kind<Keypair>(),
+          kind<identity::LimitRecord>(),
+          kind<image::MetadefCatalogue>(),
+          kind<MetadefNamespace>(),
+          kind<MetadefResourceType>(),
           kind<Network>(),
+          kind<identity::StoredPolicyRecord>(),
+          kind<identity::PolicyUseRecord>(),
           kind<Port>(),
           kind<identity::ProjectRecord>(),
           kind<identity::RegionRecord>(),
+          kind<identity::RegisteredLimitRecord>(),
           kind<identity::RevocationRecord>(),
           kind<identity::RoleRecord>(),
           kind<SecurityGroup>(),
@@ -117,6 +169,7 @@ std::vector<Kind> all_kinds() {
           kind<identity::ServiceRecord>(),
           kind<Subnet>(),
           kind<tasks::TaskRecord>(),
+          kind<identity::TrustRecord>(),
           kind<identity::UserRecord>()};
 }
 
