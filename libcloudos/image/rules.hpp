@@ -1,5 +1,5 @@
 #pragma once
-#include "cloudos/images.hpp"
+#include "image/guard.hpp"
 
 /// What an image may be and who may do what with it: pure functions of caller, record and wish.
 namespace cloudos::image {
@@ -13,10 +13,11 @@ Result<void> check_may_change(const Context& ctx, const Image& image);
 tl::unexpected<Error> image_not_found(const ImageId& id);
 
 /// The record that a create asks for, without id and times. Errors: see Images::create.
-Result<Image> new_image(const Context& ctx, const ImageCreate& spec);
+Result<Image> new_image(const Caller& caller, const ImageCreate& spec);
 /// Applies all changes to `image`, or fails. Errors: see Images::update.
-Result<void> apply_update(const Context& ctx, const ImageUpdate& changes, Image& image);
-Result<void> check_tags(const std::set<std::string>& tags);
+Result<void> apply_update(const Caller& caller, const ImageUpdate& changes, Image& image);
+/// Errors: InvalidArgument, TooLarge (over `most`).
+Result<void> check_tags(const std::set<std::string>& tags, std::size_t most);
 /// The id in lower case. Errors: InvalidArgument (not a UUID with dashes).
 Result<ImageId> checked_image_id(const ImageId& id);
 
