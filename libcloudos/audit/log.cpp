@@ -218,6 +218,7 @@ Result<AuditEvent> AuditLog::get(const Context& ctx, std::string_view id) const 
 
 void AuditLog::refused(const Context& ctx, std::string_view operation, const Error& why) {
   if (!impl_->ground.recorder) return;
+  if (why.code != ErrorCode::Unauthenticated && why.code != ErrorCode::Forbidden) return;
   audit::Attempt attempt;
   attempt.action = AuditAction::Deny;
   attempt.outcome = AuditOutcome::Failure;

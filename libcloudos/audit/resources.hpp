@@ -9,7 +9,6 @@ namespace cloudos::audit {
 struct Resource {
   std::string_view kind;      ///< The first part of its records' keys.
   std::string_view type_uri;  ///< In CADF documents.
-  std::string_view event;     ///< In notifications: "identity.user".
   std::uint32_t name = 0;     ///< The number of the field that holds its name; 0: it has none.
   std::uint32_t project = 0;  ///< … and of the one that says whose it is.
 };

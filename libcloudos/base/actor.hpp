@@ -43,6 +43,7 @@ class ActorScope final {
   ~ActorScope();
   ActorScope(const ActorScope&) = delete;
   ActorScope& operator=(const ActorScope&) = delete;
+  void called_by(const Context* caller) { actor_.caller = caller; }
 
  private:
   Actor actor_;

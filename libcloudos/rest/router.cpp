@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include "base/actor.hpp"
 #include "base/assert.hpp"
 #include "base/text.hpp"
+#include "cloudos/audit.hpp"
 #include "cloudos/identity.hpp"
+#include "rest/access_rules.hpp"
 #include "rest/match.hpp"
 #include "rest/measure.hpp"
 #include "rest/microversion.hpp"
@@ -55,6 +58,12 @@ bool is_request_id(std::string_view text) {
   return text.size() == 40 && text.substr(0, 4) == "req-" && is_uuid_like(text.substr(4));
 }
 
+/// What the audit log says of what this request does. All of them outlive the scope.
+ActorScope edge_of(const Request& request, const Route& route, const Context* caller) {
+  return {caller, request.remote_address, request.headers.get("User-Agent"), route.policy,
+          split_target(request.target).first};
+}
+
 std::string_view shown_target(std::string_view target) {
   return split_target(target).first.substr(0, 256);  // Queries may hold what a log must not.
 }
@@ -78,6 +87,7 @@ struct Router::Impl {
 
   Response answer(Request& request, const Route*& route) const;
   Result<Caller> identify(const Route& route, const Request& request) const;
+  Result<Caller> admit(const Route& route, const Request& request) const;
   Response error_reply(Service service, const Error& error, const Request& request) const;
   void finish(const Request& request, Response& response, MonoTime began) const;
   Result<Response> authenticated(const Route& route, const RouteTree::Match& match,
@@ -105,11 +115,36 @@ Result<Router::Impl::Caller> Router::Impl::identify(const Route& route,
     if (text.empty())
       return fail(ErrorCode::Unauthenticated, "The request you have made requires authentication.");
     CLOUDOS_TRY(caller.token, cloud.identity().valid(text));
+    const auto& credential = caller.token->token.application_credential;
+    if (credential && credential->access_rules) {
+      CLOUDOS_CHECK(check_access_rules(*credential->access_rules, route.service, request.method,
+                                       request.target));
+    }
     caller.ctx = caller.token->context;
     caller.ctx.request_id = request.request_id;
     caller.ctx.traceparent = current_traceparent();
   }
   if (!route.policy.empty()) CLOUDOS_CHECK(cloud.identity().enforce(caller.ctx, route.policy));
+  return caller;
+}
+
+/// identify(), of whose refusals the audit log hears.
+Result<Router::Impl::Caller> Router::Impl::admit(const Route& route,
+                                                 const Request& request) const {
+  auto caller = identify(route, request);
+  if (caller || !route.auth) return caller;
+  const std::string_view text = request.headers.get("X-Auth-Token");
+  // Who shows no token asks where to log in.
+  if (!request.caller && text.empty()) return caller;
+  Context who;
+  if (request.caller) {
+    who = *request.caller;
+  } else if (const auto token = cloud.identity().valid(text)) {
+    who = (*token)->context;
+  }
+  who.request_id = request.request_id;
+  const ActorScope edge = edge_of(request, route, &who);
+  cloud.audit().refused(who, route.policy, caller.error());
   return caller;
 }
 
@@ -125,13 +160,16 @@ Result<Response> Router::Impl::authenticated(const Route& route, const RouteTree
   const auto [path, query] = split_target(request.target);
   CLOUDOS_TRY(target.query, parse_query(query));
 
-  CLOUDOS_TRY(const Caller caller, identify(route, request));
+  CLOUDOS_TRY(const Caller caller, admit(route, request));
+  const ActorScope edge = edge_of(request, route, route.auth ? &caller.ctx : nullptr);
   Call call(cloud, caller.ctx, request, std::move(target));
   call.microversion = version;
   call.token = caller.token ? &caller.token->token : nullptr;
   const ServicePrefix* prefix = prefix_of(path_segments(path));
   call.service_url = request.base_url + std::string(prefix ? prefix->service_path : "");
-  return route.handler(call);
+  auto reply = route.handler(call);
+  if (!reply && route.auth) cloud.audit().refused(caller.ctx, route.policy, reply.error());
+  return reply;
 }
 
 /// `route` becomes the one that answers, if any does.
@@ -258,7 +296,7 @@ std::optional<Response> Router::refuse_early(Request& request) const {
       impl_->tree.find(request.method, routed_segments(split_target(request.target).first));
   if (!match.route || !match.route->auth) return std::nullopt;
   if (request.request_id.empty()) request.request_id = "req-" + impl_->cloud.ids().uuid();
-  const auto caller = impl_->identify(*match.route, request);
+  const auto caller = impl_->admit(*match.route, request);
   if (caller) return std::nullopt;
   Response response = impl_->error_reply(match.service, caller.error(), request);
   response.route = match.route;
@@ -271,6 +309,12 @@ Response Router::end_body(Request& request, std::unique_ptr<BodyReceiver> receiv
   const MonoTime began = impl_->cloud.clock().mono();
   RequestSpan span(impl_->cloud.tracer(), request);
   Result<Response> result = fail(ErrorCode::Internal, "The request failed inside the server.");
+  const Route* const route = impl_->tree.find(request.method,
+                                              routed_segments(split_target(request.target).first))
+                                 .route;
+  const ActorScope edge(nullptr, request.remote_address, request.headers.get("User-Agent"),
+                        route ? route->policy : std::string_view(),
+                        split_target(request.target).first);
   try {
     result = outcome ? receiver->end() : Result<Response>(fail(outcome.error()));
     receiver.reset();
@@ -280,8 +324,7 @@ Response Router::end_body(Request& request, std::unique_ptr<BodyReceiver> receiv
   Response response =
       result ? std::move(*result)
              : impl_->error_reply(service_of(request.target), result.error(), request);
-  response.route = impl_->tree.find(request.method,
-                                    routed_segments(split_target(request.target).first)).route;
+  response.route = route;
   impl_->finish(request, response, began);
   span.ended(request, response);
   return response;

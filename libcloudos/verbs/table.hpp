@@ -14,12 +14,14 @@ std::span<const Verb> network_verbs();
 std::span<const Verb> compute_verbs();
 std::span<const Verb> host_verbs();
 std::span<const Verb> task_verbs();
+std::span<const Verb> audit_verbs();
 
 std::span<const Noun> identity_nouns();
 std::span<const Noun> image_nouns();
 std::span<const Noun> network_nouns();
 std::span<const Noun> compute_nouns();
 std::span<const Noun> task_nouns();
+std::span<const Noun> audit_nouns();
 
 /// A verb under other words than its own.
 struct Face {

@@ -113,7 +113,8 @@ class CLOUDOS_EXPORT AuditLog final {
   /// Errors: Forbidden, NotFound.
   Result<AuditEvent> get(const Context& ctx, std::string_view id) const;
 
-  /// For edges: this call was refused. Costs no commit of its own.
+  /// For edges: this call was refused (Unauthenticated or Forbidden; nothing else is kept). Costs
+  /// no commit of its own.
   void refused(const Context& ctx, std::string_view operation, const Error& why);
   /// Writes what waits to be written. Errors: as Store::transact; what waited is then counted as
   /// lost.
