@@ -1,7 +1,8 @@
 #include <algorithm>
 
-#include "identity/impl.hpp"
+#include "identity/crud.hpp"
 
+/// The list of assignments: as they are on record, or what they come to.
 namespace cloudos {
 
 using identity::DomainRecord;
@@ -13,47 +14,147 @@ using identity::UserRecord;
 
 namespace {
 
-/// The narrowest index that a filter allows; the rest is compared.
-records::Range grants_range(const AssignmentFilter& filter) {
-  // By user the groups count too when effective, so that index would miss some.
-  if (filter.user && !filter.effective) return {"user", filter.user->value, false};
-  if (filter.group) return {"group", filter.group->value, false};
-  if (filter.system) return {"system", "all", false};
-  if (filter.subtree) return {"", "", false};
-  if (filter.project) return {"project", filter.project->value, false};
-  if (filter.domain) return {"domain", filter.domain->value, false};
-  if (filter.role && !filter.effective) return {"role", filter.role->value, false};
-  return {"", "", false};
+/// Errors: InvalidArgument (a subtree of nothing, or what could only be an empty list).
+Result<void> check_assignment_filter(const AssignmentFilter& filter) {
+  const auto wrong = [](std::string_view why) {
+    return fail(ErrorCode::InvalidArgument, std::string(why));
+  };
+  if (filter.user && filter.group) return wrong("user.id and group.id exclude each other");
+  if (int(filter.project.has_value()) + int(filter.domain.has_value()) + int(filter.system) > 1)
+    return wrong("scope.project.id, scope.domain.id and scope.system exclude one another");
+  if (filter.subtree && !filter.project)
+    return wrong("include_subtree needs scope.project.id: whose subtree is meant?");
+  if (filter.effective && filter.group)
+    return wrong("effective assignments are those of users: do not filter by group");
+  if (filter.effective && filter.inherited && filter.domain)
+    return wrong("what is inherited from a domain is in effect on projects: not by scope.domain.id");
+  return Result<void>();
 }
 
-/// `projects`: the one that is asked for and those below it, if any is.
-bool assignment_matches(const AssignmentFilter& filter, const std::set<ProjectId>& projects,
-                        const Assignment& a) {
-  return (!filter.user || *filter.user == a.user) && (!filter.group || *filter.group == a.group) &&
-         (!filter.project || projects.contains(a.project)) &&
-         (!filter.domain || *filter.domain == a.domain) &&
-         (!filter.role || *filter.role == a.role) && (!filter.system || a.system);
-}
+/// One reading of all assignments. Lives as long as the snapshot.
+class AssignmentReader {
+ public:
+  AssignmentReader(const Identity::Impl& impl, const store::Snapshot& at,
+                   const AssignmentFilter& filter)
+      : impl_(impl), at_(at), filter_(filter) {}
 
-/// Errors: InvalidArgument (a subtree of nothing).
-Result<std::set<ProjectId>> projects_of_filter(const store::Snapshot& at,
-                                               const AssignmentFilter& filter) {
-  std::set<ProjectId> found;
-  if (filter.subtree && !filter.project) {
-    return fail(ErrorCode::InvalidArgument,
-                "include_subtree needs scope.project.id: whose subtree is meant?");
+  /// What matches, and the assignment on record that each follows from.
+  Result<std::map<Assignment, Assignment>> read() {
+    CLOUDOS_CHECK(choose_projects());
+    CLOUDOS_TRY(const auto ranges, choose_ranges());
+    for (const records::Range& range : ranges) {
+      records::PageSpec<GrantRecord> spec;
+      spec.range = range;
+      CLOUDOS_TRY(const auto grants, records::page(at_, spec));
+      for (const GrantRecord& grant : grants)
+        CLOUDOS_CHECK(filter_.effective ? expand(grant) : take(grant));
+    }
+    return std::move(found_);
   }
-  if (filter.project) found.insert(*filter.project);
-  std::vector<ProjectId> open(found.begin(), found.end());
-  while (filter.subtree && !open.empty()) {
-    const ProjectId above = open.back();
-    open.pop_back();
-    CLOUDOS_TRY(const auto children, records::all<ProjectRecord>(at, "parent", above.value));
-    for (const ProjectRecord& child : children)
-      if (found.insert(child.id).second) open.push_back(child.id);
+
+ private:
+  Result<void> choose_projects() {
+    if (!filter_.project) return Result<void>();
+    projects_.insert(*filter_.project);
+    if (!filter_.subtree) return Result<void>();
+    CLOUDOS_TRY(const auto below, impl_.descendants(at_, filter_.project->value));
+    for (const ProjectRecord& project : below) projects_.insert(project.id);
+    return Result<void>();
   }
-  return found;
-}
+
+  /// The narrowest indexes that hold all that may match; the rest is compared.
+  Result<std::vector<records::Range>> choose_ranges() const {
+    using Ranges = std::vector<records::Range>;
+    if (filter_.group) return Ranges{{"group", filter_.group->value, false}};
+    if (filter_.system) return Ranges{{"system", "all", false}};
+    if (filter_.user) {
+      Ranges ranges{{"user", filter_.user->value, false}};
+      const auto user = records::get<UserRecord>(at_, *filter_.user);
+      if (!user && user.error().code != ErrorCode::NotFound) return fail(user.error());
+      if (user && filter_.effective)
+        for (const GroupId& group : user->groups) ranges.push_back({"group", group.value, false});
+      return ranges;
+    }
+    if (filter_.project && !filter_.subtree) {
+      Ranges ranges{{"project", filter_.project->value, false}};
+      const auto project = records::get<ProjectRecord>(at_, *filter_.project);
+      if (!project && project.error().code != ErrorCode::NotFound) return fail(project.error());
+      if (!project || !filter_.effective) return ranges;
+      CLOUDOS_TRY(const auto above, impl_.ancestors(at_, *project));
+      for (const ProjectRecord& parent : above)
+        ranges.push_back({"project", parent.id.value, false});
+      ranges.push_back({"domain", project->domain.value, false});
+      return ranges;
+    }
+    if (filter_.domain) return Ranges{{"domain", filter_.domain->value, false}};
+    if (filter_.role && !filter_.effective) return Ranges{{"role", filter_.role->value, false}};
+    return Ranges{{"", "", false}};
+  }
+
+  bool matches(const Assignment& a) const {
+    return (!filter_.user || *filter_.user == a.user) &&
+           (!filter_.group || *filter_.group == a.group) &&
+           (!filter_.project || projects_.contains(a.project)) &&
+           (!filter_.domain || *filter_.domain == a.domain) &&
+           (!filter_.role || *filter_.role == a.role) && (!filter_.system || a.system);
+  }
+  void add(const Assignment& a, const Assignment& source) {
+    if ((!filter_.inherited || source.inherited) && matches(a)) found_.emplace(a, source);
+  }
+
+  Result<void> take(const GrantRecord& grant) {
+    Assignment a = on_record(grant);
+    for (const RoleId& role : grant.roles) {
+      a.role = role;
+      add(a, a);
+    }
+    return Result<void>();
+  }
+
+  static Assignment on_record(const GrantRecord& g) {
+    return {g.user, g.group, g.project, g.domain, {}, g.system, g.inherited};
+  }
+
+  /// Groups become their members, what is inherited becomes what it is on, roles bring others.
+  Result<void> expand(const GrantRecord& grant) {
+    Assignment source = on_record(grant);
+    std::vector<UserId> users{grant.user};
+    if (!grant.group.empty()) {
+      users.clear();
+      CLOUDOS_TRY(const auto members, records::all<UserRecord>(at_, "group", grant.group.value));
+      for (const UserRecord& member : members) users.push_back(member.id);
+    }
+    std::vector<Assignment> places{{{}, {}, grant.project, grant.domain, {}, grant.system}};
+    if (grant.inherited) {
+      places.clear();
+      CLOUDOS_TRY(const auto below,
+                  impl_.descendants(at_, grant.domain.empty() ? grant.project.value
+                                                              : grant.domain.value));
+      for (const ProjectRecord& project : below) places.push_back({{}, {}, project.id, {}, {}});
+    }
+    for (const RoleId& given : grant.roles) {
+      source.role = given;
+      CLOUDOS_TRY(const auto roles, impl_.closure(at_, {given}));
+      for (const RoleRecord& role : roles) {
+        if (!role.domain.empty()) continue;  // In effect it is what it implies.
+        for (Assignment a : places) {
+          a.role = role.id;
+          for (const UserId& user : users) {
+            a.user = user;
+            add(a, source);
+          }
+        }
+      }
+    }
+    return Result<void>();
+  }
+
+  const Identity::Impl& impl_;
+  const store::Snapshot& at_;
+  const AssignmentFilter& filter_;
+  std::set<ProjectId> projects_;  // Asked for: one, or one and those below it.
+  std::map<Assignment, Assignment> found_;
+};
 
 /// Names of what assignments point to, each read once.
 class NameBook {
@@ -73,6 +174,11 @@ class NameBook {
     if constexpr (requires { record.domain; }) entry.domain = record.domain;
     names_[key] = entry;
     return entry;
+  }
+  Result<std::string> of_domain(const DomainId& id) {
+    if (id.empty()) return std::string();
+    CLOUDOS_TRY(auto domain, of<DomainRecord>(id.value));
+    return std::move(domain.name);
   }
 
  private:
@@ -97,12 +203,10 @@ Result<NamedAssignment> name_assignment(NameBook& book, const Assignment& a) {
   named.target_name = target.name;
   named.target_domain = target.domain;
   named.role_name = role.name;
-  CLOUDOS_TRY(const auto actor_domain, book.of<DomainRecord>(actor.domain.value));
-  named.actor_domain_name = actor_domain.name;
-  if (!target.domain.empty()) {
-    CLOUDOS_TRY(const auto target_domain, book.of<DomainRecord>(target.domain.value));
-    named.target_domain_name = target_domain.name;
-  }
+  named.role_domain = role.domain;
+  CLOUDOS_TRY(named.actor_domain_name, book.of_domain(actor.domain));
+  CLOUDOS_TRY(named.target_domain_name, book.of_domain(target.domain));
+  CLOUDOS_TRY(named.role_domain_name, book.of_domain(role.domain));
   return named;
 }
 
@@ -112,46 +216,16 @@ Result<std::vector<NamedAssignment>> Identity::list_assignments(
     const Context& ctx, const AssignmentFilter& filter) const {
   CLOUDOS_TRY(const auto domain,
               impl_->allow_list(ctx, "identity:list_role_assignments", std::nullopt));
-  if (filter.effective && filter.group) {
-    return fail(ErrorCode::InvalidArgument,
-                "effective assignments are those of users: do not filter by group");
-  }
+  CLOUDOS_CHECK(check_assignment_filter(filter));
   CLOUDOS_TRY(const auto at, impl_->snapshot());
-  records::PageSpec<GrantRecord> spec;
-  spec.range = grants_range(filter);
-  CLOUDOS_TRY(const auto grants, records::page(*at, spec));
-  CLOUDOS_TRY(const auto projects, projects_of_filter(*at, filter));
-  std::set<Assignment> found;
-  const auto add = [&](Assignment a, const std::vector<RoleId>& roles) {
-    for (const RoleId& role : roles) {
-      a.role = role;
-      if (assignment_matches(filter, projects, a)) found.insert(a);
-    }
-  };
-  for (const GrantRecord& grant : grants) {
-    const Assignment held{grant.user, grant.group, grant.project, grant.domain, {}, grant.system};
-    if (!filter.effective) {
-      add(held, grant.roles);
-      continue;
-    }
-    CLOUDOS_TRY(const auto closed, impl_->closure(*at, grant.roles));
-    std::vector<RoleId> roles;
-    for (const RoleRecord& role : closed) roles.push_back(role.id);
-    if (grant.group.empty()) {
-      add(held, roles);
-      continue;
-    }
-    CLOUDOS_TRY(const auto members,
-                records::all<UserRecord>(*at, "group", grant.group.value));
-    for (const UserRecord& member : members)
-      add({member.id, {}, grant.project, grant.domain, {}, grant.system}, roles);
-  }
+  CLOUDOS_TRY(const auto found, AssignmentReader(*impl_, *at, filter).read());
   NameBook book(*at);
   std::vector<NamedAssignment> list;
-  for (const Assignment& a : found) {
+  for (const auto& [a, source] : found) {
     CLOUDOS_TRY(auto named, name_assignment(book, a));
     // Of those who run a domain: what is on it and on what is in it.
     if (domain && a.domain != *domain && named.target_domain != *domain) continue;
+    named.source = source;
     list.push_back(std::move(named));
   }
   return list;

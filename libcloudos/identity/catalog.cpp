@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "identity/impl.hpp"
+#include "identity/catalog.hpp"
+#include "identity/crud.hpp"
+#include "identity/registry_records.hpp"
 
 namespace cloudos {
 
@@ -31,12 +33,19 @@ std::string fill_url(std::string_view url, const std::map<std::string, std::stri
   return filled;
 }
 
-/// As records show it: where the cloud is reached is not theirs to know.
+}  // namespace
+
+namespace identity {
+
 Endpoint shown_endpoint(EndpointRecord record, const std::string& public_url) {
   Endpoint endpoint = std::move(record);
   endpoint.url = fill_url(endpoint.url, {{"public_url", public_url}});
   return endpoint;
 }
+
+}  // namespace identity
+
+namespace {
 
 Result<void> check_interface(const std::string& interface) {
   if (interface == "public" || interface == "internal" || interface == "admin")
@@ -79,6 +88,7 @@ Result<void> check_region_name(const std::string& region) {
 struct CatalogRecords {
   std::vector<ServiceRecord> services;
   std::vector<EndpointRecord> endpoints;
+  bool any_choice = false;  ///< Some project sees other endpoints than others.
 };
 
 Result<CatalogRecords> catalog_records(const store::Snapshot& at,
@@ -89,7 +99,30 @@ Result<CatalogRecords> catalog_records(const store::Snapshot& at,
     return settings.left_out.count(service.type) != 0;
   });
   CLOUDOS_TRY(found.endpoints, records::all<EndpointRecord>(at));
+  store::ScanOptions one;
+  one.limit = 1;
+  one.keys_only = true;
+  CLOUDOS_TRY(const auto choices,
+              at.scan(records::record_prefix(identity::EndpointChoiceRecord::kKind), one));
+  found.any_choice = !choices.empty() || !settings.show_all_endpoints;
   return found;
+}
+
+/// Leaves what the project sees. Services of which it sees nothing go too.
+Result<void> narrow_catalog(const store::Snapshot& at, const ProjectId& project, bool show_all,
+                            CatalogRecords& found) {
+  if (!found.any_choice || project.empty()) return Result<void>();
+  CLOUDOS_TRY(const auto chosen, identity::chosen_endpoints(at, project, found.endpoints));
+  if (!chosen && show_all) return Result<void>();
+  std::erase_if(found.endpoints, [&](const EndpointRecord& endpoint) {
+    return !chosen || !chosen->contains(endpoint.id);
+  });
+  std::erase_if(found.services, [&](const ServiceRecord& service) {
+    return std::none_of(
+        found.endpoints.begin(), found.endpoints.end(),
+        [&](const EndpointRecord& endpoint) { return endpoint.service == service.id; });
+  });
+  return Result<void>();
 }
 
 std::vector<CatalogEntry> filled_catalog(const CatalogRecords& found, const ProjectId& project,
@@ -115,6 +148,7 @@ std::vector<CatalogEntry> filled_catalog(const CatalogRecords& found, const Proj
 
 identity::CatalogCache::Books books_of(const CatalogRecords& found) {
   identity::CatalogCache::Books books;
+  books.by_project = found.any_choice;
   for (const EndpointRecord& endpoint : found.endpoints) {
     const auto names = [&](std::string_view name) {
       return endpoint.url.find(name) != std::string::npos;
@@ -130,7 +164,8 @@ identity::CatalogCache::Books books_of(const CatalogRecords& found) {
 Result<std::vector<CatalogEntry>> Identity::catalog(const ProjectId& project,
                                                     const UserId& user) const {
   return impl_->by_snapshot([&](const store::Snapshot& at) -> Result<std::vector<CatalogEntry>> {
-    CLOUDOS_TRY(const auto found, catalog_records(at, impl_->settings));
+    CLOUDOS_TRY(auto found, catalog_records(at, impl_->settings));
+    CLOUDOS_CHECK(narrow_catalog(at, project, impl_->settings.show_all_endpoints, found));
     return filled_catalog(found, project, user, impl_->settings.public_url);
   });
 }
@@ -150,10 +185,11 @@ Result<std::shared_ptr<const std::string>> Identity::catalog_text(
     if (const auto books = impl_->catalogs.books(mark)) {
       if (auto known = impl_->catalogs.find(mark, key_of(*books))) return known;
     }
-    CLOUDOS_TRY(const auto found, catalog_records(at, impl_->settings));
+    CLOUDOS_TRY(auto found, catalog_records(at, impl_->settings));
+    const auto books = books_of(found);  // By all endpoints: what another project sees may tell.
+    CLOUDOS_CHECK(narrow_catalog(at, project, impl_->settings.show_all_endpoints, found));
     auto text = std::make_shared<const std::string>(
         write(filled_catalog(found, project, user, impl_->settings.public_url)));
-    const auto books = books_of(found);
     impl_->catalogs.put(mark, books, key_of(books), text);
     return text;
   });
@@ -162,15 +198,11 @@ Result<std::shared_ptr<const std::string>> Identity::catalog_text(
 Result<Region> Identity::create_region(const Context& ctx, const RegionCreate& spec) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(impl_->allow(ctx, "identity:create_region"));
-  RegionRecord record;
-  record.id = spec.id.empty() ? impl_->engine.ids.hex() : spec.id;
-  CLOUDOS_CHECK(identity::check_title("id", record.id, limits::kNameChars));
-  CLOUDOS_CHECK(identity::check_text("description", spec.description));
-  CLOUDOS_CHECK(identity::check_extra(spec.extra));
-  record.description = spec.description;
+  auto record = identity::record_of<RegionRecord>(spec, impl_->engine);
+  if (!spec.id.empty()) record.id = spec.id;
   record.parent = spec.parent;
-  record.extra = spec.extra;
-  record.created_at = impl_->engine.clock.wall();
+  CLOUDOS_CHECK(identity::check_title("id", record.id, limits::kNameChars));
+  CLOUDOS_CHECK(identity::check_spec(spec));
   CLOUDOS_CHECK(impl_->commit([&](store::Txn& txn) -> Result<void> {
     if (!record.parent.empty()) CLOUDOS_CHECK(records::get<RegionRecord>(txn, record.parent));
     return records::insert(txn, record);
@@ -187,18 +219,16 @@ Result<Region> Identity::get_region(const Context&, const std::string& id) const
 Result<std::vector<Region>> Identity::list_regions(const Context&,
                                                    const IdentityFilter& filter) const {
   CLOUDOS_TRY(const auto at, impl_->snapshot());
-  records::PageSpec<RegionRecord> spec;
-  if (filter.parent) spec.range = {"parent", *filter.parent, true};
-  spec.marker = filter.marker;
-  spec.limit = filter.limit;
-  return identity::public_page<Region>(*at, spec);
+  records::Range range;
+  if (filter.parent) range = {"parent", *filter.parent, true};
+  return identity::listed<Region, RegionRecord>(*at, filter, std::move(range));
 }
 
 Result<Region> Identity::update_region(const Context& ctx, const std::string& id,
                                        const IdentityUpdate& with) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(impl_->allow(ctx, "identity:update_region"));
-  if (with.description) CLOUDOS_CHECK(identity::check_text("description", *with.description));
+  CLOUDOS_CHECK(identity::check_update(with, limits::kNameChars));
   Region after;
   CLOUDOS_CHECK(impl_->commit([&](store::Txn& txn) -> Result<void> {
     // Regions nest by hand, a few of them; the walk up finds a circle before it is written.
@@ -209,9 +239,8 @@ Result<Region> Identity::update_region(const Context& ctx, const std::string& id
       above = parent.parent;
     }
     CLOUDOS_TRY(auto record, records::modify<RegionRecord>(txn, id, [&](RegionRecord& r) {
-      if (with.description) r.description = *with.description;
       if (with.parent) r.parent = *with.parent;
-      return identity::apply_extra(r.extra, with.extra);
+      return identity::change_common(r, with);
     }));
     after = std::move(record);
     return Result<void>();
@@ -228,6 +257,10 @@ Result<void> Identity::remove_region(const Context& ctx, const std::string& id) 
       return fail(ErrorCode::Conflict, "the region has regions below it: delete them first");
     if (!txn.none(records::index_prefix(EndpointRecord::kKind, "region", id)))
       return fail(ErrorCode::Conflict, "the region has endpoints: delete them first");
+    if (!txn.none(records::index_prefix(identity::RegisteredLimitRecord::kKind, "region", id)))
+      return fail(ErrorCode::Conflict, "the region has registered limits: delete them first");
+    if (!txn.none(records::index_prefix(identity::PolicyUseRecord::kKind, "region", id)))
+      return fail(ErrorCode::Conflict, "the region has a policy: take that away first");
     return records::erase<RegionRecord>(txn, id);
   });
 }
@@ -238,16 +271,8 @@ Result<CatalogService> Identity::create_service(const Context& ctx, const Servic
   CLOUDOS_CHECK(identity::check_title("type", spec.type, limits::kNameChars));
   if (!spec.name.empty())
     CLOUDOS_CHECK(identity::check_title("name", spec.name, limits::kNameChars));
-  CLOUDOS_CHECK(identity::check_text("description", spec.description));
-  CLOUDOS_CHECK(identity::check_extra(spec.extra));
-  ServiceRecord record;
-  record.id = ServiceId{impl_->engine.ids.hex()};
-  record.type = spec.type;
-  record.name = spec.name;
-  record.description = spec.description;
-  record.enabled = spec.enabled;
-  record.extra = spec.extra;
-  record.created_at = impl_->engine.clock.wall();
+  CLOUDOS_CHECK(identity::check_spec(spec));
+  auto record = identity::record_of<ServiceRecord>(spec, impl_->engine);
   CLOUDOS_CHECK(
       impl_->commit([&](store::Txn& txn) { return records::insert(txn, record); }));
   return CatalogService(record);
@@ -264,19 +289,7 @@ Result<std::vector<CatalogService>> Identity::list_services(const Context& ctx,
                                                             const IdentityFilter& filter) const {
   CLOUDOS_CHECK(impl_->allow(ctx, "identity:list_services"));
   CLOUDOS_TRY(const auto at, impl_->snapshot());
-  records::PageSpec<ServiceRecord> spec;
-  spec.matches = [&](const ServiceRecord& r) {
-    if (filter.enabled && *filter.enabled != r.enabled) return false;
-    return identity::text_matches(filter.text, [&](std::string_view field) {
-      if (field == "type") return std::optional(r.type);
-      if (field == "name") return std::optional(r.name);
-      if (field == "description") return std::optional(r.description);
-      return identity::extra_text(r.extra, field);
-    });
-  };
-  spec.marker = filter.marker;
-  spec.limit = filter.limit;
-  return identity::public_page<CatalogService>(*at, spec);
+  return identity::listed<CatalogService, ServiceRecord>(*at, filter);
 }
 
 Result<CatalogService> Identity::update_service(const Context& ctx, const ServiceId& id,
@@ -290,11 +303,7 @@ Result<CatalogService> Identity::update_service(const Context& ctx, const Servic
   CatalogService after;
   CLOUDOS_CHECK(impl_->commit([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(auto record, records::modify<ServiceRecord>(txn, id, [&](ServiceRecord& r) {
-      if (with.type) r.type = *with.type;
-      if (with.name) r.name = *with.name;
-      if (with.description) r.description = *with.description;
-      if (with.enabled) r.enabled = *with.enabled;
-      return identity::apply_extra(r.extra, with.extra);
+      return identity::change_common(r, with);
     }));
     after = std::move(record);
     return Result<void>();
@@ -304,17 +313,26 @@ Result<CatalogService> Identity::update_service(const Context& ctx, const Servic
 
 Result<void> Identity::remove_service(const Context& ctx, const ServiceId& id) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(get_service(ctx, id));
+  CLOUDOS_CHECK(impl_->allow(ctx, "identity:delete_service"));
+  CLOUDOS_CHECK(impl_->by_snapshot(
+      [&](const store::Snapshot& at) { return records::get<ServiceRecord>(at, id); }));
+  const Context all = Context::system(ctx.request_id);
+  static constexpr identity::Dependent kOfService[] = {
+      identity::dependent<identity::PolicyUseRecord>("service")};
   return store::replan([&]() -> Result<void> {
     CLOUDOS_TRY(const auto at, impl_->snapshot());
     CLOUDOS_TRY(const auto endpoints, records::all<EndpointRecord>(*at, "service", id.value));
-    return impl_->commit([&](store::Txn& txn) -> Result<void> {
-      for (const EndpointRecord& endpoint : endpoints) {
-        auto erased = records::erase<EndpointRecord>(txn, endpoint.id);
-        if (!erased && erased.error().code != ErrorCode::NotFound) return erased;
+    for (const EndpointRecord& endpoint : endpoints) {
+      auto erased = remove_endpoint(all, endpoint.id);
+      if (!erased && erased.error().code != ErrorCode::NotFound) return erased;
+    }
+    CLOUDOS_CHECK(impl_->drop_registered_limits(id));
+    return impl_->drop_dependents(kOfService, id.value, [&](store::Txn& txn) -> Result<void> {
+      for (const std::string_view kind :
+           {EndpointRecord::kKind, identity::RegisteredLimitRecord::kKind}) {
+        if (!txn.none(records::index_prefix(kind, "service", id.value)))
+          return fail(ErrorCode::Stale, "something was added to the service meanwhile");
       }
-      if (!txn.none(records::index_prefix(EndpointRecord::kKind, "service", id.value)))
-        return fail(ErrorCode::Stale, "an endpoint was added meanwhile");
       return records::erase<ServiceRecord>(txn, id);
     });
   });
@@ -326,30 +344,25 @@ Result<Endpoint> Identity::create_endpoint(const Context& ctx, const EndpointCre
   CLOUDOS_CHECK(check_interface(spec.interface));
   CLOUDOS_CHECK(check_url(spec.url));
   CLOUDOS_CHECK(check_region_name(spec.region));
-  CLOUDOS_CHECK(identity::check_text("description", spec.description));
-  CLOUDOS_CHECK(identity::check_extra(spec.extra));
-  EndpointRecord record;
-  record.id = EndpointId{impl_->engine.ids.hex()};
+  CLOUDOS_CHECK(identity::check_spec(spec));
+  auto record = identity::record_of<EndpointRecord>(spec, impl_->engine);
   record.service = spec.service;
   record.interface = spec.interface;
   record.region = spec.region;
   record.url = spec.url;
-  record.description = spec.description;
-  record.enabled = spec.enabled;
-  record.extra = spec.extra;
-  const WallTime now = record.created_at = impl_->engine.clock.wall();
+  const WallTime now = record.created_at;
   CLOUDOS_CHECK(impl_->commit([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_CHECK(check_endpoint_ends(txn, record, now));
     return records::insert(txn, record);
   }));
-  return shown_endpoint(record, impl_->settings.public_url);
+  return identity::shown_endpoint(record, impl_->settings.public_url);
 }
 
 Result<Endpoint> Identity::get_endpoint(const Context& ctx, const EndpointId& id) const {
   CLOUDOS_CHECK(impl_->allow(ctx, "identity:get_endpoint"));
   CLOUDOS_TRY(const auto at, impl_->snapshot());
   CLOUDOS_TRY(auto record, records::get<EndpointRecord>(*at, id));
-  return shown_endpoint(std::move(record), impl_->settings.public_url);
+  return identity::shown_endpoint(std::move(record), impl_->settings.public_url);
 }
 
 Result<std::vector<Endpoint>> Identity::list_endpoints(const Context& ctx,
@@ -368,7 +381,7 @@ Result<std::vector<Endpoint>> Identity::list_endpoints(const Context& ctx,
   CLOUDOS_TRY(auto found, records::page(*at, spec));
   std::vector<Endpoint> list;
   for (EndpointRecord& record : found)
-    list.push_back(shown_endpoint(std::move(record), impl_->settings.public_url));
+    list.push_back(identity::shown_endpoint(std::move(record), impl_->settings.public_url));
   return list;
 }
 
@@ -388,22 +401,26 @@ Result<Endpoint> Identity::update_endpoint(const Context& ctx, const EndpointId&
     if (with.interface) record.interface = *with.interface;
     if (with.region) record.region = *with.region;
     if (with.url) record.url = *with.url;
-    if (with.description) record.description = *with.description;
-    if (with.enabled) record.enabled = *with.enabled;
-    CLOUDOS_CHECK(identity::apply_extra(record.extra, with.extra));
+    CLOUDOS_CHECK(identity::change_common(record, with));
     CLOUDOS_CHECK(check_endpoint_ends(txn, record, now));
     CLOUDOS_CHECK(records::update(txn, record));
     after = std::move(record);
     return Result<void>();
   }));
-  return shown_endpoint(std::move(after), impl_->settings.public_url);
+  return identity::shown_endpoint(std::move(after), impl_->settings.public_url);
 }
 
 Result<void> Identity::remove_endpoint(const Context& ctx, const EndpointId& id) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(impl_->allow(ctx, "identity:delete_endpoint"));
-  return impl_->commit(
-      [&](store::Txn& txn) { return records::erase<EndpointRecord>(txn, id); });
+  CLOUDOS_CHECK(impl_->by_snapshot(
+      [&](const store::Snapshot& at) { return records::get<EndpointRecord>(at, id); }));
+  static constexpr identity::Dependent kOfEndpoint[] = {
+      identity::dependent<identity::EndpointChoiceRecord>("endpoint"),
+      identity::dependent<identity::PolicyUseRecord>("endpoint")};
+  return impl_->drop_dependents(kOfEndpoint, id.value, [&](store::Txn& txn) {
+    return records::erase<EndpointRecord>(txn, id);
+  });
 }
 
 }  // namespace cloudos

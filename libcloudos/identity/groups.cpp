@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "identity/impl.hpp"
+#include "identity/crud.hpp"
 
 namespace cloudos {
 
@@ -11,13 +11,6 @@ using identity::GroupRecord;
 using identity::UserRecord;
 
 namespace {
-
-std::optional<std::string> group_text(const GroupRecord& r, std::string_view field) {
-  if (field == "id") return r.id.value;
-  if (field == "name") return r.name;
-  if (field == "description") return r.description;
-  return identity::extra_text(r.extra, field);
-}
 
 bool is_member(const UserRecord& user, const GroupId& group) {
   return std::find(user.groups.begin(), user.groups.end(), group) != user.groups.end();
@@ -48,15 +41,9 @@ Result<Group> Identity::create_group(const Context& ctx, const GroupCreate& spec
   target.group_domain = spec.domain;
   CLOUDOS_CHECK(impl_->allow(ctx, "identity:create_group", std::move(target)));
   CLOUDOS_CHECK(identity::check_title("name", spec.name, limits::kNameChars));
-  CLOUDOS_CHECK(identity::check_text("description", spec.description));
-  CLOUDOS_CHECK(identity::check_extra(spec.extra));
-  GroupRecord record;
-  record.id = GroupId{impl_->engine.ids.hex()};
-  record.name = spec.name;
-  record.description = spec.description;
+  CLOUDOS_CHECK(identity::check_spec(spec));
+  auto record = identity::record_of<GroupRecord>(spec, impl_->engine);
   record.domain = spec.domain;
-  record.extra = spec.extra;
-  record.created_at = impl_->engine.clock.wall();
   CLOUDOS_CHECK(impl_->commit_quietly([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_CHECK(records::get<DomainRecord>(txn, record.domain));
     return records::insert(txn, record);
@@ -74,29 +61,20 @@ Result<std::vector<Group>> Identity::list_groups(const Context& ctx,
   CLOUDOS_TRY(const auto domain,
               impl_->allow_list(ctx, "identity:list_groups", filter.domain));
   CLOUDOS_TRY(const auto at, impl_->snapshot());
-  records::PageSpec<GroupRecord> spec;
-  if (domain) spec.range = {"domain", domain->value, true};
-  spec.matches = [&](const GroupRecord& r) {
-    return identity::text_matches(
-        filter.text, [&](std::string_view field) { return group_text(r, field); });
-  };
-  spec.marker = filter.marker;
-  spec.limit = filter.limit;
-  return identity::public_page<Group>(*at, spec);
+  records::Range range;
+  if (domain) range = {"domain", domain->value, true};
+  return identity::listed<Group, GroupRecord>(*at, filter, std::move(range));
 }
 
 Result<Group> Identity::update_group(const Context& ctx, const GroupId& id,
                                      const IdentityUpdate& with) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(impl_->owned<GroupRecord>(ctx, "identity:update_group", id));
-  if (with.name) CLOUDOS_CHECK(identity::check_title("name", *with.name, limits::kNameChars));
-  if (with.description) CLOUDOS_CHECK(identity::check_text("description", *with.description));
+  CLOUDOS_CHECK(identity::check_update(with, limits::kNameChars));
   Group after;
   CLOUDOS_CHECK(impl_->commit_quietly([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(auto record, records::modify<GroupRecord>(txn, id, [&](GroupRecord& r) {
-      if (with.name) r.name = *with.name;
-      if (with.description) r.description = *with.description;
-      return identity::apply_extra(r.extra, with.extra);
+      return identity::change_common(r, with);
     }));
     after = std::move(record);
     return Result<void>();
@@ -188,18 +166,7 @@ Result<std::vector<User>> Identity::users_of_group(const Context& ctx, const Gro
                                                    const IdentityFilter& filter) const {
   CLOUDOS_CHECK(impl_->owned<GroupRecord>(ctx, "identity:list_users_in_group", group));
   CLOUDOS_TRY(const auto at, impl_->snapshot());
-  records::PageSpec<UserRecord> spec;
-  spec.range = {"group", group.value, true};
-  spec.matches = [&](const UserRecord& r) {
-    if (filter.enabled && *filter.enabled != r.enabled) return false;
-    return identity::text_matches(filter.text, [&](std::string_view field) {
-      if (field == "name") return std::optional(r.name);
-      return identity::extra_text(r.extra, field);
-    });
-  };
-  spec.marker = filter.marker;
-  spec.limit = filter.limit;
-  return identity::public_page<User>(*at, spec);
+  return identity::listed<User, UserRecord>(*at, filter, {"group", group.value, true});
 }
 
 Result<std::vector<Group>> Identity::groups_of_user(const Context& ctx, const UserId& user,
@@ -210,8 +177,7 @@ Result<std::vector<Group>> Identity::groups_of_user(const Context& ctx, const Us
   std::vector<Group> found;
   for (const GroupId& id : record.groups) {
     CLOUDOS_TRY(auto group, records::get<GroupRecord>(*at, id));
-    const auto text_of = [&](std::string_view field) { return group_text(group, field); };
-    if (identity::text_matches(filter.text, text_of)) found.push_back(std::move(group));
+    if (identity::matches_common(group, filter)) found.push_back(std::move(group));
   }
   return found;
 }

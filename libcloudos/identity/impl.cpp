@@ -84,9 +84,7 @@ bool text_matches(const std::vector<TextFilter>& filters, const TextOf& text_of)
 }  // namespace identity
 
 using identity::DomainRecord;
-using identity::GrantRecord;
 using identity::ProjectRecord;
-using identity::RoleRecord;
 using identity::UserRecord;
 
 Identity::Identity(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -97,7 +95,8 @@ Identity::Impl::Impl(const Engine& the_engine, IdentitySettings the_settings,
     : engine(the_engine),
       settings(std::move(the_settings)),
       keys(std::move(the_keys)),
-      passwords(settings.password_cost, the_engine.random),
+      passwords(identity::hashing_of(settings), the_engine.random),
+      rules(settings.account_rules),
       cache(identity::kCachedTokens),
       policy_now(std::make_shared<const Policy>()) {}
 
@@ -123,47 +122,6 @@ Result<void> Identity::Impl::commit(const store::Body& body) const {
 Result<void> Identity::Impl::commit_quietly(const store::Body& body) const {
   CLOUDOS_CHECK(engine.store.transact(body));
   return Result<void>();
-}
-
-Result<std::vector<RoleRecord>> Identity::Impl::closure(const store::Snapshot& at,
-                                                        const std::vector<RoleId>& roles) const {
-  std::vector<RoleRecord> found;
-  std::vector<RoleId> open = roles;
-  std::set<RoleId> seen;
-  while (!open.empty()) {
-    const RoleId id = open.back();
-    open.pop_back();
-    if (!seen.insert(id).second) continue;
-    auto role = records::get<RoleRecord>(at, id);
-    if (!role && role.error().code == ErrorCode::NotFound) continue;
-    if (!role) return fail(std::move(role).error());
-    open.insert(open.end(), role->implies.begin(), role->implies.end());
-    found.push_back(std::move(*role));
-  }
-  std::sort(found.begin(), found.end(),
-            [](const RoleRecord& a, const RoleRecord& b) { return a.name < b.name; });
-  return found;
-}
-
-Result<Identity::Impl::Effective> Identity::Impl::effective_roles(const store::Snapshot& at,
-                                                                  const UserRecord& user,
-                                                                  const Assignment& on) const {
-  Effective effective;
-  std::vector<RoleId> direct;
-  const auto collect = [&](const UserId& who, const GroupId& group) -> Result<void> {
-    const Assignment assignment{who, group, on.project, on.domain, {}, on.system};
-    const auto grant = records::get<GrantRecord>(at, identity::grant_id(assignment));
-    if (!grant && grant.error().code == ErrorCode::NotFound) return Result<void>();
-    if (!grant) return fail(grant.error());
-    direct.insert(direct.end(), grant->roles.begin(), grant->roles.end());
-    effective.stamps.push_back(grant->stamp);
-    return Result<void>();
-  };
-  CLOUDOS_CHECK(collect(user.id, {}));
-  for (const GroupId& group : user.groups) CLOUDOS_CHECK(collect({}, group));
-  CLOUDOS_TRY(const auto roles, closure(at, direct));
-  for (const RoleRecord& role : roles) effective.roles.push_back({role.id.value, role.name});
-  return effective;
 }
 
 namespace {

@@ -270,9 +270,7 @@ struct Identity::Impl {
   Result<bool> sweep_signatures() const;
   /// Spends one use. Errors: NotFound (none left).
   Result<void> use_trust(const TrustId& id) const;
-  /// What rests on a user or project that goes: its trusts and application credentials.
-  Result<void> drop_delegations(const UserId& user, const ProjectId& project) const;
-  /// Erases trusts that are over. Returns true when more are due.
+  /// Erases trusts that are over, or hand on one that is gone. Returns true when more are due.
   Result<bool> sweep_trusts() const;
 
   /// Roles that a user has on a project or domain, by themselves and by groups, given there or

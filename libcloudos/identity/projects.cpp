@@ -3,15 +3,16 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
-#include "identity/impl.hpp"
+#include "identity/crud.hpp"
 #include "identity/quota.hpp"
+#include "identity/registry_records.hpp"
 
 namespace cloudos {
 
 using identity::DomainRecord;
 using identity::ProjectRecord;
 
-namespace {
+namespace identity {
 
 Result<void> check_tags(const std::vector<std::string>& tags) {
   if (tags.size() > limits::kProjectTags) {
@@ -28,6 +29,23 @@ Result<void> check_tags(const std::vector<std::string>& tags) {
   }
   return Result<void>();
 }
+
+Result<void> check_mutable(std::string_view kind, const std::string& id,
+                           const std::optional<bool>& immutable, bool only_unsets) {
+  if (!immutable.value_or(false) || only_unsets) return Result<void>();
+  return fail(ErrorCode::Forbidden,
+              fmt::format("{} {} is immutable: unset its option immutable first, by itself", kind,
+                          id.substr(0, 64)));
+}
+
+bool only_unsets_immutable(const IdentityUpdate& with) {
+  return with.immutable && !with.immutable->value_or(false) && !with.name && !with.description &&
+         !with.enabled && !with.tags && with.extra.empty();
+}
+
+}  // namespace identity
+
+namespace {
 
 /// The parent must be there, enabled, in the same domain and not too deep. It is written again, so
 /// that disabling it meanwhile sees the child that comes.
@@ -54,24 +72,12 @@ Result<void> attach_to_parent(store::Txn& txn, const ProjectRecord& child) {
   return Result<void>();
 }
 
-bool tags_match(const std::vector<std::string>& have, const IdentityFilter& filter) {
-  const auto has = [&](const std::string& tag) {
-    return std::find(have.begin(), have.end(), tag) != have.end();
-  };
-  const auto all = [&](const auto& tags) { return std::all_of(tags.begin(), tags.end(), has); };
-  const auto any = [&](const auto& tags) { return std::any_of(tags.begin(), tags.end(), has); };
-  return all(filter.tags) && (filter.tags_any.empty() || any(filter.tags_any)) &&
-         (filter.not_tags.empty() || !all(filter.not_tags)) && !any(filter.not_tags_any);
-}
-
-void change_project(ProjectRecord& r, const IdentityUpdate& with) {
-  if (with.name) r.name = *with.name;
-  if (with.description) r.description = *with.description;
-  if (with.tags) r.tags = *with.tags;
-  if (with.enabled) {
-    if (r.enabled && !*with.enabled) ++r.epoch;
-    r.enabled = *with.enabled;
-  }
+/// Projects do not nest where limits are of two levels: domains and their projects.
+Result<void> check_depth(LimitModel model, const ProjectRecord& child) {
+  if (model != LimitModel::StrictTwoLevel || child.parent.empty()) return Result<void>();
+  return fail(ErrorCode::Forbidden,
+              "projects lie directly under their domain here: the model of limits is "
+              "strict_two_level");
 }
 
 }  // namespace
@@ -80,19 +86,10 @@ Result<Project> Identity::create_project(const Context& ctx, const ProjectCreate
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(impl_->may_ask(ctx, "identity:create_project"));
   CLOUDOS_CHECK(identity::check_title("name", spec.name, limits::kProjectNameChars));
-  CLOUDOS_CHECK(identity::check_text("description", spec.description));
-  CLOUDOS_CHECK(identity::check_extra(spec.extra));
-  CLOUDOS_CHECK(check_tags(spec.tags));
-  ProjectRecord record;
-  record.id = ProjectId{impl_->engine.ids.hex()};
-  record.name = spec.name;
-  record.description = spec.description;
+  CLOUDOS_CHECK(identity::check_spec(spec));
+  auto record = identity::record_of<ProjectRecord>(spec, impl_->engine);
   record.domain = spec.domain;
   if (spec.parent.value != spec.domain.value) record.parent = spec.parent;
-  record.enabled = spec.enabled;
-  record.tags = spec.tags;
-  record.extra = spec.extra;
-  record.created_at = impl_->engine.clock.wall();
   if (!record.parent.empty() && record.domain.empty()) {
     // Without a domain the parent's is meant; without its own record it is a domain's id.
     CLOUDOS_TRY(const auto at, impl_->snapshot());
@@ -103,6 +100,7 @@ Result<Project> Identity::create_project(const Context& ctx, const ProjectCreate
   PolicyTarget target{{}, {}};
   identity::tell(target, record);
   CLOUDOS_CHECK(impl_->allow(ctx, "identity:create_project", std::move(target)));
+  CLOUDOS_CHECK(check_depth(impl_->settings.limit_model, record));
   CLOUDOS_CHECK(impl_->commit([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_CHECK(records::get<DomainRecord>(txn, record.domain));
     CLOUDOS_CHECK(attach_to_parent(txn, record));
@@ -121,33 +119,19 @@ Result<std::vector<Project>> Identity::list_projects(const Context& ctx,
   CLOUDOS_TRY(const auto domain,
               impl_->allow_list(ctx, "identity:list_projects", filter.domain));
   CLOUDOS_TRY(const auto at, impl_->snapshot());
-  records::PageSpec<ProjectRecord> spec;
-  if (filter.parent) spec.range = {"parent", *filter.parent, true};
-  else if (domain) spec.range = {"domain", domain->value, true};
-  spec.matches = [&](const ProjectRecord& r) {
-    if (filter.enabled && *filter.enabled != r.enabled) return false;
-    if (domain && *domain != r.domain) return false;
-    if (!tags_match(r.tags, filter)) return false;
-    return identity::text_matches(filter.text, [&](std::string_view field) {
-      if (field == "id") return std::optional(r.id.value);
-      if (field == "name") return std::optional(r.name);
-      if (field == "description") return std::optional(r.description);
-      return identity::extra_text(r.extra, field);
-    });
-  };
-  spec.marker = filter.marker;
-  spec.limit = filter.limit;
-  return identity::public_page<Project>(*at, spec);
+  records::Range range;
+  if (filter.parent) range = {"parent", *filter.parent, true};
+  else if (domain) range = {"domain", domain->value, true};
+  return identity::listed<Project, ProjectRecord>(
+      *at, filter, std::move(range),
+      [&](const ProjectRecord& r) { return !domain || *domain == r.domain; });
 }
 
 Result<Project> Identity::update_project(const Context& ctx, const ProjectId& id,
                                          const IdentityUpdate& with) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(impl_->owned<ProjectRecord>(ctx, "identity:update_project", id));
-  if (with.name)
-    CLOUDOS_CHECK(identity::check_title("name", *with.name, limits::kProjectNameChars));
-  if (with.description) CLOUDOS_CHECK(identity::check_text("description", *with.description));
-  if (with.tags) CLOUDOS_CHECK(check_tags(*with.tags));
+  CLOUDOS_CHECK(identity::check_update(with, limits::kProjectNameChars));
   Project after;
   CLOUDOS_CHECK(store::replan([&]() -> Result<void> {
     CLOUDOS_TRY(const auto at, impl_->snapshot());
@@ -169,8 +153,7 @@ Result<Project> Identity::update_project(const Context& ctx, const ProjectId& id
         return fail(ErrorCode::Stale, "the project changed meanwhile");
       const bool enables = with.enabled && *with.enabled && !record.enabled;
       if (enables) CLOUDOS_CHECK(attach_to_parent(txn, record));
-      change_project(record, with);
-      CLOUDOS_CHECK(identity::apply_extra(record.extra, with.extra));
+      CLOUDOS_CHECK(identity::change_common(record, with));
       CLOUDOS_CHECK(records::update(txn, record));
       after = record;
       return Result<void>();
@@ -188,14 +171,23 @@ Result<void> Identity::remove_project(const Context& ctx, const ProjectId& id) {
   std::string left;
   {
     CLOUDOS_TRY(const auto at, impl_->snapshot());
-    CLOUDOS_CHECK(records::get<ProjectRecord>(*at, id));
+    CLOUDOS_TRY(const auto project, records::get<ProjectRecord>(*at, id));
+    CLOUDOS_CHECK(identity::check_mutable("project", id.value, project.immutable));
     CLOUDOS_TRY(const auto children, records::all<ProjectRecord>(*at, "parent", id.value));
     if (!children.empty()) return has_children();
     CLOUDOS_TRY(const auto uses, Quota::usage(*at, id));
     for (const auto& [resource, use] : uses)
       if (use.in_use > 0) left += fmt::format(" {} {}", use.in_use, resource);
   }
-  CLOUDOS_CHECK(impl_->drop_grants("project", id.value, [&](store::Txn& txn) -> Result<void> {
+  static constexpr identity::Dependent kOfProject[] = {
+      identity::dependent<identity::GrantRecord>("project"),
+      identity::dependent<identity::TrustRecord>("project"),
+      identity::dependent<identity::ApplicationCredentialRecord>("project"),
+      identity::dependent<identity::LimitRecord>("project"),
+      identity::dependent<identity::EndpointChoiceRecord>("project")};
+  CLOUDOS_CHECK(impl_->drop_dependents(kOfProject, id.value, [&](store::Txn& txn) -> Result<void> {
+    CLOUDOS_TRY(const auto now, records::get<ProjectRecord>(txn, id));
+    CLOUDOS_CHECK(identity::check_mutable("project", id.value, now.immutable));
     if (!txn.none(records::index_prefix(ProjectRecord::kKind, "parent", id.value)))
       return has_children();
     return records::erase<ProjectRecord>(txn, id);

@@ -1,6 +1,14 @@
 #include "identity/registry_records.hpp"
 
-#include <fmt/format.h>
+namespace cloudos {
+
+void fields(codec::FieldVisitor& v, EndpointGroupFilter& f) {
+  v.field({1, "service"}, f.service);
+  v.field({2, "interface"}, f.interface);
+  v.field({3, "region"}, f.region);
+}
+
+}  // namespace cloudos
 
 namespace cloudos::identity {
 
@@ -29,12 +37,6 @@ void fields(codec::FieldVisitor& v, LimitRecord& r) {
   v.field({10, "description"}, r.description);
   v.field({11, "created_at"}, r.created_at);
   v.unknown(r.unknown);
-}
-
-void fields(codec::FieldVisitor& v, EndpointGroupFilter& f) {
-  v.field({1, "service"}, f.service);
-  v.field({2, "interface"}, f.interface);
-  v.field({3, "region"}, f.region);
 }
 
 void fields(codec::FieldVisitor& v, EndpointGroupRecord& r) {

@@ -8,6 +8,10 @@
 #include "codec/fields.hpp"
 #include "records/keys.hpp"
 
+namespace cloudos {
+void fields(codec::FieldVisitor& v, EndpointGroupFilter& f);
+}
+
 /// What identity stores beside who may do what: limits, chosen endpoints, policies of others.
 namespace cloudos::identity {
 
@@ -60,7 +64,6 @@ struct PolicyUseRecord {
   std::string unknown;
 };
 
-void fields(codec::FieldVisitor& v, EndpointGroupFilter& f);
 void fields(codec::FieldVisitor& v, RegisteredLimitRecord& r);
 void fields(codec::FieldVisitor& v, LimitRecord& r);
 void fields(codec::FieldVisitor& v, EndpointGroupRecord& r);
