@@ -209,51 +209,17 @@ Result<void> Identity::Impl::tell_application_credential(const store::Snapshot& 
 
 namespace {
 
-constexpr std::size_t kDroppedAtOnce = 100;
+constexpr std::size_t kSweptTrusts = 200;
 
-/// Erases what an index holds, some at a time, so that no commit grows too large.
-template <class Record>
-Result<void> drop_indexed(const Identity::Impl& impl, std::string_view field,
-                          const std::string& value) {
-  if (value.empty()) return Result<void>();
-  while (true) {
-    CLOUDOS_TRY(const auto at, impl.snapshot());
-    records::PageSpec<Record> spec;
-    spec.range = {std::string(field), value, false};
-    spec.limit = kDroppedAtOnce;
-    CLOUDOS_TRY(const auto found, records::page(*at, spec));
-    if (found.empty()) return Result<void>();
-    CLOUDOS_CHECK(impl.commit([&](store::Txn& txn) -> Result<void> {
-      for (const Record& record : found) {
-        auto erased = records::erase<Record>(txn, record.id);
-        if (!erased && erased.error().code != ErrorCode::NotFound) return erased;
-      }
-      return Result<void>();
-    }));
-  }
-}
-
-}  // namespace
-
-Result<void> Identity::Impl::drop_delegations(const UserId& user, const ProjectId& project) const {
-  CLOUDOS_CHECK(drop_indexed<TrustRecord>(*this, "trustor", user.value));
-  CLOUDOS_CHECK(drop_indexed<TrustRecord>(*this, "trustee", user.value));
-  CLOUDOS_CHECK(drop_indexed<TrustRecord>(*this, "project", project.value));
-  CLOUDOS_CHECK(drop_indexed<ApplicationCredentialRecord>(*this, "user", user.value));
-  CLOUDOS_CHECK(drop_indexed<ApplicationCredentialRecord>(*this, "project", project.value));
-  return drop_indexed<AccessRuleRecord>(*this, "user", user.value);
-}
-
-Result<bool> Identity::Impl::sweep_trusts() const {
-  constexpr std::size_t kSwept = 200;
-  CLOUDOS_TRY(const auto at, snapshot());
+/// Trusts whose time is over.
+Result<std::vector<std::string>> ended_trusts(const store::Snapshot& at, WallTime now) {
   store::ScanOptions options;
-  options.limit = kSwept;
+  options.limit = kSweptTrusts;
   options.keys_only = true;
   const std::string root = records::index_root(TrustRecord::kKind, "expires");
-  CLOUDOS_TRY(const auto entries, at->scan(root, options));
-  const auto now = static_cast<std::uint64_t>(engine.clock.wall().time_since_epoch().count());
-  const std::string until = records::key_number(now);
+  CLOUDOS_TRY(const auto entries, at.scan(root, options));
+  const std::string until =
+      records::key_number(static_cast<std::uint64_t>(now.time_since_epoch().count()));
   std::vector<std::string> due;
   for (const store::Entry& entry : entries) {
     const std::string_view rest = std::string_view(entry.key).substr(root.size());
@@ -261,8 +227,37 @@ Result<bool> Identity::Impl::sweep_trusts() const {
     if (slash == std::string_view::npos || rest.substr(0, slash) > until) break;
     due.emplace_back(rest.substr(slash + 1));
   }
+  return due;
+}
+
+/// Trusts that hand on one that is gone: theirs went with a user, or by its time.
+Result<std::vector<std::string>> orphaned_trusts(const store::Snapshot& at) {
+  std::vector<std::string> due;
+  store::ScanOptions options;
+  options.keys_only = true;
+  const std::string root = records::index_root(TrustRecord::kKind, "from");
+  CLOUDOS_TRY(const auto entries, at.scan(root, options));
+  for (const store::Entry& entry : entries) {
+    const std::string_view rest = std::string_view(entry.key).substr(root.size());
+    const auto slash = rest.find('/');
+    if (slash == std::string_view::npos || due.size() == kSweptTrusts) break;
+    CLOUDOS_TRY(const auto parent,
+                at.get(records::record_key(TrustRecord::kKind, rest.substr(0, slash))));
+    if (!parent) due.emplace_back(rest.substr(slash + 1));
+  }
+  return due;
+}
+
+}  // namespace
+
+Result<bool> Identity::Impl::sweep_trusts() const {
+  CLOUDOS_TRY(const auto at, snapshot());
+  CLOUDOS_TRY(auto due, ended_trusts(*at, engine.clock.wall()));
+  if (due.empty()) {
+    CLOUDOS_TRY(due, orphaned_trusts(*at));
+  }
   if (due.empty()) return false;
-  // Nobody logs in by them any more, and their tokens have expired with them.
+  // Nobody logs in by them any more, and their tokens have ended with them.
   CLOUDOS_CHECK(commit_quietly([&](store::Txn& txn) -> Result<void> {
     for (const std::string& id : due) {
       auto erased = records::erase<TrustRecord>(txn, TrustId{id});
@@ -270,7 +265,7 @@ Result<bool> Identity::Impl::sweep_trusts() const {
     }
     return Result<void>();
   }));
-  return due.size() == kSwept;
+  return true;
 }
 
 }  // namespace cloudos

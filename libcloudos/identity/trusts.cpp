@@ -83,8 +83,13 @@ tl::unexpected<Error> no_trust() {
   return fail(ErrorCode::NotFound, "there is no such trust, or it is over");
 }
 
-bool is_over(const TrustRecord& r, WallTime now) {
-  return (r.expires_at && now >= *r.expires_at) || (r.limited && r.remaining_uses == 0);
+/// By its time, its uses, or because one that it hands on is gone.
+bool is_over(const Identity::Impl& impl, const store::Snapshot& at, const TrustRecord& r) {
+  if (r.expires_at && impl.engine.clock.wall() >= *r.expires_at) return true;
+  if (r.limited && r.remaining_uses == 0) return true;
+  if (r.redelegated_from.empty()) return false;
+  const auto chain = impl.trust_chain(at, r.id);
+  return !chain && chain.error().code == ErrorCode::NotFound;
 }
 
 /// What needs no store. Errors: InvalidArgument, Forbidden.
@@ -236,7 +241,7 @@ Result<Trust> Trusts::get(const Context& ctx, const TrustId& id) const {
   return impl_.by_snapshot([&](const store::Snapshot& at) -> Result<Trust> {
     const auto record = records::get<TrustRecord>(at, id);
     if (!record && record.error().code != ErrorCode::NotFound) return fail(record.error());
-    if (!record || is_over(*record, impl_.engine.clock.wall())) return no_trust();
+    if (!record || is_over(impl_, at, *record)) return no_trust();
     // Whom it does not concern learns nothing of it, not even whether it is there.
     if (!impl_.allow(ctx, "identity:get_trust", {{}, record->trustor}) &&
         !impl_.allow(ctx, "identity:get_trust", {{}, record->trustee})) {
@@ -256,9 +261,8 @@ Result<std::vector<Trust>> Trusts::list(const Context& ctx, const TrustFilter& f
     records::PageSpec<TrustRecord> spec;
     if (filter.trustor) spec.range = {"trustor", filter.trustor->value, true};
     else if (filter.trustee) spec.range = {"trustee", filter.trustee->value, true};
-    const WallTime now = impl_.engine.clock.wall();
     spec.matches = [&](const TrustRecord& r) {
-      return !is_over(r, now) && (!filter.trustee || r.trustee == *filter.trustee);
+      return !is_over(impl_, at, r) && (!filter.trustee || r.trustee == *filter.trustee);
     };
     CLOUDOS_TRY(const auto found, records::page(at, spec));
     std::vector<Trust> trusts;

@@ -2,11 +2,11 @@
 
 #include "base/text.hpp"
 #include "identity/impl.hpp"
+#include "identity/methods.hpp"
 
 namespace cloudos {
 
 using identity::DomainRecord;
-using identity::GrantRecord;
 using identity::ProjectRecord;
 using identity::UserRecord;
 
@@ -20,11 +20,24 @@ std::optional<std::string> user_text(const UserRecord& r, std::string_view field
   return identity::extra_text(r.extra, field);
 }
 
-void set_password(UserRecord& r, const std::string& hash, WallTime now) {
-  r.password_hash = hash;
-  r.has_password = true;
-  r.password_changed_at = now;
-  ++r.epoch;
+bool time_matches(const TimeFilter& filter, WallTime time) {
+  switch (filter.match) {
+    case TimeFilter::Match::Equal: return time == filter.time;
+    case TimeFilter::Match::NotEqual: return time != filter.time;
+    case TimeFilter::Match::Before: return time < filter.time;
+    case TimeFilter::Match::NotAfter: return time <= filter.time;
+    case TimeFilter::Match::After: return time > filter.time;
+    case TimeFilter::Match::NotBefore: return time >= filter.time;
+  }
+  return false;
+}
+
+bool expiry_matches(const std::vector<TimeFilter>& filters, const UserRecord& r) {
+  if (filters.empty()) return true;
+  const auto expiry = identity::expiry_shown(r);
+  return expiry && std::all_of(filters.begin(), filters.end(), [&](const TimeFilter& filter) {
+           return time_matches(filter, *expiry);
+         });
 }
 
 /// A default project must be one, and not a domain; whether the user may use it shows at login.
@@ -52,21 +65,32 @@ Result<User> Identity::create_user(const Context& ctx, const UserCreate& spec) {
   record.enabled = spec.enabled;
   record.extra = spec.extra;
   record.created_at = impl_->engine.clock.wall();
+  CLOUDOS_CHECK(identity::check_options(spec.options));
+  record.options = spec.options;
+  const auto rules = impl_->rules.now();
   if (spec.password) {
+    CLOUDOS_CHECK(identity::Passwords::check(*spec.password));
+    CLOUDOS_CHECK(identity::check_strength(*rules, *spec.password));
     CLOUDOS_TRY(const std::string hash, impl_->passwords.hash(*spec.password));
-    set_password(record, hash, record.created_at);
+    identity::set_password_of(record, hash, rules->rules, record.created_at,
+                              identity::SetBy::Admin);
+  } else if (spec.password_hash) {
+    CLOUDOS_CHECK(identity::check_hash(*spec.password_hash));
+    identity::set_password_of(record, *spec.password_hash, rules->rules, record.created_at,
+                              identity::SetBy::Admin);
+    record.foreign_hash = true;
   }
   CLOUDOS_CHECK(impl_->commit([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_CHECK(records::get<DomainRecord>(txn, record.domain));
     CLOUDOS_CHECK(check_default_project(txn, record.default_project));
     return records::insert(txn, record);
   }));
-  return User(record);
+  return impl_->shown(std::move(record));
 }
 
 Result<User> Identity::get_user(const Context& ctx, const UserId& id) const {
   CLOUDOS_TRY(auto record, impl_->owned<UserRecord>(ctx, "identity:get_user", id));
-  return User(std::move(record));
+  return impl_->shown(std::move(record));
 }
 
 Result<std::vector<User>> Identity::list_users(const Context& ctx,
@@ -76,14 +100,21 @@ Result<std::vector<User>> Identity::list_users(const Context& ctx,
   CLOUDOS_TRY(const auto at, impl_->snapshot());
   records::PageSpec<UserRecord> spec;
   if (domain) spec.range = {"domain", domain->value, true};
+  const AccountRules rules = impl_->rules.now()->rules;
+  const WallTime now = impl_->engine.clock.wall();
   spec.matches = [&](const UserRecord& r) {
-    if (filter.enabled && *filter.enabled != r.enabled) return false;
+    if (filter.enabled && *filter.enabled != identity::may_log_in(r, rules, now)) return false;
+    if (!expiry_matches(filter.password_expires_at, r)) return false;
     return identity::text_matches(
         filter.text, [&](std::string_view field) { return user_text(r, field); });
   };
   spec.marker = filter.marker;
   spec.limit = filter.limit;
-  return identity::public_page<User>(*at, spec);
+  CLOUDOS_TRY(auto found, records::page(*at, spec));
+  std::vector<User> list;
+  list.reserve(found.size());
+  for (UserRecord& record : found) list.push_back(impl_->shown(std::move(record)));
+  return list;
 }
 
 Result<User> Identity::update_user(const Context& ctx, const UserId& id,
@@ -93,8 +124,12 @@ Result<User> Identity::update_user(const Context& ctx, const UserId& id,
   CLOUDOS_CHECK(impl_->owned<UserRecord>(ctx, "identity:update_user", id));
   if (with.name) CLOUDOS_CHECK(identity::check_title("name", *with.name, limits::kNameChars));
   if (with.description) CLOUDOS_CHECK(identity::check_text("description", *with.description));
+  CLOUDOS_CHECK(identity::check_options(with.options));
+  const auto rules = impl_->rules.now();
   std::string hash;
   if (with.password) {
+    CLOUDOS_CHECK(identity::Passwords::check(*with.password));
+    CLOUDOS_CHECK(identity::check_strength(*rules, *with.password));
     CLOUDOS_TRY(hash, impl_->passwords.hash(*with.password));
   }
   const WallTime now = impl_->engine.clock.wall();
@@ -105,14 +140,17 @@ Result<User> Identity::update_user(const Context& ctx, const UserId& id,
       if (with.name) r.name = *with.name;
       if (with.description) r.description = *with.description;
       if (with.default_project) r.default_project = *with.default_project;
-      if (!hash.empty()) set_password(r, hash, now);
+      identity::apply_options(r.options, with.options, with.unset_options);
+      if (!hash.empty())
+        identity::set_password_of(r, hash, rules->rules, now, identity::SetBy::Admin);
       if (with.enabled) {
         if (r.enabled && !*with.enabled) ++r.epoch;
         r.enabled = *with.enabled;
+        if (r.enabled) r.last_active_at = now;  // An admin lets the inactive in again.
       }
       return identity::apply_extra(r.extra, with.extra);
     }));
-    after = std::move(record);
+    after = impl_->shown(std::move(record));
     return Result<void>();
   }));
   return after;
@@ -121,93 +159,66 @@ Result<User> Identity::update_user(const Context& ctx, const UserId& id,
 Result<void> Identity::remove_user(const Context& ctx, const UserId& id) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(impl_->owned<UserRecord>(ctx, "identity:delete_user", id));
-  return impl_->drop_grants("user", id.value, [&](store::Txn& txn) {
+  static constexpr identity::Dependent kOfUser[] = {
+      identity::dependent<identity::GrantRecord>("user"),
+      identity::dependent<identity::TrustRecord>("trustor"),
+      identity::dependent<identity::TrustRecord>("trustee"),
+      identity::dependent<identity::ApplicationCredentialRecord>("user"),
+      identity::dependent<identity::AccessRuleRecord>("user")};
+  CLOUDOS_CHECK(impl_->drop_dependents(kOfUser, id.value, [&](store::Txn& txn) {
     return records::erase<UserRecord>(txn, id);
-  });
+  }));
+  return impl_->drop_credentials("user", id.value);
 }
+
+User Identity::Impl::shown(UserRecord record) const {
+  record.enabled = identity::may_log_in(record, rules.now()->rules, engine.clock.wall());
+  record.password_expires_at = identity::expiry_shown(record);
+  return User(std::move(record));
+}
+
+namespace {
+
+/// May the user, whose password has been proved, choose this one now?
+Result<void> check_choice(const Identity::Impl& impl, const UserRecord& user,
+                          const AccountRules& rules, std::string_view password) {
+  if (user.options.lock_password.value_or(false)) {
+    return fail(ErrorCode::Forbidden, "the password is not this user's to change: ask an admin");
+  }
+  CLOUDOS_CHECK(identity::check_age(user, rules, impl.engine.clock.wall()));
+  for (const std::string& used : identity::used_hashes(user, rules)) {
+    const auto same = impl.passwords.verify(password, used);
+    if (!same && same.error().code == ErrorCode::Unauthenticated) continue;
+    if (!same) return fail(same.error());
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("password: must be none of the last {}", rules.unique_passwords));
+  }
+  return Result<void>();
+}
+
+}  // namespace
 
 Result<void> Identity::change_password(const Context& ctx, const UserId& id,
                                        std::string_view original, std::string_view password) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(impl_->allow(ctx, "identity:change_password", {{}, id}));
+  if (!ctx.user.empty()) CLOUDOS_CHECK(impl_->allow(ctx, "identity:change_password", {{}, id}));
+  const auto rules = impl_->rules.now();
   CLOUDOS_CHECK(identity::Passwords::check(password));
-  std::optional<UserRecord> user;
-  {
-    CLOUDOS_TRY(const auto at, impl_->snapshot());
-    CLOUDOS_TRY(user, records::get<UserRecord>(*at, id));
-  }
-  CLOUDOS_CHECK(impl_->passwords.verify(original, user->password_hash));
+  CLOUDOS_CHECK(identity::check_strength(*rules, password));
+  CLOUDOS_TRY(const auto user, identity::verify_own_password(*impl_, id, original));
+  CLOUDOS_CHECK(check_choice(*impl_, user, rules->rules, password));
   CLOUDOS_TRY(const std::string hash, impl_->passwords.hash(password));
   const WallTime now = impl_->engine.clock.wall();
   return impl_->commit([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_CHECK(records::modify<UserRecord>(txn, id, [&](UserRecord& r) -> Result<void> {
       // The original was checked against a state that is no more.
-      if (r.epoch != user->epoch)
+      if (r.epoch != user.epoch)
         return fail(ErrorCode::Conflict, "the user changed meanwhile: try again");
-      set_password(r, hash, now);
+      identity::set_password_of(r, hash, rules->rules, now, identity::SetBy::User);
       return Result<void>();
     }));
     return Result<void>();
   });
-}
-
-namespace {
-
-/// What the user has any role on, by themselves or by groups.
-template <class Record, class IdType>
-Result<std::vector<Record>> targets_of_user(const store::Snapshot& at, const UserRecord& user,
-                                            IdType GrantRecord::*target) {
-  std::set<IdType> ids;
-  const auto collect = [&](std::string_view field, const std::string& value) -> Result<void> {
-    CLOUDOS_TRY(const auto grants, records::all<GrantRecord>(at, field, value));
-    for (const GrantRecord& grant : grants)
-      if (!(grant.*target).empty() && !grant.roles.empty()) ids.insert(grant.*target);
-    return Result<void>();
-  };
-  CLOUDOS_CHECK(collect("user", user.id.value));
-  for (const GroupId& group : user.groups) CLOUDOS_CHECK(collect("group", group.value));
-  std::vector<Record> found;
-  for (const IdType& id : ids) {
-    auto record = records::get<Record>(at, id);
-    if (!record && record.error().code == ErrorCode::NotFound) continue;
-    if (!record) return fail(std::move(record).error());
-    if (record->enabled) found.push_back(std::move(*record));
-  }
-  return found;
-}
-
-}  // namespace
-
-Result<std::vector<Project>> Identity::projects_of(const Context& ctx, const UserId& user) const {
-  CLOUDOS_TRY(const auto record,
-              impl_->owned<UserRecord>(ctx, "identity:list_user_projects", user));
-  CLOUDOS_TRY(const auto at, impl_->snapshot());
-  CLOUDOS_TRY(const auto found,
-              targets_of_user<ProjectRecord>(*at, record, &GrantRecord::project));
-  return std::vector<Project>(found.begin(), found.end());
-}
-
-Result<std::vector<Domain>> Identity::domains_of(const Context& ctx, const UserId& user) const {
-  CLOUDOS_TRY(const auto record,
-              impl_->owned<UserRecord>(ctx, "identity:list_user_projects", user));
-  CLOUDOS_TRY(const auto at, impl_->snapshot());
-  CLOUDOS_TRY(const auto found, targets_of_user<DomainRecord>(*at, record, &GrantRecord::domain));
-  return std::vector<Domain>(found.begin(), found.end());
-}
-
-Result<std::vector<Role>> Identity::system_roles_of(const Context& ctx,
-                                                    const UserId& user) const {
-  CLOUDOS_TRY(const auto record,
-              impl_->owned<UserRecord>(ctx, "identity:list_user_projects", user));
-  CLOUDOS_TRY(const auto at, impl_->snapshot());
-  CLOUDOS_TRY(const auto held,
-              impl_->effective_roles(*at, record, {{}, {}, {}, {}, {}, true}));
-  std::vector<Role> roles;
-  for (const Token::Named& named : held.roles) {
-    CLOUDOS_TRY(auto role, records::get<identity::RoleRecord>(*at, named.id));
-    roles.push_back(std::move(role));
-  }
-  return roles;
 }
 
 }  // namespace cloudos

@@ -48,6 +48,7 @@ Result<Scope> read_scope(const nlohmann::json* given) {
   CLOUDOS_TRY(const nlohmann::json* project, in.maybe_object("project"));
   CLOUDOS_TRY(const nlohmann::json* domain, in.maybe_object("domain"));
   CLOUDOS_TRY(const nlohmann::json* system, in.maybe_object("system"));
+  CLOUDOS_TRY(const nlohmann::json* trust, in.maybe_object("OS-TRUST:trust"));
   if (project != nullptr) {
     scope.kind = Scope::Kind::Project;
     CLOUDOS_TRY(scope.target, read_reference(*project, "auth.scope.project", true));
@@ -59,16 +60,44 @@ Result<Scope> read_scope(const nlohmann::json* given) {
     CLOUDOS_TRY(const auto all, read_boolean(Members(*system, "auth.scope.system"), "all"));
     if (!all.value_or(false))
       return fail(ErrorCode::InvalidArgument, "auth.scope.system must be {\"all\": true}");
-  } else if (given->contains("OS-TRUST:trust")) {
-    return fail(ErrorCode::Unauthenticated, "nobody has a role on that kind of scope here");
+  } else if (trust != nullptr) {
+    scope.kind = Scope::Kind::Trust;
+    CLOUDOS_TRY(scope.target.id, Members(*trust, "auth.scope.OS-TRUST:trust").text("id"));
   } else {
     return fail(ErrorCode::InvalidArgument,
-                "auth.scope must name a project, a domain or the system");
+                "auth.scope must name a project, a domain, a trust or the system");
   }
   return scope;
 }
 
-Result<void> read_method(const Members& in, std::string_view method, Login& login) {
+Result<Login::ApplicationCredential> read_credential(const Members& in) {
+  CLOUDOS_TRY(const nlohmann::json* body, in.object("application_credential"));
+  const Members credential(*body, "auth.identity.application_credential");
+  Login::ApplicationCredential given;
+  CLOUDOS_TRY(const auto id, credential.maybe_text("id"));
+  given.id = id.value_or("");
+  if (given.id.empty()) {
+    CLOUDOS_TRY(given.name, credential.text("name"));
+    CLOUDOS_TRY(const nlohmann::json* user, credential.object("user"));
+    CLOUDOS_TRY(given.user,
+                read_reference(*user, "auth.identity.application_credential.user", true));
+  }
+  CLOUDOS_TRY(given.secret, credential.text("secret"));
+  return given;
+}
+
+Result<Login::Totp> read_totp(const Members& in) {
+  CLOUDOS_TRY(const nlohmann::json* body, in.object("totp"));
+  CLOUDOS_TRY(const nlohmann::json* user, Members(*body, "auth.identity.totp").object("user"));
+  Login::Totp given;
+  CLOUDOS_TRY(given.user, read_reference(*user, "auth.identity.totp.user", true));
+  CLOUDOS_TRY(given.passcode, Members(*user, "auth.identity.totp.user").text("passcode"));
+  return given;
+}
+
+/// `caller`: whom the host program vouches for, which no client can say.
+Result<void> read_method(const Members& in, std::string_view method,
+                         const std::optional<Context>& caller, Login& login) {
   if (method == "password") {
     CLOUDOS_TRY(const nlohmann::json* body, in.object("password"));
     const Members password(*body, "auth.identity.password");
@@ -81,6 +110,12 @@ Result<void> read_method(const Members& in, std::string_view method, Login& logi
   } else if (method == "token") {
     CLOUDOS_TRY(const nlohmann::json* body, in.object("token"));
     CLOUDOS_TRY(login.token, Members(*body, "auth.identity.token").text("id"));
+  } else if (method == "totp") {
+    CLOUDOS_TRY(login.totp, read_totp(in));
+  } else if (method == "application_credential") {
+    CLOUDOS_TRY(login.application_credential, read_credential(in));
+  } else if (method == "external" && caller && !caller->user.empty()) {
+    login.external = NamedReference{caller->user.value, {}, {}, {}};
   } else {
     return fail(ErrorCode::Unauthenticated, "that login method is not on offer");
   }
@@ -98,7 +133,11 @@ Result<Login> read_login(Call& call) {
                 fmt::format("auth.identity.methods must list 1 to {} methods", kLoginMethods));
   }
   Login login;
-  for (const std::string& method : *methods) CLOUDOS_CHECK(read_method(in, method, login));
+  for (const std::string& method : *methods) 
+    CLOUDOS_CHECK(read_method(in, method, call.request.caller, login));
+  if (call.request.headers.count("Openstack-Auth-Receipt") > 1)
+    return fail(ErrorCode::InvalidArgument, "the header Openstack-Auth-Receipt is given twice");
+  login.receipt = call.request.headers.get("Openstack-Auth-Receipt");
   CLOUDOS_TRY(login.scope, read_scope(auth.raw("scope")));
   return login;
 }
@@ -109,20 +148,46 @@ void write_named(JsonWriter& w, const Token::Named& named, const Token::Named* d
     w.key("domain").open().member("id", domain->id).member("name", domain->name).close();
 }
 
+void write_delegation(JsonWriter& w, const Token& token) {
+  if (const auto& trust = token.trust) {
+    w.key("OS-TRUST:trust").open().member("id", trust->id);
+    w.key("trustor_user").open().member("id", trust->trustor).close();
+    w.key("trustee_user").open().member("id", trust->trustee).close();
+    w.member("impersonation", trust->impersonation).close();
+  }
+  if (const auto& credential = token.application_credential) {
+    w.key("application_credential").open().member("id", credential->id);
+    w.member("name", credential->name).member("restricted", credential->restricted);
+    if (credential->access_rules) {
+      w.key("access_rules").open_list();
+      for (const AccessRule& rule : *credential->access_rules) {
+        w.open().member("id", rule.id).member("service", rule.service);
+        w.member("method", rule.method).member("path", rule.path).close();
+      }
+      w.close_list();
+    }
+    w.close();
+  }
+}
+
 /// What of a token's reply is the same until something changes: all but catalogue and braces.
 std::string write_token(const Token& token) {
   JsonWriter w;
   w.open().key("token").open().member("methods", token.methods);
   w.key("user");
   write_named(w, token.user, &token.user_domain);
-  w.member_null("password_expires_at").close();
+  if (token.password_expires_at)
+    w.member("password_expires_at", format_time(*token.password_expires_at, true));
+  else
+    w.member_null("password_expires_at");
+  w.close();
   w.member("audit_ids", token.audit_ids);
   w.member("expires_at", format_time(token.expires_at, true));
   w.member("issued_at", format_time(token.issued_at, true));
   if (token.project) {
     w.key("project");
     write_named(w, *token.project, &*token.project_domain);
-    w.close().member("is_domain", false);
+    w.close().member("is_domain", token.is_domain);
   }
   if (token.domain) {
     w.key("domain");
@@ -130,6 +195,7 @@ std::string write_token(const Token& token) {
     w.close();
   }
   if (token.system) w.key("system").open().member("all", true).close();
+  write_delegation(w, token);
   if (!token.roles.empty()) {
     w.key("roles").open_list();
     for (const Token::Named& role : token.roles) {
@@ -175,6 +241,24 @@ Result<Response> token_reply(int status, const ValidToken& valid, Call& call) {
   return response;
 }
 
+/// Half a login: what held, and what would make it whole.
+Response receipt_reply(const Receipt& receipt, const Call& call) {
+  JsonWriter w;
+  w.open().key("receipt").open().member("methods", receipt.methods);
+  w.key("user");
+  write_named(w, receipt.user, &receipt.user_domain);
+  w.close().member("expires_at", format_time(receipt.expires_at, true));
+  w.member("issued_at", format_time(receipt.issued_at, true)).close();
+  w.key("required_auth_methods").open_list();
+  for (const auto& methods : receipt.required) w.value(methods);
+  w.close_list().close();
+  Response response = json_response(401, std::move(w).take());
+  response.headers.add("Openstack-Auth-Receipt", receipt.id);
+  response.headers.add("WWW-Authenticate", fmt::format("Keystone uri=\"{}/identity/v3\"",
+                                                       call.request.base_url));
+  return response;
+}
+
 Result<std::string_view> subject_token(const Call& call) {
   if (call.request.headers.count("X-Subject-Token") > 1)
     return fail(ErrorCode::InvalidArgument, "the header X-Subject-Token is given twice");
@@ -186,22 +270,34 @@ Result<std::string_view> subject_token(const Call& call) {
 
 }  // namespace
 
+Result<Response> token_answer(int status, const ValidToken& valid, Call& call) {
+  return token_reply(status, valid, call);
+}
+
 RouteClass login_class(std::string_view body) {
   // The word spelled any other way has an escape in it: nobody gets hashing done on a thread of
   // others by hiding it.
-  const bool may_hash = body.find("password") != body.npos || body.find('\\') != body.npos;
-  return may_hash ? RouteClass::Hash : RouteClass::Inline;
+  const auto has = [&](std::string_view word) { return body.find(word) != body.npos; };
+  if (has("password") || has("secret") || has("\\")) return RouteClass::Hash;
+  // A passcode is used up, and so is a use of a trust.
+  return has("totp") || has("trust") ? RouteClass::Commits : RouteClass::Inline;
 }
 
 Result<Response> create_token(Call& call) {
   CLOUDOS_TRY(const auto login, read_login(call));
-  CLOUDOS_TRY(const auto token, call.cloud.identity().authenticate(login));
-  return token_reply(201, ValidToken(token), call);
+  CLOUDOS_TRY(const auto outcome, call.cloud.identity().log_in(login));
+  if (outcome.receipt) return receipt_reply(*outcome.receipt, call);
+  return token_reply(201, *outcome.token, call);
 }
 
 Result<Response> show_token(Call& call) {
   CLOUDOS_TRY(const auto text, subject_token(call));
-  const auto token = call.cloud.identity().valid(text);
+  // A service finishes what its caller began while the token held.
+  const bool expired_too = call.query("allow_expired") && *call.query("allow_expired") != "0";
+  if (expired_too)
+    CLOUDOS_CHECK(call.cloud.identity().enforce(call.ctx, "identity:validate_expired_token"));
+  const auto token = expired_too ? call.cloud.identity().valid_or_expired(text)
+                                 : call.cloud.identity().valid(text);
   if (!token && token.error().code == ErrorCode::Unauthenticated)
     return fail(ErrorCode::NotFound, "no such token holds");
   if (!token) return fail(token.error());
@@ -214,7 +310,9 @@ Result<Response> show_token(Call& call) {
 
 Result<Response> revoke_token(Call& call) {
   CLOUDOS_TRY(const auto text, subject_token(call));
-  CLOUDOS_CHECK(call.cloud.identity().revoke(call.ctx, text));
+  // Our own: with all tokens that go back to the same login.
+  const bool chain = call.query("chain").has_value();
+  CLOUDOS_CHECK(call.cloud.identity().revoke(call.ctx, text, chain));
   return empty_response(204);
 }
 

@@ -66,6 +66,25 @@ Result<void> read_unchanged(const Members& in, std::string_view name, std::strin
 /// Filters of a list: domain_id, enabled, `text` fields with their __contains kin, limit, marker.
 Result<IdentityFilter> read_filter(const Call& call, const std::vector<std::string_view>& text);
 
+/// A token with its catalogue; the header X-Subject-Token has its text.
+Result<Response> token_answer(int status, const ValidToken& valid, Call& call);
+/// {"links": {"self": …}} of a thing.
+void write_self(JsonWriter& w, std::string_view service_url, std::string_view kind,
+                std::string_view id);
+
+// Credentials.
+Result<Response> create_credential(Call& call);
+Result<Response> list_credentials(Call& call);
+Result<Response> show_credential(Call& call);
+Result<Response> update_credential(Call& call);
+Result<Response> delete_credential(Call& call);
+Result<Response> create_ec2_credential(Call& call);
+Result<Response> list_ec2_credentials(Call& call);
+Result<Response> show_ec2_credential(Call& call);
+Result<Response> delete_ec2_credential(Call& call);
+Result<Response> ec2_tokens(Call& call);
+Result<Response> s3_tokens(Call& call);
+
 // Tokens.
 Result<Response> create_token(Call& call);
 /// Hash for a login that may hold a password, Inline for one that cannot.
@@ -78,6 +97,22 @@ Result<Response> auth_domains(Call& call);
 Result<Response> auth_system(Call& call);
 Result<Response> list_token_keys(Call& call);
 Result<Response> rotate_token_keys(Call& call);
+Result<Response> list_revoke_events(Call& call);
+
+// Trusts, application credentials, access rules.
+Result<Response> create_trust(Call& call);
+Result<Response> list_trusts(Call& call);
+Result<Response> show_trust(Call& call);
+Result<Response> delete_trust(Call& call);
+Result<Response> list_trust_roles(Call& call);
+Result<Response> show_trust_role(Call& call);
+Result<Response> create_application_credential(Call& call);
+Result<Response> list_application_credentials(Call& call);
+Result<Response> show_application_credential(Call& call);
+Result<Response> delete_application_credential(Call& call);
+Result<Response> list_access_rules(Call& call);
+Result<Response> show_access_rule(Call& call);
+Result<Response> delete_access_rule(Call& call);
 
 // Users and groups.
 Result<Response> create_user(Call& call);
