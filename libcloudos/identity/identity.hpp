@@ -18,6 +18,8 @@ struct IdentitySettings {
   std::string admin_password;
   std::chrono::seconds token_lifetime{3600};
   unsigned password_cost = 12;  ///< bcrypt: 2^cost rounds, 4..16.
+  PasswordHashing password_hashing;  ///< But bcrypt's cost, which stands above.
+  AccountRules account_rules;
   /// Rules over the defaults: a file that reload_policy() reads again, or else a text.
   std::filesystem::path policy_file;
   std::string policy;

@@ -1,37 +1,13 @@
 #include "identity/passwords.hpp"
 
-#include <array>
-#include <crypt.h>
 #include <memory>
 
 #include <fmt/format.h>
 
-#include "base/assert.hpp"
 #include "base/text.hpp"
 #include "cloudos/limits.hpp"
 
 namespace cloudos::identity {
-namespace {
-
-/// bcrypt reads 72 bytes and stops at a zero byte. What it would cut is digested first, so that
-/// every byte of a password counts.
-std::string for_bcrypt(std::string_view password) {
-  constexpr std::size_t kBcryptBytes = 72;
-  if (password.size() <= kBcryptBytes && password.find('\0') == std::string_view::npos) {
-    return std::string(password);
-  }
-  return to_base64(sha256(password));
-}
-
-/// The hash of `password` under `setting` (a salt or another hash); empty when that is malformed.
-std::string bcrypt(const std::string& password, const std::string& setting) {
-  const auto data = std::make_unique<crypt_data>();  // 32 KiB: too much for a stack.
-  const char* const hashed =
-      crypt_rn(password.c_str(), setting.c_str(), data.get(), sizeof(crypt_data));
-  return hashed == nullptr || *hashed == '*' ? std::string() : std::string(hashed);
-}
-
-}  // namespace
 
 /// A place at the gate; released by the destructor.
 class Passwords::Turn {
@@ -80,36 +56,40 @@ Result<void> Passwords::check(std::string_view password) {
   return Result<void>();
 }
 
-std::string Passwords::salt(unsigned cost) {
-  std::array<std::uint8_t, 16> bytes{};
-  random_.fill(bytes);
-  std::array<char, CRYPT_GENSALT_OUTPUT_SIZE> text{};
-  const char* const made =
-      crypt_gensalt_rn("$2b$", cost, reinterpret_cast<const char*>(bytes.data()),
-                       static_cast<int>(bytes.size()), text.data(), static_cast<int>(text.size()));
-  CLOUDOS_ASSERT(made != nullptr);
-  return made;
+void Passwords::set_cost(unsigned cost) {
+  const std::lock_guard lock(mutex_);
+  with_.bcrypt_cost = cost;
+}
+
+void Passwords::set_hashing(const PasswordHashing& with) {
+  const std::lock_guard lock(mutex_);
+  with_ = with;
+}
+
+PasswordHashing Passwords::hashing() const {
+  const std::lock_guard lock(mutex_);
+  return with_;
 }
 
 Result<std::string> Passwords::hash(std::string_view password) {
   CLOUDOS_CHECK(check(password));
   CLOUDOS_TRY(const auto turn, Turn::take(*this));
-  std::string hashed = bcrypt(for_bcrypt(password), salt(cost_));
-  if (hashed.empty()) {
-    return fail(ErrorCode::Internal, "the password could not be hashed", "crypt_rn gave nothing");
-  }
-  return hashed;
+  return make_hash(hashing(), password, random_);
 }
 
-Result<void> Passwords::verify(std::string_view password, std::string_view hash) {
+Result<bool> Passwords::verify(std::string_view password, const KeptHash& hash) {
   const auto wrong = [] { return fail(ErrorCode::Unauthenticated, "wrong user or password"); };
   // The length is the caller's own doing, so refusing early gives nothing away.
   if (password.size() > limits::kPasswordBytes) return wrong();
+  const PasswordHashing with = hashing();
   CLOUDOS_TRY(const auto turn, Turn::take(*this));
-  const std::string setting = hash.empty() ? salt(cost_) : std::string(hash);
-  const std::string hashed = bcrypt(for_bcrypt(password), setting);
-  if (hash.empty() || hashed.empty() || !equal_secret(hashed, hash)) return wrong();
-  return Result<void>();
+  if (hash.text.empty()) {
+    match_hash(password, {decoy_hash(with, random_)});
+    return wrong();
+  }
+  const HashMatch match = match_hash(password, hash);
+  if (match == HashMatch::No) return wrong();
+  return match == HashMatch::Renew || !made_with(with, hash.text);
 }
 
 }  // namespace cloudos::identity

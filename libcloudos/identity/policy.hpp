@@ -63,6 +63,7 @@ std::span<const PolicyHelper> policy_helpers();
 /// One block of the table per service.
 std::span<const PolicyRow> identity_policies();
 std::span<const PolicyRow> compute_policies();
+std::span<const PolicyRow> credential_policies();
 std::span<const PolicyRow> image_policies();
 std::span<const PolicyRow> network_policies();
 std::span<const PolicyRow> task_policies();

@@ -12,8 +12,8 @@ namespace cloudos {
 struct PasswordHashing {
   enum class Algorithm : std::uint8_t { Bcrypt, Scrypt, Argon2id } algorithm = Algorithm::Bcrypt;
   unsigned bcrypt_cost = 12;               ///< 2^cost rounds, 4..16.
-  unsigned scrypt_cost = 16;               ///< 2^cost blocks of 1 KiB each, 10..20.
-  std::uint32_t argon2_memory_kib = 65'536;  ///< 8 MiB to 1 GiB.
+  unsigned scrypt_cost = 16;               ///< 2^cost blocks of 1 KiB each, 4..20.
+  std::uint32_t argon2_memory_kib = 65'536;  ///< 64 KiB to 1 GiB.
   std::uint32_t argon2_passes = 3;         ///< 1..16.
   friend bool operator==(const PasswordHashing&, const PasswordHashing&) = default;
 };
@@ -28,7 +28,7 @@ struct AccountRules {
   unsigned password_days = 0;                ///< Then a password has expired.
   unsigned password_age_days = 0;            ///< Until users may change one they chose again.
   unsigned unique_passwords = 0;             ///< The last so many, that in use included, at most 24.
-  std::string password_regex;                ///< PCRE; found anywhere, so anchor it.
+  std::string password_regex;                ///< PCRE; a password must begin with it.
   std::string password_regex_description;    ///< What users are told it wants.
   bool change_upon_first_use = false;        ///< Of a password that an admin chose.
   unsigned totp_previous_windows = 1;        ///< Passcodes of the last so many half minutes, 0..10.
