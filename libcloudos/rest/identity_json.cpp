@@ -60,12 +60,49 @@ std::vector<std::string> comma_list(std::string_view text) {
 
 }  // namespace
 
+void write_self(JsonWriter& w, std::string_view service_url, std::string_view kind,
+                std::string_view id) {
+  write_self_link(w, service_url, kind, id);
+}
+
+namespace {
+
+void write_user_options(JsonWriter& w, const UserOptions& options) {
+  const auto flag = [&](std::string_view name, const std::optional<bool>& value) {
+    if (value) w.member(name, *value);
+  };
+  w.key("options").open();
+  flag("ignore_change_password_upon_first_use", options.ignore_change_password_upon_first_use);
+  flag("ignore_password_expiry", options.ignore_password_expiry);
+  flag("ignore_lockout_failure_attempts", options.ignore_lockout_failure_attempts);
+  flag("ignore_user_inactivity", options.ignore_user_inactivity);
+  flag("lock_password", options.lock_password);
+  flag("multi_factor_auth_enabled", options.multi_factor_auth_enabled);
+  if (options.multi_factor_auth_rules) {
+    w.key("multi_factor_auth_rules").open_list();
+    for (const auto& rule : *options.multi_factor_auth_rules) w.value(rule);
+    w.close_list();
+  }
+  w.close();
+}
+
+}  // namespace
+
 void write_user(JsonWriter& w, const User& user, std::string_view service_url) {
   w.open().member("id", user.id).member("name", user.name).member("domain_id", user.domain);
-  w.member("enabled", user.enabled).member_null("password_expires_at");
+  w.member("enabled", user.enabled).key("password_expires_at");
+  if (user.password_expires_at) {
+    std::string time = format_time(*user.password_expires_at, true);
+    if (time.ends_with('Z')) time.pop_back();
+    w.value(time);
+  } else {
+    w.null();
+  }
+  write_user_options(w, user.options);
   if (!user.description.empty()) w.member("description", user.description);
   if (!user.default_project.empty()) w.member("default_project_id", user.default_project);
-  write_extra(w, user.extra, true);
+  for (const auto& [name, json] : user.extra)
+    if (name != "options") w.key(name).literal(json);
   write_self_link(w, service_url, "users", user.id.value);
   w.close();
 }

@@ -15,8 +15,91 @@ DomainId domain_of_call(const Call& call) {
 const std::vector<std::string_view>& user_members() {
   static const std::vector<std::string_view> kKnown = {
       "name", "description", "domain_id", "default_project_id", "enabled", "password",
-      "password_expires_at"};
+      "password_expires_at", "options"};
   return kKnown;
+}
+
+struct UserFlag {
+  std::string_view name;
+  std::optional<bool> UserOptions::*option;
+};
+constexpr UserFlag kUserFlags[] = {
+    {"ignore_change_password_upon_first_use", &UserOptions::ignore_change_password_upon_first_use},
+    {"ignore_password_expiry", &UserOptions::ignore_password_expiry},
+    {"ignore_lockout_failure_attempts", &UserOptions::ignore_lockout_failure_attempts},
+    {"ignore_user_inactivity", &UserOptions::ignore_user_inactivity},
+    {"lock_password", &UserOptions::lock_password},
+    {"multi_factor_auth_enabled", &UserOptions::multi_factor_auth_enabled},
+};
+constexpr std::string_view kFactorRules = "multi_factor_auth_rules";
+
+Result<std::vector<std::vector<std::string>>> read_factor_rules(const Members& options) {
+  const auto wrong = [&] {
+    return fail(ErrorCode::InvalidArgument,
+                options.where(kFactorRules) + " must be a list of lists of methods");
+  };
+  CLOUDOS_TRY(const nlohmann::json* list, options.array(kFactorRules));
+  std::vector<std::vector<std::string>> rules;
+  for (const nlohmann::json& item : *list) {
+    if (!item.is_array()) return wrong();
+    auto& rule = rules.emplace_back();
+    for (const nlohmann::json& method : item) {
+      if (!method.is_string()) return wrong();
+      rule.push_back(method.get<std::string>());
+    }
+  }
+  return rules;
+}
+
+/// Those given are set, those that are null are taken away.
+Result<void> read_options(const Members& in, UserOptions& set, std::vector<std::string>& unset) {
+  CLOUDOS_TRY(const nlohmann::json* given, in.maybe_object("options"));
+  if (given == nullptr) return Result<void>();
+  const Members options(*given, in.where("options"));
+  for (const UserFlag& flag : kUserFlags) {
+    CLOUDOS_TRY(set.*flag.option, read_boolean(options, flag.name));
+    if (options.is_null(flag.name)) unset.emplace_back(flag.name);
+  }
+  if (options.is_null(kFactorRules)) {
+    unset.emplace_back(kFactorRules);
+  } else if (options.has(kFactorRules)) {
+    CLOUDOS_TRY(set.multi_factor_auth_rules, read_factor_rules(options));
+  }
+  return options.no_others();
+}
+
+struct NamedTimeFilter {
+  std::string_view prefix;
+  TimeFilter::Match match;
+};
+constexpr NamedTimeFilter kTimeFilters[] = {
+    {"lt:", TimeFilter::Match::Before},  {"lte:", TimeFilter::Match::NotAfter},
+    {"gt:", TimeFilter::Match::After},   {"gte:", TimeFilter::Match::NotBefore},
+    {"eq:", TimeFilter::Match::Equal},   {"neq:", TimeFilter::Match::NotEqual},
+};
+
+/// "lt:2026-01-01T00:00:00Z"; without an operator: equal.
+Result<TimeFilter> read_time_filter(std::string_view text) {
+  TimeFilter filter;
+  for (const NamedTimeFilter& kind : kTimeFilters) {
+    if (!text.starts_with(kind.prefix)) continue;
+    filter.match = kind.match;
+    text.remove_prefix(kind.prefix.size());
+    break;
+  }
+  CLOUDOS_TRY(filter.time, parse_time(text));
+  return filter;
+}
+
+Result<IdentityFilter> read_user_filter(const Call& call) {
+  CLOUDOS_TRY(auto filter, read_filter(call, {"name", "description", "email",
+                                              "default_project_id"}));
+  for (const auto& [name, value] : call.query_all()) {
+    if (name != "password_expires_at") continue;
+    CLOUDOS_TRY(const auto by_time, read_time_filter(value));
+    filter.password_expires_at.push_back(by_time);
+  }
+  return filter;
 }
 
 Result<UserCreate> read_user(Call& call) {
@@ -33,6 +116,8 @@ Result<UserCreate> read_user(Call& call) {
   spec.domain = domain ? *domain : domain_of_call(call);
   if (project) spec.default_project = *project;
   spec.enabled = enabled.value_or(true);
+  std::vector<std::string> unset;
+  CLOUDOS_CHECK(read_options(in, spec.options, unset));
   CLOUDOS_TRY(spec.extra, read_extra(*body, user_members()));
   return spec;
 }
@@ -49,6 +134,7 @@ Result<IdentityUpdate> read_user_update(Call& call, const User& user) {
   if (in.is_null("default_project_id")) with.default_project = ProjectId{};
   CLOUDOS_TRY(with.enabled, read_boolean(in, "enabled"));
   CLOUDOS_TRY(with.password, in.maybe_text("password"));
+  CLOUDOS_CHECK(read_options(in, with.options, with.unset_options));
   CLOUDOS_TRY(with.extra, read_extra_changes(*body, user_members()));
   return with;
 }
@@ -83,6 +169,20 @@ Result<IdentityUpdate> read_group_update(Call& call, const Group& group) {
   return with;
 }
 
+/// Who calls where none needs a token: whose token is shown, if it holds.
+Result<Context> maybe_caller(const Call& call) {
+  Context who = call.ctx;
+  if (call.request.caller) {
+    who = *call.request.caller;
+  } else if (const auto text = call.request.headers.get("X-Auth-Token"); !text.empty()) {
+    const auto token = call.cloud.identity().valid(text);
+    if (!token && token.error().code != ErrorCode::Unauthenticated) return fail(token.error());
+    if (token) who = (*token)->context;
+  }
+  who.request_id = call.ctx.request_id;
+  return who;
+}
+
 UserId path_user(const Call& call) { return UserId{call.path("user_id")}; }
 GroupId path_group(const Call& call) { return GroupId{call.path("group_id")}; }
 
@@ -95,7 +195,7 @@ Result<Response> create_user(Call& call) {
 }
 
 Result<Response> list_users(Call& call) {
-  CLOUDOS_TRY(const auto filter, read_filter(call, {"name", "description", "email"}));
+  CLOUDOS_TRY(const auto filter, read_user_filter(call));
   CLOUDOS_TRY(const auto users, call.cloud.identity().list_users(call.ctx, filter));
   return list_reply("users", users, call, write_user);
 }
@@ -122,8 +222,8 @@ Result<Response> change_user_password(Call& call) {
   const Members in(*body, "user");
   CLOUDOS_TRY(const auto original, in.text("original_password"));
   CLOUDOS_TRY(const auto password, in.text("password"));
-  CLOUDOS_CHECK(call.cloud.identity().change_password(call.ctx, path_user(call), original,
-                                                      password));
+  CLOUDOS_TRY(const auto who, maybe_caller(call));
+  CLOUDOS_CHECK(call.cloud.identity().change_password(who, path_user(call), original, password));
   return empty_response(204);
 }
 
