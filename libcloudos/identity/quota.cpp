@@ -14,7 +14,10 @@ namespace {
 struct QuotaDefault {
   std::string_view resource;
   std::int64_t limit;
+  std::int64_t unit = 1;  // What is counted, of one of the limit: bytes of a MiB.
 };
+
+constexpr std::int64_t kMib = 1 << 20;
 
 // The numbers that operators of such clouds know.
 constexpr QuotaDefault kBuiltInQuotas[] = {
@@ -22,7 +25,14 @@ constexpr QuotaDefault kBuiltInQuotas[] = {
     {"key_pairs", 100},     {"server_groups", 10},   {"server_group_members", 10},
     {"networks", 100},      {"subnets", 100},        {"ports", 500},
     {"security_groups", 10}, {"security_group_rules", 100},
+    {"image_count_total", kUnlimited}, {"image_count_uploading", kUnlimited},
+    {"image_size_total", kUnlimited, kMib}, {"image_stage_total", kUnlimited, kMib},
 };
+
+/// A part of a unit counts as a whole one where people see it.
+std::int64_t in_units(const QuotaDefault& row, std::int64_t counted) {
+  return counted / row.unit + (counted % row.unit > 0 ? 1 : 0);
+}
 
 const QuotaDefault* find_quota(std::string_view resource) {
   const auto* found = std::find_if(std::begin(kBuiltInQuotas), std::end(kBuiltInQuotas),
@@ -73,19 +83,28 @@ Result<void> Quota::reserve(store::Txn& txn, const ProjectId& project, std::stri
     return fail(ErrorCode::Internal, fmt::format("no quota is kept for '{}'", resource));
   }
   if (delta == 0) return Result<void>();
-  const std::string key = quota_use_key(project, resource);
-  const std::int64_t used = stored_number(txn.get(key)).value_or(0);
   if (delta > 0) {
+    const std::int64_t used =
+        stored_number(txn.get(quota_use_key(project, resource))).value_or(0);
     auto limit = stored_number(txn.get(quota_limit_key(project, resource)));
     if (!limit) limit = stored_number(txn.get(quota_default_key(resource)));
     const std::int64_t most = limit.value_or(row->limit);
-    const std::int64_t room = (most == kUnlimited ? INT64_MAX : most) - used;
+    const bool bounded = most != kUnlimited && most <= INT64_MAX / row->unit;
+    const std::int64_t room = (bounded ? most * row->unit : INT64_MAX) - used;
     if (delta > room) {
       return fail(ErrorCode::QuotaExceeded,
                   fmt::format("quota exceeded for {}: requested {}, but already used {} of {}",
-                              resource, delta, used, most));
+                              resource, in_units(*row, delta), in_units(*row, used), most));
     }
   }
+  return add(txn, project, resource, delta);
+}
+
+Result<void> Quota::add(store::Txn& txn, const ProjectId& project, std::string_view resource,
+                        std::int64_t delta) {
+  if (delta == 0) return Result<void>();
+  const std::string key = quota_use_key(project, resource);
+  const std::int64_t used = stored_number(txn.get(key)).value_or(0);
   const std::int64_t after = std::max<std::int64_t>(0, used + delta);
   if (after == 0) txn.erase(key);
   else txn.put(key, std::to_string(after));
@@ -99,7 +118,8 @@ Result<std::map<std::string, QuotaUse>> Quota::usage(const store::Snapshot& snap
   for (const auto& [resource, default_limit] : cloud_limits) {
     CLOUDOS_TRY(const auto limit, stored_number(snapshot, quota_limit_key(project, resource)));
     CLOUDOS_TRY(const auto used, stored_number(snapshot, quota_use_key(project, resource)));
-    uses[resource] = {limit.value_or(default_limit), used.value_or(0)};
+    uses[resource] = {limit.value_or(default_limit),
+                      in_units(*find_quota(resource), used.value_or(0)), used.value_or(0)};
   }
   return uses;
 }

@@ -21,6 +21,8 @@ inline constexpr std::int64_t kUnlimited = -1;
 struct QuotaUse {
   std::int64_t limit = kUnlimited;
   std::int64_t in_use = 0;
+  /// The same, as it is counted: sizes of images have limits in MiB and are counted in bytes.
+  std::int64_t counted = 0;
 };
 
 /// Counts per project and resource, changed in the transaction that writes the counted record, so
@@ -28,13 +30,17 @@ struct QuotaUse {
 ///
 /// A limit is the project's own, else the cloud's default, else the built-in one. Resources:
 /// servers cores ram_mib key_pairs server_groups server_group_members networks subnets ports
-/// security_groups security_group_rules. State is in the store alone. Thread-safe.
+/// security_groups security_group_rules image_count_total image_count_uploading image_size_total
+/// image_stage_total; the two sizes are limited in MiB and reserved in bytes. State is in the store alone. Thread-safe.
 class Quota final {
  public:
   /// Takes `delta` of a resource (gives back, when negative; never below zero).
   /// Errors: QuotaExceeded (names resource, limit and use), Internal (no such resource).
   static Result<void> reserve(store::Txn& txn, const ProjectId& project, std::string_view resource,
                               std::int64_t delta);
+  /// As reserve(), whatever the limit is: for what is there already and was not counted.
+  static Result<void> add(store::Txn& txn, const ProjectId& project, std::string_view resource,
+                          std::int64_t delta);
   /// Every resource with the project's limit and use.
   static Result<std::map<std::string, QuotaUse>> usage(const store::Snapshot& snapshot,
                                                        const ProjectId& project);

@@ -1,41 +1,27 @@
 #include <fmt/format.h>
 
-#include "image/impl.hpp"
+#include "image/cache.hpp"
+#include "image/reading.hpp"
 
 // Reading what was uploaded.
 namespace cloudos {
 namespace {
 
-class RangeSource final : public ByteSource {
- public:
-  /// `clock` outlives the source.
-  RangeSource(std::unique_ptr<image::RandomReader> reader, std::uint64_t offset,
-              std::uint64_t length, Context ctx, const Clock& clock)
-      : reader_(std::move(reader)), ctx_(std::move(ctx)), clock_(clock),
-        at_(std::min(offset, reader_->size())),
-        end_(at_ + std::min(length, reader_->size() - at_)) {}
-  Result<std::size_t> read(std::span<std::byte> buffer) override {
-    const auto wanted = static_cast<std::size_t>(
-        std::min<std::uint64_t>(buffer.size(), end_ - at_));
-    if (wanted == 0) return std::size_t{0};
-    CLOUDOS_CHECK(check_call(ctx_, clock_));
-    CLOUDOS_TRY(const std::size_t got, reader_->read_at(at_, buffer.first(wanted)));
-    at_ += got;
-    return got;
-  }
-  std::optional<std::uint64_t> size() const override { return end_ - at_; }
+ImageFile described_file(const image::Payload& payload, std::filesystem::path path) {
+  ImageFile file;
+  file.path = std::move(path);
+  file.format = payload.format;
+  file.size_bytes = payload.size_bytes;
+  file.virtual_size_bytes = payload.virtual_size_bytes;
+  return file;
+}
 
- private:
-  std::unique_ptr<image::RandomReader> reader_;
-  const Context ctx_;
-  const Clock& clock_;
-  std::uint64_t at_, end_;
-};
-
-}  // namespace
-
-Result<ImageFile> Images::file(const Context& ctx, const ImageId& id) const {
-  CLOUDOS_TRY(const Image image, impl_->visible(ctx, id));
+/// What the data of an image is, for callers who may read it.
+Result<image::Payload> readable_payload(const Images::Impl& impl, const Context& ctx,
+                                        const ImageId& id) {
+  CLOUDOS_TRY(const auto snapshot, impl.engine.store.snapshot());
+  CLOUDOS_TRY(const Image image, records::get<Image>(*snapshot, id));
+  if (!image::may_see(ctx, image)) return image::image_not_found(id);
   if (image.status == ImageStatus::Deactivated && !ctx.is_admin) {
     return fail(ErrorCode::Forbidden, fmt::format("image {} is deactivated", id.value));
   }
@@ -43,17 +29,57 @@ Result<ImageFile> Images::file(const Context& ctx, const ImageId& id) const {
     return fail(ErrorCode::Conflict, fmt::format("image {} is {}: it has no data", id.value,
                                                  to_string(image.status)));
   }
-  return base_file(id);
+  return records::get<image::Payload>(*snapshot, id);
+}
+
+}  // namespace
+
+Result<ImageFile> Images::file(const Context& ctx, const ImageId& id) const {
+  CLOUDOS_TRY(const auto payload, readable_payload(*impl_, ctx, id));
+  // A file that comes first is sent as it is; what is no file is read piece by piece.
+  for (const ImageLocation& location : image::ordered_locations(*impl_, payload)) {
+    const auto path = image::local_file(*impl_, payload, location);
+    if (!path.empty()) return described_file(payload, path);
+    const image::NamedStore* store = impl_->set->find(location.store);
+    if (store == nullptr || store->folder.empty()) break;
+  }
+  return described_file(payload, {});
 }
 
 Result<std::unique_ptr<ByteSource>> Images::read(const Context& ctx, const ImageId& id,
                                                  std::uint64_t offset,
                                                  std::uint64_t length) const {
-  CLOUDOS_CHECK(file(ctx, id));
-  CLOUDOS_TRY(auto reader, impl_->payloads().open(id));
-  return std::unique_ptr<ByteSource>(
-      std::make_unique<RangeSource>(std::move(reader), offset, length, ctx,
-                                    impl_->engine.clock));
+  CLOUDOS_TRY(const auto payload, readable_payload(*impl_, ctx, id));
+  return image::read_payload(*impl_, payload, {offset, length}, ctx);
+}
+
+Result<std::unique_ptr<ByteSource>> Images::resume(const Context& ctx, const ImageId& id,
+                                                   const ImageFile& failed, std::uint64_t offset,
+                                                   std::uint64_t length) const {
+  CLOUDOS_TRY(const auto payload, readable_payload(*impl_, ctx, id));
+  const auto locations = image::ordered_locations(*impl_, payload);
+  image::Reading reading{offset, length, 0, true};
+  while (reading.skip < locations.size()) {
+    const image::NamedStore* store = impl_->set->find(locations[reading.skip++].store);
+    if (store != nullptr && store->payloads && store->payloads->path(id) == failed.path) break;
+  }
+  return image::read_payload(*impl_, payload, reading, ctx);
+}
+
+Result<ImageFile> Images::base_file(const ImageId& id) const {
+  CLOUDOS_TRY(const auto snapshot, impl_->engine.store.snapshot());
+  const auto payload = records::get<image::Payload>(*snapshot, id);
+  if (!payload) {
+    if (payload.error().code == ErrorCode::NotFound) return image::image_not_found(id);
+    return fail(payload.error());
+  }
+  if (payload->boot_store == image::kHttpStore) {
+    CLOUDOS_TRY(auto path, impl_->cache->file(*payload));
+    return described_file(*payload, std::move(path));
+  }
+  CLOUDOS_TRY(const image::PayloadStore* const payloads,
+              impl_->set->payloads(payload->boot_store));
+  return described_file(*payload, payloads->path(id));
 }
 
 }  // namespace cloudos

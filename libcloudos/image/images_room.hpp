@@ -1,17 +1,39 @@
 #pragma once
+#include <map>
 #include <memory>
+#include <string>
 
+#include "cloudos/image_imports.hpp"
+#include "cloudos/image_stores.hpp"
 #include "cloudos/images.hpp"
 #include "cloudos/limits.hpp"
+#include "image/guard.hpp"
 #include "image/payload.hpp"
+#include "image/url_guard.hpp"
 #include "tasks/engine.hpp"
 
 namespace cloudos {
+
+namespace image {
+/// The bytes that a URL has; the function is asked now and then whether to go on.
+using OpenUrl = std::function<Result<std::unique_ptr<ByteSource>>(
+    const std::string& url, const std::function<Result<void>()>& go_on)>;
+}  // namespace image
 
 struct ImageSettings {
   std::uint64_t max_bytes = limits::kImageBytes;  ///< Of one upload.
   /// Null: files in <data_dir>/images, or memory when data_dir is empty.
   std::unique_ptr<image::PayloadStore> payloads;
+  ImageStoreOptions stores;
+  ImageImportOptions imports;
+  ImageRules rules;
+  image::PolicyHooks policy;
+  /// Names of URLs; null: the machine's own.
+  std::unique_ptr<image::Resolver> resolver;
+  /// What imports download; null: what the network has, within `imports.web`.
+  image::OpenUrl open_url;
+  /// Stores of other kinds, by name: of type "other", with no weight.
+  std::map<std::string, std::unique_ptr<image::PayloadStore>> more_payloads;
 };
 
 /// The room's one door for `cloud`. Adds the reconciler "images" to engine.runner: it clears what a

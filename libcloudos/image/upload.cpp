@@ -1,7 +1,10 @@
 #include <fmt/format.h>
 
-#include "image/digest.hpp"
+#include "image/certificates.hpp"
+#include "image/charge.hpp"
 #include "image/impl.hpp"
+#include "image/pipeline.hpp"
+#include "image/verify.hpp"
 
 // Uploads: the only code that writes the bytes of images.
 namespace cloudos {
@@ -10,10 +13,12 @@ struct ImageUpload::Impl {
   Impl(Images::Impl& the_images, const Context& caller, const ImageId& id)
       : images(the_images), ctx(caller), claim(the_images, id) {}
 
-  Result<void> begin(std::optional<std::uint64_t> size);
+  Result<void> begin(std::optional<std::uint64_t> size, const std::vector<std::string>& stores);
   Result<void> take(std::span<const std::byte> bytes);
   Result<Image> publish();
   Result<Image> activate();
+  /// Takes more from the quota: nobody announced this much.
+  Result<void> reserve_more();
   /// Clears up, once; the error goes on to the caller.
   Error ended_by(Error error);
 
@@ -22,9 +27,13 @@ struct ImageUpload::Impl {
   const image::Claim claim;
   Image image;
   std::optional<std::uint64_t> announced;
-  std::optional<image::Digests> digests;
-  std::unique_ptr<image::PayloadWriter> writer;
+  std::unique_ptr<image::DigestPipeline> digests;
+  std::optional<image::SignatureCheck> signature;
+  std::unique_ptr<image::PayloadFanOut> writer;
+  std::vector<std::string> stores;
+  std::uint64_t covered = 0;  // Bytes that need no more of the quota for now.
   std::uint64_t total = 0;
+  std::string format_problem;
   image::Payload payload;
   image::Digests::Values values;
   bool open = false;           // Saving, and to be cleared up if it does not become Active.
@@ -37,20 +46,12 @@ tl::unexpected<Error> upload_too_large(std::uint64_t most) {
   return fail(ErrorCode::TooLarge, fmt::format("an image has at most {} bytes", most));
 }
 
-/// Archives are kept as they are: nothing ever opens them as a disk.
-Result<std::uint64_t> verify_content(image::RandomReader& bytes, const Image& image) {
-  if (bytes.size() == 0) {
-    return fail(ErrorCode::InvalidArgument, "image data refused: it has no bytes");
-  }
-  if (!image::is_bootable(image.container_format)) return std::uint64_t{0};
-  CLOUDOS_TRY(const image::Inspection found, image::inspect(bytes));
-  CLOUDOS_CHECK(image::check_content(found, image.disk_format));
-  return found.virtual_size_bytes;
-}
+}  // namespace
 
 /// Queued -> Saving. Saving without a claim is what a crash left: it counts as Queued.
-Result<Image> mark_saving(Images::Impl& impl, const Context& ctx, const ImageId& id) {
-  return impl.change(ctx, id, [&](Image& image) -> Result<void> {
+Result<Image> Images::Impl::mark_saving(const Context& ctx, const ImageId& id,
+                                        std::uint64_t reserved) {
+  return change(ctx, id, [&](Image& image) -> Result<void> {
     if (image.status != ImageStatus::Queued && image.status != ImageStatus::Saving) {
       return fail(ErrorCode::Conflict,
                   fmt::format("image {} is {}: its data cannot be replaced", id.value,
@@ -62,18 +63,28 @@ Result<Image> mark_saving(Images::Impl& impl, const Context& ctx, const ImageId&
                   "disk_format and container_format must be set before data is uploaded");
     }
     image.status = ImageStatus::Saving;
+    image.reserved_bytes = reserved;
     return Result<void>();
   });
 }
 
-}  // namespace
-
-Result<void> ImageUpload::Impl::begin(std::optional<std::uint64_t> size) {
+Result<void> ImageUpload::Impl::begin(std::optional<std::uint64_t> size,
+                                      const std::vector<std::string>& names) {
   announced = size;
   if (announced && *announced > images.settings.max_bytes)
     return upload_too_large(images.settings.max_bytes);
-  CLOUDOS_TRY(digests, image::Digests::make());
-  CLOUDOS_TRY(writer, images.payloads().create(image.id));
+  // What is not announced is settled at the end when it is little, and else reserved as it comes.
+  covered = announced.value_or(limits::kImageHashAlone);
+  CLOUDOS_TRY(stores, images.set->choose(names, size));
+  CLOUDOS_TRY(image, images.mark_saving(ctx, claim.image(),
+                                         announced.value_or(0) * stores.size()));
+  open = true;
+  CLOUDOS_TRY(const auto snapshot, images.engine.store.snapshot());
+  CLOUDOS_TRY(signature, image::begin_signature(*snapshot, image,
+                                                images.settings.imports.trusted_certificates,
+                                                images.engine.clock.wall()));
+  CLOUDOS_TRY(digests, image::DigestPipeline::make(images.engine.executor));
+  CLOUDOS_TRY(writer, images.set->create(image.id, stores, size, true));
   return Result<void>();
 }
 
@@ -83,8 +94,25 @@ Result<void> ImageUpload::Impl::take(std::span<const std::byte> bytes) {
   if (bytes.size() > images.settings.max_bytes - total)
     return upload_too_large(images.settings.max_bytes);
   total += bytes.size();
+  if (total > covered) CLOUDOS_CHECK(reserve_more());
   CLOUDOS_CHECK(digests->update(bytes));
+  if (signature) CLOUDOS_CHECK(signature->update(bytes));
   return writer->write(bytes);
+}
+
+Result<void> ImageUpload::Impl::reserve_more() {
+  const auto reserve = [&](std::uint64_t bytes) -> Result<void> {
+    CLOUDOS_CHECK(images.engine.store.transact([&](store::Txn& txn) -> Result<void> {
+      CLOUDOS_TRY(Image saved, records::get<Image>(txn, image.id));
+      saved.reserved_bytes = bytes * stores.size();
+      return image::update_image(txn, saved);
+    }));
+    covered = bytes;
+    return Result<void>();
+  };
+  auto reserved = reserve(total + limits::kImageReserveBytes);
+  if (!reserved && reserved.error().code == ErrorCode::QuotaExceeded) reserved = reserve(total);
+  return reserved;
 }
 
 Result<Image> ImageUpload::Impl::publish() {
@@ -96,10 +124,18 @@ Result<Image> ImageUpload::Impl::publish() {
   payload.id = image.id;
   payload.format = image.disk_format;
   payload.size_bytes = total;
-  CLOUDOS_TRY(payload.virtual_size_bytes, verify_content(writer->written(), image));
+  payload.boot_store = stores.front();
+  CLOUDOS_TRY(const image::Verified verified,
+              image::verify_content(writer->written(), image.disk_format, image.container_format,
+                                    images.guard.rules().require_format_match));
+  payload.virtual_size_bytes = verified.virtual_size_bytes;
+  format_problem = verified.format_problem;
+  if (signature) CLOUDOS_CHECK(signature->finish());
   CLOUDOS_TRY(values, digests->finish());
   // Durable before the record says so; a crash in between leaves a file that the sweep removes.
   CLOUDOS_CHECK(writer->publish());
+  payload.sha512 = values.sha512;
+  for (const std::string& name : writer->names()) payload.locations.push_back({name, {}, {}});
   return activate();
 }
 
@@ -114,14 +150,17 @@ Result<Image> ImageUpload::Impl::activate() {
                                                    payload.id.value));
     }
     saved.status = ImageStatus::Active;
+    saved.format_problem = format_problem;
     saved.size_bytes = payload.size_bytes;
     saved.virtual_size_bytes.reset();
     if (payload.virtual_size_bytes != 0) saved.virtual_size_bytes = payload.virtual_size_bytes;
     saved.md5 = values.md5;
     saved.sha512 = values.sha512;
+    saved.reserved_bytes = 0;
+    saved.locations = payload.locations;
     saved.updated_at = now;
     CLOUDOS_CHECK(records::insert(txn, payload));
-    CLOUDOS_CHECK(records::update(txn, saved));
+    CLOUDOS_CHECK(image::update_image(txn, saved));
     active = std::move(saved);
     return Result<void>();
   }));
@@ -133,6 +172,7 @@ Error ImageUpload::Impl::ended_by(Error error) {
   open = false;
   broken = error;
   writer.reset();
+  digests.reset();
   const Log& log = images.engine.log;
   log.write(LogLevel::Warning, fmt::format("upload to image {}: {}", image.id.value, error.message),
             ctx.request_id);
@@ -167,7 +207,7 @@ Result<Image> ImageUpload::finish() {
 
 Result<std::unique_ptr<ImageUpload>> Images::begin_upload(const Context& ctx, const ImageId& id,
                                                           std::optional<std::uint64_t> size,
-                                                          const std::vector<std::string>&) {
+                                                          const std::vector<std::string>& stores) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   auto upload = std::make_unique<ImageUpload::Impl>(*impl_, ctx, id);
   if (!upload->claim.holds()) {
@@ -175,9 +215,7 @@ Result<std::unique_ptr<ImageUpload>> Images::begin_upload(const Context& ctx, co
     CLOUDOS_CHECK(image::check_may_change(ctx, busy));
     return fail(ErrorCode::Conflict, fmt::format("image {} is being uploaded already", id.value));
   }
-  CLOUDOS_TRY(upload->image, mark_saving(*impl_, ctx, id));
-  upload->open = true;
-  auto begun = upload->begin(size);
+  auto begun = upload->begin(size, stores);
   if (!begun) return fail(upload->ended_by(std::move(begun).error()));
   return std::unique_ptr<ImageUpload>(new ImageUpload(std::move(upload)));
 }

@@ -278,6 +278,12 @@ class CLOUDOS_EXPORT Images final {
                                            std::uint64_t offset = 0,
                                            std::uint64_t length = UINT64_MAX) const;
 
+  /// As read(), when a file that file() named cannot be read on: from the other locations, and what
+  /// comes before `offset` is read there too, so that the whole is verified.
+  Result<std::unique_ptr<ByteSource>> resume(const Context& ctx, const ImageId& id,
+                                             const ImageFile& failed, std::uint64_t offset,
+                                             std::uint64_t length = UINT64_MAX) const;
+
   /// Active -> Deactivated and back; nothing happens to one that is so already.
   /// Errors: NotFound, Forbidden (not the owner, or the image has no data).
   Result<void> deactivate(const Context& ctx, const ImageId& id);
