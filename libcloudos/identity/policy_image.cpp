@@ -43,6 +43,11 @@ constexpr PolicyRow kImagePolicies[] = {
     {"add_task", kAdmin},
     {"modify_task", kAdmin},
 
+    {"add_certificate", kMember},
+    {"get_certificate", kReader},
+    {"get_certificates", kReader},
+    {"delete_certificate", kMember},
+
     {"cache_image", kAdmin},
     {"cache_list", kAdmin},
     {"cache_delete", kAdmin},

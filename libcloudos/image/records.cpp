@@ -113,12 +113,14 @@ void fields(codec::FieldVisitor& v, Image& i) {
   v.field({26, "staged_bytes"}, i.staged_bytes);
   v.field({27, "scrub_at"}, i.scrub_at);
   v.field({28, "counted"}, i.counted);
+  v.field({40, "format_problem"}, i.format_problem);
   v.unknown(i.unknown);
   image::name_first_store(i.size_bytes.has_value(), i.locations);
 }
 
 void keys(records::Keys& k, const Image& i) {
   // What the reconciler looks for at start; other lists walk all images.
+  if (i.status == ImageStatus::Uploading) k.index("uploading", "1");
   if (i.status == ImageStatus::Saving) k.index("saving", "1");
   if (i.status == ImageStatus::PendingDelete) k.index("pending_delete", "1");
 }

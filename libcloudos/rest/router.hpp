@@ -91,10 +91,6 @@ struct Route {
 /// Each service's routes, in rest/<service>*.cpp.
 std::span<const Route> identity_routes();
 std::span<const Route> image_routes();
-std::span<const Route> image_import_routes();
-std::span<const Route> image_task_routes();
-std::span<const Route> certificate_routes();
-std::span<const Route> metadef_routes();
 std::span<const Route> network_routes();
 std::span<const Route> compute_routes();
 std::span<const Route> task_routes();

@@ -4,8 +4,7 @@ namespace cloudos::rest {
 
 // Apart from router.cpp, so that a program (or a test) that brings its own tables links no more.
 Router::Router(Cloud& cloud)
-    : Router(cloud, {discovery_routes(), identity_routes(), image_routes(), metadef_routes(), image_import_routes(),
-                     image_task_routes(), certificate_routes(), network_routes(),
+    : Router(cloud, {discovery_routes(), identity_routes(), image_routes(), network_routes(),
                      compute_routes(), task_routes(), audit_routes(), operation_routes()}) {}
 
 }  // namespace cloudos::rest

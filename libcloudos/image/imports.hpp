@@ -1,0 +1,66 @@
+#pragma once
+#include "cloudos/image_imports.hpp"
+#include "codec/fields.hpp"
+#include "image/fetch_stream.hpp"
+#include "image/impl.hpp"
+#include "tasks/task.hpp"
+
+/// How imports are stored and done.
+///   /image-task/<id>       ImageTask
+/// Staged bytes are a payload store of their own; converted disks are files "<task>" beside it.
+namespace cloudos {
+
+void fields(codec::FieldVisitor& v, ImageImport& i);
+void fields(codec::FieldVisitor& v, ImageTask& t);
+void keys(records::Keys& k, const ImageTask& t);
+
+struct ImageImports::Impl {
+  explicit Impl(Images::Impl& the_images) : images(the_images) {}
+
+  Images::Impl& images;
+  std::unique_ptr<image::PayloadStore> staging;
+  std::filesystem::path work;  ///< Folder of converted disks; empty: nothing can be converted.
+  std::atomic<bool> swept{false};
+  image::OpenUrl open_url;
+
+  const ImageImportOptions& options() const { return images.settings.imports; }
+  bool offers(ImportMethod method) const;
+  /// Under a claim: no staged byte is left, and an image that was being staged is Queued.
+  Result<void> clear_staging(const ImageId& id);
+  /// The reconciler's pass: what a crash left, data nobody imports, records of old.
+  Result<bool> sweep();
+  Result<void> sweep_staging();
+  Result<void> sweep_work();
+  Result<bool> sweep_tasks();
+};
+
+/// The room's door to imports: adds their task types and their reconciler to the engine.
+/// `open_url`: see ImageSettings. Errors: Unavailable, StorageFull (folders).
+Result<std::unique_ptr<ImageImports>> make_imports(Images::Impl& images, image::OpenUrl open_url);
+
+namespace image {
+
+inline constexpr std::string_view kImportTask = "import-image";
+inline constexpr std::string_view kImportCopyTask = "import-copies";
+/// The name under which bytes of an image are staged: see Claim. No store can be called so.
+inline constexpr std::string_view kStagingClaim = "/staging";
+/// The property that names an image's import while it is under way.
+inline constexpr std::string_view kImportTaskProperty = "os_glance_import_task";
+
+tasks::TaskType import_task(ImageImports::Impl& imports);
+tasks::TaskType import_copy_task(ImageImports::Impl& imports);
+
+/// Does this import still have the image? False when it was deleted, or is another one's by now.
+Result<bool> owns_image(const store::Snapshot& at, const ImageId& id, const TaskId& task);
+
+/// gzip data of `from` as a new file, at most `most` bytes. The file is gone after an error.
+/// Errors: InvalidArgument (no gzip data, or broken), TooLarge, StorageFull, Unavailable, and what
+/// go_on says.
+Result<void> unpack_gzip(RandomReader& from, const std::filesystem::path& to, std::uint64_t most,
+                         const GoOn& go_on);
+
+/// A file of ours, for reading. Errors: NotFound, Unavailable.
+Result<std::unique_ptr<RandomReader>> open_plain_file(const std::filesystem::path& path);
+
+}  // namespace image
+}  // namespace cloudos
