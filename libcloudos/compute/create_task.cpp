@@ -135,6 +135,7 @@ Result<Outcome> activate(Servers::Impl&, StepContext& step, const Server& server
       s.vm_state = VmState::Active;
       s.power_state = PowerState::Running;
       s.task_state = ServerTask::None;
+      s.host_boot = step.value("host-boot");
       s.launched_at = now;
     });
   }));

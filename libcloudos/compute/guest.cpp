@@ -132,6 +132,17 @@ Result<void> Servers::Impl::remove_disks(const ServerId& id) const {
   return Result<void>();
 }
 
+Result<std::string> Servers::Impl::boot_of(hypervisor::Driver& driver, bool again) const {
+  if (!again) {
+    LockGuard lock(boots_mutex);
+    if (const auto known = boots.find(&driver); known != boots.end()) return known->second;
+  }
+  CLOUDOS_TRY(const auto told, driver.capabilities());
+  LockGuard lock(boots_mutex);
+  boots[&driver] = told.boot;
+  return told.boot;
+}
+
 Result<void> Servers::Impl::boot(const Server& server, tasks::StepContext& step) const {
   CLOUDOS_TRY(const auto driver, driver_of(server.host));
   hypervisor::DomainSpec domain;
@@ -162,6 +173,9 @@ Result<void> Servers::Impl::boot(const Server& server, tasks::StepContext& step)
                        std::string(parts[7])};
     domain.nics.push_back(std::move(nic));
   }
+  // Before it starts: a host that goes down right after has then ended it under this one.
+  CLOUDOS_TRY(const std::string host_boot, boot_of(*driver, false));
+  if (!host_boot.empty()) step.output("host-boot", host_boot);
   CLOUDOS_CHECK(driver->define(domain));
   return driver->start(server.id);
 }

@@ -71,6 +71,7 @@ Result<Outcome> record_state(StepContext& step, const Server& server, VmState st
       s.vm_state = state;
       s.power_state = power;
       s.task_state = ServerTask::None;
+      if (state == VmState::Active) s.host_boot = step.value("host-boot");
       s.fault.reset();
     });
   }));
@@ -145,7 +146,16 @@ tasks::TaskType Servers::Impl::start_type() {
       {"record", Step::Kind::Local, on_server(*this, "record", record_active), nullptr},
   };
   type.host = host_param;
-  type.failed = power_failed(engine.clock, "The server could not be started", std::nullopt);
+  type.failed = [this](store::Txn& txn, const tasks::TaskRecord& task,
+                       const Error& error) -> Result<void> {
+    // It counts as running, and is not: an ERROR that says so, or every look would try again.
+    if (task.params.contains("resume"))
+      return power_failed(engine.clock,
+                          "The server could not be started again after its host's restart",
+                          VmState::Error)(txn, task, error);
+    return power_failed(engine.clock, "The server could not be started", std::nullopt)(txn, task,
+                                                                                      error);
+  };
   return type;
 }
 

@@ -89,6 +89,7 @@ void fields(codec::FieldVisitor& v, Server& s) {
   v.field({35, "access_ipv6"}, s.access_ipv6);
   v.field({36, "locked"}, s.locked);
   v.field({37, "locked_by_admin"}, s.locked_by_admin);
+  v.field({38, "host_boot"}, s.host_boot);
   v.unknown(s.unknown);
 }
 

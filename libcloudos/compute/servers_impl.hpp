@@ -1,6 +1,7 @@
 #pragma once
 #include <filesystem>
 
+#include "base/mutex.hpp"
 #include "compute/records.hpp"
 #include "compute/servers_room.hpp"
 #include "compute/state.hpp"
@@ -17,6 +18,9 @@ struct Servers::Impl {
   Images& images;
   Networks& networks;
   const Log log;
+  mutable Mutex boots_mutex;
+  /// The starts of the hosts as they were told last.
+  mutable std::map<const hypervisor::Driver*, std::string> boots CLOUDOS_GUARDED_BY(boots_mutex);
   std::unique_ptr<Flavors> flavors;
   std::unique_ptr<Keypairs> keypairs;
 
@@ -57,6 +61,8 @@ struct Servers::Impl {
   std::string holder_of(const ServerId& id) const { return "server/" + id.value; }
   Result<void> plug_ports(const Server& server, tasks::StepContext& step) const;
   Result<void> unplug_ports(const Server& server) const;
+  /// Capabilities::boot. `again`: ask, though it was told before.
+  Result<std::string> boot_of(hypervisor::Driver& driver, bool again) const;
   Result<void> make_disks(const Server& server) const;
   Result<void> remove_disks(const ServerId& id) const;
   /// Defines the domain with the wiring that plug_ports left in the task, and starts it.
@@ -67,6 +73,9 @@ struct Servers::Impl {
 
   // sync.cpp
   Result<bool> sync_pass();
+  /// Makes record and guest agree again. `power`: as seen after `server` was read.
+  Result<void> fix(const Server& server, std::optional<PowerState> power,
+                   hypervisor::Driver& driver);
 };
 
 namespace compute {

@@ -22,6 +22,7 @@ struct ComputeSettings {
   std::chrono::milliseconds period{10'000};         ///< Of the reconciler "servers".
   std::chrono::milliseconds graceful_stop{limits::kGracefulStop};
   std::chrono::milliseconds stop_poll{1'000};
+  bool resume_guests = true;  ///< Start again what its host's restart ended.
 };
 
 /// What `cloud` hands to placement: one source per driver, its capabilities as HostFacts.

@@ -87,14 +87,23 @@ Result<void> check_action(const Server& server, Action action) {
   return Result<void>();
 }
 
-Sync power_sync(VmState state, PowerState stored, std::optional<PowerState> observed) {
+HostBoot compare_boot(std::string_view recorded, std::string_view now) {
+  if (now.empty() || recorded == now) return HostBoot::Same;
+  return recorded.empty() ? HostBoot::Unrecorded : HostBoot::Other;
+}
+
+Sync power_sync(VmState state, PowerState stored, std::optional<PowerState> observed,
+                HostBoot boot) {
   const PowerState now = observed.value_or(PowerState::NoState);
   const bool off = now == PowerState::Shutdown || now == PowerState::Crashed;
   switch (state) {
     case VmState::Active:
+      // Off since its host started anew: not the guest's wish, nor its user's.
+      if (boot == HostBoot::Other && (off || !observed)) return Sync::Resume;
       // Nova only warns when a domain is gone. We own them all: gone is off, and start brings it
       // back with its disk.
       if (off || now == PowerState::Suspended || !observed) return Sync::MarkStopped;
+      if (boot != HostBoot::Same) return Sync::Store;  // It runs in this one.
       break;
     case VmState::Stopped:
       if (!off && now != PowerState::NoState) return Sync::ForceStop;

@@ -16,9 +16,14 @@ enum class Sync : std::uint8_t {
   Store,        ///< Only the power state is recorded.
   MarkStopped,  ///< It went off by itself: recorded as stopped.
   ForceStop,    ///< It runs though it should not: switched off.
+  Resume,       ///< Its host's restart ended it: started again.
 };
+/// The start of the host that a server was seen running in, beside the one that is now.
+enum class HostBoot : std::uint8_t { Same, Other, Unrecorded };
+HostBoot compare_boot(std::string_view recorded, std::string_view now);
 /// `observed`: nothing when the hypervisor has no such domain.
-Sync power_sync(VmState state, PowerState stored, std::optional<PowerState> observed);
+Sync power_sync(VmState state, PowerState stored, std::optional<PowerState> observed,
+                HostBoot boot = HostBoot::Same);
 
 std::optional<VmState> parse_vm_state(std::string_view text);
 std::optional<ServerTask> parse_server_task(std::string_view text);

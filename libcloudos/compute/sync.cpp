@@ -24,24 +24,28 @@ std::optional<PowerState> power_in(const Domains& domains, const ServerId& id) {
 
 /// Records what was seen, unless anybody touched the server since `seen` was read.
 Result<void> store_sync(const Engine& engine, const Server& seen, Sync sync,
-                        std::optional<PowerState> power) {
+                        std::optional<PowerState> power, const std::string& boot) {
   CLOUDOS_CHECK(engine.store.transact([&](store::Txn& txn) -> Result<void> {
     auto server = records::get<Server>(txn, seen.id);
     if (!server || server->generation != seen.generation) return Result<void>();
     server->power_state = power.value_or(PowerState::NoState);
     if (sync == Sync::MarkStopped) server->vm_state = VmState::Stopped;
+    else if (power && !boot.empty()) server->host_boot = boot;
     server->updated_at = engine.clock.wall();
     return records::update(txn, *server);
   }));
   return Result<void>();
 }
 
-/// A task that switches off a server that runs though it is recorded as stopped.
-Result<void> queue_force_stop(const Engine& engine, const Server& seen) {
+/// A task that makes a server what it is recorded as, unless anybody touched it since `seen`.
+Result<void> queue_fix(const Engine& engine, const Server& seen, std::string_view type,
+                       ServerTask state, tasks::Values params) {
   tasks::TaskRecord task;
   task.id = engine.ids.make<TaskId>();
-  task.type = "stop-server";
-  task.params = {{"server", seen.id.value}, {"host", seen.host}, {"mode", "hard"}};
+  task.type = type;
+  task.params = std::move(params);
+  task.params["server"] = seen.id.value;
+  task.params["host"] = seen.host;
   task.resource = "server/" + seen.id.value;
   task.project = seen.project;
   task.created_at = engine.clock.wall();
@@ -49,7 +53,7 @@ Result<void> queue_force_stop(const Engine& engine, const Server& seen) {
     auto server = records::get<Server>(txn, seen.id);
     if (!server || server->generation != seen.generation) return Result<void>();
     server->task = task.id;
-    server->task_state = ServerTask::PoweringOff;
+    server->task_state = state;
     server->updated_at = task.created_at;
     CLOUDOS_CHECK(records::update(txn, *server));
     return tasks::enqueue(txn, task);
@@ -68,19 +72,46 @@ bool is_stray(const store::Snapshot& snapshot, const ServerId& id,
 
 }  // namespace
 
+Result<void> Servers::Impl::fix(const Server& server, std::optional<PowerState> power,
+                                hypervisor::Driver& driver) {
+  const bool off = !power || *power == PowerState::Shutdown || *power == PowerState::Crashed;
+  // Whether the host has started anew is asked when it matters, not at every look.
+  CLOUDOS_TRY(const std::string boot, boot_of(driver, server.vm_state == VmState::Active && off));
+  const Sync sync = compute::power_sync(server.vm_state, server.power_state, power,
+                                        compute::compare_boot(server.host_boot, boot));
+  switch (sync) {
+    case Sync::Nothing:
+      return Result<void>();
+    case Sync::ForceStop:
+      return queue_fix(engine, server, "stop-server", ServerTask::PoweringOff, {{"mode", "hard"}});
+    case Sync::Resume:
+      if (!settings.resume_guests) break;
+      log.info(fmt::format("server {} ran when its host went down: started again",
+                           server.id.value));
+      return queue_fix(engine, server, "start-server", ServerTask::PoweringOn, {{"resume", "1"}});
+    case Sync::Store:
+    case Sync::MarkStopped:
+      break;
+  }
+  return store_sync(engine, server, sync == Sync::Resume ? Sync::MarkStopped : sync, power, boot);
+}
+
 Result<bool> Servers::Impl::sync_pass() {
   // One look at each hypervisor; several hosts may share it.
   std::map<hypervisor::Driver*, std::set<std::string>> hosts_of;
   for (const auto& [host, driver] : settings.drivers) hosts_of[driver.get()].insert(host);
   std::map<std::string_view, const Domains*> by_host;
   std::map<hypervisor::Driver*, Domains> looks;
+  std::map<std::string_view, std::string> boot_by_host;
   std::optional<Error> first_error;
   for (const auto& [driver, names] : hosts_of) {
     auto listed = driver->list();
-    if (!listed) {
-      if (!first_error) first_error = listed.error();
+    const auto boot = boot_of(*driver, false);
+    if (!listed || !boot) {
+      if (!first_error) first_error = listed ? boot.error() : listed.error();
       continue;  // Its servers are left as they are: not seen is not gone.
     }
+    for (const std::string& host : names) boot_by_host[host] = *boot;
     Domains& domains = looks[driver];
     for (auto& domain : *listed) domains.emplace(domain.id, domain);
     for (const std::string& host : names) by_host[host] = &domains;
@@ -112,7 +143,9 @@ Result<bool> Servers::Impl::sync_pass() {
       const auto domains = by_host.find(server.host);
       return server.task_state == ServerTask::None && domains != by_host.end() &&
              compute::power_sync(server.vm_state, server.power_state,
-                                 power_in(*domains->second, server.id)) != Sync::Nothing;
+                                 power_in(*domains->second, server.id),
+                                 compute::compare_boot(server.host_boot, boot_by_host[server.host])) !=
+                 Sync::Nothing;
     };
     spec.limit = limits::kServersFixedPerPass + 1;
     CLOUDOS_TRY(suspects, records::page(*snapshot, spec));
@@ -126,9 +159,7 @@ Result<bool> Servers::Impl::sync_pass() {
     CLOUDOS_TRY(const auto now, driver->list(server.id));
     const auto power = now.empty() ? std::optional<PowerState>()
                                    : std::optional<PowerState>(public_power(now.front().power));
-    const Sync sync = compute::power_sync(server.vm_state, server.power_state, power);
-    if (sync == Sync::ForceStop) CLOUDOS_CHECK(queue_force_stop(engine, server));
-    else if (sync != Sync::Nothing) CLOUDOS_CHECK(store_sync(engine, server, sync, power));
+    CLOUDOS_CHECK(fix(server, power, *driver));
   }
   if (first_error) return fail(std::move(*first_error));
   return more;

@@ -51,6 +51,14 @@ bool is_true(const std::string& value) {
 }
 
 Converted debug_level(const std::string& value) { return is_true(value) ? "debug" : "info"; }
+Converted yes_or_no(const std::string& value) { return is_true(value) ? "yes" : "no"; }
+/// Negative ones are without limit there.
+Converted count_to_128(const std::string& value) {
+  const auto count = parse_unsigned(value);
+  if (count && *count <= 128) return value;
+  if (value.starts_with('-')) return "128";
+  return std::nullopt;
+}
 Converted json_format(const std::string& value) { return is_true(value) ? "json" : "text"; }
 
 Converted listen_address(const std::string& value) {
@@ -192,13 +200,14 @@ constexpr ImportRule kRules[] = {
     no(kNova, "DEFAULT", "reserved_host_memory_mb", "nothing is reserved for the host"),
     no(kNova, "DEFAULT", "reserved_host_disk_mb", "nothing is reserved for the host"),
     no(kNova, "DEFAULT", "reserved_host_cpus", "nothing is reserved for the host"),
-    no(kNova, "DEFAULT", "resume_guests_state_on_host_boot",
-       "guests that the host's restart ended are shown as SHUTOFF: start them by the Compute API"),
+    {.service = kNova, .section = "DEFAULT", .name = "resume_guests_state_on_host_boot",
+     .target = "compute.resume_guests_state_on_host_boot", .convert = yes_or_no},
     no(kNova, "DEFAULT", "force_config_drive", "there are no config drives: metadata is by HTTP"),
     no(kNova, "DEFAULT", "config_drive_format", "there are no config drives: metadata is by HTTP"),
     no(kNova, "DEFAULT", "force_raw_images", "images are used as they are, as a disk's backing"),
     no(kNova, "DEFAULT", "use_cow_images", "disks are always qcow2 over their image"),
-    no(kNova, "DEFAULT", "default_availability_zone", "there is one zone, nova"),
+    no(kNova, "DEFAULT", "default_availability_zone",
+       "a server that names no zone may go to a host of any zone"),
     no(kNova, "DEFAULT", "allow_resize_to_same_host", kNotPresent),
     no(kNova, "DEFAULT", "scheduler_driver", kFilters),
     no(kNova, "DEFAULT", "scheduler_default_filters", kFilters),
@@ -334,11 +343,24 @@ constexpr ImportRule kRules[] = {
     no(kGlance, "DEFAULT", "registry_port", "there is no registry: images are in the store"),
     no(kGlance, "DEFAULT", "image_size_cap", "an upload has at most 1 TiB"),
     no(kGlance, "DEFAULT", "user_storage_quota", kQuotas),
-    no(kGlance, "DEFAULT", "image_member_quota", "an image has at most 128 members"),
-    no(kGlance, "DEFAULT", "image_property_quota", "an image has at most 128 properties"),
-    no(kGlance, "DEFAULT", "image_tag_quota", "an image has at most 128 tags"),
-    no(kGlance, "DEFAULT", "show_image_direct_url", "where images lie is not shown"),
-    no(kGlance, "DEFAULT", "show_multiple_locations", "where images lie is not shown"),
+    {.service = kGlance, .section = "DEFAULT", .name = "image_member_quota",
+     .target = "image.member_quota", .convert = count_to_128,
+     .why = "an image has at most 128 of them"},
+    {.service = kGlance, .section = "DEFAULT", .name = "image_property_quota",
+     .target = "image.property_quota", .convert = count_to_128,
+     .why = "an image has at most 128 of them"},
+    {.service = kGlance, .section = "DEFAULT", .name = "image_tag_quota",
+     .target = "image.tag_quota", .convert = count_to_128,
+     .why = "an image has at most 128 of them"},
+    {.service = kGlance, .section = "DEFAULT", .name = "property_protection_file",
+     .target = "image.property_protection_file", .convert = absolute_path,
+     .why = "name it in full as property_protection_file of [image]"},
+    {.service = kGlance, .section = "DEFAULT", .name = "property_protection_rule_format",
+     .target = "image.property_protection_rule_format"},
+    {.service = kGlance, .section = "DEFAULT", .name = "show_image_direct_url",
+     .target = "image.show_image_direct_url", .convert = yes_or_no},
+    {.service = kGlance, .section = "DEFAULT", .name = "show_multiple_locations",
+     .target = "image.show_multiple_locations", .convert = yes_or_no},
     no(kGlance, "DEFAULT", "enabled_backends", "images are files in the data folder"),
     no(kGlance, "DEFAULT", "enabled_import_methods", "images are uploaded, not imported"),
     no(kGlance, "DEFAULT", "delayed_delete", "images go at once; disks over them keep their data"),

@@ -28,6 +28,21 @@ bool kvm_usable(const std::filesystem::path& cpuinfo, const std::filesystem::pat
   return true;
 }
 
+std::string machine_boot(const std::filesystem::path& proc) {
+  std::string boot;
+  std::getline(std::ifstream(proc / "sys" / "kernel" / "random" / "boot_id"), boot);
+  if (boot.empty() || boot.size() > 64) return {};
+  // A container's end takes its guests along, and the kernel lives on. "1 (init) S 0 ...": the 20th
+  // field behind the name, which may hold anything.
+  std::string line;
+  std::getline(std::ifstream(proc / "1" / "stat"), line);
+  const auto name_end = line.rfind(')');
+  if (name_end == std::string::npos) return boot;
+  const auto fields = split(trim(std::string_view(line).substr(name_end + 1)), ' ');
+  if (fields.size() > 19) boot += fmt::format("/{}", fields[19]);
+  return boot;
+}
+
 void measure_disk(const std::filesystem::path& folder, Capabilities& capabilities) {
   auto existing = folder;
   std::error_code error;

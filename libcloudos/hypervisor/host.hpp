@@ -16,6 +16,10 @@ bool kvm_usable(const std::filesystem::path& cpuinfo = "/proc/cpuinfo",
 /// Fills in the size of the file system that holds `folder` (or its nearest existing parent).
 void measure_disk(const std::filesystem::path& folder, Capabilities& capabilities);
 
+/// This start of the machine, or of the container that we are in: its kernel's id and, where it can
+/// be seen, when its first process began. Empty: not known.
+std::string machine_boot(const std::filesystem::path& proc = "/proc");
+
 /// Compute's cpu_info out of libvirt's capabilities XML.
 std::string cpu_info_json(std::string_view capabilities_xml);
 

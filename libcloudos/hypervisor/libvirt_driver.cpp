@@ -16,6 +16,12 @@
 namespace cloudos::hypervisor {
 namespace {
 
+/// The guests run on this machine: "qemu:///embed", not "qemu+ssh://host/system".
+bool is_local(std::string_view uri) {
+  const auto scheme_end = uri.find(':');
+  return uri.substr(0, scheme_end).find("+") == uri.npos && uri.substr(scheme_end + 1, 3) == "///";
+}
+
 using DomainPtr = std::unique_ptr<virDomain, int (*)(virDomainPtr)>;
 
 // Right after a connection to a root is opened, libvirt meets its running guests again one by one;
@@ -182,6 +188,7 @@ Result<Capabilities> LibvirtDriver::capabilities() {
     found.architecture = first_element(xml, "arch");
     if (found.architecture.empty()) found.architecture = node.model;
     measure_disk(settings.disks_dir, found);
+    if (is_local(settings.uri)) found.boot = machine_boot();
     return found;
   };
   return connection_.call<Capabilities>("reading the host's abilities", std::move(body));

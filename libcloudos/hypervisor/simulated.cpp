@@ -73,6 +73,10 @@ Result<Capabilities> Simulated::capabilities() {
   capabilities.ram_mib = settings_.ram_mib;
   capabilities.disk_gib = settings_.disk_gib;
   capabilities.disk_free_gib = settings_.disk_gib;
+  {
+    LockGuard lock(mutex_);
+    capabilities.boot = fmt::format("boot-{}", boots_);
+  }
   CLOUDOS_CHECK(leave("capabilities", {}));
   return capabilities;
 }
@@ -203,6 +207,7 @@ void Simulated::forget(const ServerId& id) {
 
 void Simulated::power_cut() {
   LockGuard lock(mutex_);
+  ++boots_;
   for (auto& [id, domain] : domains_) {
     domain.power = PowerState::Shutdown;
     domain.off_at.reset();

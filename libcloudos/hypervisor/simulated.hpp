@@ -70,7 +70,7 @@ class Simulated final : public Driver {
   void power_off(const ServerId& id, bool crashed = false);
   /// The host forgets the domain, as after a lost configuration.
   void forget(const ServerId& id);
-  /// The host loses power: every domain is off, none is forgotten.
+  /// The host loses power and starts anew: every domain is off, none is forgotten.
   void power_cut();
 
   /// What tests look at.
@@ -99,6 +99,7 @@ class Simulated final : public Driver {
   SimulatedHooks hooks_ CLOUDOS_GUARDED_BY(mutex_);
   std::map<ServerId, Domain> domains_ CLOUDOS_GUARDED_BY(mutex_);
   std::map<std::filesystem::path, std::uint64_t> disks_ CLOUDOS_GUARDED_BY(mutex_);
+  unsigned boots_ CLOUDOS_GUARDED_BY(mutex_) = 1;
   std::map<std::pair<std::string, ServerId>, MonoTime> busy_until_ CLOUDOS_GUARDED_BY(mutex_);
 };
 

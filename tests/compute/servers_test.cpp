@@ -318,6 +318,85 @@ TEST_CASE("what happens to guests behind our back is recorded or undone") {
   CHECK(w.get(gone.id).status() == "ACTIVE");
 }
 
+TEST_CASE("what ran when its host went down is started again, and nothing else is") {
+  Furnished w;
+  const Server ran = w.boot("ran"), off = w.boot("off"), stopped = w.boot("stopped");
+  REQUIRE(w.servers->stop(w.user, stopped.id));
+  w.hypervisor->power_off(off.id);
+  w.run(std::chrono::seconds{40});
+  CHECK(w.get(off.id).status() == "SHUTOFF");
+  for (int i = 0; i < 2; ++i) {
+    w.hypervisor->power_cut();
+    w.run(std::chrono::seconds{40});
+    CHECK(w.get(ran.id).status() == "ACTIVE");
+    CHECK(w.hypervisor->list(ran.id)->front().power == hypervisor::PowerState::Running);
+    for (const Server& other : {off, stopped}) {
+      CHECK(w.get(other.id).status() == "SHUTOFF");
+      CHECK(w.hypervisor->list(other.id)->front().power == hypervisor::PowerState::Shutdown);
+    }
+  }
+  // By itself, in the new start of its host, it is the guest's wish.
+  w.hypervisor->power_off(ran.id);
+  w.run(std::chrono::seconds{40});
+  CHECK(w.get(ran.id).status() == "SHUTOFF");
+}
+
+TEST_CASE("the host goes down with us: the next start finds what ran, forgotten or off") {
+  for (const bool forgotten : {false, true}) {
+    CAPTURE(forgotten);
+    Outside outside;
+    std::shared_ptr<store::Store> store = store::open_memory();
+    ServerId id;
+    {
+      World w(outside, store);
+      w.furnish();
+      id = w.boot().id;
+    }
+    outside.hypervisor->power_cut();
+    if (forgotten) outside.hypervisor->forget(id);
+    World w(outside, store);
+    w.run(std::chrono::seconds{40});
+    CHECK(w.get(id).status() == "ACTIVE");
+    CHECK(outside.hypervisor->list(id)->front().power == hypervisor::PowerState::Running);
+  }
+}
+
+TEST_CASE("where guests are not to be resumed, what ran is stopped when its host is back") {
+  Outside outside;
+  outside.resume_guests = false;
+  World w(outside, store::open_memory());
+  w.furnish();
+  const Server server = w.boot();
+  outside.hypervisor->power_cut();
+  w.run(std::chrono::seconds{40});
+  CHECK(w.get(server.id).status() == "SHUTOFF");
+  REQUIRE(w.servers->start(w.user, server.id));
+  w.run(std::chrono::seconds{20});
+  CHECK(w.get(server.id).status() == "ACTIVE");
+}
+
+TEST_CASE("a guest that cannot be started again after its host's restart says so, once") {
+  Furnished w;
+  const Server server = w.boot();
+  w.hypervisor->set_hooks({.before = [](std::string_view verb, const ServerId&) {
+    return verb == "start" ? std::optional(Error{ErrorCode::InvalidArgument, "no machine", {}})
+                           : std::nullopt;
+  }, .after = {}, .delay = {}});
+  w.hypervisor->power_cut();
+  w.settle();
+  const Server failed = w.get(server.id);
+  CHECK(failed.status() == "ERROR");
+  REQUIRE(failed.fault);
+  CHECK(failed.fault->message.find("after its host's restart") != std::string::npos);
+  const auto revision = w.World::snapshot()->revision();
+  w.settle();
+  CHECK(w.World::snapshot()->revision() == revision);
+  w.hypervisor->set_hooks({});
+  REQUIRE(w.servers->reboot(w.user, server.id, RebootMode::Hard));
+  w.run(std::chrono::seconds{40});
+  CHECK(w.get(server.id).status() == "ACTIVE");
+}
+
 TEST_CASE("an idle cloud with running servers commits nothing") {
   Furnished w;
   (void)w.boot();

@@ -74,9 +74,10 @@ TEST_CASE("actions are allowed in the states the table names and in no other") {
 }
 
 TEST_CASE("the look at the hypervisor stores, stops or leaves alone") {
+  using compute::HostBoot;
   using compute::Sync;
   struct Row { std::string what; VmState vm; PowerState stored; std::optional<PowerState> seen;
-               Sync sync; };
+               Sync sync; HostBoot boot = HostBoot::Same; };
   const Row rows[] = {
       {"as it should be", VmState::Active, PowerState::Running, PowerState::Running, Sync::Nothing},
       {"went off", VmState::Active, PowerState::Running, PowerState::Shutdown, Sync::MarkStopped},
@@ -95,11 +96,30 @@ TEST_CASE("the look at the hypervisor stores, stops or leaves alone") {
       {"error keeps", VmState::Error, PowerState::NoState, PowerState::Running, Sync::Store},
       {"error, nothing there", VmState::Error, PowerState::NoState, std::nullopt, Sync::Nothing},
       {"building", VmState::Building, PowerState::NoState, std::nullopt, Sync::Nothing},
+      {"off by its host", VmState::Active, PowerState::Running, PowerState::Shutdown, Sync::Resume,
+       HostBoot::Other},
+      {"gone by its host", VmState::Active, PowerState::Running, std::nullopt, Sync::Resume,
+       HostBoot::Other},
+      {"off, never seen running", VmState::Active, PowerState::Running, PowerState::Shutdown,
+       Sync::MarkStopped, HostBoot::Unrecorded},
+      {"runs in a new start of its host", VmState::Active, PowerState::Running,
+       PowerState::Running, Sync::Store, HostBoot::Other},
+      {"runs, not recorded where", VmState::Active, PowerState::Running, PowerState::Running,
+       Sync::Store, HostBoot::Unrecorded},
+      {"stopped before its host was", VmState::Stopped, PowerState::Shutdown, PowerState::Shutdown,
+       Sync::Nothing, HostBoot::Other},
+      {"in error before its host was", VmState::Error, PowerState::Shutdown, PowerState::Shutdown,
+       Sync::Nothing, HostBoot::Other},
   };
   for (const Row& row : rows) {
     CAPTURE(row.what);
-    CHECK(compute::power_sync(row.vm, row.stored, row.seen) == row.sync);
+    CHECK(compute::power_sync(row.vm, row.stored, row.seen, row.boot) == row.sync);
   }
+  CHECK(compute::compare_boot("", "") == HostBoot::Same);
+  CHECK(compute::compare_boot("a", "") == HostBoot::Same);
+  CHECK(compute::compare_boot("a", "a") == HostBoot::Same);
+  CHECK(compute::compare_boot("a", "b") == HostBoot::Other);
+  CHECK(compute::compare_boot("", "b") == HostBoot::Unrecorded);
 }
 
 TEST_CASE("host names are DNS labels made of what the name offers") {

@@ -26,6 +26,7 @@ struct Outside {
   std::shared_ptr<network::SimulatedDriver> plane = std::make_shared<network::SimulatedDriver>();
   std::vector<std::string> hosts = {"host-a"};
   std::filesystem::path data_dir;
+  bool resume_guests = true;
   ImageId image;
   NetworkId network;
 
@@ -56,6 +57,7 @@ class World : public cloudos::test::Life {
     networks = make_networks(engine, {}, {out.plane});
     ComputeSettings settings;
     for (const std::string& host : out.hosts) settings.drivers[host] = out.hypervisor;
+    settings.resume_guests = out.resume_guests;
     placement::PlacementSettings placed;
     placed.hosts = host_sources(settings.drivers);
     auto made_hosts = placement::make_hosts(engine, placed);

@@ -103,6 +103,9 @@ struct Options {
   /// "auto", "kvm" or "qemu" (TCG). auto: KVM only where the CPU has it and /dev/kvm opens.
   std::string virt_type = "auto";
   Backend network = Backend::Simulated;
+  /// Servers that ran when their host went down are started again once it is back; false: they are
+  /// stopped (SHUTOFF) then.
+  bool resume_guests = true;
   /// Flat networks: physical network -> bridge that the operator made. Ports are added to it.
   std::map<std::string, std::string> bridge_mappings;
   /// Names of the simulated hosts; with Backend::Real the one host has the machine's name, or the

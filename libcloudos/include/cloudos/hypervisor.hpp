@@ -25,6 +25,9 @@ struct Capabilities {
   std::uint64_t ram_mib = 0;
   std::uint64_t disk_gib = 0;     ///< Of the file system that holds the guests' disks.
   std::uint64_t disk_free_gib = 0;
+  /// Another one after each start of the machine that the guests run on: whoever was started under
+  /// another one has been ended by it. Empty: not known.
+  std::string boot;
 };
 
 /// As Compute numbers power states.

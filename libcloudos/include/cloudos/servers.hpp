@@ -96,6 +96,7 @@ struct Server {
   PowerState power_state = PowerState::NoState;
   std::string host;                               ///< Empty: not placed.
   std::string host_zone;                          ///< Of `host` when it was placed.
+  std::string host_boot;                          ///< Start of `host` that it was seen running in.
   TaskId task;                                    ///< Changes it now, or did last.
   std::optional<ServerFault> fault;
   std::string access_ipv4, access_ipv6;           ///< What the user says it is reached by.
