@@ -181,6 +181,7 @@ Command make_command(const config::Settings& settings) {
   cloud.libvirt_uri = settings.text("hypervisor", "libvirt_uri");
   cloud.virt_type = settings.text("hypervisor", "virt_type");
   cloud.host_names = host_names(settings);
+  cloud.resume_guests = settings.yes("compute", "resume_guests_state_on_host_boot");
   cloud.network = network_backend(settings.text("network", "backend"));
   cloud.bridge_mappings = settings.mapping("network", "bridge_mappings");
   cloud.token_lifetime = std::chrono::seconds(settings.number("identity", "token_lifetime"));
