@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/actor.hpp"
 #include "store/lmdb_scan.hpp"
 
 namespace cloudos::store::lmdb {
@@ -21,6 +22,7 @@ struct Committer::Waiter {
   }
 
   const Body& body;
+  const bool is_work = current_actor().kind == Actor::Kind::Work;
   std::optional<TxnBuffer> buffer;  // Of the newest run.
   Result<Revision> outcome{0};
   bool leads = false;
@@ -28,6 +30,12 @@ struct Committer::Waiter {
   // variable would need the mutex held, and 64 woken callers would run into it one by one.
   sem_t wake;
 };
+
+Committer::Waiter* Committer::pop_front(std::deque<Waiter*>& line) {
+  Waiter* const waiter = line.front();
+  line.pop_front();
+  return waiter;
+}
 
 /// One write transaction and the bodies that share it.
 class Committer::Batch {
@@ -265,23 +273,29 @@ Result<Revision> Committer::transact(const Body& body) {
   bool leads = false;
   {
     const std::lock_guard lock(mutex_);
-    queue_.push_back(&self);
     leads = !std::exchange(leading_, true);
+    if (!leads) (self.is_work ? work_ : callers_).push_back(&self);
   }
   if (!leads) {
     self.wait();
     if (!self.leads) return std::move(self.outcome);
   }
-  lead();
+  lead(self);
   return std::move(self.outcome);
 }
 
-Committer::Waiter* Committer::take() {
+/// Who joins the batch next; nobody when no one waits, or only more work than it has room for.
+Committer::Waiter* Committer::take(Taken& taken) {
+  constexpr std::size_t kCallersAWork = 4, kWorkAtLeast = 2;
   const std::lock_guard lock(mutex_);
-  if (queue_.empty()) return nullptr;
-  Waiter* const waiter = queue_.front();
-  queue_.pop_front();
-  return waiter;
+  const bool is_due = taken.work * kCallersAWork < taken.callers;
+  const bool is_work = !work_.empty() && (callers_.empty() || is_due);
+  if (is_work && taken.callers > 0 && taken.work >= kWorkAtLeast + taken.callers / kCallersAWork)
+    return nullptr;
+  auto& from = is_work ? work_ : callers_;
+  if (from.empty()) return nullptr;
+  ++(is_work ? taken.work : taken.callers);
+  return pop_front(from);
 }
 
 /// Begins, adds who is next until there is no one, commits.
@@ -302,11 +316,13 @@ Result<void> Committer::run(Batch& batch, const std::function<Waiter*()>& next) 
   return Result<void>();
 }
 
-void Committer::lead() {
+void Committer::lead(Waiter& self) {
   check_readers();
   std::vector<Waiter*> waiters;
+  Taken taken;
+  ++(self.is_work ? taken.work : taken.callers);
   const auto next = [&] {
-    Waiter* const waiter = take();
+    Waiter* const waiter = waiters.empty() ? &self : take(taken);
     if (waiter) waiters.push_back(waiter);
     return waiter;
   };
@@ -323,8 +339,8 @@ void Committer::lead() {
     // One body too many for the disk or the map took the others down: each gets its own commit.
     for (Waiter* const waiter : waiters) {
       Batch alone(env_, log_entries_);
-      bool taken = false;
-      const auto ran = run(alone, [&] { return std::exchange(taken, true) ? nullptr : waiter; });
+      bool ran_once = false;
+      const auto ran = run(alone, [&] { return std::exchange(ran_once, true) ? nullptr : waiter; });
       if (!ran) waiter->outcome = fail(ran.error());
     }
   }
@@ -336,10 +352,11 @@ void Committer::hand_over(std::span<Waiter* const> done) {
   Waiter* heir = nullptr;
   {
     const std::lock_guard lock(mutex_);
-    if (queue_.empty())
+    auto& from = callers_.empty() ? work_ : callers_;
+    if (from.empty())
       leading_ = false;
     else
-      heir = queue_.front();
+      heir = pop_front(from);
   }
   if (heir) {
     heir->leads = true;

@@ -17,6 +17,10 @@ namespace cloudos::store::lmdb {
 ///
 /// Every result waits for that commit, also of a body that failed or wrote nothing: it may have
 /// read what another body of the batch wrote. Thread-safe.
+///
+/// Callers go before work of our own (Actor::Kind::Work: tasks, reconcilers), of which a batch
+/// with callers takes a few only: somebody waits for the callers' answers, and whoever asks for a
+/// thousand servers wants them recorded before the first ones are built on. Work never starves.
 class Committer {
  public:
   /// Hears what a batch wrote, after its commit and before its callers return.
@@ -30,8 +34,14 @@ class Committer {
   class Batch;
   struct Waiter;
 
-  void lead();
-  Waiter* take();
+  /// How many of either kind are in the batch.
+  struct Taken {
+    std::size_t callers = 0, work = 0;
+  };
+
+  void lead(Waiter& self);
+  Waiter* take(Taken& taken);
+  static Waiter* pop_front(std::deque<Waiter*>& line);
   Result<void> run(Batch& batch, const std::function<Waiter*()>& next);
   void hand_over(std::span<Waiter* const> done);
   void check_readers();
@@ -44,8 +54,8 @@ class Committer {
   std::chrono::steady_clock::time_point readers_checked_;  // The leader's.
 
   std::mutex mutex_;
-  std::deque<Waiter*> queue_;  // By mutex_.
-  bool leading_ = false;       // By mutex_: someone leads, or was woken to.
+  std::deque<Waiter*> callers_, work_;  // By mutex_. Who leads is in neither.
+  bool leading_ = false;                // By mutex_: someone leads, or was woken to.
 };
 
 }  // namespace cloudos::store::lmdb
