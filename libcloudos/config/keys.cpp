@@ -15,7 +15,6 @@ constexpr Section kSections[] = {
     {"services", "Which services there are; identity always is."},
     {"hypervisor", "What runs guests."},
     {"compute", "Servers."},
-    {"compute", "Servers."},
     {"network", "What connects guests."},
     {"image", "Images, and where their data is kept."},
     {"identity", "Tokens and passwords."},
@@ -185,13 +184,6 @@ constexpr Key kKeys[] = {
      .word = "N",
      .least = 1,
      .most = 10'000},
-
-    {.section = "compute",
-     .name = "resume_guests_state_on_host_boot",
-     .type = Type::Switch,
-     .fallback = "yes",
-     .help = "servers that ran when their host went down are started again once it is back; no: "
-             "they are SHUTOFF then"},
 
     {.section = "compute",
      .name = "resume_guests_state_on_host_boot",
