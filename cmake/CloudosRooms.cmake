@@ -26,11 +26,18 @@ endfunction()
 #   DEPS  the rooms this one may include and link: the table of rooms, enforced by the linker
 #   LIBS  third-party libraries that only this room sees
 #   WITHOUT  a pattern of source files that this build leaves out
+#   FOLDER, ONLY  for a room that is two targets: its folder, and which of its files these are
 function(cloudos_room name)
-  cmake_parse_arguments(ARG "" "PCH;WITHOUT" "DEPS;LIBS" ${ARGN})
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CLOUDOS_ROOT}/${name}/*.cpp)
+  cmake_parse_arguments(ARG "" "PCH;WITHOUT;FOLDER;ONLY" "DEPS;LIBS" ${ARGN})
+  if(NOT ARG_FOLDER)
+    set(ARG_FOLDER ${name})
+  endif()
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CLOUDOS_ROOT}/${ARG_FOLDER}/*.cpp)
   if(ARG_WITHOUT)
     list(FILTER sources EXCLUDE REGEX ${ARG_WITHOUT})
+  endif()
+  if(ARG_ONLY)
+    list(FILTER sources INCLUDE REGEX ${ARG_ONLY})
   endif()
   add_library(cloudos_${name} STATIC ${sources})
   target_include_directories(cloudos_${name} PUBLIC ${CLOUDOS_ROOT}/include ${CLOUDOS_ROOT})
