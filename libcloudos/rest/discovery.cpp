@@ -83,12 +83,16 @@ Result<Response> compute_v21(Call& call) {
   return json_response(200, std::move(w).take());
 }
 
+/// 2.17: locations as a resource of their own; 2.14 to 2.16: the cache; 2.13: usage; 2.8 to 2.12:
+/// several stores.
+constexpr int kNewestImageMinor = 17;
+
 std::string image_versions_body(const Call& call) {
   JsonWriter w;
   w.open().key("versions").open_list();
-  for (const int minor : {9, 7, 6, 5, 4, 3, 2, 1, 0}) {
+  for (int minor = kNewestImageMinor; minor >= 0; --minor) {
     w.open().member("id", "v2." + std::to_string(minor));
-    w.member("status", minor == 9 ? "CURRENT" : "SUPPORTED");
+    w.member("status", minor == kNewestImageMinor ? "CURRENT" : "SUPPORTED");
     self_link(w, call.service_url + "/");
     w.close();
   }

@@ -1,8 +1,13 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
+#include "cloudos/identity.hpp"
+#include "cloudos/image_imports.hpp"
 #include "rest/image_codec.hpp"
+#include "rest/image_tables.hpp"
 #include "rest/target.hpp"
 
 // Source: Image API v2 reference.
@@ -11,9 +16,9 @@ namespace {
 
 ImageId image_id(const Call& call) { return ImageId{call.path("image_id")}; }
 
-Response image_response(int status, const Image& image) {
+Response image_response(Call& call, int status, const Image& image) {
   JsonWriter w;
-  write_image(w, image);
+  write_image(w, image, call.cloud);
   return json_response(status, std::move(w).take());
 }
 
@@ -21,8 +26,17 @@ Result<Response> create_image(Call& call) {
   CLOUDOS_TRY(const nlohmann::json* body, call.json());
   CLOUDOS_TRY(const ImageCreate spec, decode_image_create(*body));
   CLOUDOS_TRY(const Image image, call.cloud.images().create(call.ctx, spec));
-  Response response = image_response(201, image);
+  Response response = image_response(call, 201, image);
   response.headers.add("Location", call.service_url + "/images/" + image.id.value);
+  std::vector<std::string> methods, stores;
+  for (const ImportMethod method : call.cloud.images().imports().methods())
+    methods.emplace_back(to_string(method));
+  for (const ImageStore& store : call.cloud.images().stores().list())
+    if (!store.read_only) stores.push_back(store.name);
+  if (!methods.empty())
+    response.headers.add("OpenStack-image-import-methods",
+                         fmt::format("{}", fmt::join(methods, ",")));
+  response.headers.add("OpenStack-image-store-ids", fmt::format("{}", fmt::join(stores, ",")));
   return response;
 }
 
@@ -51,7 +65,7 @@ Result<Response> list_images(Call& call) {
   const std::string rest = query_without_marker(call);
   JsonWriter w;
   w.open().key("images").open_list();
-  for (const Image& image : images) write_image(w, image);
+  for (const Image& image : images) write_image(w, image, call.cloud);
   w.close_list().member("schema", "/v2/schemas/images");
   w.member("first", "/v2/images" + (rest.empty() ? "" : "?" + rest));
   if (more) {
@@ -64,7 +78,7 @@ Result<Response> list_images(Call& call) {
 
 Result<Response> show_image(Call& call) {
   CLOUDOS_TRY(const Image image, call.cloud.images().get(call.ctx, image_id(call)));
-  return image_response(200, image);
+  return image_response(call, 200, image);
 }
 
 std::optional<PatchDialect> patch_dialect(std::string_view content_type) {
@@ -74,6 +88,67 @@ std::optional<PatchDialect> patch_dialect(std::string_view content_type) {
   if (equals_ignore_case(type, "application/openstack-images-v2.0-json-patch"))
     return PatchDialect::V20;
   return std::nullopt;
+}
+
+/// The list of locations becomes `wanted`: what is in both stays, with its metadata of now.
+Result<void> replace_locations(Call& call, const std::vector<ImageLocationAdd>& wanted) {
+  ImageStores& stores = call.cloud.images().stores();
+  const ImageId id = image_id(call);
+  const auto url_at = [&](const Image& image, std::size_t at) {
+    return stores.url_of(id, image.locations[at]);
+  };
+  for (const ImageLocationAdd& each : wanted) {
+    CLOUDOS_TRY(const Image image, call.cloud.images().get(call.ctx, id));
+    std::size_t at = 0;
+    while (at < image.locations.size() && url_at(image, at) != each.url) ++at;
+    if (at == image.locations.size()) {
+      CLOUDOS_CHECK(stores.add_location(call.ctx, id, each));
+    } else {
+      CLOUDOS_CHECK(stores.set_location_metadata(call.ctx, id, at, each.metadata));
+    }
+  }
+  CLOUDOS_TRY(const Image image, call.cloud.images().get(call.ctx, id));
+  for (std::size_t at = image.locations.size(); at-- > 0;) {
+    const bool stays = std::any_of(wanted.begin(), wanted.end(), [&](const auto& each) {
+      return each.url == url_at(image, at);
+    });
+    if (!stays) CLOUDOS_CHECK(stores.remove_location(call.ctx, id, at));
+  }
+  return Result<void>();
+}
+
+Result<void> change_location(Call& call, const LocationChange& change) {
+  using Kind = LocationChange::Kind;
+  ImageStores& stores = call.cloud.images().stores();
+  if (!stores.options().show_locations) {
+    return fail(ErrorCode::Forbidden,
+                "Locations cannot be changed: the operator does not show them.");
+  }
+  const bool removes = change.kind == Kind::Remove;
+  CLOUDOS_CHECK(call.cloud.identity().enforce(
+      call.ctx, removes ? "delete_image_location" : "set_image_location"));
+  if (change.kind == Kind::ReplaceAll) return replace_locations(call, change.wanted);
+  if (!removes) {
+    CLOUDOS_CHECK(stores.add_location(call.ctx, image_id(call), change.wanted.front()));
+    return Result<void>();
+  }
+  CLOUDOS_TRY(const Image image, call.cloud.images().get(call.ctx, image_id(call)));
+  const std::size_t count = image.locations.size();
+  if (count == 0 || change.at.value_or(0) >= count)
+    return fail(ErrorCode::InvalidArgument, "There is no location at that position.");
+  CLOUDOS_CHECK(stores.remove_location(call.ctx, image.id, change.at.value_or(count - 1)));
+  return Result<void>();
+}
+
+/// Attributes in one commit, which fails before any place of data is touched.
+Result<Image> apply_patch(Call& call, const ImagePatch& patch) {
+  Images& images = call.cloud.images();
+  if (patch.has_changes) {
+    CLOUDOS_CHECK(images.update(call.ctx, image_id(call), patch.changes));
+  }
+  for (const LocationChange& change : patch.locations)
+    CLOUDOS_CHECK(change_location(call, change));
+  return images.get(call.ctx, image_id(call));
 }
 
 Result<Response> update_image(Call& call) {
@@ -87,10 +162,9 @@ Result<Response> update_image(Call& call) {
     return response;
   }
   CLOUDOS_TRY(const nlohmann::json* body, call.json());
-  CLOUDOS_TRY(const ImageUpdate changes, decode_image_patch(*body, *dialect));
-  CLOUDOS_TRY(const Image image,
-              call.cloud.images().update(call.ctx, image_id(call), changes));
-  return image_response(200, image);
+  CLOUDOS_TRY(const ImagePatch patch, decode_image_patch(*body, *dialect));
+  CLOUDOS_TRY(const Image image, apply_patch(call, patch));
+  return image_response(call, 200, image);
 }
 
 Result<Response> delete_image(Call& call) {
@@ -172,15 +246,6 @@ Result<Response> remove_image_member(Call& call) {
   return empty_response(204);
 }
 
-/// No method of importing is on offer: data comes by PUT.
-Result<Response> import_info(Call&) {
-  JsonWriter w;
-  w.open().key("import-methods").open();
-  w.member("description", "Import methods available.").member("type", "array");
-  w.key("value").open_list().close_list().close().close();
-  return json_response(200, std::move(w).take());
-}
-
 template <std::string (*Make)()>
 Result<Response> show_schema(Call&) {
   return json_response(200, Make());
@@ -225,7 +290,6 @@ constexpr Route kImageRoutes[] = {
      "modify_member", kImage, kImageCommits},
     {"DELETE", "/image/v2/images/{image_id}/members/{member_id}", remove_image_member,
      "delete_member", kImage, kImageCommits},
-    {"GET", "/image/v2/info/import", import_info, "get_image_info", kImage},
     {"GET", "/image/v2/schemas/image", show_schema<image_schema>, "get_image_schema", kImage},
     {"GET", "/image/v2/schemas/images", show_schema<images_schema>, "get_image_schema", kImage},
     {"GET", "/image/v2/schemas/member", show_schema<member_schema>, "get_image_schema", kImage},
@@ -234,6 +298,6 @@ constexpr Route kImageRoutes[] = {
 
 }  // namespace
 
-std::span<const Route> image_routes() { return kImageRoutes; }
+std::span<const Route> image_record_routes() { return kImageRoutes; }
 
 }  // namespace cloudos::rest

@@ -7,13 +7,19 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
+#include "rest/image_stores.hpp"
 
 namespace cloudos::rest {
-namespace {
 
 tl::unexpected<Error> wrong_attribute(std::string_view name, std::string_view rule) {
-  return fail(ErrorCode::InvalidArgument, fmt::format("Attribute '{}' must be {}.", name, rule));
+  return fail(ErrorCode::InvalidArgument,
+              fmt::format("Attribute '{}' must be {}.", name.substr(0, 64), rule));
 }
+tl::unexpected<Error> read_only_attribute(std::string_view name) {
+  return fail(ErrorCode::Forbidden, fmt::format("Attribute '{}' is read-only.", name));
+}
+
+namespace {
 
 Result<void> read_text(std::string_view name, const nlohmann::json& value, std::string& out) {
   if (value.is_null()) {
@@ -114,6 +120,15 @@ void write_or_null(JsonWriter& w, const Text& text) {
   else w.value(text);
 }
 
+std::string store_names(const Image& image) {
+  std::string names;
+  for (const ImageLocation& location : image.locations) {
+    if (!names.empty()) names += ',';
+    names += location.store;
+  }
+  return names;
+}
+
 constexpr ImageAttribute kImageAttributeRows[] = {
     {"id", ImageShape::Uuid, "An identifier for the image",
      [](JsonWriter& w, const Image& i) { w.value(i.id); }, kSetId, nullptr},
@@ -158,6 +173,11 @@ constexpr ImageAttribute kImageAttributeRows[] = {
     {"updated_at", ImageShape::Time, "When the record last changed",
      [](JsonWriter& w, const Image& i) { w.value(format_time(i.updated_at)); }, nullptr, nullptr},
     {"tags", ImageShape::Tags, "Words that the image is found by", kWriteTags, kSetTags, kSetTags},
+    {"stores", ImageShape::NullableText, "Names of the stores that have the data",
+     [](JsonWriter& w, const Image& i) { write_or_null(w, store_names(i)); }, nullptr, nullptr},
+    {"locations", ImageShape::Locations, "Where copies of the data are", nullptr, nullptr, nullptr},
+    {"direct_url", ImageShape::Link, "Where the data is, without this API", nullptr, nullptr,
+     nullptr},
     {"self", ImageShape::Link, "Where the image is",
      [](JsonWriter& w, const Image& i) { w.value(image_path(i)); }, nullptr, nullptr},
     {"file", ImageShape::Link, "Where the data is",
@@ -165,88 +185,6 @@ constexpr ImageAttribute kImageAttributeRows[] = {
     {"schema", ImageShape::Link, "Where this schema is",
      [](JsonWriter& w, const Image&) { w.value("/v2/schemas/image"); }, nullptr, nullptr},
 };
-
-tl::unexpected<Error> read_only(std::string_view name) {
-  return fail(ErrorCode::Forbidden, fmt::format("Attribute '{}' is read-only.", name));
-}
-
-struct Operation {
-  std::string op, name;
-  const nlohmann::json* value = nullptr;
-};
-
-/// A JSON pointer of one segment, which is all that images have.
-Result<std::string> pointed_name(std::string_view pointer) {
-  std::string name;
-  bool good = pointer.size() > 1 && pointer.front() == '/';
-  for (std::size_t i = 1; good && i < pointer.size(); ++i) {
-    if (pointer[i] == '/') good = false;
-    if (pointer[i] != '~') {
-      name += pointer[i];
-      continue;
-    }
-    const char next = i + 1 < pointer.size() ? pointer[i + 1] : '\0';
-    good = good && (next == '0' || next == '1');
-    name += next == '1' ? '/' : '~';
-    ++i;
-  }
-  if (good) return name;
-  return fail(ErrorCode::InvalidArgument,
-              "Invalid JSON pointer: a path is '/' and the name of an attribute.");
-}
-
-Result<Operation> decode_operation(const nlohmann::json& change, PatchDialect dialect) {
-  constexpr std::array<std::string_view, 3> kVerbs{"add", "replace", "remove"};
-  if (!change.is_object()) {
-    return fail(ErrorCode::InvalidArgument, "Operations must be JSON objects.");
-  }
-  const Members in(change, "operation");
-  Operation operation;
-  std::string pointer;
-  if (dialect == PatchDialect::V21) {
-    CLOUDOS_TRY(operation.op, in.text("op"));
-    CLOUDOS_TRY(pointer, in.text("path"));
-  } else {
-    for (const std::string_view verb : kVerbs) {
-      if (!in.has(verb)) continue;
-      operation.op = verb;
-      CLOUDOS_TRY(pointer, in.text(verb));
-    }
-  }
-  if (std::find(kVerbs.begin(), kVerbs.end(), operation.op) == kVerbs.end()) {
-    return fail(ErrorCode::InvalidArgument, "An operation is one of add, replace, remove.");
-  }
-  CLOUDOS_TRY(operation.name, pointed_name(pointer));
-  operation.value = in.raw("value");
-  if (operation.op != "remove" && operation.value == nullptr) {
-    return fail(ErrorCode::InvalidArgument,
-                fmt::format("Operation '{}' needs a value.", operation.op));
-  }
-  return operation;
-}
-
-Result<void> apply_operation(const Operation& operation, ImageUpdate& changes) {
-  if (const ImageAttribute* attribute = find_image_attribute(operation.name)) {
-    if (attribute->update == nullptr) return read_only(operation.name);
-    if (operation.op == "remove") {
-      return fail(ErrorCode::Forbidden,
-                  fmt::format("Attribute '{}' may not be removed.", operation.name));
-    }
-    return attribute->update(*operation.value, changes);
-  }
-  using Kind = ImagePropertyChange::Kind;
-  ImagePropertyChange change;
-  change.name = operation.name;
-  change.kind = operation.op == "add"       ? Kind::Add
-                : operation.op == "replace" ? Kind::Replace
-                                            : Kind::Remove;
-  if (change.kind != Kind::Remove) {
-    if (!operation.value->is_string()) return wrong_attribute(operation.name, "text");
-    change.value = operation.value->get<std::string>();
-  }
-  changes.properties.push_back(std::move(change));
-  return Result<void>();
-}
 
 }  // namespace
 
@@ -258,12 +196,43 @@ const ImageAttribute* find_image_attribute(std::string_view name) {
   return nullptr;
 }
 
-void write_image(JsonWriter& w, const Image& image) {
+namespace {
+
+/// What the service itself notes beside the attributes: names that no caller can set.
+void write_notes(JsonWriter& w, const Image& image) {
+  const auto joined = [](const std::vector<std::string>& names) {
+    return fmt::format("{}", fmt::join(names, ","));
+  };
+  if (!image.importing_to.empty() || !image.failed_stores.empty()) {
+    w.member("os_glance_importing_to_stores", joined(image.importing_to));
+    w.member("os_glance_failed_import", joined(image.failed_stores));
+  }
+  if (!image.format_problem.empty()) w.member("os_glance_format_problem", image.format_problem);
+}
+
+}  // namespace
+
+void write_image(JsonWriter& w, const Image& image, Cloud& cloud) {
+  const ImageStores& stores = cloud.images().stores();
   w.open();
   for (const auto& [name, value] : image.properties) w.member(name, value);
+  write_notes(w, image);
   for (const ImageAttribute& row : kImageAttributeRows) {
+    if (row.write == nullptr) continue;
     w.key(row.name);
     row.write(w, image);
+  }
+  if (stores.options().show_locations) {
+    w.key("locations").open_list();
+    for (const ImageLocation& location : image.locations) {
+      // In memory there is nothing that anybody could read.
+      if (!stores.url_of(image.id, location).empty()) write_location(w, cloud, image.id, location);
+    }
+    w.close_list();
+  }
+  if (stores.options().show_direct_url && !image.locations.empty()) {
+    const std::string url = stores.url_of(image.id, image.locations.front());
+    if (!url.empty()) w.member("direct_url", url);
   }
   w.close();
 }
@@ -283,7 +252,7 @@ Result<ImageCreate> decode_image_create(const nlohmann::json& body) {
   ImageCreate spec;
   for (const auto& [name, value] : body.items()) {
     if (const ImageAttribute* attribute = find_image_attribute(name)) {
-      if (attribute->create == nullptr) return read_only(name);
+      if (attribute->create == nullptr) return read_only_attribute(name);
       CLOUDOS_CHECK(attribute->create(value, spec));
     } else {
       if (!value.is_string()) return wrong_attribute(name, "text");
@@ -291,18 +260,6 @@ Result<ImageCreate> decode_image_create(const nlohmann::json& body) {
     }
   }
   return spec;
-}
-
-Result<ImageUpdate> decode_image_patch(const nlohmann::json& body, PatchDialect dialect) {
-  if (!body.is_array()) {
-    return fail(ErrorCode::InvalidArgument, "The body must be a JSON array of operations.");
-  }
-  ImageUpdate changes;
-  for (const nlohmann::json& change : body) {
-    CLOUDOS_TRY(const Operation operation, decode_operation(change, dialect));
-    CLOUDOS_CHECK(apply_operation(operation, changes));
-  }
-  return changes;
 }
 
 }  // namespace cloudos::rest

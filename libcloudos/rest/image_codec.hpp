@@ -5,6 +5,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "cloudos/image_stores.hpp"
 #include "cloudos/images.hpp"
 #include "rest/json.hpp"
 #include "rest/router.hpp"
@@ -16,13 +17,14 @@ namespace cloudos::rest {
 /// What a value of an attribute looks like in JSON.
 enum class ImageShape : std::uint8_t {
   Uuid, NullableText, Hash, Integer, NullableInteger, Flag, Time, Link, Tags,
-  Status, Visibility, DiskFormat, ContainerFormat,
+  Status, Visibility, DiskFormat, ContainerFormat, Locations,
 };
 
 struct ImageAttribute {
   std::string_view name;
   ImageShape shape;
   std::string_view description;
+  /// Null for what an operator may hide, and write_image knows.
   void (*write)(JsonWriter& w, const Image& image);
   /// Null for what callers cannot set at creation, or change later.
   Result<void> (*create)(const nlohmann::json& value, ImageCreate& spec);
@@ -31,18 +33,36 @@ struct ImageAttribute {
 std::span<const ImageAttribute> image_attributes();
 const ImageAttribute* find_image_attribute(std::string_view name);
 
-void write_image(JsonWriter& w, const Image& image);
+/// `cloud` knows what of the data's places is shown.
+void write_image(JsonWriter& w, const Image& image, Cloud& cloud);
 void write_member(JsonWriter& w, const ImageId& image, const ImageMember& member);
 
 /// Errors: InvalidArgument, Forbidden (read-only attribute).
 Result<ImageCreate> decode_image_create(const nlohmann::json& body);
 /// How a PATCH body spells its operations.
 enum class PatchDialect : std::uint8_t {
-  V20,  ///< {"replace": "/name", "value": "x"}
+  V20,  ///< {"replace": "/name", "value": "x"}; add is for what is not there yet.
   V21,  ///< {"op": "replace", "path": "/name", "value": "x"}
 };
-/// Errors: InvalidArgument, Forbidden (read-only attribute, or one that cannot be removed).
-Result<ImageUpdate> decode_image_patch(const nlohmann::json& body, PatchDialect dialect);
+/// One change of an image's list of locations.
+struct LocationChange {
+  enum class Kind : std::uint8_t { Add, Remove, ReplaceAll } kind = Kind::Add;
+  std::optional<std::size_t> at;           ///< Remove: its place. Absent: the last.
+  std::vector<ImageLocationAdd> wanted;    ///< Add: one. ReplaceAll: those that there are then.
+};
+struct ImagePatch {
+  ImageUpdate changes;
+  bool has_changes = false;
+  std::vector<LocationChange> locations;
+};
+/// Errors: InvalidArgument; Forbidden (read-only attribute, or one that cannot be removed);
+/// Conflict (V20: an attribute is there already).
+Result<ImagePatch> decode_image_patch(const nlohmann::json& body, PatchDialect dialect);
+
+/// "Attribute 'x' must be …", and "… is read-only."
+tl::unexpected<Error> wrong_attribute(std::string_view name, std::string_view rule);
+tl::unexpected<Error> read_only_attribute(std::string_view name);
+
 /// The query of GET /images. Errors: InvalidArgument.
 Result<ImageQuery> decode_image_query(const Call& call);
 /// The query without its marker, for links to first and next pages; "" or "a=b&c=d".

@@ -8,12 +8,14 @@ namespace cloudos::rest {
 namespace {
 
 constexpr std::array kAllStatuses{ImageStatus::Queued, ImageStatus::Saving, ImageStatus::Active,
-                                  ImageStatus::Deactivated};
+                                  ImageStatus::Deactivated, ImageStatus::Uploading,
+                                  ImageStatus::Importing, ImageStatus::PendingDelete};
 constexpr std::array kAllVisibilities{ImageVisibility::Community, ImageVisibility::Public,
                                       ImageVisibility::Private, ImageVisibility::Shared};
-constexpr std::array kAllDiskFormats{DiskFormat::Ami,  DiskFormat::Ari,   DiskFormat::Aki,
-                                     DiskFormat::Vhd,  DiskFormat::Vmdk,  DiskFormat::Raw,
-                                     DiskFormat::Qcow2, DiskFormat::Vdi,  DiskFormat::Iso};
+constexpr std::array kAllDiskFormats{DiskFormat::Ami,  DiskFormat::Ari,  DiskFormat::Aki,
+                                     DiskFormat::Vhd,  DiskFormat::Vhdx, DiskFormat::Vmdk,
+                                     DiskFormat::Raw,  DiskFormat::Qcow2, DiskFormat::Vdi,
+                                     DiskFormat::Iso};
 constexpr std::array kAllContainerFormats{
     ContainerFormat::Ami, ContainerFormat::Ari, ContainerFormat::Aki, ContainerFormat::Bare,
     ContainerFormat::Ovf, ContainerFormat::Ova, ContainerFormat::Docker,
@@ -40,6 +42,16 @@ void write_text_list(JsonWriter& w) {
   w.member("type", "string").member("maxLength", limits::kNameChars).close();
 }
 
+void write_location_list(JsonWriter& w) {
+  w.member("type", "array").key("items").open().member("type", "object");
+  w.key("required").open_list().value("url").value("metadata").close_list();
+  w.key("properties").open();
+  w.key("url").open().member("type", "string").member("maxLength", limits::kUrlBytes).close();
+  w.key("metadata").open().member("type", "object").close();
+  w.key("validation_data").open().member("type", "object").close();
+  w.close().close();
+}
+
 void write_shape(JsonWriter& w, ImageShape shape) {
   switch (shape) {
     case ImageShape::Uuid:
@@ -62,6 +74,7 @@ void write_shape(JsonWriter& w, ImageShape shape) {
     case ImageShape::Link: w.member("type", "string"); return;
     case ImageShape::Tags: write_text_list(w); return;
     case ImageShape::Status: write_choices(w, kAllStatuses, false); return;
+    case ImageShape::Locations: write_location_list(w); return;
     case ImageShape::Visibility: write_choices(w, kAllVisibilities, false); return;
     case ImageShape::DiskFormat: write_choices(w, kAllDiskFormats, true); return;
     case ImageShape::ContainerFormat: write_choices(w, kAllContainerFormats, true); return;
@@ -80,7 +93,8 @@ void write_image_schema(JsonWriter& w) {
     w.key(row.name).open();
     write_shape(w, row.shape);
     w.member("description", row.description);
-    if (row.create == nullptr && row.update == nullptr) w.member("readOnly", true);
+    const bool patched = row.shape == ImageShape::Locations;  // By operations of their own.
+    if (row.create == nullptr && row.update == nullptr && !patched) w.member("readOnly", true);
     w.close();
   }
   w.close().key("additionalProperties").open().member("type", "string").close();

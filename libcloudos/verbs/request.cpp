@@ -97,7 +97,15 @@ json body_of(const Verb& verb, json rest) {
   if (verb.wrapper.empty()) return rest;
   // What takes nothing is sent null, as {"os-start": null}.
   if (rest.empty() && !has_body_parameters(verb)) rest = nullptr;
-  return json{{std::string(verb.wrapper), std::move(rest)}};
+  json body{{std::string(verb.wrapper), json::object()}};
+  if (verb.name == "images.import")  // Stores stand beside the method.
+    for (const char* beside : {"stores", "all_stores", "all_stores_must_succeed"})
+      if (const auto member = rest.find(beside); member != rest.end()) {
+        body[beside] = std::move(*member);
+        rest.erase(beside);
+      }
+  body[std::string(verb.wrapper)] = std::move(rest);
+  return body;
 }
 
 /// Takes a text out of the parameters. Errors: InvalidArgument.
@@ -149,6 +157,15 @@ json unwrap_reply(const Verb& verb, json reply, const std::string& subject) {
   if (!verb.reply.empty() && reply.is_object()) {
     const auto member = reply.find(std::string(verb.reply));
     if (member != reply.end()) reply = json(std::move(*member));
+  }
+  // Definitions of properties are listed by name.
+  if (verb.name == "metadef_properties.list" && reply.is_object()) {
+    json list = json::array();
+    for (const auto& [name, property] : reply.items()) {
+      list.push_back(property);
+      list.back()["name"] = name;
+    }
+    reply = std::move(list);
   }
   // Compute wraps each key pair of a list once more.
   if (verb.name == "keypairs.list" && reply.is_array())

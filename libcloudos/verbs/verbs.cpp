@@ -33,8 +33,9 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 std::vector<Verb> sorted_verbs() {
   std::vector<Verb> verbs;
-  for (const auto part : {identity_verbs(), access_verbs(), image_verbs(), network_verbs(),
-                          compute_verbs(), host_verbs(), task_verbs(), audit_verbs()})
+  for (const auto part : {identity_verbs(), access_verbs(), credential_verbs(), image_verbs(), metadef_verbs(),
+                          network_verbs(), compute_verbs(), host_verbs(), task_verbs(),
+                          audit_verbs()})
     verbs.insert(verbs.end(), part.begin(), part.end());
   std::sort(verbs.begin(), verbs.end(),
             [](const Verb& a, const Verb& b) { return a.name < b.name; });
@@ -94,7 +95,8 @@ std::span<const Noun> nouns() {
   static const std::vector<Noun> kNouns = [] {
     std::vector<Noun> nouns;
     for (const auto part :
-         {identity_nouns(), image_nouns(), network_nouns(), compute_nouns(), task_nouns(), audit_nouns()})
+         {identity_nouns(), credential_nouns(), image_nouns(), metadef_nouns(), network_nouns(), compute_nouns(),
+          task_nouns(), audit_nouns()})
       nouns.insert(nouns.end(), part.begin(), part.end());
     return nouns;
   }();

@@ -41,7 +41,12 @@ constexpr Exception kWithoutVerb[] = {
     {"GET", "/image/v2/schemas/images", "describes JSON to clients that check it"},
     {"GET", "/image/v2/schemas/member", "describes JSON to clients that check it"},
     {"GET", "/image/v2/schemas/members", "describes JSON to clients that check it"},
+    {"GET", "/image/v2/schemas/task", "describes JSON to clients that check it"},
+    {"GET", "/image/v2/schemas/tasks", "describes JSON to clients that check it"},
+    {"GET", "/image/v2/schemas/metadefs/{}", "describes JSON to clients that check it"},
     {"GET", "/network/v2.0/quotas/{}/details.json", "an older spelling of details"},
+    {"POST", "/identity/v3/ec2tokens", "for services that were shown a signature"},
+    {"POST", "/identity/v3/s3tokens", "for services that were shown a signature"},
     {"POST", "/compute/v2.1/servers/{}/remote-consoles",
      "refuses always: there are no such consoles"},
 };
