@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/text.hpp"
+#include "cloudos/locale.hpp"
 #include "rest/json.hpp"
 #include "rest/router.hpp"
 
@@ -189,6 +190,16 @@ Response refusal(Service service, int status, std::string_view type, std::string
                  const Request& request) {
   Response response;
   response.status = status;
+  // Only here, once the English text has said what kind of error it is.
+  std::string localised;
+  if (const std::string_view wanted = request.headers.get("Accept-Language"); !wanted.empty()) {
+    const auto& catalogues = locale::Catalogues::built_in();
+    const std::string_view language = catalogues.choose(wanted);
+    localised = catalogues.translate(language, message);
+    message = localised;
+    response.headers.set("Content-Language", std::string(language));
+    response.headers.set("Vary", "Accept-Language");
+  }
   response.headers.set("Content-Type", "application/json");
   if (status == 401) {
     // The same for every service: the original's token check sits in front of all of them.

@@ -29,7 +29,8 @@ std::map<std::string, std::set<std::string>> room_table() {
       {"placement", {"base", "codec", "store", "records", "tasks"}},
       {"scheduler", {"base"}},
       {"hypervisor", {"base"}},
-      {"rest", {"base", "codec", "cloud"}},
+      {"locale", {"base"}},
+      {"rest", {"base", "codec", "cloud", "locale"}},
       {"verbs", {"base", "rest"}},
       {"config", {"base"}},
   };
