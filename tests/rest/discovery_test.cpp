@@ -21,8 +21,8 @@ TEST_CASE("version documents are where clients look, and link to where they are 
       {"/v3/", 200, "/version", "v3.14", base + "/v3/"},
       {"/compute", 200, "/versions/0", "v2.1", base + "/compute/v2.1/"},
       {"/compute/v2.1", 200, "/version", "v2.1", base + "/compute/v2.1/"},
-      {"/image", 300, "/versions/0", "v2.9", base + "/image/v2/"},
-      {"/image/versions", 200, "/versions/0", "v2.9", base + "/image/v2/"},
+      {"/image", 300, "/versions/0", "v2.17", base + "/image/v2/"},
+      {"/image/versions", 200, "/versions/0", "v2.17", base + "/image/v2/"},
       {"/network", 200, "/versions/0", "v2.0", base + "/network/v2.0/"},
   };
   for (const Row& row : rows) {

@@ -1,4 +1,5 @@
 #include <filesystem>
+#include <fstream>
 
 #include <stdlib.h>
 
@@ -64,6 +65,9 @@ TEST_CASE("image: a create answers 201 with every attribute and where the image 
   const json image = answer.json();
   const std::string id = image["id"];
   CHECK(answer.headers.get("Location") == "http://cloud.test:5000/image/v2/images/" + id);
+  CHECK(answer.headers.get("OpenStack-image-import-methods") ==
+        "glance-direct,web-download,copy-image");
+  CHECK(answer.headers.get("OpenStack-image-store-ids") == "file");
   const json expected{{"name", "debian"},
                       {"status", "queued"},
                       {"visibility", "private"},
@@ -75,6 +79,7 @@ TEST_CASE("image: a create answers 201 with every attribute and where the image 
                       {"os_hash_value", nullptr},
                       {"size", nullptr},
                       {"virtual_size", nullptr},
+                      {"stores", nullptr},
                       {"container_format", "bare"},
                       {"disk_format", "qcow2"},
                       {"min_disk", 2},
@@ -136,6 +141,9 @@ TEST_CASE("image: create refuses what the schema does not allow") {
       {"read-only hash", R"({"os_hash_value": "0"})", 403},
       {"a location", R"({"locations": "file:///etc/passwd"})", 403},
       {"location of old", R"({"location": "file:///etc/passwd"})", 403},
+      {"stores", R"({"stores": "file"})", 403},
+      {"the service's own words", R"({"os_glance_importing_to_stores": "x"})", 403},
+      {"a property of no name", R"({"": "x"})", 400},
   };
   for (const Row& row : rows) {
     CAPTURE(row.what);
@@ -254,6 +262,12 @@ TEST_CASE("image: patches of both dialects change attributes and properties in o
       {"add property", kPatchV21, {{{"op", "add"}, {"path", "/p"}, {"value", "1"}}}, 200,
        {{"p", "1"}}},
       {"add property, older", kPatchV20, {{{"add", "/p"}, {"value", "1"}}}, 200, {{"p", "1"}}},
+      {"add what is there, older", kPatchV20, {{{"add", "/old"}, {"value", "1"}}}, 409, {}},
+      {"add an attribute, older", kPatchV20, {{{"add", "/name"}, {"value", "1"}}}, 409, {}},
+      {"two operations in one, older", kPatchV20,
+       {{{"add", "/p"}, {"replace", "/name"}, {"value", "1"}}}, 400, {}},
+      {"no own words", kPatchV21, {{{"op", "add"}, {"path", "/os_glance_x"}, {"value", "1"}}}, 403,
+       {}},
       {"add twice", kPatchV21, {{{"op", "add"}, {"path", "/old"}, {"value", "1"}}}, 200,
        {{"old", "1"}}},
       {"replace property", kPatchV21, {{{"op", "replace"}, {"path", "/old"}, {"value", "2"}}}, 200,
@@ -286,7 +300,15 @@ TEST_CASE("image: patches of both dialects change attributes and properties in o
       {"id", kPatchV21, {{{"op", "replace"}, {"path", "/id"}, {"value", "x"}}}, 403, {}},
       {"hash", kPatchV21, {{{"op", "add"}, {"path", "/os_hash_value"}, {"value", "x"}}}, 403, {}},
       {"locations", kPatchV21, {{{"op", "add"}, {"path", "/locations"}, {"value", "file:///x"}}},
+       400, {}},
+      {"a location that nobody sees", kPatchV21,
+       {{{"op", "add"},
+         {"path", "/locations/-"},
+         {"value", {{"url", "http://a/b"}, {"metadata", json::object()}}}}},
        403, {}},
+      {"a position that is none", kPatchV21, {{{"op", "remove"}, {"path", "/locations/x"}}}, 400,
+       {}},
+      {"an empty part", kPatchV21, {{{"op", "add"}, {"path", "/a/"}, {"value", "x"}}}, 400, {}},
       {"no pointer", kPatchV21, {{{"op", "replace"}, {"path", "name"}, {"value", "x"}}}, 400, {}},
       {"empty pointer", kPatchV21, {{{"op", "replace"}, {"path", "/"}, {"value", "x"}}}, 400, {}},
       {"deep pointer", kPatchV21, {{{"op", "add"}, {"path", "/tags/0"}, {"value", "x"}}}, 400, {}},
@@ -511,6 +533,9 @@ TEST_CASE("image: a shared image is offered to a member, who accepts it") {
   CHECK(site.send("GET", members + "/nobody", "", alice).status == 404);
   CHECK(site.send("DELETE", members + "/" + bobs, "", alice).status == 204);
   CHECK(site.send("GET", kImages + "/" + id, "", bob).status == 404);
+  const std::string open = new_image(site, site.admin, {{"visibility", "public"}});
+  CHECK(site.send("GET", kImages + "/" + open + "/members", "", bob).status == 403);
+  CHECK(site.get(kImages + "/" + open + "/members").status == 403);
 }
 
 TEST_CASE("image: deactivate stops downloads of all but admins, protected stops delete") {
@@ -539,7 +564,7 @@ TEST_CASE("image: the schemas list exactly what bodies hold, and no attribute is
   CHECK(schema["additionalProperties"]["type"] == "string");
   const std::string id = new_image(site, site.admin);
   const json image = site.get(kImages + "/" + id).json();
-  CHECK(image.size() == schema["properties"].size());
+  CHECK(image.size() + 2 == schema["properties"].size());  // Locations and direct_url are hidden.
   for (const auto& [name, value] : image.items()) {
     CAPTURE(name);
     REQUIRE(schema["properties"].contains(name));
@@ -559,6 +584,63 @@ TEST_CASE("image: the schemas list exactly what bodies hold, and no attribute is
   const json member = site.get("/image/v2/schemas/member").json();
   CHECK(member["properties"]["status"]["enum"] == json{"pending", "accepted", "rejected"});
   CHECK(site.get("/image/v2/schemas/members").json()["properties"]["members"]["items"] == member);
-  CHECK(site.get("/image/v2/info/import").json()["import-methods"]["value"] == json::array());
-  CHECK(site.get("/image/v2/info/stores").status == 404);
+  CHECK(site.get("/image/v2/info/import").json()["import-methods"]["value"] ==
+        json{"glance-direct", "web-download", "copy-image"});
+  CHECK(site.get("/image/v2/info/stores").json()["stores"][0]["id"] == "file");
+}
+
+TEST_CASE("image: protected properties are refused, hidden and kept, by the roles in a file") {
+  char folder[] = "/tmp/cloudos-rest-XXXXXX";
+  REQUIRE(mkdtemp(folder) != nullptr);
+  const std::filesystem::path rules = std::filesystem::path(folder) / "rules.conf";
+  struct Gone {
+    std::filesystem::path path;
+    ~Gone() { std::filesystem::remove_all(path); }
+  } gone{folder};
+  {
+    std::ofstream file(rules);
+    file << "[^x_admin]\ncreate = admin\nread = admin\nupdate = admin\ndelete = admin\n"
+            "[.*]\ncreate = @\nread = @\nupdate = @\ndelete = @\n";
+  }
+  Options options;
+  options.image_rules.property_protection_file = rules;
+  Site site(std::move(options));
+  const std::string alice = site.add_user("alice");
+  const std::string refused = R"({"x_admin_note": "1"})";
+  CHECK(site.send("POST", kImages, refused, alice).status == 403);
+  const std::string id =
+      new_image(site, site.admin, {{"visibility", "public"}, {"x_admin_note", "1"}, {"y", "2"}});
+  const std::string image = kImages + "/" + id;
+  CHECK(site.get(image).json()["x_admin_note"] == "1");
+  const json seen = site.send("GET", image, "", alice).json();
+  CHECK_FALSE(seen.contains("x_admin_note"));
+  CHECK(seen["y"] == "2");
+  CHECK(site.send("GET", kImages + "?x_admin_note=1", "", alice).json()["images"].empty());
+  CHECK(site.get(kImages + "?x_admin_note=1").json()["images"].size() == 1);
+  const std::string own = new_image(site, alice);
+  for (const char* op : {"add", "replace", "remove"}) {
+    CAPTURE(op);
+    const json patch{{{"op", op}, {"path", "/x_admin_note"}, {"value", "3"}}};
+    const int status =
+        site.send("PATCH", kImages + "/" + own, patch.dump(), alice, kPatchV21).status;
+    CHECK(status == (std::string_view(op) == "add" ? 403 : 409));
+  }
+}
+
+TEST_CASE("image: data of another format than declared is stored and told, and may be refused") {
+  Site site;
+  const std::string id = image_with(site, site.admin, "noise", {{"disk_format", "qcow2"}});
+  const json image = site.get(kImages + "/" + id).json();
+  CHECK(image["status"] == "active");
+  CHECK(image["virtual_size"] == nullptr);
+  CHECK(image["os_glance_format_problem"] == "its data is raw, not qcow2 as disk_format says");
+  CHECK(site.get(kImages + "/" + id + "/file").text == "noise");
+  Options options;
+  options.image_rules.require_format_match = true;
+  Site strict(std::move(options));
+  const std::string other = new_image(strict, strict.admin, {{"disk_format", "qcow2"}});
+  const Answer refused =
+      strict.send("PUT", kImages + "/" + other + "/file", "noise", strict.admin, kOctets);
+  CHECK(refused.status == 400);
+  CHECK(strict.get(kImages + "/" + other).json()["status"] == "queued");
 }
