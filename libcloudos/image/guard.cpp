@@ -34,15 +34,6 @@ Result<void> Guard::enforce(const Context& ctx, std::string_view rule,
   return fail(ErrorCode::Forbidden, "only admins may make an image public");
 }
 
-Result<std::string> judge_content(const Inspection& found, DiskFormat declared,
-                                  const ImageRules& rules) {
-  const auto fits = check_content(found, declared);
-  if (fits) return std::string();
-  if (!found.problem.empty() || rules.require_format_match) return fail(fits.error());
-  return fmt::format("its data is {}, not {} as disk_format says", to_string(found.content),
-                     cloudos::to_string(declared));
-}
-
 Result<void> check_format_verified(const Image& image) {
   if (image.format_problem.empty()) return Result<void>();
   return fail(ErrorCode::InvalidArgument, fmt::format("image {} cannot be opened: {}",

@@ -6,7 +6,6 @@
 
 #include "base/mutex.hpp"
 #include "cloudos/image_rules.hpp"
-#include "image/inspect.hpp"
 #include "image/property_rules.hpp"
 
 namespace cloudos::image {
@@ -70,11 +69,6 @@ class Caller {
   std::shared_ptr<const PropertyProtections> protections_;
 };
 
-/// What becomes of an upload: refused (InvalidArgument) when its content is dangerous, or when it
-/// is not `declared` and the rules want that; else why it may not be opened ("": it may), which
-/// belongs in Image::format_problem.
-Result<std::string> judge_content(const Inspection& found, DiskFormat declared,
-                                  const ImageRules& rules);
 /// Before anybody opens an image's data: a server, a conversion, an import into another format.
 /// Errors: InvalidArgument.
 Result<void> check_format_verified(const Image& image);

@@ -51,9 +51,10 @@ Result<ImageMember> Images::add_member(const Context& ctx, const ImageId& id,
                   fmt::format("image {} is shared with project {} already", id.value,
                               project.value));
     }
-    if (image.members.size() >= limits::kImageMembers) {
+    if (image.members.size() >= impl_->guard.rules().most_members) {
       return fail(ErrorCode::TooLarge,
-                  fmt::format("an image has at most {} members", limits::kImageMembers));
+                  fmt::format("an image has at most {} members",
+                              impl_->guard.rules().most_members));
     }
     image.members.emplace(project.value, member);
     return Result<void>();
@@ -97,8 +98,8 @@ Result<void> Images::remove_member(const Context& ctx, const ImageId& id,
 
 Result<std::vector<ImageMember>> Images::members(const Context& ctx, const ImageId& id) const {
   CLOUDOS_TRY(const Image image, impl_->visible(ctx, id));
+  CLOUDOS_CHECK(check_shared(image));
   std::vector<ImageMember> found;
-  if (image.visibility != ImageVisibility::Shared) return found;
   for (const auto& [project, member] : image.members) {
     if (image::may_change(ctx, image) || ctx.project.value == project) found.push_back(member);
   }

@@ -109,36 +109,11 @@ constexpr Parameter kMemberSet[] = {
     set("status", "--pending", "\"pending\"", "leave that open"),
 };
 
-constexpr Parameter kStage[] = {subject("IMAGE", "images"),
-                                must(of(Kind::File, "file", "--file", "file to stage"))};
-constexpr Parameter kImport[] = {
-    subject("IMAGE", "images"),
-    must(text("name", "--method", "glance-direct, web-download or copy-image")),
-    text("uri", "--uri", "where to download from"),
-    of(Kind::TextList, "stores", "--store", "store to put it in (repeat for more)"),
-    set("all_stores", "--all-stores", "true", "into every store"),
-    set("all_stores_must_succeed", "--allow-failure", "false", "one store is enough"),
-};
-constexpr Parameter kTasksOf[] = {subject("IMAGE", "images")};
-constexpr Parameter kTaskList[] = {text("type", "--type", "of this type"),
-                                   text("status", "--status", "in this status"),
-                                   text("sort_dir", "--sort-dir", "asc or desc, by creation"),
-                                   make::limit(), make::marker()};
-constexpr Parameter kTaskOne[] = {word("id", "TASK", "its id")};
-constexpr Parameter kTaskCreate[] = {
-    must(text("type", "--type", "import")),
-    must(of(Kind::Map, "input", "--input", "KEY=VALUE (repeat for more)"))};
 constexpr Parameter kLocationAdd[] = {subject("IMAGE", "images"),
                                       must(text("url", "--url", "where a copy of the data is")),
                                       of(Kind::Map, "metadata", "--metadata", "KEY=VALUE")};
 constexpr Parameter kStoreCopy[] = {word("store", "STORE", "its name"),
                                     subject("IMAGE", "images")};
-constexpr Parameter kCertificateAdd[] = {
-    word("name", "NAME", "its name"),
-    must(of(Kind::FileText, "pem", "--file", "PEM file of the certificate"))};
-constexpr Parameter kCertificateOne[] = {subject("CERTIFICATE", "certificates")};
-constexpr Parameter kPaged[] = {make::limit(), make::marker()};
-
 constexpr Verb kImageVerbs[] = {
     {"images.create", "POST", "/image/v2/images", "", "", "Makes an image, with or without data.",
      "image create", kImageCreate},
@@ -170,22 +145,10 @@ constexpr Verb kImageVerbs[] = {
      "Tells by which methods images are imported.",
      "",
      {}},
-    {"images.stage", "PUT", "/image/v2/images/{id}/stage", "", "",
-     "Puts a file where an import finds it.", "image stage", kStage, Style::Upload},
-    {"images.import", "POST", "/image/v2/images/{id}/import", "method", "",
-     "Brings data into an image: what was staged, or what a URL has.", "image import", kImport},
-    {"images.tasks", "GET", "/image/v2/images/{id}/tasks", "", "tasks",
-     "Lists what was done to bring data into an image.", "", kTasksOf},
     {"images.locations", "GET", "/image/v2/images/{id}/locations", "", "",
-     "Lists where copies of an image's data are.", "image location list", kTasksOf},
+     "Lists where copies of an image's data are.", "image location list", kImageOne},
     {"images.add_location", "POST", "/image/v2/images/{id}/locations", "", "",
      "Adds a place where the data is.", "image location add", kLocationAdd},
-    {"image_tasks.list", "GET", "/image/v2/tasks", "", "tasks", "Lists imports of images.",
-     "image task list", kTaskList},
-    {"image_tasks.show", "GET", "/image/v2/tasks/{id}", "", "", "Shows an import.",
-     "image task show", kTaskOne},
-    {"image_tasks.create", "POST", "/image/v2/tasks", "", "",
-     "Makes an image of what a URL has.", "", kTaskCreate},
     {"image_stores.list", "GET", "/image/v2/info/stores", "", "stores",
      "Lists the stores of images' data.", "image store list", {}},
     {"image_stores.detail", "GET", "/image/v2/info/stores/detail", "", "stores",
@@ -206,15 +169,6 @@ constexpr Verb kImageVerbs[] = {
      "Shrinks the host's cache to its size.", "cached image prune", {}},
     {"cached_images.clean", "POST", "/image/v2/cache/clean", "", "",
      "Removes what is of no use in the host's cache.", "cached image clean", {}},
-    {"certificates.create", "POST", "/image/v2/certificates", "", "",
-     "Adds a certificate that images' signatures are checked with.", "certificate add",
-     kCertificateAdd},
-    {"certificates.list", "GET", "/image/v2/certificates", "", "certificates",
-     "Lists certificates of images' signatures.", "certificate list", kPaged},
-    {"certificates.show", "GET", "/image/v2/certificates/{id}", "", "", "Shows a certificate.",
-     "certificate show", kCertificateOne},
-    {"certificates.delete", "DELETE", "/image/v2/certificates/{id}", "", "",
-     "Deletes a certificate.", "certificate delete", kCertificateOne},
     {"image_members.create", "POST", "/image/v2/images/{image_id}/members", "", "",
      "Shares an image with a project.", "image add project", kMemberAdd},
     {"image_members.list", "GET", "/image/v2/images/{image_id}/members", "", "members",
@@ -243,20 +197,14 @@ constexpr Column kImageColumns[] = {
 constexpr Column kMemberColumns[] = {
     {"Image ID", "image_id"}, {"Member ID", "member_id"}, {"Status", "status"}};
 
-constexpr Column kTaskColumns[] = {
-    {"ID", "id"}, {"Type", "type"}, {"Status", "status"}, {"Owner", "owner"}};
 constexpr Column kStoreColumns[] = {
     {"ID", "id"}, {"Description", "description"}, {"Default", "default"}};
 constexpr Column kCachedColumns[] = {{"Image ID", "image_id"}, {"Size", "size", Look::Size}};
-constexpr Column kCertificateColumns[] = {{"ID", "id"}, {"Name", "name"}};
-
 constexpr Noun kImageNouns[] = {
     {"images", "image", "image", kImageColumns, "id", "name", "name", "active", "killed"},
-    {"image_tasks", "image task", "image", kTaskColumns, "id", ""},
     {"image_stores", "image store", "image", kStoreColumns, "id", "id"},
     {"image_usage", "image usage", "image", {}, "", ""},
     {"cached_images", "cached image", "image", kCachedColumns, "image_id", ""},
-    {"certificates", "certificate", "image", kCertificateColumns, "id", "name", "name"},
     {"image_members", "image member", "image", kMemberColumns, "member_id", ""},
 };
 

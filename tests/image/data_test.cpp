@@ -224,6 +224,8 @@ TEST_CASE("refused data leaves the image queued, no byte, and says why") {
   const Row rows[] = {
       {"qcow2 that claims to be raw", DiskFormat::Raw, qcow2_with_backing("/etc/passwd").bytes,
        ErrorCode::InvalidArgument, "backing file"},
+      {"whole qcow2 as raw", DiskFormat::Raw, qcow2().bytes, ErrorCode::InvalidArgument,
+       "it is qcow2, not raw"},
       {"vmdk that names a host file", DiskFormat::Vmdk,
        vmdk(vmdk_descriptor("monolithicSparse", "RW 2048 SPARSE \"/etc/passwd\"")).bytes,
        ErrorCode::InvalidArgument, "/etc/passwd"},
