@@ -82,7 +82,12 @@ Result<void> Identity::Impl::allow_grant(const Context& ctx, std::string_view ve
     const auto role = records::get<RoleRecord>(*at, a.role);
     if (role) target.role_name = role->name;
   }
-  return allow(ctx, name, std::move(target));
+  auto allowed = allow(ctx, name, target);
+  const std::string seen = a.system ? "identity:check_system_grant" : "identity:check_grant";
+  // Who does not see the ends either learns not even that they are there.
+  if (!allowed && !allow(ctx, seen, std::move(target)))
+    return fail(ErrorCode::NotFound, "the user, the group or what the role is on is not there");
+  return allowed;
 }
 
 Result<void> Identity::grant(const Context& ctx, const Assignment& a) {

@@ -194,7 +194,9 @@ struct Identity::Impl {
       return records::get<Record>(at, id);
     }));
     identity::tell(target, record);
-    CLOUDOS_CHECK(allow(ctx, name, std::move(target)));
+    // Whoever might have been allowed, had it been another's, learns not even that it is there.
+    if (!allow(ctx, name, std::move(target)))
+      return records::not_found(Record::kKind, records::id_text(id));
     return record;
   }
   /// Reads by a snapshot, again by a newer one when another process overtook it.
@@ -264,8 +266,6 @@ struct Identity::Impl {
                                      const ApplicationCredentialId& credential) const;
   /// What the user's record says to those who look: inactive users are disabled.
   User shown(identity::UserRecord record) const;
-  /// Erases the credentials behind an index: of a user or project that goes.
-  Result<void> drop_credentials(std::string_view field, const std::string& value) const;
   /// Erases signatures that would not hold any more anyway. Returns true when more are due.
   Result<bool> sweep_signatures() const;
   /// Spends one use. Errors: NotFound (none left).

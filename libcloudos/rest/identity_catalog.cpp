@@ -112,16 +112,65 @@ Result<IdentityUpdate> read_endpoint_update(Call& call) {
   return with;
 }
 
-ServiceId path_service(const Call& call) { return ServiceId{call.path("service_id")}; }
-EndpointId path_endpoint(const Call& call) { return EndpointId{call.path("endpoint_id")}; }
+struct CatalogKind {
+  static Identity& service(const Call& call) { return call.cloud.identity(); }
+};
+
+struct RegionKind : CatalogKind {
+  using Id = std::string;
+  static constexpr std::string_view one = "region", many = "regions", key = "region_id";
+  static constexpr auto read = read_region;
+  static constexpr auto read_update = read_region_update;
+  static constexpr auto write = write_region;
+  static constexpr auto create = &Identity::create_region;
+  static constexpr auto list = &Identity::list_regions;
+  static constexpr auto get = &Identity::get_region;
+  static constexpr auto update = &Identity::update_region;
+  static constexpr auto remove = &Identity::remove_region;
+  static Result<IdentityFilter> read_filter(const Call& call) {
+    return identity_v3::read_filter(call, {"description"});
+  }
+};
+
+struct ServiceKind : CatalogKind {
+  using Id = ServiceId;
+  static constexpr std::string_view one = "service", many = "services", key = "service_id";
+  static constexpr auto read = read_service;
+  static constexpr auto read_update = read_service_update;
+  static constexpr auto write = write_service;
+  static constexpr auto create = &Identity::create_service;
+  static constexpr auto list = &Identity::list_services;
+  static constexpr auto get = &Identity::get_service;
+  static constexpr auto update = &Identity::update_service;
+  static constexpr auto remove = &Identity::remove_service;
+  static Result<IdentityFilter> read_filter(const Call& call) {
+    return identity_v3::read_filter(call, {"type", "name", "description"});
+  }
+};
+
+struct EndpointKind : CatalogKind {
+  using Id = EndpointId;
+  static constexpr std::string_view one = "endpoint", many = "endpoints", key = "endpoint_id";
+  static constexpr auto read = read_endpoint;
+  static constexpr auto read_update = read_endpoint_update;
+  static constexpr auto write = write_endpoint;
+  static constexpr auto create = &Identity::create_endpoint;
+  static constexpr auto list = &Identity::list_endpoints;
+  static constexpr auto get = &Identity::get_endpoint;
+  static constexpr auto update = &Identity::update_endpoint;
+  static constexpr auto remove = &Identity::remove_endpoint;
+  static Result<IdentityFilter> read_filter(const Call& call) {
+    return identity_v3::read_filter(call, {});
+  }
+};
 
 }  // namespace
 
-Result<Response> create_region(Call& call) {
-  CLOUDOS_TRY(const auto spec, read_region(call));
-  CLOUDOS_TRY(const auto region, call.cloud.identity().create_region(call.ctx, spec));
-  return one_reply("region", region, call, write_region, 201);
-}
+Result<Response> create_region(Call& call) { return create_one<RegionKind>(call); }
+Result<Response> list_regions(Call& call) { return list_all<RegionKind>(call); }
+Result<Response> show_region(Call& call) { return show_one<RegionKind>(call); }
+Result<Response> update_region(Call& call) { return update_one<RegionKind>(call); }
+Result<Response> delete_region(Call& call) { return delete_one<RegionKind>(call); }
 
 Result<Response> create_named_region(Call& call) {
   CLOUDOS_TRY(auto spec, read_region(call));
@@ -132,88 +181,16 @@ Result<Response> create_named_region(Call& call) {
   return one_reply("region", region, call, write_region, 201);
 }
 
-Result<Response> list_regions(Call& call) {
-  CLOUDOS_TRY(const auto filter, read_filter(call, {}));
-  CLOUDOS_TRY(const auto regions, call.cloud.identity().list_regions(call.ctx, filter));
-  return list_reply("regions", regions, call, write_region);
-}
+Result<Response> create_service(Call& call) { return create_one<ServiceKind>(call); }
+Result<Response> list_services(Call& call) { return list_all<ServiceKind>(call); }
+Result<Response> show_service(Call& call) { return show_one<ServiceKind>(call); }
+Result<Response> update_service(Call& call) { return update_one<ServiceKind>(call); }
+Result<Response> delete_service(Call& call) { return delete_one<ServiceKind>(call); }
 
-Result<Response> show_region(Call& call) {
-  CLOUDOS_TRY(const auto region,
-              call.cloud.identity().get_region(call.ctx, call.path("region_id")));
-  return one_reply("region", region, call, write_region);
-}
-
-Result<Response> update_region(Call& call) {
-  CLOUDOS_TRY(const auto with, read_region_update(call));
-  CLOUDOS_TRY(const auto region,
-              call.cloud.identity().update_region(call.ctx, call.path("region_id"), with));
-  return one_reply("region", region, call, write_region);
-}
-
-Result<Response> delete_region(Call& call) {
-  CLOUDOS_CHECK(call.cloud.identity().remove_region(call.ctx, call.path("region_id")));
-  return empty_response(204);
-}
-
-Result<Response> create_service(Call& call) {
-  CLOUDOS_TRY(const auto spec, read_service(call));
-  CLOUDOS_TRY(const auto service, call.cloud.identity().create_service(call.ctx, spec));
-  return one_reply("service", service, call, write_service, 201);
-}
-
-Result<Response> list_services(Call& call) {
-  CLOUDOS_TRY(const auto filter, read_filter(call, {"type", "name"}));
-  CLOUDOS_TRY(const auto services, call.cloud.identity().list_services(call.ctx, filter));
-  return list_reply("services", services, call, write_service);
-}
-
-Result<Response> show_service(Call& call) {
-  CLOUDOS_TRY(const auto service,
-              call.cloud.identity().get_service(call.ctx, path_service(call)));
-  return one_reply("service", service, call, write_service);
-}
-
-Result<Response> update_service(Call& call) {
-  CLOUDOS_TRY(const auto with, read_service_update(call));
-  CLOUDOS_TRY(const auto service,
-              call.cloud.identity().update_service(call.ctx, path_service(call), with));
-  return one_reply("service", service, call, write_service);
-}
-
-Result<Response> delete_service(Call& call) {
-  CLOUDOS_CHECK(call.cloud.identity().remove_service(call.ctx, path_service(call)));
-  return empty_response(204);
-}
-
-Result<Response> create_endpoint(Call& call) {
-  CLOUDOS_TRY(const auto spec, read_endpoint(call));
-  CLOUDOS_TRY(const auto endpoint, call.cloud.identity().create_endpoint(call.ctx, spec));
-  return one_reply("endpoint", endpoint, call, write_endpoint, 201);
-}
-
-Result<Response> list_endpoints(Call& call) {
-  CLOUDOS_TRY(const auto filter, read_filter(call, {}));
-  CLOUDOS_TRY(const auto endpoints, call.cloud.identity().list_endpoints(call.ctx, filter));
-  return list_reply("endpoints", endpoints, call, write_endpoint);
-}
-
-Result<Response> show_endpoint(Call& call) {
-  CLOUDOS_TRY(const auto endpoint,
-              call.cloud.identity().get_endpoint(call.ctx, path_endpoint(call)));
-  return one_reply("endpoint", endpoint, call, write_endpoint);
-}
-
-Result<Response> update_endpoint(Call& call) {
-  CLOUDOS_TRY(const auto with, read_endpoint_update(call));
-  CLOUDOS_TRY(const auto endpoint,
-              call.cloud.identity().update_endpoint(call.ctx, path_endpoint(call), with));
-  return one_reply("endpoint", endpoint, call, write_endpoint);
-}
-
-Result<Response> delete_endpoint(Call& call) {
-  CLOUDOS_CHECK(call.cloud.identity().remove_endpoint(call.ctx, path_endpoint(call)));
-  return empty_response(204);
-}
+Result<Response> create_endpoint(Call& call) { return create_one<EndpointKind>(call); }
+Result<Response> list_endpoints(Call& call) { return list_all<EndpointKind>(call); }
+Result<Response> show_endpoint(Call& call) { return show_one<EndpointKind>(call); }
+Result<Response> update_endpoint(Call& call) { return update_one<EndpointKind>(call); }
+Result<Response> delete_endpoint(Call& call) { return delete_one<EndpointKind>(call); }
 
 }  // namespace cloudos::rest::identity_v3

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,13 +22,19 @@ void write_domain(JsonWriter& w, const Domain& domain, std::string_view service_
 /// A domain in the shape of a project: is_domain is true.
 void write_domain_project(JsonWriter& w, const Domain& domain, std::string_view service_url);
 void write_project(JsonWriter& w, const Project& project, std::string_view service_url);
+/// What stands between the braces of the same, for who adds to it.
+void write_project_members(JsonWriter& w, const Project& project, std::string_view service_url);
 void write_role(JsonWriter& w, const Role& role, std::string_view service_url);
 void write_region(JsonWriter& w, const Region& region, std::string_view service_url);
 void write_service(JsonWriter& w, const CatalogService& service, std::string_view service_url);
 void write_endpoint(JsonWriter& w, const Endpoint& endpoint, std::string_view service_url);
 void write_catalog(JsonWriter& w, const std::vector<CatalogEntry>& catalog);
-/// {"next": null, "previous": null, "self": ...}
-void write_list_links(JsonWriter& w, const Call& call);
+/// {"next": null, "previous": null, "self": ...}; `last`: id of the last entry when more come.
+void write_list_links(JsonWriter& w, const Call& call, std::string_view last = {});
+/// How many entries of a list the reply shows: what the caller asks for and the cloud allows.
+std::size_t shown_entries(const Call& call);
+/// After the entries: "truncated" when the list was cut, "links".
+void write_list_end(JsonWriter& w, const Call& call, bool cut, std::string_view last = {});
 
 /// {"user": {...}}
 template <class T>
@@ -40,18 +47,64 @@ Response one_reply(std::string_view name, const T& thing, const Call& call,
   return json_response(status, std::move(w).take());
 }
 
-/// {"users": [...], "links": {...}}
+/// {"users": [...], "links": {...}}. `pages`: the list begins behind a marker where one is given,
+/// so that the next page can be had.
 template <class T>
 Response list_reply(std::string_view name, const std::vector<T>& things, const Call& call,
-                    void (*write)(JsonWriter&, const T&, std::string_view)) {
+                    void (*write)(JsonWriter&, const T&, std::string_view), bool pages = false) {
+  const std::size_t shown = std::min(things.size(), shown_entries(call));
   JsonWriter w;
   w.open().key(name).open_list();
-  for (const T& thing : things) write(w, thing, call.service_url);
-  w.close_list().key("links");
-  write_list_links(w, call);
+  for (std::size_t i = 0; i < shown; ++i) write(w, things[i], call.service_url);
+  w.close_list();
+  std::string last;
+  if (pages && shown > 0) {
+    if constexpr (requires { things[0].id.value; }) last = things[shown - 1].id.value;
+    else last = things[shown - 1].id;
+  }
+  write_list_end(w, call, shown < things.size(), last);
   w.close();
   return json_response(200, std::move(w).take());
 }
+
+/// What the five handlers of one kind share. A kind says how it is called on the wire (`one`,
+/// `many`, `key` of its path), how a body is read and a thing written, and which calls of `Service`
+/// do the work.
+template <class Kind>
+Result<Response> create_one(Call& call) {
+  CLOUDOS_TRY(const auto spec, Kind::read(call));
+  CLOUDOS_TRY(const auto thing, (Kind::service(call).*Kind::create)(call.ctx, spec));
+  return one_reply(Kind::one, thing, call, Kind::write, 201);
+}
+template <class Kind>
+Result<Response> list_all(Call& call) {
+  CLOUDOS_TRY(const auto filter, Kind::read_filter(call));
+  CLOUDOS_TRY(const auto things, (Kind::service(call).*Kind::list)(call.ctx, filter));
+  return list_reply(Kind::many, things, call, Kind::write, true);
+}
+template <class Kind>
+Result<Response> show_one(Call& call) {
+  const typename Kind::Id id{call.path(Kind::key)};
+  CLOUDOS_TRY(const auto thing, (Kind::service(call).*Kind::get)(call.ctx, id));
+  return one_reply(Kind::one, thing, call, Kind::write);
+}
+template <class Kind>
+Result<Response> update_one(Call& call) {
+  const typename Kind::Id id{call.path(Kind::key)};
+  CLOUDOS_TRY(const auto with, Kind::read_update(call));
+  CLOUDOS_TRY(const auto thing, (Kind::service(call).*Kind::update)(call.ctx, id, with));
+  return one_reply(Kind::one, thing, call, Kind::write);
+}
+template <class Kind>
+Result<Response> delete_one(Call& call) {
+  const typename Kind::Id id{call.path(Kind::key)};
+  CLOUDOS_CHECK((Kind::service(call).*Kind::remove)(call.ctx, id));
+  return empty_response(204);
+}
+
+/// `options` of a domain, project or role: {"immutable": true}; null unsets one.
+/// Errors: InvalidArgument (another option, or no boolean).
+Result<std::optional<std::optional<bool>>> read_immutable(const nlohmann::json& object);
 
 /// The members of `object` that are not among `known`, kept as JSON text.
 /// Errors: InvalidArgument (`options` is no object).

@@ -115,11 +115,25 @@ void write_group(JsonWriter& w, const Group& group, std::string_view service_url
   w.close();
 }
 
+namespace {
+
+/// The option, and what clients sent beside what we know.
+template <class Thing>
+void write_rest(JsonWriter& w, const Thing& thing) {
+  for (const auto& [name, json] : thing.extra)
+    if (name != "options") w.key(name).literal(json);  // Older folders kept it there.
+  w.key("options").open();
+  if (thing.immutable) w.member("immutable", *thing.immutable);
+  w.close();
+}
+
+}  // namespace
+
 void write_domain(JsonWriter& w, const Domain& domain, std::string_view service_url) {
   w.open().member("id", domain.id).member("name", domain.name);
   w.member("description", domain.description).member("enabled", domain.enabled);
-  w.key("tags").open_list().close_list();
-  write_extra(w, domain.extra, true);
+  w.member("tags", domain.tags);
+  write_rest(w, domain);
   write_self_link(w, service_url, "domains", domain.id.value);
   w.close();
 }
@@ -128,27 +142,33 @@ void write_domain_project(JsonWriter& w, const Domain& domain, std::string_view 
   w.open().member("id", domain.id).member("name", domain.name);
   w.member("description", domain.description).member("enabled", domain.enabled);
   w.member_null("domain_id").member_null("parent_id").member("is_domain", true);
-  w.key("tags").open_list().close_list();
-  write_extra(w, domain.extra, true);
+  w.member("tags", domain.tags);
+  write_rest(w, domain);
   write_self_link(w, service_url, "projects", domain.id.value);
   w.close();
 }
 
-void write_project(JsonWriter& w, const Project& project, std::string_view service_url) {
-  w.open().member("id", project.id).member("name", project.name);
+void write_project_members(JsonWriter& w, const Project& project, std::string_view service_url) {
+  w.member("id", project.id).member("name", project.name);
   w.member("description", project.description).member("enabled", project.enabled);
   w.member("domain_id", project.domain).member("is_domain", false);
   w.member("parent_id", project.parent.empty() ? project.domain.value : project.parent.value);
   w.member("tags", project.tags);
-  write_extra(w, project.extra, true);
+  write_rest(w, project);
   write_self_link(w, service_url, "projects", project.id.value);
+}
+
+void write_project(JsonWriter& w, const Project& project, std::string_view service_url) {
+  w.open();
+  write_project_members(w, project, service_url);
   w.close();
 }
 
 void write_role(JsonWriter& w, const Role& role, std::string_view service_url) {
-  w.open().member("id", role.id).member("name", role.name).member_null("domain_id");
+  w.open().member("id", role.id).member("name", role.name);
+  w.member_or_null("domain_id", role.domain.value);
   w.member_or_null("description", role.description);
-  write_extra(w, role.extra, true);
+  write_rest(w, role);
   write_self_link(w, service_url, "roles", role.id.value);
   w.close();
 }
@@ -196,10 +216,56 @@ void write_catalog(JsonWriter& w, const std::vector<CatalogEntry>& catalog) {
   w.close_list();
 }
 
-void write_list_links(JsonWriter& w, const Call& call) {
-  const std::string& target = call.request.target;
-  w.open().member_null("next").member_null("previous");
-  w.member("self", call.request.base_url + target).close();
+namespace {
+
+/// The request's target with another marker.
+std::string next_page(const Call& call, std::string_view last) {
+  std::string next = call.request.base_url;
+  next += split_target(call.request.target).first;
+  next += '?';
+  for (const auto& [name, value] : call.query_all())
+    if (name != "marker")
+      next += percent_encode(name) + "=" + percent_encode(value) + "&";
+  return next + "marker=" + percent_encode(last);
+}
+
+}  // namespace
+
+void write_list_links(JsonWriter& w, const Call& call, std::string_view last) {
+  w.open().key("next");
+  if (last.empty()) w.null();
+  else w.value(next_page(call, last));
+  w.member_null("previous");
+  w.member("self", call.request.base_url + call.request.target).close();
+}
+
+std::size_t shown_entries(const Call& call) {
+  const std::size_t allowed = call.cloud.identity().list_limit();
+  const auto page = call.page(allowed == 0 ? SIZE_MAX : allowed);
+  return page ? page->limit : SIZE_MAX;
+}
+
+void write_list_end(JsonWriter& w, const Call& call, bool cut, std::string_view last) {
+  w.key("links");
+  write_list_links(w, call, cut ? last : std::string_view());
+  if (cut) w.member("truncated", true);
+}
+
+Result<std::optional<std::optional<bool>>> read_immutable(const nlohmann::json& object) {
+  using Change = std::optional<std::optional<bool>>;
+  const auto options = object.find("options");
+  if (options == object.end() || options->is_null()) return Change();
+  if (!options->is_object())
+    return fail(ErrorCode::InvalidArgument, "options must be an object");
+  Change change;
+  for (const auto& [name, value] : options->items()) {
+    if (name != "immutable" || !(value.is_boolean() || value.is_null())) {
+      return fail(ErrorCode::InvalidArgument,
+                  "options: there is one, immutable; it is true, false or null");
+    }
+    change = value.is_null() ? std::optional<bool>() : std::optional<bool>(value.get<bool>());
+  }
+  return change;
 }
 
 Result<ExtraFields> read_extra(const nlohmann::json& object,
@@ -243,7 +309,9 @@ Result<IdentityFilter> read_filter(const Call& call, const std::vector<std::stri
   IdentityFilter filter;
   CLOUDOS_TRY(auto page, call.page(SIZE_MAX));
   filter.marker = std::move(page.marker);
-  filter.limit = page.limit;
+  // One more than is shown tells that there are more.
+  const std::size_t shown = shown_entries(call);
+  filter.limit = shown == SIZE_MAX ? shown : shown + 1;
   for (const auto& [name, value] : call.query_all()) {
     if (name == "domain_id") filter.domain = DomainId{value};
     else if (name == "enabled")

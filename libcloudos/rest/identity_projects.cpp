@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/text.hpp"
 #include "rest/identity_handlers.hpp"
 
 namespace cloudos::rest::identity_v3 {
@@ -9,7 +10,7 @@ namespace {
 
 const std::vector<std::string_view>& project_members() {
   static const std::vector<std::string_view> kKnown = {
-      "name", "description", "enabled", "domain_id", "parent_id", "is_domain", "tags"};
+      "name", "description", "enabled", "domain_id", "parent_id", "is_domain", "tags", "options"};
   return kKnown;
 }
 
@@ -20,6 +21,10 @@ Result<DomainCreate> read_domain(const nlohmann::json& body, std::string_view wh
   CLOUDOS_TRY(const auto description, in.maybe_text("description"));
   CLOUDOS_TRY(const auto enabled, read_boolean(in, "enabled"));
   CLOUDOS_TRY(spec.id, in.maybe_id<DomainId>("explicit_domain_id"));
+  CLOUDOS_TRY(auto tags, in.maybe_text_list("tags"));
+  if (tags) spec.tags = std::move(*tags);
+  CLOUDOS_TRY(const auto immutable, read_immutable(body));
+  spec.immutable = immutable.value_or(std::nullopt);
   spec.description = description.value_or("");
   spec.enabled = enabled.value_or(true);
   CLOUDOS_TRY(spec.extra, read_extra(body, project_members()));
@@ -35,6 +40,8 @@ Result<IdentityUpdate> read_domain_update(const nlohmann::json& body, std::strin
   CLOUDOS_TRY(with.name, in.maybe_text("name"));
   CLOUDOS_TRY(with.description, in.maybe_text("description"));
   CLOUDOS_TRY(with.enabled, read_boolean(in, "enabled"));
+  CLOUDOS_TRY(with.tags, in.maybe_text_list("tags"));
+  CLOUDOS_TRY(with.immutable, read_immutable(body));
   CLOUDOS_TRY(with.extra, read_extra_changes(body, project_members()));
   with.extra.erase("explicit_domain_id");
   return with;
@@ -56,6 +63,8 @@ Result<ProjectCreate> read_project(const nlohmann::json& body, const Call& call)
   else if (!parent) spec.domain = call.ctx.project_domain.empty() ? DomainId{"default"}
                                                                   : call.ctx.project_domain;
   if (tags) spec.tags = std::move(*tags);
+  CLOUDOS_TRY(const auto immutable, read_immutable(body));
+  spec.immutable = immutable.value_or(std::nullopt);
   CLOUDOS_TRY(spec.extra, read_extra(body, project_members()));
   return spec;
 }
@@ -75,6 +84,7 @@ Result<IdentityUpdate> read_project_update(Call& call, const Project& project) {
   CLOUDOS_TRY(with.description, in.maybe_text("description"));
   CLOUDOS_TRY(with.enabled, read_boolean(in, "enabled"));
   CLOUDOS_TRY(with.tags, in.maybe_text_list("tags"));
+  CLOUDOS_TRY(with.immutable, read_immutable(*body));
   CLOUDOS_TRY(with.extra, read_extra_changes(*body, project_members()));
   return with;
 }
@@ -90,18 +100,99 @@ bool names_domain(const Call& call) {
   return call.cloud.identity().get_domain(call.ctx, project_as_domain(call)).has_value();
 }
 
-Response tags_reply(const Project& project, const Call& call) {
+/// The tags of a project, or of the domain that answers as one.
+Result<std::vector<std::string>> read_tags(const Call& call) {
+  if (names_domain(call)) {
+    CLOUDOS_TRY(auto domain, call.cloud.identity().get_domain(call.ctx, project_as_domain(call)));
+    return std::move(domain.tags);
+  }
+  CLOUDOS_TRY(auto project, call.cloud.identity().get_project(call.ctx, path_project(call)));
+  return std::move(project.tags);
+}
+
+Result<std::vector<std::string>> change_tags(Call& call, std::vector<std::string> tags) {
+  IdentityUpdate with;
+  with.tags = std::move(tags);
+  auto& identity = call.cloud.identity();
+  if (names_domain(call)) {
+    CLOUDOS_TRY(auto domain, identity.update_domain(call.ctx, project_as_domain(call), with));
+    return std::move(domain.tags);
+  }
+  CLOUDOS_TRY(auto project, identity.update_project(call.ctx, path_project(call), with));
+  return std::move(project.tags);
+}
+
+Response tags_reply(const std::vector<std::string>& tags, const Call& call) {
   JsonWriter w;
-  w.open().member("tags", project.tags).key("links");
+  w.open().member("tags", tags).key("links");
   write_list_links(w, call);
   w.close();
   return json_response(200, std::move(w).take());
 }
 
-Result<Project> change_tags(Call& call, std::vector<std::string> tags) {
-  IdentityUpdate with;
-  with.tags = std::move(tags);
-  return call.cloud.identity().update_project(call.ctx, path_project(call), with);
+/// A parameter without a value counts, too: ?parents_as_list
+bool asks_for(const Call& call, std::string_view name) {
+  const auto value = call.query(name);
+  return value && *value != "0" && !equals_ignore_case(*value, "false");
+}
+
+/// "parents": {"<parent>": {"<its parent>": {"<domain>": null}}}
+void write_parent_ids(JsonWriter& w, const std::vector<Project>& parents, const DomainId& domain) {
+  for (const Project& parent : parents) w.open().key(parent.id.value);
+  w.open().member_null(domain.value).close();
+  for (std::size_t i = 0; i < parents.size(); ++i) w.close();
+}
+
+/// "subtree": {"<child>": {"<its child>": null}}; null when there is none.
+void write_subtree_ids(JsonWriter& w, const std::vector<Project>& below, const std::string& above) {
+  bool any = false;
+  for (const Project& project : below) {
+    if (project.parent.value != above) continue;
+    if (!any) w.open();
+    any = true;
+    w.key(project.id.value);
+    write_subtree_ids(w, below, project.id.value);
+  }
+  if (any) w.close();
+  else w.null();
+}
+
+void write_project_list(JsonWriter& w, const std::vector<Project>& projects, const Call& call) {
+  w.open_list();
+  for (const Project& project : projects) {
+    w.open().key("project");
+    write_project(w, project, call.service_url);
+    w.close();
+  }
+  w.close_list();
+}
+
+/// A project with what it lies under and what lies under it, as the query asks.
+Result<Response> project_with_tree(const Project& project, const Call& call) {
+  const bool parents = asks_for(call, "parents_as_list");
+  const bool parent_ids = asks_for(call, "parents_as_ids");
+  const bool subtree = asks_for(call, "subtree_as_list");
+  const bool subtree_ids = asks_for(call, "subtree_as_ids");
+  if ((parents && parent_ids) || (subtree && subtree_ids))
+    return fail(ErrorCode::InvalidArgument, "as_list and as_ids exclude each other");
+  auto& identity = call.cloud.identity();
+  JsonWriter w;
+  w.open().key("project").open();
+  write_project_members(w, project, call.service_url);
+  if (parents || parent_ids) {
+    CLOUDOS_TRY(const auto above, identity.parents_of(call.ctx, project.id));
+    w.key("parents");
+    if (parents) write_project_list(w, above, call);
+    else write_parent_ids(w, above, project.domain);
+  }
+  if (subtree || subtree_ids) {
+    CLOUDOS_TRY(const auto below, identity.subtree_of(call.ctx, project.id));
+    w.key("subtree");
+    if (subtree) write_project_list(w, below, call);
+    else write_subtree_ids(w, below, project.id.value);
+  }
+  w.close().close();
+  return json_response(200, std::move(w).take());
 }
 
 }  // namespace
@@ -116,7 +207,7 @@ Result<Response> create_domain(Call& call) {
 Result<Response> list_domains(Call& call) {
   CLOUDOS_TRY(const auto filter, read_filter(call, {"name", "description"}));
   CLOUDOS_TRY(const auto domains, call.cloud.identity().list_domains(call.ctx, filter));
-  return list_reply("domains", domains, call, write_domain);
+  return list_reply("domains", domains, call, write_domain, true);
 }
 
 Result<Response> show_domain(Call& call) {
@@ -155,10 +246,10 @@ Result<Response> list_projects(Call& call) {
   const auto is_domain = call.query("is_domain");
   if (is_domain && *is_domain != "0" && *is_domain != "false" && *is_domain != "False") {
     CLOUDOS_TRY(const auto domains, call.cloud.identity().list_domains(call.ctx, filter));
-    return list_reply("projects", domains, call, write_domain_project);
+    return list_reply("projects", domains, call, write_domain_project, true);
   }
   CLOUDOS_TRY(const auto projects, call.cloud.identity().list_projects(call.ctx, filter));
-  return list_reply("projects", projects, call, write_project);
+  return list_reply("projects", projects, call, write_project, true);
 }
 
 Result<Response> show_project(Call& call) {
@@ -169,7 +260,7 @@ Result<Response> show_project(Call& call) {
   }
   CLOUDOS_TRY(const auto project,
               call.cloud.identity().get_project(call.ctx, path_project(call)));
-  return one_reply("project", project, call, write_project);
+  return project_with_tree(project, call);
 }
 
 Result<Response> update_project(Call& call) {
@@ -197,17 +288,16 @@ Result<Response> delete_project(Call& call) {
 }
 
 Result<Response> list_project_tags(Call& call) {
-  CLOUDOS_TRY(const auto project,
-              call.cloud.identity().get_project(call.ctx, path_project(call)));
-  return tags_reply(project, call);
+  CLOUDOS_TRY(const auto tags, read_tags(call));
+  return tags_reply(tags, call);
 }
 
 Result<Response> replace_project_tags(Call& call) {
   CLOUDOS_TRY(const nlohmann::json* body, call.json());
   CLOUDOS_TRY(auto tags, Members(*body, "").maybe_text_list("tags"));
   if (!tags) return fail(ErrorCode::InvalidArgument, "tags is required");
-  CLOUDOS_TRY(const auto project, change_tags(call, std::move(*tags)));
-  return tags_reply(project, call);
+  CLOUDOS_TRY(const auto now, change_tags(call, std::move(*tags)));
+  return tags_reply(now, call);
 }
 
 Result<Response> clear_project_tags(Call& call) {
@@ -216,18 +306,14 @@ Result<Response> clear_project_tags(Call& call) {
 }
 
 Result<Response> check_project_tag(Call& call) {
-  CLOUDOS_TRY(const auto project,
-              call.cloud.identity().get_project(call.ctx, path_project(call)));
-  const auto found = std::find(project.tags.begin(), project.tags.end(), call.path("tag"));
-  if (found == project.tags.end())
+  CLOUDOS_TRY(const auto tags, read_tags(call));
+  if (std::find(tags.begin(), tags.end(), call.path("tag")) == tags.end())
     return fail(ErrorCode::NotFound, "the project does not have that tag");
   return empty_response(204);
 }
 
 Result<Response> add_project_tag(Call& call) {
-  CLOUDOS_TRY(const auto project,
-              call.cloud.identity().get_project(call.ctx, path_project(call)));
-  std::vector<std::string> tags = project.tags;
+  CLOUDOS_TRY(auto tags, read_tags(call));
   if (std::find(tags.begin(), tags.end(), call.path("tag")) == tags.end())
     tags.push_back(call.path("tag"));
   CLOUDOS_CHECK(change_tags(call, std::move(tags)));
@@ -237,9 +323,7 @@ Result<Response> add_project_tag(Call& call) {
 }
 
 Result<Response> remove_project_tag(Call& call) {
-  CLOUDOS_TRY(const auto project,
-              call.cloud.identity().get_project(call.ctx, path_project(call)));
-  std::vector<std::string> tags = project.tags;
+  CLOUDOS_TRY(auto tags, read_tags(call));
   if (std::erase(tags, call.path("tag")) == 0)
     return fail(ErrorCode::NotFound, "the project does not have that tag");
   CLOUDOS_CHECK(change_tags(call, std::move(tags)));

@@ -12,15 +12,9 @@ namespace cloudos::rest::identity_v3 {
 namespace {
 
 const std::vector<std::string_view>& role_members() {
-  static const std::vector<std::string_view> kKnown = {"name", "description", "domain_id"};
+  static const std::vector<std::string_view> kKnown = {"name", "description", "domain_id",
+                                                          "options"};
   return kKnown;
-}
-
-Result<void> refuse_domain_role(const Members& in) {
-  CLOUDOS_TRY(const auto domain, in.maybe_text("domain_id"));
-  if (!domain) return Result<void>();
-  return fail(ErrorCode::InvalidArgument,
-              "role.domain_id: roles of one domain are not on offer; leave it out");
 }
 
 Result<RoleCreate> read_role(Call& call) {
@@ -29,18 +23,22 @@ Result<RoleCreate> read_role(Call& call) {
   RoleCreate spec;
   CLOUDOS_TRY(spec.name, in.text("name"));
   CLOUDOS_TRY(const auto description, in.maybe_text("description"));
-  CLOUDOS_CHECK(refuse_domain_role(in));
+  CLOUDOS_TRY(const auto domain, in.maybe_id<DomainId>("domain_id"));
+  CLOUDOS_TRY(const auto immutable, read_immutable(*body));
+  if (domain) spec.domain = *domain;
+  spec.immutable = immutable.value_or(std::nullopt);
   spec.description = description.value_or("");
   CLOUDOS_TRY(spec.extra, read_extra(*body, role_members()));
   return spec;
 }
 
-Result<IdentityUpdate> read_role_update(Call& call) {
+Result<IdentityUpdate> read_role_update(Call& call, const Role& role) {
   CLOUDOS_TRY(const nlohmann::json* body, call.json_object("role"));
   const Members in(*body, "role");
   IdentityUpdate with;
-  CLOUDOS_CHECK(read_unchanged(in, "id", call.path("role_id")));
-  CLOUDOS_CHECK(refuse_domain_role(in));
+  CLOUDOS_CHECK(read_unchanged(in, "id", role.id.value));
+  CLOUDOS_CHECK(read_unchanged(in, "domain_id", role.domain.value));
+  CLOUDOS_TRY(with.immutable, read_immutable(*body));
   CLOUDOS_TRY(with.name, in.maybe_text("name"));
   CLOUDOS_TRY(with.description, in.maybe_text("description"));
   CLOUDOS_TRY(with.extra, read_extra_changes(*body, role_members()));
@@ -51,13 +49,15 @@ RoleId path_role(const Call& call) { return RoleId{call.path("role_id")}; }
 RoleId path_prior(const Call& call) { return RoleId{call.path("prior_role_id")}; }
 RoleId path_implied(const Call& call) { return RoleId{call.path("implied_role_id")}; }
 
-/// The ends of an assignment as its path names them: …/v3/projects/{}/groups/{}/roles/{}. By
-/// position, since an id may read like any of the words.
+/// The ends of an assignment as its path names them: …/v3/projects/{}/groups/{}/roles/{}, or the
+/// same behind OS-INHERIT. By position, since an id may read like any of the words.
 Assignment path_assignment(const Call& call, bool with_role) {
   const auto segments = path_segments(split_target(call.request.target).first);
-  const auto version = std::find(segments.begin(), segments.end(), "v3");
+  auto version = std::find(segments.begin(), segments.end(), "v3");
   CLOUDOS_ASSERT(segments.end() - version > 3);
   Assignment a;
+  a.inherited = version[1] == "OS-INHERIT";
+  if (a.inherited) ++version;
   a.system = version[1] == "system";
   if (version[1] == "projects") a.project = ProjectId{call.path("project_id")};
   else if (!a.system) a.domain = DomainId{call.path("domain_id")};
@@ -114,6 +114,29 @@ void write_end(JsonWriter& w, std::string_view key, std::string_view id, bool na
   w.close();
 }
 
+/// Where on record it is, and what makes it more than that: a membership, a role that implies.
+void write_assignment_links(JsonWriter& w, const NamedAssignment& named,
+                            std::string_view service_url) {
+  const Assignment& a = named.assignment;
+  const Assignment& s = named.source;
+  const std::string on = s.system            ? "system"
+                         : !s.domain.empty() ? "domains/" + s.domain.value
+                                             : "projects/" + s.project.value;
+  const std::string who =
+      s.group.empty() ? "users/" + s.user.value : "groups/" + s.group.value;
+  w.key("links").open();
+  w.member("assignment",
+           fmt::format("{}{}/{}/{}/roles/{}{}", service_url, s.inherited ? "/OS-INHERIT" : "", on,
+                       who, s.role.value, s.inherited ? "/inherited_to_projects" : ""));
+  if (!s.group.empty() && a.group.empty())
+    w.member("membership",
+             fmt::format("{}/groups/{}/users/{}", service_url, s.group.value, a.user.value));
+  if (s.role != a.role)
+    w.member("prior_role", fmt::format("{}/prior_role/{}/implies/{}", service_url, s.role.value,
+                                       a.role.value));
+  w.close();
+}
+
 void write_assignment(JsonWriter& w, const NamedAssignment& named, bool names,
                       std::string_view service_url) {
   const Assignment& a = named.assignment;
@@ -121,7 +144,8 @@ void write_assignment(JsonWriter& w, const NamedAssignment& named, bool names,
   const std::string& actor = by_group ? a.group.value : a.user.value;
   const std::string& target = on_domain ? a.domain.value : a.project.value;
   w.open();
-  write_end(w, "role", a.role.value, names, named.role_name, {}, {});
+  write_end(w, "role", a.role.value, names, named.role_name, named.role_domain,
+            named.role_domain_name);
   write_end(w, by_group ? "group" : "user", actor, names, named.actor_name, named.actor_domain,
             named.actor_domain_name);
   w.key("scope").open();
@@ -131,12 +155,10 @@ void write_assignment(JsonWriter& w, const NamedAssignment& named, bool names,
     write_end(w, on_domain ? "domain" : "project", target, names, named.target_name,
               named.target_domain, named.target_domain_name);
   }
-  w.close().key("links").open();
-  const std::string on =
-      a.system ? "system" : fmt::format("{}/{}", on_domain ? "domains" : "projects", target);
-  w.member("assignment", fmt::format("{}/{}/{}/{}/roles/{}", service_url, on,
-                                     by_group ? "groups" : "users", actor, a.role.value));
-  w.close().close();
+  if (named.source.inherited) w.member("OS-INHERIT:inherited_to", "projects");
+  w.close();
+  write_assignment_links(w, named, service_url);
+  w.close();
 }
 
 /// Keystone's flags: there and anything but 0 or false.
@@ -154,13 +176,14 @@ Result<AssignmentFilter> read_assignment_filter(const Call& call) {
     filter.project = ProjectId{std::string(*id)};
   if (const auto id = call.query("scope.domain.id")) filter.domain = DomainId{std::string(*id)};
   filter.effective = query_flag(call, "effective");
-  if (filter.user && filter.group)
-    return fail(ErrorCode::InvalidArgument, "user.id and group.id exclude each other");
-  if (filter.project && filter.domain)
-    return fail(ErrorCode::InvalidArgument,
-                "scope.project.id and scope.domain.id exclude each other");
   filter.system = call.query("scope.system").has_value();
   filter.subtree = query_flag(call, "include_subtree");
+  if (const auto to = call.query("scope.OS-INHERIT:inherited_to")) {
+    if (*to != "projects")
+      return fail(ErrorCode::InvalidArgument,
+                  "scope.OS-INHERIT:inherited_to must be projects: nothing else inherits");
+    filter.inherited = true;
+  }
   return filter;
 }
 
@@ -175,7 +198,7 @@ Result<Response> create_role(Call& call) {
 Result<Response> list_roles(Call& call) {
   CLOUDOS_TRY(const auto filter, read_filter(call, {"name", "description"}));
   CLOUDOS_TRY(const auto roles, call.cloud.identity().list_roles(call.ctx, filter));
-  return list_reply("roles", roles, call, write_role);
+  return list_reply("roles", roles, call, write_role, true);
 }
 
 Result<Response> show_role(Call& call) {
@@ -184,9 +207,9 @@ Result<Response> show_role(Call& call) {
 }
 
 Result<Response> update_role(Call& call) {
-  CLOUDOS_TRY(const auto with, read_role_update(call));
-  CLOUDOS_TRY(const auto role,
-              call.cloud.identity().update_role(call.ctx, path_role(call), with));
+  CLOUDOS_TRY(const auto before, call.cloud.identity().get_role(call.ctx, path_role(call)));
+  CLOUDOS_TRY(const auto with, read_role_update(call, before));
+  CLOUDOS_TRY(const auto role, call.cloud.identity().update_role(call.ctx, before.id, with));
   return one_reply("role", role, call, write_role);
 }
 
@@ -225,7 +248,9 @@ Result<Response> delete_implied_role(Call& call) {
 }
 
 Result<Response> list_role_inferences(Call& call) {
-  CLOUDOS_TRY(const auto roles, call.cloud.identity().list_roles(call.ctx, {}));
+  IdentityFilter every;
+  every.domain_roles = true;
+  CLOUDOS_TRY(const auto roles, call.cloud.identity().list_roles(call.ctx, every));
   JsonWriter w;
   w.open().key("role_inferences").open_list();
   for (const Role& role : roles)
@@ -259,17 +284,15 @@ Result<Response> revoke_grant(Call& call) {
 
 Result<Response> list_role_assignments(Call& call) {
   CLOUDOS_TRY(const auto filter, read_assignment_filter(call));
-  std::vector<NamedAssignment> list;
-  // Nothing is inherited: such a list is empty.
-  if (!call.query("scope.OS-INHERIT:inherited_to")) {
-    CLOUDOS_TRY(list, call.cloud.identity().list_assignments(call.ctx, filter));
-  }
+  CLOUDOS_TRY(const auto list, call.cloud.identity().list_assignments(call.ctx, filter));
   const bool names = query_flag(call, "include_names");
+  const std::size_t shown = std::min(list.size(), shown_entries(call));
   JsonWriter w;
   w.open().key("role_assignments").open_list();
-  for (const NamedAssignment& named : list) write_assignment(w, named, names, call.service_url);
-  w.close_list().key("links");
-  write_list_links(w, call);
+  for (std::size_t i = 0; i < shown; ++i)
+    write_assignment(w, list[i], names, call.service_url);
+  w.close_list();
+  write_list_end(w, call, shown < list.size());
   w.close();
   return json_response(200, std::move(w).take());
 }

@@ -90,6 +90,7 @@ struct Route {
 
 /// Each service's routes, in rest/<service>*.cpp.
 std::span<const Route> identity_routes();
+std::span<const Route> identity_registry_routes();
 std::span<const Route> image_routes();
 std::span<const Route> network_routes();
 std::span<const Route> compute_routes();
