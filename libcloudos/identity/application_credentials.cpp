@@ -1,8 +1,8 @@
 #include "cloudos/application_credentials.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "base/text.hpp"
 #include "identity/methods.hpp"
@@ -17,8 +17,8 @@ using identity::UserRecord;
 namespace identity {
 
 Result<void> check_access_rule(const AccessRule& rule) {
-  constexpr std::string_view kMethods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE",
-                                           "OPTIONS"};
+  constexpr std::string_view kMethods[] = {"GET",   "HEAD",   "POST",   "PUT",
+                                           "PATCH", "DELETE", "OPTIONS"};
   constexpr std::size_t kServiceChars = 64;
   if (std::find(std::begin(kMethods), std::end(kMethods), rule.method) == std::end(kMethods))
     return fail(ErrorCode::InvalidArgument, "access rule: method must be one of HTTP's");
@@ -76,8 +76,7 @@ ApplicationCredential credential_of(const store::Snapshot& at,
   return credential;
 }
 
-Result<void> check_spec(const Context& ctx, const ApplicationCredentialCreate& spec,
-                        WallTime now) {
+Result<void> check_spec(const Context& ctx, const ApplicationCredentialCreate& spec, WallTime now) {
   if (ctx.user != spec.user)
     return fail(ErrorCode::Forbidden, "an application credential is made by its own user only");
   if (ctx.project.empty()) {
@@ -139,8 +138,8 @@ Result<ApplicationCredentialRecord> plan_credential(const Identity::Impl& impl,
     return std::find(ctx.roles.begin(), ctx.roles.end(), role.name) == ctx.roles.end();
   });
   CLOUDOS_TRY(record.roles, identity::named_roles(at, spec.roles));
-  CLOUDOS_CHECK(identity::check_held(impl, at, record.roles, effective.roles,
-                                     ErrorCode::InvalidArgument));
+  CLOUDOS_CHECK(
+      identity::check_held(impl, at, record.roles, effective.roles, ErrorCode::InvalidArgument));
   if (spec.roles.empty())
     for (const Token::Named& role : effective.roles) record.roles.push_back(RoleId{role.id});
   if (record.roles.empty())

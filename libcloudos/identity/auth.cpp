@@ -44,7 +44,7 @@ struct Proof {
   std::uint32_t methods = 0;
   std::optional<UserId> user;
   std::uint64_t user_epoch = 0;  ///< The state it was proved in: a change since leaves it behind.
-  std::optional<WallTime> expires_at;     ///< Of the token it goes back to.
+  std::optional<WallTime> expires_at;      ///< Of the token it goes back to.
   std::optional<std::string> first_audit;  ///< 16 raw bytes: of the login it goes back to.
   ApplicationCredentialId credential;
 
@@ -64,8 +64,8 @@ std::string conclusion_key(const UserId& user, std::uint32_t methods, const Scop
   key += '\n';
   key += static_cast<char>('0' + methods % 64);
   key += static_cast<char>('0' + static_cast<int>(scope.kind));
-  for (const std::string* part : {&scope.target.id, &scope.target.name, &scope.target.domain_id,
-                                  &scope.target.domain_name}) {
+  for (const std::string* part :
+       {&scope.target.id, &scope.target.name, &scope.target.domain_id, &scope.target.domain_name}) {
     // Lengths, for what a client names may hold any separator.
     key += std::to_string(part->size());
     key += ':';
@@ -79,15 +79,13 @@ Result<void> check_exchangeable(const TokenPayload& payload) {
   const bool by_key = (payload.methods & method_bit(TokenPayload::Method::Ec2)) != 0;
   if (payload.trust.empty() && payload.application_credential.empty() && !by_key)
     return Result<void>();
-  return fail(ErrorCode::Forbidden,
-              "a token by a trust, an application credential or an EC2 key cannot be exchanged: log "
-              "in again");
+  return fail(
+      ErrorCode::Forbidden,
+      "a token by a trust, an application credential or an EC2 key cannot be exchanged: log "
+      "in again");
 }
 
-Result<void> add_token(const Identity::Impl& impl, const std::string& text, Proof& proof) {
-  CLOUDOS_TRY(const auto entry, impl.by_snapshot([&](const store::Snapshot& at) {
-    return impl.held_at(at, text);
-  }));
+Result<void> add_token(const identity::TokenCache::Entry& entry, Proof& proof) {
   const TokenPayload& parent = *entry.payload;
   CLOUDOS_CHECK(check_exchangeable(parent));
   CLOUDOS_CHECK(proof.add(TokenPayload::Method::Token, parent.user, parent.user_epoch));
@@ -102,7 +100,12 @@ Result<void> add_token(const Identity::Impl& impl, const std::string& text, Proo
 Result<Proof> prove(const Identity::Impl& impl, const Login& login) {
   using Method = TokenPayload::Method;
   Proof proof;
-  if (login.token) CLOUDOS_CHECK(add_token(impl, *login.token, proof));
+  if (login.token) {
+    CLOUDOS_TRY(const auto entry, impl.by_snapshot([&](const store::Snapshot& at) {
+      return impl.held_at(at, *login.token);
+    }));
+    CLOUDOS_CHECK(add_token(entry, proof));
+  }
   if (!login.receipt.empty()) {
     CLOUDOS_TRY(const auto receipt, impl.open_receipt(login.receipt));
     CLOUDOS_CHECK(proof.add(Method{}, receipt.user, receipt.user_epoch));
@@ -153,12 +156,10 @@ LoginOutcome make_receipt(const Identity::Impl& impl, const Conclusion& conclusi
 LoginOutcome make_token(const Identity::Impl& impl, const Conclusion& conclusion,
                         const Proof& proof, const identity::StateMark& mark) {
   TokenPayload payload = conclusion.payload;
-  payload.methods = proof.methods;
   payload.issued_at = impl.engine.clock.wall();
   const WallTime end = payload.issued_at + impl.token_lifetime.load();
   // A trust's or credential's end is in the conclusion.
-  payload.expires_at =
-      payload.expires_at == WallTime{} ? end : std::min(payload.expires_at, end);
+  payload.expires_at = payload.expires_at == WallTime{} ? end : std::min(payload.expires_at, end);
   if (proof.expires_at) payload.expires_at = std::min(payload.expires_at, *proof.expires_at);
   std::string audit(kAuditIdBytes, '\0');
   impl.engine.random.fill({reinterpret_cast<std::uint8_t*>(audit.data()), kAuditIdBytes});
@@ -167,23 +168,21 @@ LoginOutcome make_token(const Identity::Impl& impl, const Conclusion& conclusion
 
   const std::uint64_t key_version = impl.keys->version();
   Token token = conclusion.token;
-  token.text = impl.keys->seal(codec::encode_record(payload), unix_seconds(payload.issued_at));
+  token.text = impl.keys->seal(identity::encode_token(conclusion.sealed, payload),
+                               unix_seconds(payload.issued_at));
   token.methods = identity::method_names(payload.methods);
   token.issued_at = payload.issued_at;
   token.expires_at = payload.expires_at;
   for (const std::string& id : payload.audit_ids) token.audit_ids.push_back(to_base64(id, true));
   auto valid = std::make_shared<const ValidToken>(std::move(token));
-  impl.cache.put(valid->token.text,
-                 {std::make_shared<const TokenPayload>(std::move(payload)), valid, key_version,
-                  mark});
+  impl.cache.put(valid->token.text, {std::make_shared<const TokenPayload>(std::move(payload)),
+                                     valid, key_version, mark});
   return {std::move(valid), std::nullopt};
 }
 
 /// The last step: one snapshot in which all that was proved still stands.
 Result<LoginOutcome> finish_login(const Identity::Impl& impl, const store::Snapshot& at,
                                   const Login& login, const Proof& proof) {
-  // The old token must hold in the very state the new one is made from.
-  if (login.token) CLOUDOS_CHECK(impl.held_at(at, *login.token));
   CLOUDOS_TRY(const auto mark, impl.mark(at));
   // What ends by time alone is concluded anew each time.
   const bool lasting = proof.credential.empty() && login.scope.kind != Scope::Kind::Trust;
@@ -194,8 +193,10 @@ Result<LoginOutcome> finish_login(const Identity::Impl& impl, const store::Snaps
     conclusion = impl.conclusions.find(mark, key);
   }
   if (!conclusion) {
-    CLOUDOS_TRY(auto fresh, impl.conclude(at, *proof.user, proof.methods, login.scope,
-                                          proof.credential));
+    CLOUDOS_TRY(auto fresh,
+                impl.conclude(at, *proof.user, proof.methods, login.scope, proof.credential));
+    fresh.payload.methods = proof.methods;
+    fresh.sealed = identity::encode_shared(fresh.payload);
     conclusion = std::make_shared<const Conclusion>(std::move(fresh));
     if (lasting) impl.conclusions.put(mark, std::move(key), conclusion);
   }
@@ -214,8 +215,8 @@ Result<LoginOutcome> Identity::Impl::log_in_by_key(
   Login login;
   login.scope = scope;
   CLOUDOS_TRY(auto outcome, by_snapshot([&](const store::Snapshot& at) {
-    return finish_login(*this, at, login, proof);
-  }));
+                return finish_login(*this, at, login, proof);
+              }));
   if (outcome.token && outcome.token->token.trust)
     CLOUDOS_CHECK(use_trust(outcome.token->token.trust->id));
   return outcome;
@@ -324,10 +325,22 @@ Result<LoginOutcome> Identity::perform_login(const Login& login) {
                 "a login needs a method (password, token, totp, application_credential) with what "
                 "belongs to it");
   }
-  CLOUDOS_TRY(const Proof proof, prove(*impl_, login));
-  CLOUDOS_TRY(auto outcome, impl_->by_snapshot([&](const store::Snapshot& at) {
-    return finish_login(*impl_, at, login, proof);
-  }));
+  const bool token_alone = !login.password && !login.totp && !login.application_credential &&
+                           !login.external && login.receipt.empty();
+  Proof proof;
+  if (!token_alone) {
+    CLOUDOS_TRY(proof, prove(*impl_, login));
+  }
+  CLOUDOS_TRY(auto outcome,
+              impl_->by_snapshot([&](const store::Snapshot& at) -> Result<LoginOutcome> {
+                Proof now = proof;
+                if (login.token) {
+                  // The old token must hold in the very state the new one is made from.
+                  CLOUDOS_TRY(const auto entry, impl_->held_at(at, *login.token));
+                  if (token_alone) CLOUDOS_CHECK(add_token(entry, now));
+                }
+                return finish_login(*impl_, at, login, now);
+              }));
   // Only now: a login that fails spends no use of the trust.
   if (outcome.token && outcome.token->token.trust)
     CLOUDOS_CHECK(impl_->use_trust(outcome.token->token.trust->id));

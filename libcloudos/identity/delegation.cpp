@@ -1,6 +1,6 @@
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "identity/methods.hpp"
 
@@ -21,8 +21,8 @@ namespace {
 /// What only somebody who logged in as the user may do.
 struct Undelegated {
   std::string_view policy;
-  bool by_trust;   ///< Refused to a token by a trust too.
-  bool on_oneself; ///< Refused only when it is done to the token's own user.
+  bool by_trust;    ///< Refused to a token by a trust too.
+  bool on_oneself;  ///< Refused only when it is done to the token's own user.
 };
 constexpr Undelegated kUndelegated[] = {
     {"identity:create_application_credential", true, false},
@@ -69,7 +69,9 @@ Result<void> check_delegation(const Context& ctx, std::string_view policy,
 
 }  // namespace identity
 
-Trusts& Identity::trusts() const { return impl_->trusts; }
+Trusts& Identity::trusts() const {
+  return impl_->trusts;
+}
 ApplicationCredentials& Identity::application_credentials() const {
   return impl_->application_credentials;
 }
@@ -151,9 +153,8 @@ Result<void> Identity::Impl::tell_trust(const store::Snapshot& at, const TokenPa
 }
 
 Result<void> Identity::Impl::use_trust(const TrustId& id) const {
-  const auto at_hand = by_snapshot([&](const store::Snapshot& at) {
-    return records::get<TrustRecord>(at, id);
-  });
+  const auto at_hand =
+      by_snapshot([&](const store::Snapshot& at) { return records::get<TrustRecord>(at, id); });
   if (!at_hand) return fail(at_hand.error());
   if (!at_hand->limited) return Result<void>();
   const WallTime swept = engine.clock.wall() + keys->lifetime();
@@ -188,8 +189,7 @@ Result<void> Identity::Impl::tell_application_credential(const store::Snapshot& 
                                                          const UserRecord& user,
                                                          const TokenPayload& payload,
                                                          Token& token) const {
-  const auto record =
-      records::get<ApplicationCredentialRecord>(at, payload.application_credential);
+  const auto record = records::get<ApplicationCredentialRecord>(at, payload.application_credential);
   if (!record && record.error().code != ErrorCode::NotFound) return fail(record.error());
   if (!record || record->user != user.id || record->project.value != payload.target_id)
     return bad_token();

@@ -1,9 +1,9 @@
 #include "identity/fernet.hpp"
 
-#include <array>
-
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+
+#include <array>
 
 #include "base/assert.hpp"
 #include "base/text.hpp"
@@ -16,23 +16,13 @@ constexpr std::size_t kFernetHead = 1 + 8 + 16;  // version, time, IV
 constexpr std::size_t kFernetMac = 32;
 constexpr std::size_t kFernetBlock = 16;
 
-struct CipherFree {
-  void operator()(EVP_CIPHER_CTX* context) const { EVP_CIPHER_CTX_free(context); }
-};
-using Cipher = std::unique_ptr<EVP_CIPHER_CTX, CipherFree>;
+constexpr std::size_t kHmacBlock = 64;  // Of SHA-256.
 
 const unsigned char* octets(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
 }
-unsigned char* octets(std::string& text) { return reinterpret_cast<unsigned char*>(text.data()); }
-
-std::string fernet_mac(std::string_view key, std::string_view text) {
-  std::string mac(kFernetMac, '\0');
-  unsigned size = kFernetMac;
-  const auto* done = HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), octets(text),
-                          text.size(), octets(mac), &size);
-  CLOUDOS_ASSERT(done != nullptr && size == kFernetMac);
-  return mac;
+unsigned char* octets(std::string& text) {
+  return reinterpret_cast<unsigned char*>(text.data());
 }
 
 std::string random_text(Random& random, std::size_t bytes) {
@@ -43,13 +33,80 @@ std::string random_text(Random& random, std::size_t bytes) {
 
 }  // namespace
 
-Fernet::Fernet(std::vector<FernetKey> keys) : keys_(std::move(keys)) {
-  CLOUDOS_ASSERT(!keys_.empty());
+// Named, for Fernet::Tools holds them: in a unity build its header would otherwise seem to.
+template <auto Free>
+struct FernetFree {
+  template <class T>
+  void operator()(T* thing) const {
+    Free(thing);
+  }
+};
+using FernetCipher = std::unique_ptr<EVP_CIPHER_CTX, FernetFree<EVP_CIPHER_CTX_free>>;
+using FernetDigest = std::unique_ptr<EVP_MD_CTX, FernetFree<EVP_MD_CTX_free>>;
+using FernetCipherKind = std::unique_ptr<EVP_CIPHER, FernetFree<EVP_CIPHER_free>>;
+using FernetDigestKind = std::unique_ptr<EVP_MD, FernetFree<EVP_MD_free>>;
+
+/// HMAC with the key's own block digested beforehand: what is left to do is the text.
+class FernetMac {
+ public:
+  FernetMac(const std::string& key, const EVP_MD* kind) {
+    CLOUDOS_ASSERT(key.size() <= kHmacBlock);
+    inner_ = begun(key, 0x36, kind);
+    outer_ = begun(key, 0x5c, kind);
+  }
+  std::string operator()(std::string_view text) const {
+    std::string mac(kFernetMac, '\0');
+    const FernetDigest work(EVP_MD_CTX_new());
+    CLOUDOS_ASSERT(work != nullptr);
+    finish(*work, *inner_, text, mac);
+    const std::string inner = mac;
+    finish(*work, *outer_, inner, mac);
+    return mac;
+  }
+
+ private:
+  static FernetDigest begun(const std::string& key, char pad, const EVP_MD* kind) {
+    std::string block(kHmacBlock, pad);
+    for (std::size_t i = 0; i < key.size(); ++i) block[i] = static_cast<char>(key[i] ^ pad);
+    FernetDigest digest(EVP_MD_CTX_new());
+    CLOUDOS_ASSERT(digest != nullptr && EVP_DigestInit_ex2(digest.get(), kind, nullptr) == 1);
+    CLOUDOS_ASSERT(EVP_DigestUpdate(digest.get(), block.data(), block.size()) == 1);
+    OPENSSL_cleanse(block.data(), block.size());
+    return digest;
+  }
+  static void finish(EVP_MD_CTX& work, const EVP_MD_CTX& from, std::string_view text,
+                     std::string& out) {
+    unsigned size = 0;
+    CLOUDOS_ASSERT(EVP_MD_CTX_copy_ex(&work, &from) == 1);
+    CLOUDOS_ASSERT(EVP_DigestUpdate(&work, text.data(), text.size()) == 1);
+    CLOUDOS_ASSERT(EVP_DigestFinal_ex(&work, octets(out), &size) == 1 && size == kFernetMac);
+  }
+  FernetDigest inner_, outer_;
+};
+
+struct Fernet::Tools {
+  struct Key {
+    std::string encryption;
+    FernetMac mac;
+  };
+  FernetCipherKind cipher;
+  std::vector<Key> keys;
+};
+
+Fernet::Fernet(std::vector<FernetKey> keys) {
+  CLOUDOS_ASSERT(!keys.empty());
+  auto tools = std::make_shared<Tools>();
+  // Fetched once: a context that names its algorithm looks it up under a lock for every text.
+  tools->cipher.reset(EVP_CIPHER_fetch(nullptr, "AES-128-CBC", nullptr));
+  const FernetDigestKind digest(EVP_MD_fetch(nullptr, "SHA256", nullptr));
+  CLOUDOS_ASSERT(tools->cipher != nullptr && digest != nullptr);
+  for (FernetKey& key : keys)
+    tools->keys.push_back({std::move(key.encryption), FernetMac(key.signing, digest.get())});
+  tools_ = std::move(tools);
 }
 
-std::string Fernet::seal(std::string_view plain, std::uint64_t unix_seconds,
-                         Random& random) const {
-  const FernetKey& key = keys_.front();
+std::string Fernet::seal(std::string_view plain, std::uint64_t unix_seconds, Random& random) const {
+  const Tools::Key& key = tools_->keys.front();
   std::string sealed(1, kFernetVersion);
   for (int shift = 56; shift >= 0; shift -= 8)
     sealed += static_cast<char>((unix_seconds >> shift) & 0xff);
@@ -58,16 +115,16 @@ std::string Fernet::seal(std::string_view plain, std::uint64_t unix_seconds,
 
   std::string cipher(plain.size() + kFernetBlock, '\0');
   int first = 0, last = 0;
-  const Cipher context(EVP_CIPHER_CTX_new());
+  const FernetCipher context(EVP_CIPHER_CTX_new());
   CLOUDOS_ASSERT(context != nullptr);
-  CLOUDOS_ASSERT(EVP_EncryptInit_ex(context.get(), EVP_aes_128_cbc(), nullptr,
-                                    octets(key.encryption), octets(iv)) == 1);
+  CLOUDOS_ASSERT(EVP_EncryptInit_ex2(context.get(), tools_->cipher.get(), octets(key.encryption),
+                                     octets(iv), nullptr) == 1);
   CLOUDOS_ASSERT(EVP_EncryptUpdate(context.get(), octets(cipher), &first, octets(plain),
                                    static_cast<int>(plain.size())) == 1);
   CLOUDOS_ASSERT(EVP_EncryptFinal_ex(context.get(), octets(cipher) + first, &last) == 1);
   cipher.resize(static_cast<std::size_t>(first + last));
   sealed += cipher;
-  sealed += fernet_mac(key.signing, sealed);
+  sealed += key.mac(sealed);
   return to_base64(sealed, true);
 }
 
@@ -79,15 +136,15 @@ std::optional<std::string> Fernet::open(std::string_view text) const {
   const std::string_view mac = std::string_view(*sealed).substr(body.size());
   const std::string_view cipher = body.substr(kFernetHead);
   if (cipher.size() % kFernetBlock != 0) return std::nullopt;
-  for (const FernetKey& key : keys_) {
+  for (const Tools::Key& key : tools_->keys) {
     // The MAC is checked before anything is decrypted: no padding oracle.
-    if (!equal_secret(fernet_mac(key.signing, body), mac)) continue;
+    if (!equal_secret(key.mac(body), mac)) continue;
     std::string plain(cipher.size() + kFernetBlock, '\0');
     int first = 0, last = 0;
-    const Cipher context(EVP_CIPHER_CTX_new());
+    const FernetCipher context(EVP_CIPHER_CTX_new());
     CLOUDOS_ASSERT(context != nullptr);
-    if (EVP_DecryptInit_ex(context.get(), EVP_aes_128_cbc(), nullptr, octets(key.encryption),
-                           octets(body.substr(9, kFernetBlock))) != 1 ||
+    if (EVP_DecryptInit_ex2(context.get(), tools_->cipher.get(), octets(key.encryption),
+                            octets(body.substr(9, kFernetBlock)), nullptr) != 1 ||
         EVP_DecryptUpdate(context.get(), octets(plain), &first, octets(cipher),
                           static_cast<int>(cipher.size())) != 1 ||
         EVP_DecryptFinal_ex(context.get(), octets(plain) + first, &last) != 1) {

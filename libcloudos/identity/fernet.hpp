@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,14 +19,16 @@ struct FernetKey {
 
 class Fernet final {
  public:
-  /// The first key seals; all of them open. At least one. Thread-safe afterwards.
+  /// The first key seals; all of them open. At least one. What the ciphers need is looked up and
+  /// set up here, once. Thread-safe afterwards.
   explicit Fernet(std::vector<FernetKey> keys);
   std::string seal(std::string_view plain, std::uint64_t unix_seconds, Random& random) const;
   /// Nothing when the text was not sealed by one of the keys, whatever is wrong with it.
   std::optional<std::string> open(std::string_view text) const;
 
  private:
-  std::vector<FernetKey> keys_;
+  struct Tools;
+  std::shared_ptr<const Tools> tools_;  // Shared by copies; constant.
 };
 
 }  // namespace cloudos::identity

@@ -13,9 +13,8 @@ Result<std::optional<ApplicationCredentialRecord>> meant_credential(
   if (id.empty()) {
     CLOUDOS_TRY(const auto owner, impl.find_user(at, given.user));
     if (!owner) return Found();
-    CLOUDOS_TRY(const auto named,
-                records::find_unique(at, ApplicationCredentialRecord::kKind, "name",
-                                     owner->id.value, given.name));
+    CLOUDOS_TRY(const auto named, records::find_unique(at, ApplicationCredentialRecord::kKind,
+                                                       "name", owner->id.value, given.name));
     if (!named) return Found();
     id = *named;
   }
@@ -37,22 +36,19 @@ Result<ProvenCredential> verify_application_credential(const Identity::Impl& imp
               impl.logins.begin(record ? record->id.value
                                        : fold_case(given.id + given.user.id + given.user.name)));
   const auto matched = impl.passwords.verify(given.secret, record ? record->secret_hash : "");
-  if (!matched && matched.error().code != ErrorCode::Unauthenticated)
-    return fail(matched.error());
+  if (!matched && matched.error().code != ErrorCode::Unauthenticated) return fail(matched.error());
   if (!matched || !record) return bad_login();
   if (record->expires_at && impl.engine.clock.wall() >= *record->expires_at) return bad_login();
-  auto user = impl.by_snapshot([&](const store::Snapshot& at) {
-    return records::get<UserRecord>(at, record->user);
-  });
+  auto user = impl.by_snapshot(
+      [&](const store::Snapshot& at) { return records::get<UserRecord>(at, record->user); });
   if (!user && user.error().code == ErrorCode::NotFound) return bad_login();
   if (!user) return fail(std::move(user).error());
   return ProvenCredential{std::move(*user), record->id};
 }
 
 Result<UserRecord> verify_external(const Identity::Impl& impl, const NamedReference& who) {
-  CLOUDOS_TRY(auto named, impl.by_snapshot([&](const store::Snapshot& at) {
-    return impl.find_user(at, who);
-  }));
+  CLOUDOS_TRY(auto named,
+              impl.by_snapshot([&](const store::Snapshot& at) { return impl.find_user(at, who); }));
   if (!named || !named->enabled) return bad_login();
   return std::move(*named);
 }

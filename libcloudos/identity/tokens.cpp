@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "codec/binary.hpp"
 
 namespace cloudos::identity {
 namespace {
@@ -26,7 +27,10 @@ std::string unpack_id(const std::string& packed) {
 
 }  // namespace
 
-void fields(codec::FieldVisitor& v, TokenPayload& p) {
+namespace {
+
+/// What every token of one conclusion has.
+void shared_fields(codec::FieldVisitor& v, TokenPayload& p) {
   v.field({1, "methods"}, p.methods);
   std::string user = pack_id(p.user.value), target = pack_id(p.target_id);
   v.field({2, "user"}, user);
@@ -34,14 +38,6 @@ void fields(codec::FieldVisitor& v, TokenPayload& p) {
   v.field({4, "target_id"}, target);
   p.user.value = unpack_id(user);
   p.target_id = unpack_id(target);
-  v.field({5, "issued_at"}, p.issued_at);
-  v.field({6, "expires_at"}, p.expires_at);
-  std::string audit;
-  for (const std::string& id : p.audit_ids) audit += id;
-  v.field({7, "audit_ids"}, audit);
-  p.audit_ids.clear();
-  for (std::size_t at = 0; at + 16 <= audit.size(); at += 16)
-    p.audit_ids.push_back(audit.substr(at, 16));
   v.field({8, "user_epoch"}, p.user_epoch);
   v.field({9, "user_domain_epoch"}, p.user_domain_epoch);
   v.field({10, "target_epoch"}, p.target_epoch);
@@ -54,7 +50,40 @@ void fields(codec::FieldVisitor& v, TokenPayload& p) {
   v.field({16, "application_credential"}, credential);
   p.trust.value = unpack_id(trust);
   p.application_credential.value = unpack_id(credential);
+}
+
+/// What it has alone.
+void own_fields(codec::FieldVisitor& v, TokenPayload& p) {
+  v.field({5, "issued_at"}, p.issued_at);
+  v.field({6, "expires_at"}, p.expires_at);
+  std::string audit;
+  for (const std::string& id : p.audit_ids) audit += id;
+  v.field({7, "audit_ids"}, audit);
+  p.audit_ids.clear();
+  for (std::size_t at = 0; at + 16 <= audit.size(); at += 16)
+    p.audit_ids.push_back(audit.substr(at, 16));
+}
+
+}  // namespace
+
+void fields(codec::FieldVisitor& v, TokenPayload& p) {
+  shared_fields(v, p);
+  own_fields(v, p);
   v.unknown(p.unknown);
+}
+
+std::string encode_shared(const TokenPayload& payload) {
+  TokenPayload copy = payload;
+  return codec::encode(1, [&](codec::FieldVisitor& v) { shared_fields(v, copy); });
+}
+
+std::string encode_token(const std::string& shared, const TokenPayload& payload) {
+  TokenPayload own;
+  own.issued_at = payload.issued_at;
+  own.expires_at = payload.expires_at;
+  own.audit_ids = payload.audit_ids;
+  const std::string rest = codec::encode(1, [&](codec::FieldVisitor& v) { own_fields(v, own); });
+  return shared + rest.substr(1);  // Without the schema, which takes one byte.
 }
 
 void fields(codec::FieldVisitor& v, ReceiptPayload& p) {

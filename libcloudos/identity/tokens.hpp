@@ -61,6 +61,11 @@ struct ReceiptPayload {
 };
 void fields(codec::FieldVisitor& v, ReceiptPayload& p);
 
+/// The record of a payload in two steps: what it shares with others, and the whole made of that
+/// with times and audit ids.
+std::string encode_shared(const TokenPayload& payload);
+std::string encode_token(const std::string& shared, const TokenPayload& payload);
+
 constexpr std::uint32_t method_bit(TokenPayload::Method method) {
   return static_cast<std::uint32_t>(method);
 }
@@ -122,8 +127,9 @@ class TokenCache final {
 
 /// What a login of this user, by these methods, for this scope, means in one state of the store.
 struct Conclusion {
-  TokenPayload payload;  ///< Without methods, audit ids and times.
+  TokenPayload payload;  ///< Without audit ids and times, but the end of a trust or credential.
   Token token;           ///< Without text, methods, audit ids and times.
+  std::string sealed;    ///< encode_shared() of the payload with its methods.
   /// Lists of methods of which one must be complete yet: then there is no scope nor role above.
   std::vector<std::vector<std::string>> missing;
 };

@@ -1,8 +1,8 @@
 #include "cloudos/trusts.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "base/text.hpp"
 #include "identity/methods.hpp"
@@ -25,9 +25,9 @@ Result<std::vector<RoleId>> named_roles(const store::Snapshot& at,
   for (const NamedReference& reference : given) {
     std::string id = reference.id;
     if (id.empty()) {
-      CLOUDOS_TRY(const auto named, records::find_unique(at, RoleRecord::kKind, "name",
-                                                         reference.domain_id,
-                                                         fold_case(reference.name)));
+      CLOUDOS_TRY(const auto named,
+                  records::find_unique(at, RoleRecord::kKind, "name", reference.domain_id,
+                                       fold_case(reference.name)));
       if (!named) return fail(ErrorCode::NotFound, "role: there is none of that name");
       id = *named;
     }
@@ -53,7 +53,8 @@ Result<void> check_held(const Identity::Impl& impl, const store::Snapshot& at,
     if (!role.domain.empty()) continue;  // Counts by what it implies.
     if (std::find(held.begin(), held.end(), Token::Named{role.id.value, role.name}) == held.end())
       return fail(otherwise, fmt::format("role {} is not held on the project, so it cannot be "
-                                         "passed on", role.name));
+                                         "passed on",
+                                         role.name));
   }
   return Result<void>();
 }
@@ -125,20 +126,19 @@ Result<void> check_redelegated(const TrustRecord& parent, const std::vector<Toke
   if (parent.redelegation_count == 0) return refuse("it does not allow so");
   if (spec.redelegation_count && *spec.redelegation_count >= parent.redelegation_count)
     return refuse("redelegation_count must go down by at least one");
-  if (spec.impersonation && !parent.impersonation)
-    return refuse("it does not allow impersonation");
+  if (spec.impersonation && !parent.impersonation) return refuse("it does not allow impersonation");
   if (spec.project != parent.project) return refuse("it is for another project");
   if (parent.expires_at && spec.expires_at && *spec.expires_at > *parent.expires_at)
     return refuse("it ends earlier");
   for (const RoleRecord& role : asked) {
-    if (std::none_of(held.begin(), held.end(), [&](const auto& h) { return h.id == role.id.value; }))
+    if (std::none_of(held.begin(), held.end(),
+                     [&](const auto& h) { return h.id == role.id.value; }))
       return refuse(fmt::format("role {} is not among its roles", role.name));
   }
   if (!record.expires_at) record.expires_at = parent.expires_at;
   record.redelegated_from = parent.id;
   record.redelegation_count =
-      spec.allow_redelegation ? spec.redelegation_count.value_or(parent.redelegation_count - 1)
-                              : 0;
+      spec.allow_redelegation ? spec.redelegation_count.value_or(parent.redelegation_count - 1) : 0;
   return Result<void>();
 }
 
@@ -188,8 +188,8 @@ Result<TrustRecord> plan_trust(const Identity::Impl& impl, const store::Snapshot
     Assignment on;
     on.project = spec.project;
     CLOUDOS_TRY(const auto effective, impl.effective_roles(at, root, on));
-    CLOUDOS_CHECK(identity::check_held(impl, at, record.roles, effective.roles,
-                                       ErrorCode::Forbidden));
+    CLOUDOS_CHECK(
+        identity::check_held(impl, at, record.roles, effective.roles, ErrorCode::Forbidden));
   }
   CLOUDOS_TRY(const auto given, records::all<TrustRecord>(at, "trustor", spec.trustor.value));
   // By the snapshot: it keeps a runaway client in bounds, and a few over are no harm.
@@ -259,8 +259,10 @@ Result<std::vector<Trust>> Trusts::list(const Context& ctx, const TrustFilter& f
     CLOUDOS_CHECK(impl_.allow(ctx, "identity:list_trusts_for_trustee", {{}, *filter.trustee}));
   return impl_.by_snapshot([&](const store::Snapshot& at) -> Result<std::vector<Trust>> {
     records::PageSpec<TrustRecord> spec;
-    if (filter.trustor) spec.range = {"trustor", filter.trustor->value, true};
-    else if (filter.trustee) spec.range = {"trustee", filter.trustee->value, true};
+    if (filter.trustor)
+      spec.range = {"trustor", filter.trustor->value, true};
+    else if (filter.trustee)
+      spec.range = {"trustee", filter.trustee->value, true};
     spec.matches = [&](const TrustRecord& r) {
       return !is_over(impl_, at, r) && (!filter.trustee || r.trustee == *filter.trustee);
     };

@@ -24,7 +24,9 @@ Result<Record> record_of_token(const store::Snapshot& at, std::string_view id) {
   return record;
 }
 
-std::string audit_text(const std::string& raw) { return to_base64(raw, true); }
+std::string audit_text(const std::string& raw) {
+  return to_base64(raw, true);
+}
 
 /// Was it ended, alone or with all that go back to its login? Errors: Unauthenticated.
 Result<void> check_not_revoked(const store::Snapshot& at, const TokenPayload& payload) {
@@ -38,8 +40,7 @@ Result<void> check_not_revoked(const store::Snapshot& at, const TokenPayload& pa
 }
 
 /// What the token is scoped to, told in the token too. Errors: Unauthenticated.
-Result<Assignment> target_of(const store::Snapshot& at, const TokenPayload& payload,
-                             Token& token) {
+Result<Assignment> target_of(const store::Snapshot& at, const TokenPayload& payload, Token& token) {
   Assignment on;
   if (payload.target == TokenPayload::Target::System) {
     on.system = token.system = true;
@@ -82,6 +83,9 @@ Context Token::context(std::string request_id) const {
     context.application_credential = application_credential->id;
     context.restricted = application_credential->restricted;
   }
+  // An EC2 key is of one project: no token of it makes what reaches further.
+  if (std::find(methods.begin(), methods.end(), "ec2credential") != methods.end())
+    context.restricted = true;
   std::sort(context.roles.begin(), context.roles.end());
   context.request_id = std::move(request_id);
   return context;
@@ -111,8 +115,7 @@ Result<void> Identity::Impl::tell_roles(const store::Snapshot& at, const UserRec
     return std::find(effective.stamps.begin(), effective.stamps.end(), stamp) !=
            effective.stamps.end();
   };
-  if (effective.roles.empty() ||
-      !std::all_of(payload.stamps.begin(), payload.stamps.end(), stands))
+  if (effective.roles.empty() || !std::all_of(payload.stamps.begin(), payload.stamps.end(), stands))
     return bad_token();
   if (only == nullptr) {
     token.roles = std::move(effective.roles);
@@ -265,13 +268,14 @@ Result<std::vector<RevocationEvent>> Identity::list_revocations(
     if (since && record.revoked_at < *since) continue;
     RevocationEvent event;
     event.revoked_at = record.revoked_at;
-    if (record.id.starts_with(chain)) event.audit_chain_id = record.id.substr(chain.size());
-    else event.audit_id = record.id;
+    if (record.id.starts_with(chain))
+      event.audit_chain_id = record.id.substr(chain.size());
+    else
+      event.audit_id = record.id;
     events.push_back(std::move(event));
   }
-  std::stable_sort(events.begin(), events.end(), [](const auto& a, const auto& b) {
-    return a.revoked_at < b.revoked_at;
-  });
+  std::stable_sort(events.begin(), events.end(),
+                   [](const auto& a, const auto& b) { return a.revoked_at < b.revoked_at; });
   return events;
 }
 

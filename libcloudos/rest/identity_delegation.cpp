@@ -30,8 +30,10 @@ void write_trust(JsonWriter& w, const Trust& trust, const Call& call, bool in_fu
   w.member("trustor_user_id", trust.trustor).member("trustee_user_id", trust.trustee);
   w.member_or_null("project_id", trust.project.value);
   w.member("impersonation", trust.impersonation);
-  if (trust.expires_at) w.member("expires_at", format_time(*trust.expires_at, true));
-  else w.member_null("expires_at");
+  if (trust.expires_at)
+    w.member("expires_at", format_time(*trust.expires_at, true));
+  else
+    w.member_null("expires_at");
   w.member_null("deleted_at");
   w.member("remaining_uses", trust.remaining_uses);
   w.member("redelegation_count", trust.redelegation_count);
@@ -133,8 +135,10 @@ void write_credential(JsonWriter& w, const ApplicationCredential& credential, co
   w.member_or_null("description", credential.description);
   w.member("user_id", credential.user).member("project_id", credential.project);
   w.member_null("system");
-  if (credential.expires_at) w.member("expires_at", bare_time(*credential.expires_at));
-  else w.member_null("expires_at");
+  if (credential.expires_at)
+    w.member("expires_at", bare_time(*credential.expires_at));
+  else
+    w.member_null("expires_at");
   w.member("unrestricted", credential.unrestricted);
   if (!credential.secret.empty()) w.member("secret", credential.secret);
   write_role_names(w, credential.roles, call);
@@ -221,8 +225,7 @@ Result<Response> show_trust(Call& call) {
 }
 
 Result<Response> delete_trust(Call& call) {
-  CLOUDOS_CHECK(
-      call.cloud.identity().trusts().remove(call.ctx, TrustId{call.path("trust_id")}));
+  CLOUDOS_CHECK(call.cloud.identity().trusts().remove(call.ctx, TrustId{call.path("trust_id")}));
   return empty_response(204);
 }
 
@@ -300,9 +303,9 @@ Result<Response> list_access_rules(Call& call) {
 }
 
 Result<Response> show_access_rule(Call& call) {
-  CLOUDOS_TRY(const auto rule, call.cloud.identity().application_credentials().get_rule(
-                                   call.ctx, UserId{call.path("user_id")},
-                                   call.path("access_rule_id")));
+  CLOUDOS_TRY(const auto rule,
+              call.cloud.identity().application_credentials().get_rule(
+                  call.ctx, UserId{call.path("user_id")}, call.path("access_rule_id")));
   JsonWriter w;
   w.open().key("access_rule");
   write_rule_in_full(w, rule, call);
