@@ -50,6 +50,7 @@ std::vector<Figure> bench_compute(const Settings& settings);
 std::vector<Figure> bench_http(const Settings& settings);
 std::vector<Figure> bench_hypervisor(const Settings& settings);
 std::vector<Figure> bench_identity(const Settings& settings);
+std::vector<Figure> bench_image(const Settings& settings);
 std::vector<Figure> bench_store(const Settings& settings);
 std::vector<Figure> bench_startup(const Settings& settings);
 

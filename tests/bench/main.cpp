@@ -23,6 +23,7 @@ constexpr Group kGroups[] = {
     {"http", bench_http},
     {"hypervisor", bench_hypervisor},
     {"identity", bench_identity},
+    {"image", bench_image},
     {"store", bench_store},
     {"startup", bench_startup},
 };

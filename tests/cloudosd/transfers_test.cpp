@@ -27,8 +27,9 @@ const std::string& payload() {
 
 class PayloadSource final : public cloudos::ByteSource {
  public:
-  PayloadSource(std::optional<std::uint64_t> said, std::size_t has, bool fails)
-      : said_(said), has_(has), fails_(fails) {}
+  PayloadSource(std::optional<std::uint64_t> said, std::size_t has, bool fails,
+                std::size_t from = 0)
+      : said_(said), has_(has), at_(from), fails_(fails) {}
   cloudos::Result<std::size_t> read(std::span<std::byte> buffer) override {
     const std::size_t count = std::min({buffer.size(), has_ - at_, std::size_t{40'000}});
     if (count == 0 && fails_)
@@ -41,7 +42,7 @@ class PayloadSource final : public cloudos::ByteSource {
 
  private:
   std::optional<std::uint64_t> said_;
-  std::size_t has_, at_ = 0;
+  std::size_t has_, at_;
   bool fails_;
 };
 
@@ -61,13 +62,24 @@ class KeepingReceiver final : public cloudos::rest::BodyReceiver {
   std::string text_;
 };
 
-std::string file_path;
+std::string file_path, cut_path;
 
 cloudos::Result<cloudos::rest::Response> send_payload(cloudos::rest::Call& call) {
   const std::string_view how = call.query("how").value_or("");
   cloudos::rest::Response response;
   if (how == "file") {
     response.body = cloudos::rest::FileRange{file_path, 17, kLength - 17};
+    return response;
+  }
+  if (how == "cut" || how == "gone" || how == "hopeless") {
+    cloudos::rest::FileRange range{how == "gone" ? "/nowhere" : cut_path, 17, kLength - 17};
+    range.resume = [how = std::string(how)](std::uint64_t from)
+        -> std::unique_ptr<cloudos::ByteSource> {
+      if (how == "hopeless") return nullptr;
+      return std::make_unique<PayloadSource>(kLength - from, kLength, false,
+                                             static_cast<std::size_t>(from));
+    };
+    response.body = std::move(range);
     return response;
   }
   std::optional<std::uint64_t> said;
@@ -117,6 +129,7 @@ std::string chunks_of(std::string_view text, std::size_t size) {
 TEST_CASE("downloads arrive whole or visibly cut, in the clear and by TLS") {
   TempDir dir;
   file_path = dir.file("payload", payload());
+  cut_path = dir.file("cut", payload().substr(0, 1'234'567));
   Site site(two_places(dir), {kTransferRoutes});
   const auto places = site.server.bound();
   const TlsClient tls;
@@ -130,6 +143,9 @@ TEST_CASE("downloads arrive whole or visibly cut, in the clear and by TLS") {
       {"sized", 0, "Content-Length: 3000017", true},
       {"unsized", 0, "Transfer-Encoding: chunked", true},
       {"file", 17, "Content-Length: 3000000", true},
+      {"cut", 17, "Content-Length: 3000000", true},  // It goes on from elsewhere.
+      {"gone", 17, "Content-Length: 3000000", true},
+      {"hopeless", 17, "Content-Length: 3000000", false},
       {"short", 0, "Content-Length: 3000017", false},
       {"long", 0, "Content-Length: 3000016", false},
       {"fails", 0, "Content-Length: 3000017", true},  // Behind the last byte: no harm done.
@@ -143,7 +159,8 @@ TEST_CASE("downloads arrive whole or visibly cut, in the clear and by TLS") {
       CHECK(reply.status == 200);
       CHECK(reply.has(row.framing));
       const bool same = reply.body == std::string_view(payload()).substr(row.from);
-      if (row.how == "sized" || row.how == "unsized" || row.how == "file") {
+      if (row.how == "sized" || row.how == "unsized" || row.how == "file" || row.how == "cut" ||
+          row.how == "gone") {
         CHECK(reply.whole);
         CHECK(same);
         // The connection goes on.
@@ -151,7 +168,7 @@ TEST_CASE("downloads arrive whole or visibly cut, in the clear and by TLS") {
       } else {
         CHECK(wire.get("/nowhere").status == 0);
       }
-      if (!row.whole && row.how == "short") CHECK_FALSE(reply.whole);
+      if (row.how == "short" || row.how == "hopeless") CHECK_FALSE(reply.whole);
     }
     Wire wire(place.port, place.tls ? tls.get() : nullptr);
     REQUIRE(wire.send("HEAD /down?how=unsized HTTP/1.1\r\nHost: a\r\n\r\n"));

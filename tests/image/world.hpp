@@ -11,6 +11,8 @@
 #include "image/blobs.hpp"
 #include "image/images_room.hpp"
 #include "cloudos/store.hpp"
+#include "records/table.hpp"
+#include "tasks/task.hpp"
 
 /// The image room alone, on a store in memory and a manual clock; data in memory or in files.
 namespace image_test {
@@ -44,8 +46,9 @@ class Folder {
 class World {
  public:
   explicit World(std::filesystem::path folder = {}, std::shared_ptr<store::Store> shared = nullptr,
-                 ImageSettings settings = {})
-      : store(shared ? std::move(shared) : std::shared_ptr<store::Store>(store::open_memory())) {
+                 ImageSettings settings = {}, RunnerFaults faults = {})
+      : store(shared ? std::move(shared) : std::shared_ptr<store::Store>(store::open_memory())),
+        runner(*store, executor, clock, random, Log(), with_faults(std::move(faults))) {
     Engine engine{*store, executor,         runner,    clock, random, ids, Log(),
                   std::move(folder), "0badcafe"};
     auto made = make_images(engine, std::move(settings));
@@ -57,6 +60,18 @@ class World {
     if (!started) REQUIRE(runner.start());
     started = true;
     executor.run_pending();
+  }
+  /// Moves on until nothing is due for an hour.
+  void settle_all() {
+    settle();
+    for (int round = 0; round < 2'000; ++round) {
+      const auto due = executor.next_due();
+      if (!due || *due > clock.mono() + std::chrono::hours(1)) return;
+      if (round > 200 && store_is_quiet()) return;
+      if (*due > clock.mono())
+        clock.advance(std::chrono::ceil<std::chrono::milliseconds>(*due - clock.mono()));
+      executor.run_pending();
+    }
   }
   Result<void> with(const store::Body& body) {
     CLOUDOS_CHECK(store->transact(body));
@@ -94,12 +109,28 @@ class World {
     return count;
   }
 
+  /// No task is open: what is due are periods of reconcilers.
+  bool store_is_quiet() const {
+    const auto snapshot = store->snapshot();
+    if (!snapshot) return true;
+    const auto all = records::all<tasks::TaskRecord>(**snapshot);
+    if (!all) return true;
+    for (const auto& task : *all)
+      if (!is_final(task.state)) return false;
+    return true;
+  }
+  static RunnerOptions with_faults(RunnerFaults faults) {
+    RunnerOptions options;
+    options.faults = std::move(faults);
+    return options;
+  }
+
   std::shared_ptr<store::Store> store;
   ManualClock clock;
   SeededRandom random{5};
   IdSource ids{clock, random};
   Executor executor{clock, 0};
-  TaskRunner runner{*store, executor, clock, random, Log()};
+  TaskRunner runner;
   std::unique_ptr<Images> images;
   bool started = false;
 };

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "cloudos/image_stores.hpp"
 #include "world.hpp"
 
 namespace cloudos::sim {
@@ -31,7 +32,7 @@ void World::act_of_tenant() {
   const auto choice = fate_.below(100);
   if (choice < 62) act_on_servers();
   else if (choice < 82) act_on_networks();
-  else if (choice < 90) act_on_groups();
+  else if (choice < 87) act_on_groups();
   else if (choice < 95) act_on_images();
   else clock_->advance(std::chrono::milliseconds{fate_.below(5'000)});
 }
@@ -81,10 +82,39 @@ void World::act_on_servers() {
   else hypervisor_->power_off(some().id, chance(300));
 }
 
+/// Records it, begins to upload, and ends that in one way or the other.
+void World::upload_image() {
+  ImageCreate spec;
+  spec.name = fmt::format("u{}", actions_);
+  spec.disk_format = DiskFormat::Raw;
+  spec.container_format = ContainerFormat::Bare;
+  const auto image = cloud_->images().create(tenant_, spec);
+  if (!image) return;
+  const std::vector<std::string> places[] = {{}, {"second"}, {"file", "third"}};
+  const std::uint64_t size = 1 + fate_.below(400'000);
+  std::optional<std::uint64_t> announced;
+  if (chance(500)) announced = size;
+  auto upload = cloud_->images().begin_upload(tenant_, image->id, announced,
+                                              places[fate_.below(3)]);
+  if (!upload) return;
+  const std::string bytes(size, 'x');
+  if (!(*upload)->write(std::as_bytes(std::span(bytes)))) return;
+  if (chance(100)) ignore(cloud_->images().remove(tenant_, image->id));
+  if (chance(700)) ignore((*upload)->finish());
+}
+
 void World::act_on_images() {
   const auto list = cloud_->images().list(tenant_, {});
   const Image* image = any_of(fate_, list);
-  if (image == nullptr || chance(500)) (void)make_image(fmt::format("i{}", actions_));
+  auto& stores = cloud_->images().stores();
+  const auto choice = fate_.below(100);
+  if (image == nullptr || choice < 15) (void)make_image(fmt::format("i{}", actions_));
+  else if (choice < 40) upload_image();
+  else if (choice < 60) ignore(stores.copy(tenant_, image->id, {chance(500) ? "second" : "third"}));
+  else if (choice < 75) {
+    const char* const names[] = {"file", "second", "third"};
+    ignore(stores.remove_copy(tenant_, image->id, names[fate_.below(3)]));
+  }
   // The first one stays, so that servers can be made at all.
   else if (image->id != image_) ignore(cloud_->images().remove(tenant_, image->id));
 }

@@ -105,6 +105,8 @@ void World::start() {
   options.mechanism_driver = mechanism_;
   options.password_cost = 4;
   options.admin_password = "secret";
+  options.image_stores.folders["second"] = {folder_ / "second-store", "", 0, 0};
+  options.image_stores.folders["third"] = {folder_ / "third-store", "", 0, 1 << 20};
   for (unsigned i = 0; i < hosts_; ++i) options.host_names.push_back(fmt::format("host-{}", i));
   auto opened = Cloud::open(options);
   const std::string why = opened ? "" : opened.error().message + " " + opened.error().detail;
@@ -128,7 +130,10 @@ void World::prepare() {
     for (const auto& [resource, limit] : {std::pair{"servers", 8}, std::pair{"networks", 4},
                                           std::pair{"subnets", 5}, std::pair{"ports", 24},
                                           std::pair{"security_groups", 5},
-                                          std::pair{"security_group_rules", 24}})
+                                          std::pair{"security_group_rules", 24},
+                                          std::pair{"image_count_total", 12},
+                                          std::pair{"image_size_total", 2},
+                                          std::pair{"image_count_uploading", 2}})
       CLOUDOS_CHECK(Quota::set_limit(txn, tenant_.project, resource, limit));
     return Result<void>();
   }));

@@ -85,6 +85,7 @@ class World {
   void act_on_world();
   void act_on_servers();
   void act_on_images();
+  void upload_image();
   void act_on_networks();
   void act_on_groups();
   void create_any();

@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "compute/records.hpp"
 #include "identity/quota.hpp"
+#include "image/charge.hpp"
 #include "image/records.hpp"
 #include "network/address.hpp"
 #include "network/record.hpp"
@@ -99,6 +100,15 @@ void check_quotas(const store::Snapshot& snapshot) {
   count(static_cast<const Port*>(nullptr), "ports");
   count(static_cast<const SecurityGroup*>(nullptr), "security_groups");
   count(static_cast<const SecurityGroupRule*>(nullptr), "security_group_rules");
+  const auto all_images = *records::all<Image>(snapshot);
+  for (const Image& image : all_images) {
+    const image::Charge charge = image::charge_of(image);
+    auto& mine = have[image.owner.value];
+    mine["image_count_total"] += charge.images;
+    mine["image_count_uploading"] += charge.uploading;
+    mine["image_size_total"] += charge.bytes;
+    mine["image_stage_total"] += charge.staged;
+  }
   constexpr std::string_view kUse = "/quota-use/";
   for (const store::Entry& entry : all_under(snapshot, kUse))
     have.try_emplace(entry.key.substr(kUse.size(), entry.key.find('/', kUse.size()) - kUse.size()));
@@ -107,7 +117,7 @@ void check_quotas(const store::Snapshot& snapshot) {
     const auto use = *Quota::usage(snapshot, ProjectId{project});
     for (const auto& [resource, amount] : use) {
       CAPTURE(resource);
-      CHECK(amount.in_use == counted[resource]);
+      CHECK(amount.counted == counted[resource]);
     }
   }
 }
@@ -179,13 +189,23 @@ void check_records(const store::Snapshot& snapshot) {
 void check_files_at_rest(const store::Snapshot& snapshot, const std::filesystem::path& folder) {
   std::set<std::string> payloads, files;
   const auto all_payloads = *records::all<image::Payload>(snapshot);
-  for (const auto& payload : all_payloads) payloads.insert(payload.id.value);
+  for (const auto& payload : all_payloads) {
+    CAPTURE(payload.id.value);
+    const auto image = records::get<Image>(snapshot, payload.id);
+    if (image) CHECK(image->locations == payload.locations);
+    for (const ImageLocation& location : payload.locations)
+      if (location.store == image::kFirstStore) payloads.insert(payload.id.value);
+  }
   for (const auto& entry : std::filesystem::directory_iterator(folder / "images"))
     files.insert(entry.path().filename());
   CHECK((files == payloads));
   CHECK(all_under(snapshot, image::kGarbagePrefix).empty());
   const auto all_images = *records::all<Image>(snapshot);
-  for (const Image& image : all_images) CHECK(image.status != ImageStatus::Saving);
+  for (const Image& image : all_images) {
+    CHECK(image.status != ImageStatus::Saving);
+    CHECK(image.importing_to.empty());
+    CHECK(image.reserved_bytes == 0);
+  }
   std::error_code none_yet;
   for (const auto& entry : std::filesystem::directory_iterator(folder / "servers", none_yet)) {
     CAPTURE(entry.path());
