@@ -30,7 +30,7 @@ struct Carrier {
   std::string base_url;
   Timeouts timeouts;
   std::size_t body_budget = 0;       ///< Of each loop.
-  std::size_t most_connections = 0;
+  std::atomic<std::size_t> most_connections{0};
   cloudos::Log log;
   Pool commits{cloudos::limits::kCommitThreads, cloudos::limits::kQueuedRequests};
   Pool streams{cloudos::limits::kStreamThreads, cloudos::limits::kConnections};
@@ -111,6 +111,8 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   Io write_pending();
   void open_file(const cloudos::rest::FileRange& range);
   void send_file_part();
+  void resume_file();
+  void file_resumed();
   void written();
   void cut_short();
   void linger();

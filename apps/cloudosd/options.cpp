@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/text.hpp"
+#include "cloudos/limits_registry.hpp"
 #include "cloudos/policy.hpp"
 #include "cloudosd/tls.hpp"
 
@@ -79,6 +80,99 @@ ServerOptions server_options(const config::Settings& settings) {
   return server;
 }
 
+cloudos::ImageRules image_rules(const config::Settings& settings) {
+  const auto count = [&](std::string_view name) {
+    return static_cast<std::size_t>(settings.number("image", name));
+  };
+  cloudos::ImageRules rules;
+  rules.most_properties = count("property_quota");
+  rules.most_property_chars = count("property_chars");
+  rules.most_tags = count("tag_quota");
+  rules.most_members = count("member_quota");
+  rules.most_locations = count("location_quota");
+  rules.require_format_match = settings.yes("image", "require_format_match");
+  rules.property_protection_file = settings.text("image", "property_protection_file");
+  if (settings.text("image", "property_protection_rule_format") == "policies")
+    rules.property_rule_format = cloudos::PropertyRuleFormat::Policies;
+  return rules;
+}
+
+/// The protections of properties, and that the policy has the rules they name.
+cloudos::Result<void> check_property_protections(const config::Settings& settings) {
+  const cloudos::ImageRules rules = image_rules(settings);
+  CLOUDOS_TRY(const std::string text,
+              config::read_file(rules.property_protection_file.string()));
+  CLOUDOS_TRY(const auto protections,
+              cloudos::PropertyProtections::parse(text, rules.property_rule_format));
+  cloudos::Policy policy;
+  if (const std::string& file = settings.text("identity", "policy_file"); !file.empty()) {
+    CLOUDOS_TRY(const std::string words, config::read_file(file));
+    CLOUDOS_TRY(policy, cloudos::Policy::parse(words));
+  }
+  for (const std::string& name : protections.policies()) CLOUDOS_CHECK(policy.rule(name));
+  return cloudos::Result<void>();
+}
+
+cloudos::ImageImportOptions image_imports(const config::Settings& settings) {
+  cloudos::ImageImportOptions options;
+  options.glance_direct = options.web_download = options.copy_image = false;
+  for (const std::string& name : settings.list("image", "import_methods")) {
+    options.glance_direct = options.glance_direct || name == "glance-direct";
+    options.web_download = options.web_download || name == "web-download";
+    options.copy_image = options.copy_image || name == "copy-image";
+  }
+  options.web.schemes = settings.list("image", "web_schemes");
+  options.web.ports.clear();
+  for (const std::string& port : settings.list("image", "web_ports")) {
+    if (const auto number = cloudos::parse_unsigned(port))
+      options.web.ports.push_back(static_cast<std::uint16_t>(*number));
+  }
+  options.web.allowed_hosts = settings.list("image", "web_allowed_hosts");
+  options.web.denied_hosts = settings.list("image", "web_denied_hosts");
+  options.web.allowed_networks = settings.list("image", "web_allowed_networks");
+  options.web.denied_networks = settings.list("image", "web_denied_networks");
+  options.ca_file = settings.text("image", "web_ca_file");
+  options.download_time = std::chrono::seconds(settings.number("image", "web_time"));
+  options.conversion_format =
+      cloudos::disk_format_from(settings.text("image", "conversion_format"))
+          .value_or(cloudos::DiskFormat::Unset);
+  options.conversion_memory_bytes = settings.number("image", "conversion_memory");
+  options.conversion_time = std::chrono::seconds(settings.number("image", "conversion_time"));
+  options.decompress = settings.yes("image", "decompress");
+  options.inject_properties = settings.mapping("image", "inject_properties");
+  options.inject_not_for = settings.list("image", "inject_not_for");
+  options.trusted_certificates = settings.list("image", "trusted_certificates");
+  options.verify_at_boot = settings.yes("image", "verify_at_boot");
+  return options;
+}
+
+cloudos::ImageStoreOptions image_stores(const config::Settings& settings) {
+  constexpr std::uint64_t kGib = std::uint64_t{1} << 30;
+  cloudos::ImageStoreOptions options;
+  for (const auto& [store, folder] : settings.mapping("image", "stores"))
+    options.folders[store].folder = folder;
+  for (const auto& [store, number] : settings.mapping("image", "store_weights")) {
+    const auto weight = static_cast<std::uint32_t>(cloudos::parse_unsigned(number).value_or(0));
+    (store == "file" ? options.weight : options.folders[store].weight) = weight;
+  }
+  for (const auto& [store, number] : settings.mapping("image", "store_capacity")) {
+    const std::uint64_t bytes = cloudos::parse_unsigned(number).value_or(0) * kGib;
+    (store == "file" ? options.capacity_bytes : options.folders[store].capacity_bytes) = bytes;
+  }
+  options.default_store = settings.text("image", "default_store");
+  options.http = settings.yes("image", "http_store");
+  options.http_bytes = settings.number("image", "http_size_limit");
+  options.strategy = cloudos::location_strategy_from(settings.text("image", "location_strategy"))
+                         .value_or(cloudos::LocationStrategy::LocationOrder);
+  options.store_types = settings.list("image", "store_type_preference");
+  options.show_locations = settings.yes("image", "show_multiple_locations");
+  options.show_direct_url = settings.yes("image", "show_image_direct_url");
+  if (settings.yes("image", "delayed_delete"))
+    options.scrub_time = std::chrono::seconds(settings.number("image", "scrub_time"));
+  options.cache_bytes = settings.number("image", "cache_size");
+  return options;
+}
+
 cloudos::Backend network_backend(std::string_view name) {
   if (name == "simulated") return cloudos::Backend::Simulated;
   return name == "user" ? cloudos::Backend::User : cloudos::Backend::Real;
@@ -88,7 +182,7 @@ cloudos::Backend network_backend(std::string_view name) {
 
 TlsFiles tls_files(const config::Settings& settings) {
   return {settings.text("tls", "certificate"), settings.text("tls", "key"),
-          settings.text("tls", "chain")};
+          settings.text("tls", "chain"), settings.text("tls", "min_version") == "1.3"};
 }
 
 cloudos::LogLevels log_levels(const config::Settings& settings) {
@@ -163,6 +257,46 @@ config::Merged load_settings(const Invocation& invocation,
   return config::merge(layers);
 }
 
+cloudos::PasswordHashing password_hashing(const config::Settings& settings) {
+  using Algorithm = cloudos::PasswordHashing::Algorithm;
+  const std::string& name = settings.text("identity", "password_algorithm");
+  cloudos::PasswordHashing with;
+  with.algorithm = name == "scrypt"     ? Algorithm::Scrypt
+                   : name == "argon2id" ? Algorithm::Argon2id
+                                        : Algorithm::Bcrypt;
+  const auto number = [&](std::string_view key) {
+    return static_cast<std::uint32_t>(settings.number("identity", key));
+  };
+  with.bcrypt_cost = number("password_cost");
+  with.scrypt_cost = number("scrypt_cost");
+  with.argon2_memory_kib =
+      static_cast<std::uint32_t>(settings.number("identity", "argon2_memory") / 1'024);
+  with.argon2_passes = number("argon2_passes");
+  return with;
+}
+
+cloudos::AccountRules account_rules(const config::Settings& settings) {
+  const auto number = [&](std::string_view key) {
+    return static_cast<unsigned>(settings.number("security_compliance", key));
+  };
+  cloudos::AccountRules rules;
+  rules.lockout_attempts = number("lockout_failure_attempts");
+  rules.lockout_duration = std::chrono::seconds(number("lockout_duration"));
+  rules.inactive_days = number("disable_user_account_days_inactive");
+  rules.password_days = number("password_expires_days");
+  rules.password_age_days = number("minimum_password_age");
+  rules.unique_passwords = number("unique_last_password_count");
+  rules.password_regex = settings.text("security_compliance", "password_regex");
+  rules.password_regex_description =
+      settings.text("security_compliance", "password_regex_description");
+  rules.change_upon_first_use =
+      settings.yes("security_compliance", "change_password_upon_first_use");
+  rules.totp_previous_windows =
+      static_cast<unsigned>(settings.number("identity", "totp_previous_windows"));
+  rules.signature_life = std::chrono::seconds(settings.number("identity", "signature_lifetime"));
+  return rules;
+}
+
 Command make_command(const config::Settings& settings) {
   Command command;
   cloudos::Options& cloud = command.cloud;
@@ -184,10 +318,26 @@ Command make_command(const config::Settings& settings) {
   cloud.resume_guests = settings.yes("compute", "resume_guests_state_on_host_boot");
   cloud.network = network_backend(settings.text("network", "backend"));
   cloud.bridge_mappings = settings.mapping("network", "bridge_mappings");
+  cloud.image_import = image_imports(settings);
+  cloud.image_stores = image_stores(settings);
+  cloud.image_rules = image_rules(settings);
   cloud.token_lifetime = std::chrono::seconds(settings.number("identity", "token_lifetime"));
   cloud.policy_file = settings.text("identity", "policy_file");
   cloud.token_key_age = std::chrono::seconds(settings.number("identity", "token_key_age"));
+  cloud.list_limit = settings.number("identity", "list_limit");
+  cloud.show_all_endpoints = settings.yes("identity", "return_all_endpoints_if_no_filter");
+  cloud.limit_model = settings.text("identity", "limit_model") == "flat"
+                          ? LimitModel::Flat
+                          : LimitModel::StrictTwoLevel;
   cloud.password_cost = static_cast<unsigned>(settings.number("identity", "password_cost"));
+  cloud.audit.on = settings.yes("audit", "enabled");
+  cloud.audit.changes = settings.number("audit", "changes");
+  cloud.audit.logins = settings.number("audit", "logins");
+  cloud.audit.failures = settings.number("audit", "failures");
+  cloud.audit.age = std::chrono::duration_cast<std::chrono::hours>(
+      std::chrono::seconds(settings.number("audit", "age")));
+  cloud.password_hashing = password_hashing(settings);
+  cloud.account_rules = account_rules(settings);
   const cloudos::LogLevels levels = log_levels(settings);
   cloud.log_level = levels.all;
   cloud.room_log_levels = levels.rooms;
@@ -216,6 +366,14 @@ std::vector<config::Problem> check_machine(const config::Settings& settings) {
     const auto policy = text ? cloudos::Policy::parse(*text)
                              : cloudos::Result<cloudos::Policy>(cloudos::fail(text.error()));
     if (!policy) problem("identity", "policy_file", policy.error().message);
+  }
+  if (!settings.text("image", "property_protection_file").empty())
+    if (const auto good = check_property_protections(settings); !good)
+      problem("image", "property_protection_file", good.error().message);
+  if (const auto good = cloudos::check_account_rules(account_rules(settings)); !good) {
+    const std::string& message = good.error().message;
+    const bool pattern = message.starts_with("password_regex");
+    problem("security_compliance", pattern ? "password_regex" : "minimum_password_age", message);
   }
   const TlsFiles tls = tls_files(settings);
   if (!tls.certificate.empty())

@@ -69,6 +69,10 @@ void Connection::reply(rest::Response response) {
   }
   if (range) {
     open_file(*range);
+    if (file_ < 0 && range->resume) {
+      out_head_ = std::move(head);
+      return resume_file();
+    }
     if (file_ < 0) return refuse(500, "What was asked for cannot be read; the log says why.");
     return start_writing(std::move(head), {}, &Connection::send_file_part);
   }
@@ -128,7 +132,7 @@ void Connection::send_file_part() {
     const Moved moved = transport_->send_file(file_, file_at_, file_left_);
     if (moved.io == Io::WantRead || moved.io == Io::WantWrite)
       return when_ready(moved.io, &Connection::send_file_part);
-    if (moved.io != Io::Done) return cut_short();
+    if (moved.io != Io::Done) return resume_file();
     file_at_ += moved.bytes;
     file_left_ -= moved.bytes;
     deadline_ = Clock::now() + carrier_.timeouts.stall;
@@ -136,6 +140,33 @@ void Connection::send_file_part() {
   }
   ::close(std::exchange(file_, -1));
   written();
+}
+
+/// The file cannot be read on: whoever named it may know another place that has the rest.
+void Connection::resume_file() {
+  const auto* range = std::get_if<rest::FileRange>(&response_.body);
+  if (range == nullptr || !range->resume) return cut_short();
+  if (file_ >= 0) {
+    ::close(std::exchange(file_, -1));
+  } else {
+    out_body_.clear();
+    sent_ = 0;  // Not even the head is out.
+  }
+  source_left_ = file_left_;
+  chunked_ = false;
+  enter(Phase::Handling, Clock::duration::max());
+  const bool taken = carrier_.streams.post([self = shared_from_this()] {
+    const auto& failed = std::get<rest::FileRange>(self->response_.body);
+    self->source_ = failed.resume(self->file_at_);
+    self->back_to_loop(&Connection::file_resumed);
+  });
+  if (!taken) cut_short();
+}
+
+void Connection::file_resumed() {
+  if (phase_ == Phase::Closed) return;
+  if (!source_) return cut_short();
+  pump_source();
 }
 
 void Connection::written() {

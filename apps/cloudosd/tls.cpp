@@ -15,6 +15,7 @@
 #include <cstring>
 #include <ctime>
 #include <fstream>
+#include <vector>
 
 namespace cloudosd {
 namespace {
@@ -24,6 +25,7 @@ using cloudos::fail;
 using cloudos::Result;
 
 constexpr std::size_t kRecord = 16 << 10;         // The largest of TLS.
+constexpr std::size_t kFilePiece = 256 << 10;     // Read at once.
 constexpr std::uintmax_t kPemBytes = 1 << 20;
 constexpr std::size_t kChainCertificates = 16;
 // For 1.2; those of 1.3 are all good. Forward secrecy, and no modes that need care with padding.
@@ -178,17 +180,26 @@ class TlsTransport final : public Transport {
     return write_record({record.data(), first.size() + more});
   }
 
+  /// As many records as the socket takes of one piece that is read at once.
   Moved send_file(int file, std::uint64_t offset, std::uint64_t most) override {
-    std::array<char, kRecord> record;
+    thread_local std::vector<char> piece(kFilePiece);
     std::size_t held = 0;
-    const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(most, kRecord));
+    const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(most, piece.size()));
     while (held < wanted) {
-      const ssize_t got = ::pread(file, record.data() + held, wanted - held,
-                                  static_cast<off_t>(offset + held));
+      const ssize_t got =
+          ::pread(file, piece.data() + held, wanted - held, static_cast<off_t>(offset + held));
       if (got > 0) held += static_cast<std::size_t>(got);
-      if (got == 0 || (got < 0 && errno != EINTR)) return {Io::Failed};
+      else if (got == 0 || errno != EINTR) break;
     }
-    return write_record({record.data(), held});
+    if (held == 0) return {Io::Failed};
+    std::size_t sent = 0;
+    while (sent < held) {
+      // What does not go now is read again: the same bytes from the same place.
+      const Moved moved = write_record({piece.data() + sent, std::min(kRecord, held - sent)});
+      if (moved.io != Io::Done) return sent > 0 ? Moved{Io::Done, sent} : moved;
+      sent += moved.bytes;
+    }
+    return {Io::Done, sent};
   }
 
   bool holds_bytes() const override { return SSL_has_pending(ssl_.get()) == 1; }
@@ -256,12 +267,12 @@ struct TlsContext::Impl {
   Owned<SSL_CTX> ctx{SSL_CTX_new(TLS_server_method())};
   std::shared_ptr<BIO_METHOD> method{socket_method().release(), Free{}};
 
-  void settle();
+  void settle(bool only_1_3);
   Result<void> take(const TlsFiles& files);
 };
 
-void TlsContext::Impl::settle() {
-  SSL_CTX_set_min_proto_version(ctx.get(), TLS1_2_VERSION);
+void TlsContext::Impl::settle(bool only_1_3) {
+  SSL_CTX_set_min_proto_version(ctx.get(), only_1_3 ? TLS1_3_VERSION : TLS1_2_VERSION);
   SSL_CTX_set_cipher_list(ctx.get(), kCiphers);
   SSL_CTX_set1_groups_list(ctx.get(), kGroups);
   SSL_CTX_set_options(ctx.get(), SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
@@ -313,7 +324,7 @@ TlsContext::~TlsContext() = default;
 Result<std::shared_ptr<const TlsContext>> TlsContext::load(const TlsFiles& files) {
   auto impl = std::make_unique<Impl>();
   if (!impl->ctx) return fail(ErrorCode::Unavailable, "TLS is out of memory.", openssl_reason());
-  impl->settle();
+  impl->settle(files.only_1_3);
   CLOUDOS_CHECK(impl->take(files));
   return std::shared_ptr<const TlsContext>(new TlsContext(std::move(impl)));
 }

@@ -323,6 +323,11 @@ constexpr Key kKeys[] = {
      .help = "ids of certificates that signers of images must descend from; without it a signature "
              "must hold, whoever made it"},
     {.section = "image",
+     .name = "verify_at_boot",
+     .type = Type::Switch,
+     .fallback = "no",
+     .help = "check the signature of an image again before a server starts from it"},
+    {.section = "image",
      .name = "require_format_match",
      .type = Type::Switch,
      .fallback = "no",

@@ -34,7 +34,29 @@ std::string way_to_set(std::string_view section, std::string_view name) {
                           : fmt::format("{} {}", key.flag, key.word);
 }
 
+void check_image_stores(const Settings& settings, std::vector<Problem>& problems) {
+  const auto stores = settings.mapping("image", "stores");
+  const auto problem = [&](std::string_view name, std::string message) {
+    problems.push_back({settings.of("image", name).place, std::move(message)});
+  };
+  for (const auto& [store, folder] : stores)
+    if (!folder.starts_with('/'))
+      problem("stores", fmt::format("the folder of store {} must begin with /.", store));
+  for (const char* name : {"store_weights", "store_capacity"}) {
+    for (const auto& [store, number] : settings.mapping("image", name)) {
+      if (store != "file" && !stores.contains(store))
+        problem(name, fmt::format("there is no store {}: give it a folder in stores.", store));
+      if (const auto value = parse_unsigned(number); !value || *value > 1'000'000)
+        problem(name, fmt::format("{} of store {} needs a number up to 1000000.", name, store));
+    }
+  }
+  const std::string& first = settings.text("image", "default_store");
+  if (!first.empty() && first != "file" && !stores.contains(first))
+    problem("default_store", fmt::format("there is no store {}: give it a folder in stores.", first));
+}
+
 void check_together(const Settings& settings, std::vector<Problem>& problems) {
+  check_image_stores(settings, problems);
   const auto problem = [&](std::string_view section, std::string_view name, std::string message) {
     problems.push_back({settings.of(section, name).place, std::move(message)});
   };

@@ -1,14 +1,12 @@
 #pragma once
 #include "cloudos/certificates.hpp"
-#include "codec/fields.hpp"
+#include "image/impl.hpp"
+#include "image/import_records.hpp"
 #include "image/signature.hpp"
 #include "records/table.hpp"
 #include "tasks/engine.hpp"
 
 namespace cloudos {
-
-void fields(codec::FieldVisitor& v, Certificate& c);
-void keys(records::Keys& k, const Certificate& c);
 
 /// The room's door to them.
 std::unique_ptr<Certificates> make_certificates(const Engine& engine);
@@ -21,6 +19,9 @@ namespace image {
 Result<std::optional<SignatureCheck>> begin_signature(const store::Snapshot& at, const Image& image,
                                                       const std::vector<std::string>& trusted,
                                                       WallTime now);
+
+/// Before a server starts from it. Reads the data once a process. Errors: InvalidArgument.
+Result<void> check_boot_signature(Images::Impl& images, const Payload& payload);
 
 }  // namespace image
 }  // namespace cloudos

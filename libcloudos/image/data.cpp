@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "image/certificates.hpp"
 #include "image/cache.hpp"
 #include "image/reading.hpp"
 
@@ -73,6 +74,8 @@ Result<ImageFile> Images::base_file(const ImageId& id) const {
     if (payload.error().code == ErrorCode::NotFound) return image::image_not_found(id);
     return fail(payload.error());
   }
+  if (impl_->settings.imports.verify_at_boot)
+    CLOUDOS_CHECK(image::check_boot_signature(*impl_, *payload));
   if (payload->boot_store == image::kHttpStore) {
     CLOUDOS_TRY(auto path, impl_->cache->file(*payload));
     return described_file(*payload, std::move(path));

@@ -185,6 +185,7 @@ Result<void> Images::remove(const Context& ctx, const ImageId& id) {
     return Result<void>();
   }));
   image::cancel_writer(*impl_, id);
+  impl_->engine.runner.wake_reconciler("image-imports");  // What was staged for it.
   impl_->engine.runner.wake_reconciler("images");
   return Result<void>();
 }

@@ -40,6 +40,8 @@ struct Images::Impl {
     bool cancelled = false;  ///< The image was deleted: nobody wants the rest of the bytes.
   };
   std::map<std::pair<ImageId, std::string>, Writing> claimed CLOUDOS_GUARDED_BY(mutex);
+  /// Data whose signature held: its checksum and the signature.
+  std::map<ImageId, std::string> signed_data CLOUDOS_GUARDED_BY(mutex);
   std::atomic<bool> swept{false};  ///< What unfinished uploads left has been looked for.
 
   /// Of the store in the data folder.

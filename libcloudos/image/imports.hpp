@@ -1,18 +1,12 @@
 #pragma once
-#include "cloudos/image_imports.hpp"
-#include "codec/fields.hpp"
 #include "image/fetch_stream.hpp"
 #include "image/impl.hpp"
+#include "image/import_records.hpp"
 #include "tasks/task.hpp"
 
-/// How imports are stored and done.
-///   /image-task/<id>       ImageTask
-/// Staged bytes are a payload store of their own; converted disks are files "<task>" beside it.
+/// How imports are done. Staged bytes are a payload store of their own; converted disks are files
+/// "<task>" beside it.
 namespace cloudos {
-
-void fields(codec::FieldVisitor& v, ImageImport& i);
-void fields(codec::FieldVisitor& v, ImageTask& t);
-void keys(records::Keys& k, const ImageTask& t);
 
 struct ImageImports::Impl {
   explicit Impl(Images::Impl& the_images) : images(the_images) {}

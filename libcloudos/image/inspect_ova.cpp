@@ -9,6 +9,7 @@ namespace cloudos::image {
 namespace {
 
 constexpr std::uint64_t kTarBlock = 512;
+constexpr std::size_t kOvaDisks = 64;
 
 /// A stretch of another reader, which outlives it.
 class SliceReader final : public RandomReader {
@@ -85,6 +86,10 @@ Result<TarEntry> read_tar_entry(RandomReader& reader, std::uint64_t at, Inspecti
 Result<void> check_ova_entry(RandomReader& reader, const TarEntry& entry, Inspection& found) {
   const std::string name = fold_case(entry.name);
   if (!name.ends_with(".vmdk")) return Result<void>();
+  if (found.extents.size() == kOvaDisks) {
+    found.problem = "it has too many disks";
+    return Result<void>();
+  }
   SliceReader disk(reader, entry.offset, entry.size);
   Inspection inner;
   inner.content = Content::Vmdk;

@@ -100,9 +100,18 @@ class FileWriter final : public PayloadWriter {
       if (put < 0 && errno == EINTR) continue;
       if (put < 0) return file_failure("write payload", errno);
       reader_.grow(static_cast<std::uint64_t>(put));
+      start_writing_back();
       bytes = bytes.subspan(static_cast<std::size_t>(put));
     }
     return Result<void>();
+  }
+  /// The disk has its share of a long payload while the rest still comes, not all at the end.
+  void start_writing_back() {
+    constexpr std::uint64_t kStretch = 16 << 20;
+    if (reader_.size() - behind_ < kStretch) return;
+    (void)::sync_file_range(fd_.get(), static_cast<off_t>(behind_),
+                            static_cast<off_t>(reader_.size() - behind_), SYNC_FILE_RANGE_WRITE);
+    behind_ = reader_.size();
   }
   RandomReader& written() override { return reader_; }
   Result<void> publish() override {
@@ -120,6 +129,7 @@ class FileWriter final : public PayloadWriter {
   Descriptor fd_;
   std::filesystem::path part_, final_;
   FileReader reader_;
+  std::uint64_t behind_ = 0;  // Bytes that are on their way to the disk.
   bool published_ = false;
 };
 
@@ -194,12 +204,30 @@ class PayloadFiles final : public PayloadStore {
   std::filesystem::path folder_;
 };
 
+/// Whoever runs guests as another user must get to a payload whose name it was told, and nobody but
+/// the owner may look around: 0711. What an operator took away stays away.
+Result<void> make_images_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder.parent_path(), error);
+  if (error) return file_failure("make images folder", error);
+  if (::mkdir(folder.c_str(), 0711) == 0) {
+    // Whatever the program's umask is.
+    if (::chmod(folder.c_str(), 0711) != 0) return file_failure("protect images folder", errno);
+    return Result<void>();
+  }
+  if (errno != EEXIST) return file_failure("make images folder", errno);
+  struct stat status {};
+  if (::stat(folder.c_str(), &status) != 0) return file_failure("look at images folder", errno);
+  if (!S_ISDIR(status.st_mode)) return file_failure("make images folder", ENOTDIR);
+  // As older versions made it. One that is another user's is their affair.
+  if ((status.st_mode & 0006) != 0) (void)::chmod(folder.c_str(), status.st_mode & 07771);
+  return Result<void>();
+}
+
 }  // namespace
 
 Result<std::unique_ptr<PayloadStore>> open_payload_files(std::filesystem::path folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) return file_failure("make images folder", error);
+  CLOUDOS_CHECK(make_images_folder(folder));
   return std::unique_ptr<PayloadStore>(std::make_unique<PayloadFiles>(std::move(folder)));
 }
 

@@ -68,17 +68,22 @@ struct DigestPipeline::Shared {
     else
       moved.wait(lock);
   }
-  Piece piece_of(std::span<const std::byte> bytes) {
+  /// An empty one, once there is room for it.
+  Piece next_piece() {
+    std::unique_lock lock(mutex);
+    while (pieces >= limits::kImageHashBuffers) help(lock);
     Piece piece;
-    if (spare.empty()) {
-      piece = std::make_shared<std::vector<std::byte>>();
-    } else {
+    if (!spare.empty()) {
       piece = std::move(spare.back());
       spare.pop_back();
     }
-    piece->assign(bytes.begin(), bytes.end());
+    if (!piece) piece = std::make_shared<std::vector<std::byte>>();
+    piece->clear();
+    piece->reserve(limits::kImageChunkBytes);
     return piece;
   }
+
+  Piece filling;  // Of the caller alone: small pieces would cost more than they bring.
 };
 
 DigestPipeline::DigestPipeline(Executor& executor, std::shared_ptr<Shared> shared)
@@ -106,18 +111,30 @@ void DigestPipeline::wake(std::size_t lane) {
 }
 
 Result<void> DigestPipeline::update(std::span<const std::byte> bytes) {
-  if (bytes.empty()) return Result<void>();
   total_ += bytes.size();
   if (total_ <= limits::kImageHashAlone || executor_.threads() == 0) {
     for (Shared::Lane& lane : shared_->lanes) CLOUDOS_CHECK(lane.digest.update(bytes));
     return Result<void>();
   }
+  while (!bytes.empty()) {
+    Piece& filling = shared_->filling;
+    if (!filling) filling = shared_->next_piece();
+    const auto room = std::min(bytes.size(), limits::kImageChunkBytes - filling->size());
+    filling->insert(filling->end(), bytes.begin(), bytes.begin() + static_cast<long>(room));
+    bytes = bytes.subspan(room);
+    if (filling->size() == limits::kImageChunkBytes) CLOUDOS_CHECK(hand_over());
+  }
+  return Result<void>();
+}
+
+/// Gives the piece that was filled to the lanes.
+Result<void> DigestPipeline::hand_over() {
+  const Piece piece = std::move(shared_->filling);
+  if (!piece) return Result<void>();
   std::array<bool, kLanes> wanted{};
   {
-    std::unique_lock lock(shared_->mutex);
-    while (shared_->pieces >= limits::kImageHashBuffers) shared_->help(lock);
+    const std::lock_guard lock(shared_->mutex);
     if (shared_->broken) return fail(*shared_->broken);
-    const Piece piece = shared_->piece_of(bytes);
     ++shared_->pieces;
     for (std::size_t i = 0; i < kLanes; ++i) {
       Shared::Lane& lane = shared_->lanes[i];
@@ -132,6 +149,7 @@ Result<void> DigestPipeline::update(std::span<const std::byte> bytes) {
 }
 
 Result<Digests::Values> DigestPipeline::finish() {
+  CLOUDOS_CHECK(hand_over());
   std::unique_lock lock(shared_->mutex);
   while (shared_->pieces > 0) shared_->help(lock);
   if (shared_->broken) return fail(*shared_->broken);

@@ -13,9 +13,9 @@ class DigestPipeline {
  public:
   /// Errors: Internal.
   static Result<std::unique_ptr<DigestPipeline>> make(Executor& executor);
-  /// Waits for threads that are at it; whoever comes later finds nothing to do.
+  /// Threads that come later find nothing to do.
   ~DigestPipeline();
-  /// Takes a copy of `bytes`, at most limits::kImageChunkBytes. Errors: Internal.
+  /// Takes a copy of `bytes`. Errors: Internal.
   Result<void> update(std::span<const std::byte> bytes);
   /// Call it once. Errors: Internal.
   Result<Digests::Values> finish();
@@ -24,6 +24,7 @@ class DigestPipeline {
   struct Shared;
   DigestPipeline(Executor& executor, std::shared_ptr<Shared> shared);
   void wake(std::size_t lane);
+  Result<void> hand_over();
   Executor& executor_;
   std::shared_ptr<Shared> shared_;  // With the executor's closures, which may come late.
   std::uint64_t total_ = 0;

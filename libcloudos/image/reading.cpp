@@ -49,6 +49,7 @@ class UrlReader final : public RandomReader {
     request.url = url_;
     request.range.offset = offset;
     request.go_on = [this] { return check_call(ctx_, images_.engine.clock); };
+    body_.reset();  // One connection at a time.
     CLOUDOS_TRY(body_, images_.fetcher->get(request));
     // Half of one version and half of another are nobody's data.
     if (size_ != 0 && (body_->version() != version_ || body_->total() != size_)) {

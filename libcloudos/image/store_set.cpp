@@ -280,13 +280,15 @@ Result<std::unique_ptr<PayloadFanOut>> StoreSet::create(const ImageId& id,
 }
 
 Result<void> StoreSet::remove(const ImageId& id) const {
+  Result<void> all_gone;
   for (const auto& store : stores_) {
     if (!store->payloads) continue;
-    CLOUDOS_CHECK(store->payloads->remove(id));
+    auto gone = store->payloads->remove(id);
+    if (!gone) all_gone = std::move(gone);
     const LockGuard lock(store->mutex);
     store->used_as_of.reset();
   }
-  return Result<void>();
+  return all_gone;
 }
 
 std::string StoreSet::default_store() const {

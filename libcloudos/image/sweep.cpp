@@ -21,7 +21,12 @@ Result<bool> Images::Impl::sweep() {
   store::ScanOptions options;
   options.limit = limits::kImageSweepItems;
   CLOUDOS_TRY(const auto garbage, snapshot->scan(image::kGarbagePrefix, options));
-  for (const store::Entry& entry : garbage) CLOUDOS_CHECK(sweep_garbage(entry));
+  Result<void> all_gone;
+  for (const store::Entry& entry : garbage) {
+    auto gone = sweep_garbage(entry);
+    if (!gone) all_gone = std::move(gone);  // One store that is away keeps the others from nothing.
+  }
+  CLOUDOS_CHECK(all_gone);
   CLOUDOS_TRY(const bool uncounted, count_uncounted());
   return uncounted || garbage.size() == limits::kImageSweepItems;
 }

@@ -66,6 +66,11 @@ class BackupRun {
     if (!payloads.empty() && options_.payloads != Payloads::List)
       CLOUDOS_CHECK(make_folder(target("images")));
     for (const image::Payload& payload : payloads) {
+      // Other stores are folders of the operator's, with backups of their own.
+      if (std::none_of(payload.locations.begin(), payload.locations.end(), [](const auto& at) {
+            return at.url.empty() && at.store == image::kFirstStore;
+          }))
+        continue;
       std::string known;
       if (const auto of = records::get<Image>(*snapshot, payload.id); of && !of->sha512.empty())
         known = "sha512:" + of->sha512;

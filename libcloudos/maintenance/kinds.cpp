@@ -8,8 +8,10 @@
 #include "audit/row.hpp"
 #include "compute/records.hpp"
 #include "identity/delegation_records.hpp"
+#include "identity/credential_records.hpp"
 #include "identity/records.hpp"
 #include "identity/registry_records.hpp"
+#include "image/import_records.hpp"
 #include "image/metadefs/metadefs_room.hpp"
 #include "image/records.hpp"
 #include "network/record.hpp"
@@ -110,6 +112,11 @@ References references_of(const Server& r) {
   for (const ServerPort& port : r.ports) all.push_back({"port", port.port.value});
   return all;
 }
+References references_of(const identity::CredentialRecord& r) {
+  References all{{"user", r.user.value}};
+  if (!r.project.empty()) all.push_back({"project", r.project.value});
+  return all;
+}
 template <class T>
 References references_of(const T&) {
   return {};
@@ -133,11 +140,14 @@ Kind kind() {
 
 std::vector<Kind> all_kinds() {
   return {kind<identity::AccessRuleRecord>(),
+          kind<identity::CredentialRecord>(),
+          kind<identity::SignatureRecord>(),
           kind<placement::Allocation>(),
           kind<identity::ApplicationCredentialRecord>(),
           kind<audit::ChangeRow>(),
           kind<audit::FailureRow>(),
           kind<audit::LoginRow>(),
+          kind<Certificate>(),
           kind<identity::DomainRecord>(),
           kind<identity::EndpointChoiceRecord>(),
           kind<identity::EndpointGroupRecord>(),
@@ -149,6 +159,7 @@ std::vector<Kind> all_kinds() {
           kind<placement::HostUsage>(),
           kind<Image>(),
           kind<image::Payload>(),
+          kind<ImageTask>(),
           kind<Keypair>(),
           kind<identity::LimitRecord>(),
           kind<image::MetadefCatalogue>(),
@@ -184,8 +195,10 @@ const std::vector<std::string_view>& other_keys() {
   static const std::vector<std::string_view> kOthers{
       "guest-commit",  // Marks of guests' commits (store).
       "compute_seed",
+      "counted",  // Kinds whose records of before quotas are counted.
       "identity-made",
       "identity-state",
+      "image-cache-queue",
       "image-garbage",
       "image-pin",
       "ip-chunk",

@@ -52,7 +52,13 @@ Result<Response> data_response(Call& call, const Image& image, const ImageFile& 
   response.headers.add("Accept-Ranges", "bytes");
   if (range.length == file.size_bytes) response.headers.add("Content-MD5", image.md5);
   if (!file.path.empty()) {
-    response.body = FileRange{file.path, range.offset, range.length};
+    FileRange part{file.path, range.offset, range.length};
+    part.resume = [&images = call.cloud.images(), ctx = call.ctx, id = image.id, file,
+                   end = range.offset + range.length](std::uint64_t from) {
+      auto rest = images.resume(ctx, id, file, from, end - from);
+      return rest ? std::move(*rest) : nullptr;
+    };
+    response.body = std::move(part);
     return response;
   }
   CLOUDOS_TRY(auto source,
@@ -77,6 +83,10 @@ class UploadReceiver final : public BodyReceiver {
 }  // namespace
 
 Result<Response> upload_image_data(Call& call) {
+  // The store that the data is to go to.
+  std::vector<std::string> stores;
+  if (const auto store = trim(call.request.headers.get("X-Image-Meta-Store")); !store.empty())
+    stores.emplace_back(store);
   const std::string_view type = call.request.headers.get("Content-Type");
   if (!equals_ignore_case(trim(type.substr(0, type.find(';'))), "application/octet-stream")) {
     return status_response(Service::Image, 415, "Send the data as application/octet-stream.",
@@ -85,14 +95,16 @@ Result<Response> upload_image_data(Call& call) {
   if (call.request.pushes_body) {
     CLOUDOS_TRY(auto upload, call.cloud.images().begin_upload(
                                  call.ctx, ImageId{call.path("image_id")},
-                                 parse_unsigned(call.request.headers.get("Content-Length"))));
+                                 parse_unsigned(call.request.headers.get("Content-Length")),
+                                 stores));
     Response response;
     response.receiver = std::make_unique<UploadReceiver>(std::move(upload));
     return response;
   }
   TextSource nothing{""};
   ByteSource& data = call.request.body ? *call.request.body : nothing;
-  CLOUDOS_CHECK(call.cloud.images().upload(call.ctx, ImageId{call.path("image_id")}, data));
+  CLOUDOS_CHECK(call.cloud.images().upload(call.ctx, ImageId{call.path("image_id")}, data,
+                                           stores));
   return empty_response(204);
 }
 
