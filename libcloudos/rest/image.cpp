@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -90,30 +88,25 @@ std::optional<PatchDialect> patch_dialect(std::string_view content_type) {
   return std::nullopt;
 }
 
-/// The list of locations becomes `wanted`: what is in both stays, with its metadata of now.
+/// Of an image that has locations only their metadata can be replaced, all at once; others are
+/// added and removed one by one.
 Result<void> replace_locations(Call& call, const std::vector<ImageLocationAdd>& wanted) {
   ImageStores& stores = call.cloud.images().stores();
-  const ImageId id = image_id(call);
-  const auto url_at = [&](const Image& image, std::size_t at) {
-    return stores.url_of(id, image.locations[at]);
-  };
-  for (const ImageLocationAdd& each : wanted) {
-    CLOUDOS_TRY(const Image image, call.cloud.images().get(call.ctx, id));
-    std::size_t at = 0;
-    while (at < image.locations.size() && url_at(image, at) != each.url) ++at;
-    if (at == image.locations.size()) {
-      CLOUDOS_CHECK(stores.add_location(call.ctx, id, each));
-    } else {
-      CLOUDOS_CHECK(stores.set_location_metadata(call.ctx, id, at, each.metadata));
-    }
+  CLOUDOS_TRY(const Image image, call.cloud.images().get(call.ctx, image_id(call)));
+  if (image.locations.empty()) {
+    for (const ImageLocationAdd& each : wanted)
+      CLOUDOS_CHECK(stores.add_location(call.ctx, image.id, each));
+    return Result<void>();
   }
-  CLOUDOS_TRY(const Image image, call.cloud.images().get(call.ctx, id));
-  for (std::size_t at = image.locations.size(); at-- > 0;) {
-    const bool stays = std::any_of(wanted.begin(), wanted.end(), [&](const auto& each) {
-      return each.url == url_at(image, at);
-    });
-    if (!stays) CLOUDOS_CHECK(stores.remove_location(call.ctx, id, at));
+  bool same = wanted.size() == image.locations.size();
+  for (std::size_t at = 0; same && at < wanted.size(); ++at)
+    same = stores.url_of(image.id, image.locations[at]) == wanted[at].url;
+  if (!same) {
+    return fail(ErrorCode::InvalidArgument,
+                "Replacing locations changes their metadata only: send all URLs in their order.");
   }
+  for (std::size_t at = 0; at < wanted.size(); ++at)
+    CLOUDOS_CHECK(stores.set_location_metadata(call.ctx, image.id, at, wanted[at].metadata));
   return Result<void>();
 }
 
@@ -136,6 +129,7 @@ Result<void> change_location(Call& call, const LocationChange& change) {
   const std::size_t count = image.locations.size();
   if (count == 0 || change.at.value_or(0) >= count)
     return fail(ErrorCode::InvalidArgument, "There is no location at that position.");
+  if (count == 1) return fail(ErrorCode::Forbidden, "The last location cannot be removed.");
   CLOUDOS_CHECK(stores.remove_location(call.ctx, image.id, change.at.value_or(count - 1)));
   return Result<void>();
 }
