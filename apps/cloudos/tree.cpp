@@ -75,7 +75,8 @@ bool prints(const Leaf& leaf) {
 
 bool is_repeated(Kind kind) {
   return kind == Kind::TextList || kind == Kind::ReferenceList || kind == Kind::ObjectList ||
-         kind == Kind::Members || kind == Kind::Map || kind == Kind::PairList;
+         kind == Kind::Members || kind == Kind::Map || kind == Kind::PairList ||
+         kind == Kind::CommaLists;
 }
 
 /// What stands behind an option in its help.
@@ -90,6 +91,8 @@ std::string_view value_name(const verbs::Parameter& parameter) {
       return parameter.merge == verbs::Merge::Remove ? "KEY" : "KEY=VALUE";
     case Kind::PairList:
       return "KEY=VALUE,...";
+    case Kind::CommaLists:
+      return "A,B,...";
     case Kind::PortRange:
       return "PORTS";
     case Kind::FileText:

@@ -140,8 +140,14 @@ class ParameterBuilder {
         out_[name] = text == "none" ? json(nullptr) : json(text);
         break;
       case Kind::Constant:
-        if (!name.empty()) out_[name] = json::parse(parameter.extra);
+        if (!name.empty()) put_constant(name, json::parse(parameter.extra));
         break;
+      case Kind::CommaLists: {
+        json lists = json::array();
+        for (const std::string_view one : cloudos::split(text, ',')) lists.push_back(one);
+        out_[name][std::string(parameter.extra)].push_back(std::move(lists));
+        break;
+      }
       case Kind::TextList:
         list(parameter).push_back(text);
         break;
@@ -181,6 +187,13 @@ class ParameterBuilder {
       }
     }
     return Result<void>();
+  }
+
+  /// Switches that set members of one object are set together.
+  void put_constant(const std::string& name, json value) {
+    json& member = out_[name];
+    if (value.is_object() && member.is_object()) member.update(value);
+    else member = std::move(value);
   }
 
   /// A filter given twice asks for both.

@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "cloudos/cloud.hpp"
 #include "cloudos/identity.hpp"
+#include "cloudos/images.hpp"
 #include "cloudosd/activation.hpp"
 #include "cloudosd/liveness.hpp"
 #include "cloudosd/log_lines.hpp"
@@ -95,12 +96,22 @@ void add_parts(cloudosd::Reloader& reloader, const Running& running) {
   reloader.add("the policy", {}, [&running](const config::Settings&) {
     return running.cloud.identity().reload_policy();
   });
-  reloader.add("tokens and passwords", {"identity"},
+  reloader.add("the protected properties of images", {}, [&running](const config::Settings&) {
+    if (!running.cloud.services().images) return Result<void>();
+    return running.cloud.images().reload_property_protections();
+  });
+  reloader.add("tokens and passwords", {"identity", "security_compliance"},
                [&running](const config::Settings& next) -> Result<void> {
                  CLOUDOS_CHECK(running.cloud.identity().set_token_lifetime(
                      std::chrono::seconds(next.number("identity", "token_lifetime"))));
-                 return running.cloud.identity().set_password_cost(
-                     static_cast<unsigned>(next.number("identity", "password_cost")));
+                 CLOUDOS_CHECK(running.cloud.identity().set_password_hashing(
+                     cloudosd::password_hashing(next)));
+                 return running.cloud.identity().set_account_rules(cloudosd::account_rules(next));
+               });
+  reloader.add("the number of connections", {"server"},
+               [&running](const config::Settings& next) -> Result<void> {
+                 running.server.set_connections(next.number("server", "connections"));
+                 return Result<void>();
                });
   reloader.add("the certificate", {"tls"}, [&running](const config::Settings& next) {
     return reload_certificate(running.server, cloudosd::tls_files(next));

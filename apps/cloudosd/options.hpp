@@ -50,6 +50,8 @@ Command make_command(const cloudos::config::Settings& settings);
 TlsFiles tls_files(const cloudos::config::Settings& settings);
 LogFormat log_format(const cloudos::config::Settings& settings);
 cloudos::LogLevels log_levels(const cloudos::config::Settings& settings);
+cloudos::PasswordHashing password_hashing(const cloudos::config::Settings& settings);
+cloudos::AccountRules account_rules(const cloudos::config::Settings& settings);
 
 /// What only looking at this machine tells: files that cannot be read, a certificate that is none.
 /// One sentence each. Changes nothing.

@@ -30,6 +30,7 @@ std::string_view kind_name(verbs::Kind kind) {
     case Kind::PairList:
       return "array";
     case Kind::Map:
+    case Kind::CommaLists:
       return "object";
     case Kind::Constant:
       return "constant";

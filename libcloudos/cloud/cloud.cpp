@@ -205,12 +205,36 @@ Result<void> Cloud::Impl::open_schemas(bool as_guest) {
   return migrator->raise();
 }
 
+/// What images ask of us, and of identity's policy. `identity` outlives the images.
+static ImageSettings image_settings(const Options& options, const Identity& identity) {
+  ImageSettings settings;
+  settings.stores = options.image_stores;
+  settings.imports = options.image_import;
+  settings.rules = options.image_rules;
+  settings.policy.enforce = [&identity](const Context& ctx, std::string_view rule,
+                                        const ProjectId& owner) {
+    PolicyTarget target;
+    target.project = owner;
+    return identity.enforce(ctx, rule, target);
+  };
+  settings.policy.says_yes = [&identity](const Context& ctx, std::string_view rule) {
+    const auto answer = identity.policy().explain(ctx, rule);
+    return answer && answer->allowed;
+  };
+  settings.policy.knows = [&identity](std::string_view rule) {
+    return identity.policy().rule(rule).has_value();
+  };
+  return settings;
+}
+
 Result<void> Cloud::Impl::open_services() {
   IdentitySettings identity_settings;
   identity_settings.public_url = options.public_url;
   identity_settings.admin_password = options.admin_password;
   identity_settings.token_lifetime = options.token_lifetime;
   identity_settings.password_cost = options.password_cost;
+  identity_settings.password_hashing = options.password_hashing;
+  identity_settings.account_rules = options.account_rules;
   identity_settings.policy_file = options.policy_file;
   identity_settings.policy = options.policy;
   identity_settings.key_rotation = options.token_key_age;
@@ -222,7 +246,7 @@ Result<void> Cloud::Impl::open_services() {
   if (!options.services.compute) identity_settings.left_out.insert("compute");
   CLOUDOS_TRY(identity, make_identity(*engine, identity_settings));
   if (options.services.images) {
-    CLOUDOS_TRY(images, make_images(*engine, {}));
+    CLOUDOS_TRY(images, make_images(*engine, image_settings(options, *identity)));
   }
   if (options.services.networks) CLOUDOS_CHECK(open_networks());
   if (options.services.compute) CLOUDOS_CHECK(open_compute());

@@ -93,6 +93,15 @@ Converted absolute_path(const std::string& value) {
 }
 
 Converted seconds(const std::string& value) { return value + "s"; }
+Converted minutes(const std::string& value) { return value + "m"; }
+Converted whole_number(const std::string& value) {
+  return parse_unsigned(value) ? Converted(value) : Converted();
+}
+/// bcrypt_sha256 is what bcrypt is here for passwords that bcrypt would cut.
+Converted hash_algorithm(const std::string& value) {
+  if (value == "bcrypt" || value == "bcrypt_sha256") return "bcrypt";
+  return value == "scrypt" ? Converted(value) : Converted();
+}
 
 constexpr ImportRule no(Service service, std::string_view section, std::string_view name,
                         std::string_view why) {
@@ -309,10 +318,14 @@ constexpr ImportRule kRules[] = {
     same(kKeystone, "token", "provider", "tokens are sealed, not stored"),
     no(kKeystone, "token", "*", "tokens are sealed, not stored; there is nothing to tune"),
     no(kKeystone, "fernet_tokens", "*", kTokenKeys),
-    no(kKeystone, "fernet_receipts", "*", "there is no multi-factor login"),
-    no(kKeystone, "credential", "*", "there are no stored credentials"),
+    no(kKeystone, "fernet_receipts", "*", "receipts are sealed by the keys of tokens"),
+    {.service = kKeystone, .section = "credential", .name = "auth_ttl",
+     .target = "identity.signature_lifetime", .convert = minutes},
+    no(kKeystone, "credential", "*", "credentials are sealed by keys/credentials"),
     no(kKeystone, "identity", "driver", "users are in the store; directories (LDAP) are not read"),
-    no(kKeystone, "identity", "password_hash_algorithm", "passwords are hashed by bcrypt"),
+    {.service = kKeystone, .section = "identity", .name = "password_hash_algorithm",
+     .target = "identity.password_algorithm", .convert = hash_algorithm,
+     .why = "passwords are hashed by bcrypt, scrypt or argon2id"},
     no(kKeystone, "identity", "max_password_length", "passwords have at most 4096 bytes"),
     no(kKeystone, "identity", "*", "users are in the store; directories (LDAP) are not read"),
     no(kKeystone, "ldap", "*", "users are in the store; directories (LDAP) are not read"),
@@ -322,9 +335,30 @@ constexpr ImportRule kRules[] = {
     no(kKeystone, "catalog", "*", "the catalogue is in the store"),
     no(kKeystone, "federation", "*", "there is no federated login"),
     no(kKeystone, "saml", "*", "there is no federated login"),
-    no(kKeystone, "auth", "*", "logins are by password and by token"),
-    no(kKeystone, "security_compliance", "*", "there are no rules for the age of passwords"),
-    no(kKeystone, "trust", "*", "there are no trusts"),
+    no(kKeystone, "auth", "*", "every method of login that there is is on"),
+    {.service = kKeystone, .section = "security_compliance", .name = "lockout_failure_attempts",
+     .target = "security_compliance.lockout_failure_attempts", .convert = whole_number},
+    {.service = kKeystone, .section = "security_compliance", .name = "disable_user_account_days_inactive",
+     .target = "security_compliance.disable_user_account_days_inactive", .convert = whole_number},
+    {.service = kKeystone, .section = "security_compliance", .name = "password_expires_days",
+     .target = "security_compliance.password_expires_days", .convert = whole_number},
+    {.service = kKeystone, .section = "security_compliance", .name = "minimum_password_age",
+     .target = "security_compliance.minimum_password_age", .convert = whole_number},
+    {.service = kKeystone, .section = "security_compliance", .name = "unique_last_password_count",
+     .target = "security_compliance.unique_last_password_count", .convert = whole_number},
+    {.service = kKeystone, .section = "security_compliance", .name = "password_regex",
+     .target = "security_compliance.password_regex"},
+    {.service = kKeystone, .section = "security_compliance", .name = "password_regex_description",
+     .target = "security_compliance.password_regex_description"},
+    {.service = kKeystone, .section = "security_compliance", .name = "lockout_duration",
+     .target = "security_compliance.lockout_duration", .convert = seconds},
+    {.service = kKeystone, .section = "security_compliance",
+     .name = "change_password_upon_first_use",
+     .target = "security_compliance.change_password_upon_first_use", .convert = yes_or_no},
+    {.service = kKeystone, .section = "totp", .name = "included_previous_windows",
+     .target = "identity.totp_previous_windows", .convert = whole_number},
+    no(kKeystone, "security_compliance", "*", "passwords are asked for nothing of that kind"),
+    no(kKeystone, "trust", "*", "trusts may be handed on three times"),
     no(kKeystone, "revoke", "*", "revoked tokens are refused at once"),
     no(kKeystone, "memcache", "*", kNoCache),
     no(kKeystone, "DEFAULT", "admin_token", kSecretOnce),

@@ -371,25 +371,4 @@ Result<std::optional<CredentialRecord>> find_ec2(const store::Snapshot& at,
 
 }  // namespace identity
 
-Result<void> Identity::Impl::drop_credentials(std::string_view field,
-                                              const std::string& value) const {
-  constexpr std::size_t kAtOnce = 200;
-  while (true) {
-    CLOUDOS_TRY(const auto some, by_snapshot([&](const store::Snapshot& at) {
-      records::PageSpec<CredentialRecord> spec;
-      spec.range = {std::string(field), value, false};
-      spec.limit = kAtOnce;
-      return records::page(at, spec);
-    }));
-    if (some.empty()) return Result<void>();
-    CLOUDOS_CHECK(commit_quietly([&](store::Txn& txn) -> Result<void> {
-      for (const CredentialRecord& record : some) {
-        auto erased = records::erase<CredentialRecord>(txn, record.id);
-        if (!erased && erased.error().code != ErrorCode::NotFound) return erased;
-      }
-      return Result<void>();
-    }));
-  }
-}
-
 }  // namespace cloudos

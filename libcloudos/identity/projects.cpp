@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "identity/credential_records.hpp"
 #include "identity/crud.hpp"
 #include "identity/quota.hpp"
 #include "identity/registry_records.hpp"
@@ -183,6 +184,7 @@ Result<void> Identity::remove_project(const Context& ctx, const ProjectId& id) {
       identity::dependent<identity::GrantRecord>("project"),
       identity::dependent<identity::TrustRecord>("project"),
       identity::dependent<identity::ApplicationCredentialRecord>("project"),
+      identity::dependent<identity::CredentialRecord>("project"),
       identity::dependent<identity::LimitRecord>("project"),
       identity::dependent<identity::EndpointChoiceRecord>("project")};
   CLOUDOS_CHECK(impl_->drop_dependents(kOfProject, id.value, [&](store::Txn& txn) -> Result<void> {

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "identity/credential_records.hpp"
 #include "identity/impl.hpp"
 #include "identity/methods.hpp"
 
@@ -164,11 +165,11 @@ Result<void> Identity::remove_user(const Context& ctx, const UserId& id) {
       identity::dependent<identity::TrustRecord>("trustor"),
       identity::dependent<identity::TrustRecord>("trustee"),
       identity::dependent<identity::ApplicationCredentialRecord>("user"),
-      identity::dependent<identity::AccessRuleRecord>("user")};
-  CLOUDOS_CHECK(impl_->drop_dependents(kOfUser, id.value, [&](store::Txn& txn) {
+      identity::dependent<identity::AccessRuleRecord>("user"),
+      identity::dependent<identity::CredentialRecord>("user")};
+  return impl_->drop_dependents(kOfUser, id.value, [&](store::Txn& txn) {
     return records::erase<UserRecord>(txn, id);
-  }));
-  return impl_->drop_credentials("user", id.value);
+  });
 }
 
 User Identity::Impl::shown(UserRecord record) const {

@@ -10,7 +10,9 @@ namespace cloudos::verbs {
 std::span<const Verb> identity_verbs();
 std::span<const Verb> access_verbs();
 std::span<const Verb> credential_verbs();
+std::span<const Verb> delegation_verbs();
 std::span<const Verb> image_verbs();
+std::span<const Verb> import_verbs();
 std::span<const Verb> metadef_verbs();
 std::span<const Verb> network_verbs();
 std::span<const Verb> compute_verbs();
@@ -20,7 +22,9 @@ std::span<const Verb> audit_verbs();
 
 std::span<const Noun> identity_nouns();
 std::span<const Noun> credential_nouns();
+std::span<const Noun> delegation_nouns();
 std::span<const Noun> image_nouns();
+std::span<const Noun> import_nouns();
 std::span<const Noun> metadef_nouns();
 std::span<const Noun> network_nouns();
 std::span<const Noun> compute_nouns();

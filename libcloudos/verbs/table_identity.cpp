@@ -77,6 +77,31 @@ constexpr Parameter kUserOne[] = {subject("USER", "users")};
 constexpr Parameter kUserMany[] = {subject("USER...", "users")};
 constexpr Parameter kPassword =
     make::of(Kind::Secret, "password", "--password", "password; - asks for it");
+#define CLOUDOS_USER_OPTION(flag, member, help)                                                    \
+  set("options", "--" flag, "{\"" member "\":true}", help),                                        \
+      set("options", "--no-" flag, "{\"" member "\":false}", "not so (the default)")
+#define CLOUDOS_USER_OPTIONS                                                                       \
+  CLOUDOS_USER_OPTION("ignore-lockout-failure-attempts", "ignore_lockout_failure_attempts",        \
+                      "is never locked out by wrong passwords"),                                   \
+      CLOUDOS_USER_OPTION("ignore-password-expiry", "ignore_password_expiry",                      \
+                          "its password never expires"),                                           \
+      CLOUDOS_USER_OPTION("ignore-change-password-upon-first-use",                                 \
+                          "ignore_change_password_upon_first_use",                                 \
+                          "keeps the password that an admin gives"),                               \
+      CLOUDOS_USER_OPTION("ignore-user-inactivity", "ignore_user_inactivity",                      \
+                          "is not disabled for want of logins"),                                   \
+      set("options", "--enable-lock-password", "{\"lock_password\":true}",                         \
+          "cannot change its own password"),                                                       \
+      set("options", "--disable-lock-password", "{\"lock_password\":false}",                       \
+          "can change its own password (the default)"),                                            \
+      set("options", "--enable-multi-factor-auth", "{\"multi_factor_auth_enabled\":true}",         \
+          "logins need all methods of a rule"),                                                    \
+      set("options", "--disable-multi-factor-auth", "{\"multi_factor_auth_enabled\":false}",       \
+          "one method will do (the default)"),                                                     \
+      make::of(Kind::CommaLists, "options", "--multi-factor-auth-rule",                            \
+               "methods that do together: password,totp (repeat for more)",                        \
+               "multi_factor_auth_rules")
+
 constexpr Parameter kUserCreate[] = {
     word("name", "NAME", "its name"),
     kDomain,
@@ -86,6 +111,7 @@ constexpr Parameter kUserCreate[] = {
     kDescription,
     kEnable,
     kDisable,
+    CLOUDOS_USER_OPTIONS,
 };
 constexpr Parameter kUserSet[] = {
     subject("USER", "users"),
@@ -96,7 +122,10 @@ constexpr Parameter kUserSet[] = {
     kDescription,
     kEnable,
     kDisable,
+    CLOUDOS_USER_OPTIONS,
 };
+#undef CLOUDOS_USER_OPTIONS
+#undef CLOUDOS_USER_OPTION
 constexpr Parameter kUserList[] = {
     kByName, kOfDomain, set("enabled", "--enabled", "true", "only those that may log in"), limit(),
     marker()};

@@ -28,6 +28,7 @@ enum class Kind : std::uint8_t {
   ObjectList,  ///< {extra: text}, with a `noun` {extra: its id}; may be repeated.
   Members,     ///< key=value: a member beside the others. A bare key: null.
   Map,         ///< key=value: a member of the object of that name.
+  CommaLists,  ///< "a,b": one list of those in member `extra` of the object of that name.
   PairList,    ///< "a=x,b=y" as {"a": "x", "b": "y"}; `extra` renames: "subnet:subnet_id".
   PortRange,   ///< "22" or "80:443": port_range_min and port_range_max.
   FileText,    ///< The text of a file.

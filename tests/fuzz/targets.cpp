@@ -14,10 +14,13 @@ constexpr Target kTargets[] = {
     {"http_head", run_http_head},
     {"image", run_image},
     {"json_body", run_json_body},
+    {"json_patch", run_json_patch},
     {"policy", run_policy},
     {"query", run_query},
     {"record", run_record},
+    {"signature", run_signature},
     {"token", run_token},
+    {"url", run_url},
 };
 
 }  // namespace

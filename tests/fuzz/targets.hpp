@@ -25,5 +25,8 @@ void run_config(std::string_view bytes);
 void run_clouds_yaml(std::string_view bytes);
 void run_http_head(std::string_view bytes);
 void run_record(std::string_view bytes);
+void run_signature(std::string_view bytes);
+void run_json_patch(std::string_view bytes);
+void run_url(std::string_view bytes);
 
 }  // namespace cloudos::fuzz
