@@ -27,7 +27,8 @@ struct Kinds {
     for (int c = '0'; c <= '9'; ++c) token[static_cast<std::size_t>(c)] = true;
     for (int c = 'a'; c <= 'z'; ++c) token[static_cast<std::size_t>(c)] = true;
     for (int c = 'A'; c <= 'Z'; ++c) token[static_cast<std::size_t>(c)] = true;
-    for (const char c : std::string_view("!#$%&'*+-.^_`|~")) token[static_cast<std::size_t>(c)] = true;
+    for (const char c : std::string_view("!#$%&'*+-.^_`|~"))
+      token[static_cast<std::size_t>(c)] = true;
   }
 };
 constexpr Kinds kKinds;
@@ -53,9 +54,17 @@ std::optional<Refusal> parse_target(std::string_view text, Head& head) {
   if (text.size() > limits::kUriBytes) return Refusal{414, "The URL is too long."};
   if (!is_visible(text) || text.find('#') != text.npos) return kBadRequestLine;
   for (const std::string_view scheme : {"http://", "https://"}) {
-    if (text.substr(0, scheme.size()) != scheme) continue;
-    const auto slash = text.find('/', scheme.size());
-    text = slash == text.npos ? std::string_view("/") : text.substr(slash);
+    if (!equals_ignore_case(text.substr(0, scheme.size()), scheme)) continue;
+    text.remove_prefix(scheme.size());
+    // The host ends at the path or the query, whichever is first.
+    const auto host = std::min(text.size(), text.find_first_of("/?"));
+    if (host == 0) return kBadRequestLine;
+    text.remove_prefix(host);
+    if (text.empty() || text[0] == '?') {
+      head.target = "/";
+      head.target += text;
+      return std::nullopt;
+    }
     break;
   }
   if (text.empty() || text[0] != '/') return kBadRequestLine;

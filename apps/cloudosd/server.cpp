@@ -263,6 +263,10 @@ void Server::start(cloudos::Cloud& cloud, const cloudos::rest::Router& router,
   });
 }
 
+void Server::set_connections(std::size_t most) {
+  impl_->carrier->most_connections = affordable_connections(most);
+}
+
 void Server::Impl::accept(Door& door) {
   if (carrier->stopping) return;
   if (carrier->connections >= carrier->most_connections) {
@@ -320,7 +324,7 @@ std::string Server::dump() const {
   if (!impl_->carrier) return {};
   const Carrier& carrier = *impl_->carrier;
   std::string out = fmt::format("connections: {} of {}", carrier.connections.load(),
-                                carrier.most_connections);
+                                carrier.most_connections.load());
   for (std::size_t phase = 0; phase < PhaseCounts::kNames.size(); ++phase) {
     std::int64_t count = 0;
     for (const auto& loop : impl_->loops) count += loop->phases.of(phase);

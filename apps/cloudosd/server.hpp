@@ -34,6 +34,7 @@ struct TlsFiles {
   std::filesystem::path certificate;  ///< The server's own, and behind it those that vouch for it.
   std::filesystem::path key;          ///< Not encrypted.
   std::filesystem::path chain;        ///< Those that vouch for it, when they are in a file apart.
+  bool only_1_3 = false;              ///< TLS 1.3 only; else 1.2 as well.
 };
 
 /// How long a client may take. Tests make them short; nobody else has a reason to.
@@ -79,6 +80,8 @@ class Server final {
   cloudos::Result<void> reload_tls();
   /// The same with other files, used from then on.
   cloudos::Result<void> reload_tls(const TlsFiles& files);
+  /// The most connections from now on; those that are open stay. After start().
+  void set_connections(std::size_t most);
   /// Does every io thread still take work, within `patience`? For watchdogs; between start() and
   /// stop().
   bool answers(std::chrono::milliseconds patience);

@@ -10,7 +10,7 @@
 /// TLS by OpenSSL; the one file that sees it.
 namespace cloudosd {
 
-/// A certificate with its key, and how TLS is spoken: 1.2 and 1.3, forward secrecy and
+/// A certificate with its key, and how TLS is spoken: 1.2 and 1.3 (or 1.3 only), forward secrecy and
 /// authenticated ciphers only, no compression, no renegotiation, no session tickets (every
 /// connection makes its own keys), HTTP/1.1 by ALPN. Thread-safe; never changes.
 class TlsContext {

@@ -126,10 +126,31 @@ TEST_CASE("a head says what the connection needs to know") {
     CHECK(head.expects_continue == row.continues);
     CHECK(head.content_length == row.length);
   }
-  const auto absolute = parse_head(head_with("", "GET http://b?x=1 HTTP/1.1"));
-  CHECK(std::get<Head>(absolute).target == "/");
-  const auto with_path = parse_head(head_with("", "GET http://b/p?x=1 HTTP/1.1"));
-  CHECK(std::get<Head>(with_path).target == "/p?x=1");
+}
+
+TEST_CASE("an absolute URL is cut down to its path and query, wherever its host ends") {
+  struct Row {
+    std::string url, target;  // Empty: refused.
+  };
+  const Row rows[] = {
+      {"http://b", "/"},
+      {"http://b?x=1", "/?x=1"},
+      {"http://b/p?x=1", "/p?x=1"},
+      {"http://b?y/path", "/?y/path"},
+      {"https://b:80/", "/"},
+      {"HTTP://b/p", "/p"},
+      {"http://[::1]:80/p/q", "/p/q"},
+      {"http://b//p", "//p"},
+      {"http:///p", ""},
+      {"http://?x", ""},
+      {"ftp://b/p", ""},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.url);
+    const auto parsed = parse_head(head_with("", "GET " + row.url + " HTTP/1.1"));
+    const auto* head = std::get_if<Head>(&parsed);
+    CHECK((head ? head->target : "") == row.target);
+  }
 }
 
 TEST_CASE("reply fields cannot break out of their line") {

@@ -90,6 +90,18 @@ TEST_CASE("SIGUSR1 writes what the cloud is doing, whatever the level, and nothi
   CHECK(cloud.stop() == 0);
 }
 
+TEST_CASE("the most connections follow a reload") {
+  Managed cloud("level = info\n");
+  (void)cloud.ready();
+  for (const std::string most : {"40", "20", "60"}) {
+    cloud.configure("level = info\n[server]\nconnections = " + most + "\n");
+    CHECK(cloud.reload().find("configuration reloaded") != std::string::npos);
+    cloud.process->signal(SIGUSR1);
+    CHECK(becomes([&] { return cloud.log().find(" of " + most) != std::string::npos; }));
+  }
+  CHECK(cloud.stop() == 0);
+}
+
 TEST_CASE("the lifetime of tokens follows a reload, longer and shorter") {
   Managed cloud("level = info\n", {{"CLOUDOS_CLOUD_ADMIN_PASSWORD", "a-b-c-d"}});
   const std::uint16_t port = cloud.ready();

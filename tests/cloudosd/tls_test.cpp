@@ -50,6 +50,28 @@ TEST_CASE("only versions and ciphers without known weaknesses are spoken") {
   }
 }
 
+TEST_CASE("clients of TLS 1.2 may be left out, and let in again, while the server runs") {
+  TempDir dir;
+  cloudosd::TlsFiles files = make_certificate(dir, "cloud-a");
+  files.only_1_3 = true;
+  Site site(tls_only(files));
+  const auto speaks = [&](int version) {
+    const TlsClient client;
+    SSL_CTX_set_min_proto_version(client.get(), version);
+    SSL_CTX_set_max_proto_version(client.get(), version);
+    Wire wire(site.port, client.get());
+    const bool shaken = wire.shaken();
+    ERR_clear_error();
+    return shaken && wire.get("/v3").status == 200;
+  };
+  CHECK_FALSE(speaks(TLS1_2_VERSION));
+  CHECK(speaks(TLS1_3_VERSION));
+  files.only_1_3 = false;
+  REQUIRE(site.server.reload_tls(files));
+  CHECK(speaks(TLS1_2_VERSION));
+  CHECK(speaks(TLS1_3_VERSION));
+}
+
 TEST_CASE("HTTP/1.1 is agreed on where the client asks, and nothing else is") {
   TempDir dir;
   Site site(tls_only(make_certificate(dir, "cloud-a")));
