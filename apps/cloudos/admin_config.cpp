@@ -1,12 +1,10 @@
 #include "admin_config.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
-
-#include <fstream>
 
 #include "config/import.hpp"
 #include "config/settings.hpp"
+#include "new_file.hpp"
 
 extern char** environ;
 
@@ -108,13 +106,9 @@ int import_others(const AdminGiven& given) {
   const std::string output = admin_value(given, "--output");
   if (output.empty()) {
     if (const int printed = write_out(result.file); printed != kGood) return printed;
-  } else {
+  } else if (const auto written = write_new_file(output, result.file); !written) {
     // Not over a file that is there: it may be the one that a running cloud was started with.
-    if (::access(output.c_str(), F_OK) == 0)
-      return complain(fmt::format("{} is there already: choose another --output.", output));
-    std::ofstream out(output, std::ios::binary);
-    out << result.file << std::flush;
-    if (!out) return complain(fmt::format("{} cannot be written.", output));
+    return complain(written.error().message);
   }
   fmt::print(stderr, "{}", config::report_text(result));
   return kGood;

@@ -16,15 +16,6 @@ using cloudos::fail;
 using cloudos::Result;
 namespace verbs = cloudos::verbs;
 
-std::string first_message(const json& body) {
-  if (!body.is_object()) return {};
-  if (const auto it = body.find("message"); it != body.end() && it->is_string())
-    return it->get<std::string>();
-  for (const auto& [name, member] : body.items())
-    if (std::string text = first_message(member); !text.empty()) return text;
-  return {};
-}
-
 std::string without_tags(std::string_view html) {
   std::string out;
   bool tag = false, blank = true;
@@ -77,7 +68,7 @@ class HttpTransport final : public Transport {
       CLOUDOS_CHECK(ensure_token());
       CLOUDOS_TRY(reply, send_once(verb, request));
     }
-    if (reply.status >= 400) return fail(code_of_status(reply.status), error_text(reply.body));
+    if (reply.status >= 400) return fail(verbs::code_of_status(reply.status), error_text(reply.body));
     if (verb.name == "tokens.revoke") cache_.drop();
     return Reply{std::move(reply.body), reply.header("X-Subject-Token")};
   }
@@ -127,7 +118,7 @@ class HttpTransport final : public Transport {
           fmt::format("{} refused the login of '{}': check user, password and project of {}.",
                       c.auth_url, c.user_id.empty() ? c.username : c.user_id, c.source));
     if (reply.status >= 300)
-      return fail(code_of_status(reply.status),
+      return fail(verbs::code_of_status(reply.status),
                   fmt::format("Login at {} failed: {}", c.auth_url, error_text(reply.body)));
     const std::string text = reply.header("X-Subject-Token");
     json body = json::parse(reply.body, nullptr, false);
@@ -204,32 +195,9 @@ class HttpTransport final : public Transport {
 
 std::string error_text(const std::string& reply) {
   const json body = json::parse(reply, nullptr, false);
-  std::string text = body.is_discarded() ? without_tags(reply) : first_message(body);
+  std::string text = body.is_discarded() ? without_tags(reply) : verbs::reply_message(body);
   if (text.empty()) text = "The cloud refused without words.";
   return text.substr(0, 2'000);
-}
-
-ErrorCode code_of_status(int status) {
-  switch (status) {
-    case 400:
-      return ErrorCode::InvalidArgument;
-    case 401:
-      return ErrorCode::Unauthenticated;
-    case 403:
-      return ErrorCode::Forbidden;
-    case 404:
-      return ErrorCode::NotFound;
-    case 409:
-      return ErrorCode::Conflict;
-    case 413:
-      return ErrorCode::TooLarge;
-    case 503:
-      return ErrorCode::Unavailable;
-    case 504:
-      return ErrorCode::Timeout;
-    default:
-      return ErrorCode::Internal;
-  }
 }
 
 std::unique_ptr<Transport> http_transport(HttpSettings settings) {

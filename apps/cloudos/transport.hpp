@@ -51,6 +51,5 @@ cloudos::Result<std::unique_ptr<Transport>> local_transport(const LocalSettings&
 
 /// The first text called message in a service's error body, whichever service it is.
 std::string error_text(const std::string& body);
-cloudos::ErrorCode code_of_status(int status);
 
 }  // namespace cli

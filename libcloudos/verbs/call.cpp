@@ -74,43 +74,9 @@ std::string body_text(const rest::Response& response) {
   return text ? *text : std::string();
 }
 
-/// What only the status tells, of refusals that no Error stands for.
-ErrorCode code_of_status(int status) {
-  switch (status) {
-    case 401:
-      return ErrorCode::Unauthenticated;
-    case 403:
-      return ErrorCode::Forbidden;
-    case 404:
-      return ErrorCode::NotFound;
-    case 409:
-      return ErrorCode::Conflict;
-    case 413:
-      return ErrorCode::TooLarge;
-    case 405:
-    case 406:
-    case 501:
-      return ErrorCode::Unsupported;
-    case 503:
-      return ErrorCode::Unavailable;
-    default:
-      return status < 500 ? ErrorCode::InvalidArgument : ErrorCode::Internal;
-  }
-}
-
-/// The first text called message, wherever the service's body has it.
-std::string message_in(const json& body) {
-  if (!body.is_object()) return {};
-  if (const auto it = body.find("message"); it != body.end() && it->is_string())
-    return it->get<std::string>();
-  for (const auto& [name, value] : body.items())
-    if (std::string text = message_in(value); !text.empty()) return text;
-  return {};
-}
-
 Error error_of(const rest::Response& response) {
   if (response.error) return *response.error;
-  std::string message = message_in(json::parse(body_text(response), nullptr, false));
+  std::string message = reply_message(json::parse(body_text(response), nullptr, false));
   if (message.empty()) message = std::string(rest::reason_phrase(response.status));
   return {code_of_status(response.status), std::move(message), {}};
 }

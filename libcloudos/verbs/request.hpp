@@ -33,4 +33,9 @@ Result<Answer> send(const rest::Router& router, const Context& caller, const Ver
 /// The reply's JSON out of its wrapper. `subject` is what X-Subject-Token held.
 nlohmann::json unwrap_reply(const Verb& verb, nlohmann::json reply, const std::string& subject);
 
+/// The first text called message, wherever the service's reply has it; empty: there is none.
+std::string reply_message(const nlohmann::json& body);
+/// What only the status tells of a refusal (400 and above).
+ErrorCode code_of_status(int status);
+
 }  // namespace cloudos::verbs
