@@ -104,10 +104,22 @@ Result<pid_t> spawn_sandboxed(std::vector<std::string> line, int output) {
   return pid;
 }
 
-/// Reads until the program and all that it started closed their output.
-Result<std::string> read_while_running(int fd, SandboxTime until, const SandboxRun& run) {
-  std::string output;
+/// What there is to read now; false: nothing will come any more.
+bool read_some(int fd, std::string& output) {
   char block[4'096];
+  const ssize_t got = ::read(fd, block, sizeof block);
+  if (got < 0) return errno == EINTR || errno == EAGAIN;
+  if (got == 0) return false;
+  const std::size_t room = kSandboxOutputBytes - output.size();
+  output.append(block, std::min(room, static_cast<std::size_t>(got)));
+  return true;
+}
+
+/// Until the program ended, whatever it closed before. `process` is its pidfd.
+Result<std::string> read_while_running(int fd, int process, SandboxTime until,
+                                       const SandboxRun& run) {
+  std::string output;
+  pollfd waiting[] = {{process, POLLIN, 0}, {fd, POLLIN, 0}};
   for (;;) {
     if (run.go_on) CLOUDOS_CHECK(run.go_on());
     const auto now = std::chrono::steady_clock::now();
@@ -117,16 +129,16 @@ Result<std::string> read_while_running(int fd, SandboxTime until, const SandboxR
                                                   run.time.count()));
     }
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - now);
-    pollfd waiting{fd, POLLIN, 0};
     const int ready =
-        ::poll(&waiting, 1, static_cast<int>(std::min(left, kSandboxAskEvery).count()));
-    if (ready == 0 || (ready < 0 && errno == EINTR)) continue;
-    if (ready < 0) return fail(ErrorCode::Unavailable, std::strerror(errno));
-    const ssize_t got = ::read(fd, block, sizeof block);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) return output;
-    const std::size_t room = kSandboxOutputBytes - output.size();
-    output.append(block, std::min(room, static_cast<std::size_t>(got)));
+        ::poll(waiting, 2, static_cast<int>(std::min(left, kSandboxAskEvery).count()));
+    if (ready < 0 && errno != EINTR) return fail(ErrorCode::Unavailable, std::strerror(errno));
+    if (ready <= 0) continue;
+    if (waiting[1].revents != 0 && !read_some(fd, output)) waiting[1].fd = -1;
+    if (waiting[0].revents == 0) continue;
+    // What it said last is in the pipe still.
+    while (waiting[1].fd >= 0 && ::poll(&waiting[1], 1, 0) > 0)
+      if (!read_some(fd, output)) break;
+    return output;
   }
 }
 
@@ -182,13 +194,16 @@ Result<std::string> run_sandboxed(const SandboxRun& run) {
   CLOUDOS_TRY(auto line, command_line(run));
   const SandboxTime until = std::chrono::steady_clock::now() + run.time;
   CLOUDOS_TRY(const pid_t pid, spawn_sandboxed(std::move(line), writing.get()));
+  // (By number: glibc 2.36 declares pidfd_open without extern "C".)
+  const SandboxFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   writing.close();
-  auto output = read_while_running(reading.get(), until, run);
+  auto output = process.get() < 0
+                    ? Result<std::string>(fail(ErrorCode::Unavailable, "a program got lost"))
+                    : read_while_running(reading.get(), process.get(), until, run);
   // Not reaped yet, so the group's number is still its own: also for what it left behind.
   (void)::kill(-pid, SIGKILL);
   const siginfo_t end = reap(pid);
   if (!output) return output;
-  // It closed its output and was killed before it ended: done, unless it was at it still.
   if (end.si_code != 0 && (end.si_code != CLD_EXITED || end.si_status != 0)) {
     return bad_end(run, end, std::move(*output));
   }

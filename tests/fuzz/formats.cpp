@@ -45,11 +45,15 @@ class MemoryReader final : public image::RandomReader {
 
 void run_image(std::string_view bytes) {
   for (const std::uint64_t size : {std::uint64_t{bytes.size()}, std::uint64_t{1} << 40}) {
-    MemoryReader reader(bytes, size);
-    const auto found = image::inspect(reader);
-    expect(found.has_value(), "hostile content is a problem, never an error");
-    for (const DiskFormat format : {DiskFormat::Raw, DiskFormat::Qcow2, DiskFormat::Vmdk})
-      (void)image::check_content(*found, format);
+    for (const bool ova : {false, true}) {
+      MemoryReader reader(bytes, size);
+      const auto found = image::inspect(reader, {.ova = ova});
+      expect(found.has_value(), "hostile content is a problem, never an error");
+      expect(!found->problem.empty() || (found->backing_file.empty() && found->data_file.empty()),
+             "what names another file is a problem");
+      for (const DiskFormat format : {DiskFormat::Raw, DiskFormat::Qcow2, DiskFormat::Vmdk})
+        (void)image::check_content(*found, format);
+    }
   }
 }
 

@@ -50,6 +50,8 @@ struct ImageImportOptions {
   /// Ids of certificates (see Certificates) that signers of images must descend from; empty: the
   /// signature must hold, whoever made it.
   std::vector<std::string> trusted_certificates;
+  /// Signatures are checked again before a server starts from an image.
+  bool verify_at_boot = false;
 };
 
 enum class ImportMethod : std::uint8_t {
