@@ -197,6 +197,7 @@ inline constexpr std::size_t kImageRegions = 2'047;            ///< Of a VHDX's 
 inline constexpr std::chrono::hours kImageStagedTime{24};      ///< Then nobody will import it.
 inline constexpr std::chrono::hours kImageTaskTime{48};        ///< Of a finished import's record.
 inline constexpr std::size_t kImageImportStores = 64;          ///< Named in one import.
+inline constexpr std::size_t kImageSignaturesKnown = 1'024;    ///< Checked before, by one process.
 inline constexpr std::size_t kUrlBytes = 4'096;
 inline constexpr std::size_t kUrlAddresses = 16;               ///< Of one name, that are tried.
 inline constexpr std::chrono::seconds kFetchConnectTime{10};
