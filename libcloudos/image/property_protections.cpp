@@ -81,8 +81,8 @@ class NameExpression {
   }
   static Result<std::string> translated_escape(std::string_view text, char next, bool in_class) {
     if (next == 'd') return std::string(in_class ? "0-9" : "[0-9]");
-    const bool is_word = (next >= '0' && next <= '9') || (next >= 'a' && next <= 'z') ||
-                         (next >= 'A' && next <= 'Z');
+    if (next >= '0' && next <= '9') return refused(text, "back-references are not allowed");
+    const bool is_word = (next >= 'a' && next <= 'z') || (next >= 'A' && next <= 'Z');
     if (in_class) {
       // A backslash is nothing special in a POSIX class.
       if (is_word || std::string_view("]^-\\").find(next) != std::string_view::npos)

@@ -47,8 +47,10 @@ std::string definitions() {
 }
 
 constexpr std::string_view kTimeMembers = R"(
-"created_at":{"type":"string","readOnly":true,"format":"date-time","description":"When it was made"},
-"updated_at":{"type":"string","readOnly":true,"format":"date-time","description":"When it last changed"})";
+"created_at":{"type":"string","readOnly":true,"format":"date-time",
+"description":"When it was made"},
+"updated_at":{"type":"string","readOnly":true,"format":"date-time",
+"description":"When it last changed"})";
 constexpr std::string_view kLinkMembers = R"(
 "schema":{"type":"string","readOnly":true},
 "self":{"type":"string","readOnly":true},)";

@@ -276,7 +276,8 @@ TEST_CASE("metadefs: names, types, schemas and sizes are checked") {
     row.spoil(space);
     CHECK(code_of(world.images->metadefs().create(kAda, space)) == row.code);
   }
-  for (const char* good : {"{}", " {\"a\": [1, -2.5e3, true, null, \"\\u00e9\\n\"]} ", "{\"a\":{}}"})
+  for (const char* good :
+       {"{}", " {\"a\": [1, -2.5e3, true, null, \"\\u00e9\\n\"]} ", "{\"a\":{}}"})
     CHECK(image::is_json_object(good));
   for (const char* bad : {"", "{", "{}x", "{a:1}", "{\"a\":01}", "{\"a\":+1}", "{\"a\":\"\n\"}",
                           "{\"a\":\"\\x\"}", "{\"a\":1,}", "{\"a\" 1}", "nul", "\xff"})
