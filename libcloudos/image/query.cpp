@@ -88,8 +88,9 @@ std::weak_ordering compare_by(ImageSortKey key, const Image& a, const Image& b) 
 
 bool matches(const Context& ctx, const ImageQuery& query, const Image& image) {
   if (image.is_hidden != query.is_hidden.value_or(false)) return false;
-  // Those that wait for their end are looked for by name of that state.
-  if (image.status == ImageStatus::PendingDelete && query.statuses.empty()) return false;
+  // Those that wait for their end are for admins who ask for that state.
+  if (image.status == ImageStatus::PendingDelete && (query.statuses.empty() || !ctx.is_admin))
+    return false;
   if (!is_listed(ctx, query, image)) return false;
   if (query.visibility && image.visibility != *query.visibility) return false;
   if (!equals_if_asked(query.owner, image.owner) ||
