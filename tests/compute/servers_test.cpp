@@ -318,6 +318,30 @@ TEST_CASE("what happens to guests behind our back is recorded or undone") {
   CHECK(w.get(gone.id).status() == "ACTIVE");
 }
 
+TEST_CASE("a machine that sleeps while a guest shuts down leaves the guest its time, not for ever") {
+  for (const bool answers : {true, false}) {
+    CAPTURE(answers);
+    hypervisor::SimulatedSettings settings;
+    settings.guest_shutdown = std::chrono::seconds{30};
+    settings.no_power_button = !answers;
+    Furnished w(settings);
+    const Server server = w.boot();
+    const auto power = [&] { return w.hypervisor->list(server.id)->front().power; };
+    REQUIRE(w.servers->stop(w.user, server.id));
+    w.run(std::chrono::seconds{5});
+    w.clock->jump_wall(std::chrono::hours{8});
+    w.run(std::chrono::seconds{5});
+    CHECK(power() == hypervisor::PowerState::Running);
+    for (int night = 0; night < 8 && !answers; ++night) {
+      w.clock->jump_wall(std::chrono::hours{8});
+      w.run(std::chrono::seconds{30});
+    }
+    w.run(std::chrono::seconds{60});
+    CHECK(power() == hypervisor::PowerState::Shutdown);
+    CHECK(w.get(server.id).status() == "SHUTOFF");
+  }
+}
+
 TEST_CASE("what ran when its host went down is started again, and nothing else is") {
   Furnished w;
   const Server ran = w.boot("ran"), off = w.boot("off"), stopped = w.boot("stopped");
@@ -573,6 +597,9 @@ TEST_CASE("with a data folder there are disks and a console, and deletion remove
     const auto domain = w.out.hypervisor->spec(server.id);
     REQUIRE(domain->disks.size() == 1);
     CHECK(domain->disks[0].backing_format == "raw");
+    // The overlay lies on the stored file itself: booting copied no byte of it.
+    CHECK(domain->disks[0].backing == folder / "images" / server.image.value);
+    CHECK_FALSE(std::filesystem::exists(folder / "image-cache"));
     CHECK(domain->disks[0].size_bytes == 1ULL << 30);
     CHECK(w.servers->console_output(w.user, server.id).value() == "");
     std::ofstream log(domain->console_log);

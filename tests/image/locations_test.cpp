@@ -239,8 +239,8 @@ TEST_CASE("the cache keeps to its size: the least recently used go, but not what
   }
   const auto cached = [&] {
     std::set<ImageId> there;
-    for (const auto& entry : world.images->stores().cache(kBoss)->cached)
-      there.insert(entry.image);
+    const auto state = *world.images->stores().cache(kBoss);
+    for (const auto& entry : state.cached) there.insert(entry.image);
     return there;
   };
   const auto use = [&](int i) {

@@ -35,7 +35,8 @@ void check_counts(const World& world) {
   std::map<std::string, image::Charge> have;
   have["mia"];
   const auto snapshot = *world.store->snapshot();
-  for (const Image& image : *records::all<Image>(*snapshot)) {
+  const auto images = *records::all<Image>(*snapshot);
+  for (const Image& image : images) {
     const image::Charge charge = image::charge_of(image);
     image::Charge& sum = have[image.owner.value];
     sum.images += charge.images;
