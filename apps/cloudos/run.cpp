@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "speech.hpp"
 #include "values.hpp"
 #include "wait.hpp"
 
@@ -33,6 +34,27 @@ bool is_parameter(const Leaf& leaf, std::string_view flag) {
 bool has_required(const verbs::Command& command, const Given& given) {
   return std::all_of(command.parameters.begin(), command.parameters.end(), [&](const auto& p) {
     return !p.required || p.flag.empty() || has(given, place_name(p.flag));
+  });
+}
+
+std::set<std::string_view> needed_options(const verbs::Command& command) {
+  std::set<std::string_view> flags;
+  for (const auto& p : command.parameters)
+    if (p.required && !p.flag.empty() && !has_place(p.flag)) flags.insert(p.flag);
+  return flags;
+}
+
+/// Of writes that need options the one that needs more is meant: with --inherited a role is
+/// inherited, and not given on the project itself as well.
+void leave_narrower(std::vector<const verbs::Command*>& chosen) {
+  const auto all = chosen;
+  std::erase_if(chosen, [&](const verbs::Command* one) {
+    const auto flags = needed_options(*one);
+    return !flags.empty() && std::any_of(all.begin(), all.end(), [&](const verbs::Command* other) {
+      const auto more = needed_options(*other);
+      return more.size() > flags.size() &&
+             std::includes(more.begin(), more.end(), flags.begin(), flags.end());
+    });
   });
 }
 
@@ -298,6 +320,7 @@ Result<std::vector<const verbs::Command*>> chosen_verbs(const Leaf& leaf, const 
     for (const auto& p : command->parameters)
       if (!p.flag.empty()) used.insert(place_name(p.flag));
   }
+  leave_narrower(chosen);
   if (chosen.empty() && !any_option)
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("nothing to do: give one of {}", options_text(leaf)));
@@ -379,7 +402,7 @@ int exit_code(const cloudos::Error& error) {
 }
 
 int report(const cloudos::Error& error) {
-  fmt::print(stderr, "cloudos: {}\n", error.message);
+  fmt::print(stderr, "cloudos: {}\n", tr(error.message));
   return exit_code(error);
 }
 

@@ -295,10 +295,16 @@ Result<void> read_spec(const Members& in, LimitCreate& spec) {
   return in.no_others();
 }
 
-/// {"limits": [{…}, …]}: all are made, or none.
+/// {"limits": [{…}, …]}: all are made, or none. Our own: {"limit": {…}} makes one.
 template <class Spec>
-Result<std::vector<Spec>> read_specs(Call& call, std::string_view name) {
+Result<std::vector<Spec>> read_specs(Call& call, std::string_view name, std::string_view one) {
   CLOUDOS_TRY(const nlohmann::json* body, call.json());
+  if (body->contains(one)) {
+    CLOUDOS_TRY(const nlohmann::json* item, call.json_object(one));
+    std::vector<Spec> single(1);
+    CLOUDOS_CHECK(read_spec(Members(*item, one), single.front()));
+    return single;
+  }
   CLOUDOS_TRY(const nlohmann::json* list, Members(*body, "").array(name));
   std::vector<Spec> specs;
   for (const nlohmann::json& item : *list) {
@@ -324,8 +330,11 @@ Response made_reply(std::string_view name, const std::vector<Thing>& made, const
 }
 
 Result<Response> create_registered_limits(Call& call) {
-  CLOUDOS_TRY(const auto specs, read_specs<RegisteredLimitCreate>(call, "registered_limits"));
+  CLOUDOS_TRY(const auto specs, read_specs<RegisteredLimitCreate>(call, "registered_limits",
+                                                                  "registered_limit"));
   CLOUDOS_TRY(const auto made, limits_of(call).create_registered(call.ctx, specs));
+  if (call.json_object("registered_limit"))
+    return one_reply("registered_limit", made.front(), call, write_registered_limit, 201);
   return made_reply("registered_limits", made, call, write_registered_limit);
 }
 
@@ -356,8 +365,10 @@ struct RegisteredLimitKind {
 };
 
 Result<Response> create_limits(Call& call) {
-  CLOUDOS_TRY(const auto specs, read_specs<LimitCreate>(call, "limits"));
+  CLOUDOS_TRY(const auto specs, read_specs<LimitCreate>(call, "limits", "limit"));
   CLOUDOS_TRY(const auto made, limits_of(call).create(call.ctx, specs));
+  if (call.json_object("limit"))
+    return one_reply("limit", made.front(), call, write_limit, 201);
   return made_reply("limits", made, call, write_limit);
 }
 

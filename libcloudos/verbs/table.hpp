@@ -9,6 +9,7 @@ namespace cloudos::verbs {
 
 std::span<const Verb> identity_verbs();
 std::span<const Verb> access_verbs();
+std::span<const Verb> registry_verbs();
 std::span<const Verb> credential_verbs();
 std::span<const Verb> delegation_verbs();
 std::span<const Verb> image_verbs();
@@ -21,6 +22,7 @@ std::span<const Verb> task_verbs();
 std::span<const Verb> audit_verbs();
 
 std::span<const Noun> identity_nouns();
+std::span<const Noun> registry_nouns();
 std::span<const Noun> credential_nouns();
 std::span<const Noun> delegation_nouns();
 std::span<const Noun> image_nouns();

@@ -13,12 +13,20 @@ using make::word;
 
 constexpr Parameter kRoleOne[] = {subject("ROLE", "roles")};
 constexpr Parameter kRoleMany[] = {subject("ROLE...", "roles")};
-constexpr Parameter kRoleCreate[] = {word("name", "NAME", "its name"),
-                                     text("description", "--description", "a text")};
+constexpr Parameter kImmutable = set("options", "--immutable", R"({"immutable": true})",
+                                     "refuse changes and deletion until it is unset");
+constexpr Parameter kMutable =
+    set("options", "--no-immutable", R"({"immutable": false})", "allow changes again");
+constexpr Parameter kRoleCreate[] = {
+    word("name", "NAME", "its name"), text("description", "--description", "a text"),
+    ref("domain_id", "--domain", "domains", "domain it is one of; else the whole cloud's"),
+    kImmutable};
 constexpr Parameter kRoleSet[] = {subject("ROLE", "roles"), text("name", "--name", "new name"),
-                                  text("description", "--description", "a text")};
-constexpr Parameter kRoleList[] = {text("name", "--name", "of this name"), make::limit(),
-                                   make::marker()};
+                                  text("description", "--description", "a text"), kImmutable,
+                                  kMutable};
+constexpr Parameter kRoleList[] = {text("name", "--name", "of this name"),
+                                   ref("domain_id", "--domain", "domains", "of this domain"),
+                                   make::limit(), make::marker()};
 
 constexpr Parameter kUser = must(ref("user_id", "--user", "users", "user that has the role"));
 constexpr Parameter kGroup = must(ref("group_id", "--group", "groups", "group that has the role"));
@@ -50,6 +58,9 @@ constexpr Parameter kAssignments[] = {
     ref("scope.domain.id", "--domain", "domains", "on this domain"),
     ref("role.id", "--role", "roles", "of this role"),
     set("scope.system", "--system", "\"all\"", "on the system"),
+    set("scope.OS-INHERIT:inherited_to", "--inherited", "\"projects\"",
+        "those on all projects below"),
+    set("include_subtree", "--include-subtree", "1", "on what lies below --project too"),
     set("effective", "--effective", "1", "with what groups and implied roles give"),
     set("include_names", "--names", "1", "names instead of ids"),
 };

@@ -19,19 +19,27 @@ constexpr Parameter kByName = text("name", "--name", "of this name");
 constexpr Parameter kDescription = text("description", "--description", "a text");
 constexpr Parameter kEnable = set("enabled", "--enable", "true", "may be used (the default)");
 constexpr Parameter kDisable = set("enabled", "--disable", "false", "may not be used");
+constexpr Parameter kImmutable = set("options", "--immutable", R"({"immutable": true})",
+                                     "refuse changes and deletion until it is unset");
+constexpr Parameter kMutable =
+    set("options", "--no-immutable", R"({"immutable": false})", "allow changes again");
 constexpr Parameter kDomain = ref("domain_id", "--domain", "domains", "domain it belongs to");
 constexpr Parameter kOfDomain = ref("domain_id", "--domain", "domains", "of this domain");
 
 constexpr Parameter kDomainOne[] = {subject("DOMAIN", "domains")};
 constexpr Parameter kDomainMany[] = {subject("DOMAIN...", "domains")};
 constexpr Parameter kDomainCreate[] = {word("name", "NAME", "its name"), kDescription, kEnable,
-                                       kDisable};
-constexpr Parameter kDomainSet[] = {subject("DOMAIN", "domains"), kName, kDescription, kEnable,
-                                    kDisable};
+                                       kDisable, kImmutable};
+constexpr Parameter kDomainSet[] = {
+    subject("DOMAIN", "domains"), kName, kDescription, kEnable, kDisable, kImmutable, kMutable};
 constexpr Parameter kDomainList[] = {
     kByName, set("enabled", "--enabled", "true", "only those that may be used"), limit(), marker()};
 
 constexpr Parameter kProjectOne[] = {subject("PROJECT", "projects")};
+constexpr Parameter kProjectShow[] = {
+    subject("PROJECT", "projects"),
+    set("parents_as_ids", "--parents", "1", "with what it lies under"),
+    set("subtree_as_ids", "--children", "1", "with what lies under it")};
 constexpr Parameter kProjectMany[] = {subject("PROJECT...", "projects")};
 constexpr Parameter kProjectCreate[] = {
     word("name", "NAME", "its name"),
@@ -40,6 +48,7 @@ constexpr Parameter kProjectCreate[] = {
     ref("parent_id", "--parent", "projects", "project that it is part of"),
     kEnable,
     kDisable,
+    kImmutable,
     make::of(Kind::TextList, "tags", "--tag", "tag (repeat for more)"),
     make::of(Kind::Members, "", "--property", "KEY=VALUE (repeat for more)"),
 };
@@ -49,6 +58,8 @@ constexpr Parameter kProjectSet[] = {
     kDescription,
     kEnable,
     kDisable,
+    kImmutable,
+    kMutable,
     append(make::of(Kind::TextList, "tags", "--tag", "tag to add (repeat for more)")),
     make::remove(make::of(Kind::TextList, "tags", "--remove-tag", "tag to take away (repeat)")),
     set("tags", "--clear-tags", "[]", "take all tags away"),
@@ -60,6 +71,9 @@ constexpr Parameter kProjectList[] = {
     ref("parent_id", "--parent", "projects", "parts of this project"),
     set("enabled", "--enabled", "true", "only those that may be used"),
     text("tags", "--tags", "with all of these tags, apart by commas"),
+    text("tags-any", "--tags-any", "with any of these tags"),
+    text("not-tags", "--not-tags", "without all of these tags"),
+    text("not-tags-any", "--not-tags-any", "without any of these tags"),
     limit(),
     marker(),
 };
@@ -217,7 +231,7 @@ constexpr Verb kIdentityVerbs[] = {
     {"projects.list_mine", "GET", "/identity/v3/auth/projects", "", "projects",
      "Lists the projects that the caller has a role on.", "project list", kProjectsOfMine},
     {"projects.show", "GET", "/identity/v3/projects/{id}", "", "project", "Shows a project.",
-     "project show", kProjectOne},
+     "project show", kProjectShow},
     {"projects.update", "PATCH", "/identity/v3/projects/{id}", "project", "project",
      "Changes a project.", "project set", kProjectSet},
     {"projects.delete", "DELETE", "/identity/v3/projects/{id}", "", "", "Deletes a project.",
