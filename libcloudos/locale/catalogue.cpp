@@ -87,12 +87,18 @@ Result<Template> parse_template(std::string_view text) {
   return made;
 }
 
-Result<Catalogue> Catalogue::make(
-    const std::vector<std::pair<std::string, std::string>>& entries) {
+Result<Catalogue> Catalogue::make(const std::vector<std::pair<std::string, std::string>>& entries) {
   Catalogue made;
   for (const auto& [id, text] : entries) {
-    CLOUDOS_TRY(Template from, parse_template(id));
-    CLOUDOS_TRY(Template to, parse_template(text));
+    // "cannot open the file: " begins a message that says at its end why.
+    const bool begins = id.ends_with(' ') && id.find('{') == id.npos;
+    auto parsed = parse_template(begins ? id + "{}" : id);
+    if (!parsed) {  // Not a text for fmt: "a map begins with {".
+      made.whole_.insert_or_assign(id, text);
+      continue;
+    }
+    Template from = std::move(*parsed);
+    CLOUDOS_TRY(Template to, parse_template(begins ? text + "{}" : text));
     if (from.arguments != to.arguments) {
       return fail(ErrorCode::InvalidArgument,
                   fmt::format("the translation of '{}' has other places", id.substr(0, 64)));
@@ -128,6 +134,20 @@ void Catalogue::try_entry(std::size_t number, std::string_view message, std::siz
   best_arguments = std::move(arguments);
 }
 
+/// "where: what" and "server.name must be text": the end is a message of its own.
+std::string Catalogue::translate_end(std::string_view message, int depth) const {
+  const auto colon = message.find(": ");
+  const auto blank = message.find(' ');
+  for (const std::size_t begin : {colon == message.npos ? colon : colon + 2,
+                                  blank == message.npos ? blank : blank + 1}) {
+    if (begin == message.npos) continue;
+    const std::string_view end = message.substr(begin);
+    std::string translated = translate(end, depth + 1);
+    if (translated != end) return std::string(message.substr(0, begin)) + translated;
+  }
+  return std::string(message);
+}
+
 std::string Catalogue::translate(std::string_view message, int depth) const {
   if (message.size() > kMessageBytes || depth > kDepth) return std::string(message);
   if (const auto known = whole_.find(std::string(message)); known != whole_.end())
@@ -144,16 +164,15 @@ std::string Catalogue::translate(std::string_view message, int depth) const {
   for (const std::size_t size : end_sizes_)
     if (size <= message.size()) try_all(by_end_, message.substr(message.size() - size));
   for (const std::size_t number : others_) try_entry(number, message, best, found);
-  if (best == kNone) {
-    // "where: what": the rest is a message of its own.
-    const auto colon = message.find(": ");
-    if (colon == message.npos) return std::string(message);
-    return std::string(message.substr(0, colon + 2)) +
-           translate(message.substr(colon + 2), depth + 1);
-  }
+  if (best == kNone) return translate_end(message, depth);
   const Entry& entry = entries_[best];
   std::vector<std::string> arguments(found.begin(), found.end());
-  // A message that ends with another one ("...: no address is left").
+  // What a place holds may be a message, or a part of one ("must be text"); a name is one word.
+  for (std::string& argument : arguments) {
+    const auto known =
+        argument.find(' ') == argument.npos ? whole_.end() : whole_.find(argument);
+    if (known != whole_.end()) argument = known->second;
+  }
   const std::size_t last = entry.from.places.back();
   const auto& before = entry.from.literals[entry.from.places.size() - 1];
   if (entry.from.literals.back().empty() && before.ends_with(": "))

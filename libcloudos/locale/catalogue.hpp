@@ -22,6 +22,7 @@ Result<Template> parse_template(std::string_view text);
 /// One language. Read-only once made: thread-safe.
 class Catalogue {
  public:
+  /// A message that is no template ("... begins with {") stands for itself.
   /// Errors: InvalidArgument (a translation has other places than its message).
   static Result<Catalogue> make(const std::vector<std::pair<std::string, std::string>>& entries);
   std::string translate(std::string_view message) const { return translate(message, 0); }
@@ -34,6 +35,7 @@ class Catalogue {
   using Index = std::unordered_map<std::string, std::vector<std::size_t>>;
 
   std::string translate(std::string_view message, int depth) const;
+  std::string translate_end(std::string_view message, int depth) const;
   void try_entry(std::size_t number, std::string_view message, std::size_t& best,
                  std::vector<std::string_view>& best_arguments) const;
 

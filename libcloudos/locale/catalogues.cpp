@@ -1,10 +1,9 @@
-#include "cloudos/locale.hpp"
-
 #include <algorithm>
 #include <mutex>
 
 #include "base/assert.hpp"
 #include "base/text.hpp"
+#include "cloudos/locale.hpp"
 #include "locale/built_in.hpp"
 #include "locale/catalogue.hpp"
 #include "locale/po.hpp"
@@ -128,23 +127,23 @@ std::string_view Catalogues::choose(std::string_view accept_language) const {
     if (!language || (range.weight == 0 && language->folded != range.tag)) continue;
     const auto known = std::find_if(choices.begin(), choices.end(),
                                     [&](const Choice& c) { return c.language == language; });
-    if (known == choices.end()) choices.push_back({language, range.weight, range.tag.size(), i});
-    else if (range.weight > known->weight && known->weight > 0) known->weight = range.weight;
+    if (known == choices.end())
+      choices.push_back({language, range.weight, range.tag.size(), i});
+    else if (range.weight > known->weight && known->weight > 0)
+      known->weight = range.weight;
   }
   const Choice* best = nullptr;
   for (const Choice& choice : choices)
     if (choice.weight > 0 && (!best || choice.weight > best->weight)) best = &choice;
   // `*` is served by English, unless that was said to be unwanted.
   const Impl::Language* const english = impl_->find(kEnglish);
-  const bool english_named = std::any_of(choices.begin(), choices.end(), [&](const Choice& c) {
-    return c.language == english;
-  });
+  const bool english_named = std::any_of(choices.begin(), choices.end(),
+                                         [&](const Choice& c) { return c.language == english; });
   if (others && *others > 0 && (!best || *others > best->weight)) {
     if (!english_named) return kEnglish;
     for (const auto& language : impl_->languages) {
-      const bool named = std::any_of(choices.begin(), choices.end(), [&](const Choice& c) {
-        return c.language == language.get();
-      });
+      const bool named = std::any_of(choices.begin(), choices.end(),
+                                     [&](const Choice& c) { return c.language == language.get(); });
       if (!named) return language->tag;
     }
   }

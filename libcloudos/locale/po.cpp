@@ -17,12 +17,21 @@ bool append_quoted(std::string& out, std::string_view quoted) {
     if (c == '\\') {
       if (++i + 1 >= quoted.size()) return false;
       switch (quoted[i]) {
-        case 'n': c = '\n'; break;
-        case 't': c = '\t'; break;
-        case 'r': c = '\r'; break;
+        case 'n':
+          c = '\n';
+          break;
+        case 't':
+          c = '\t';
+          break;
+        case 'r':
+          c = '\r';
+          break;
         case '"':
-        case '\\': c = quoted[i]; break;
-        default: return false;
+        case '\\':
+          c = quoted[i];
+          break;
+        default:
+          return false;
       }
     }
     out += c;

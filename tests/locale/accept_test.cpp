@@ -17,7 +17,8 @@ TEST_CASE("entries of Accept-Language that are not well formed are left out") {
       {"nothing", "", {}},
       {"one", "ko", {{"ko", 1000}}},
       {"case and blanks", "  KO-kr ;  Q=0.5 ,en", {{"ko-kr", 500}, {"en", 1000}}},
-      {"all there is to weights", "a;q=0,b;q=1,c;q=0.125,d;q=1.000,e;q=0.",
+      {"all there is to weights",
+       "a;q=0,b;q=1,c;q=0.125,d;q=1.000,e;q=0.",
        {{"a", 0}, {"b", 1000}, {"c", 125}, {"d", 1000}, {"e", 0}}},
       {"weights that are none", "a;q=2,b;q=-1,c;q=0.1234,d;q=,e;q=x,f;w=1,g;q=1.5,h;", {}},
       {"tags that are none", "k o,1a,-ko,ko-,ko--kr,toolongtag,ko_KR,**,\xed\x95\x9c", {}},
@@ -36,8 +37,7 @@ TEST_CASE("a header has bounds: its bytes and its entries") {
   for (int i = 0; i < 100; ++i) many += "en,";
   CHECK(parse_accept_language(many).size() == cloudos::limits::kLanguageRanges);
   CHECK(parse_accept_language(std::string(cloudos::limits::kLanguageHeaderBytes + 1, ',')).empty());
-  const std::string longest =
-      "ko," + std::string(cloudos::limits::kLanguageHeaderBytes - 3, ' ');
+  const std::string longest = "ko," + std::string(cloudos::limits::kLanguageHeaderBytes - 3, ' ');
   CHECK(parse_accept_language(longest).size() == 1);
   CHECK(parse_accept_language(longest + " ").empty());
 }

@@ -1,10 +1,11 @@
 // Messages in another language.
+#include "locale/catalogue.hpp"
+
 #include <doctest/doctest.h>
 
 #include "cloudos/limits.hpp"
 #include "cloudos/locale.hpp"
 #include "locale/built_in.hpp"
-#include "locale/catalogue.hpp"
 #include "locale/po.hpp"
 
 using namespace cloudos::locale;
@@ -25,8 +26,9 @@ TEST_CASE("a .po file is read, and what is none is refused with its line") {
   for (const Row& row :
        {Row{"words", "hello"}, Row{"no quotes", "msgid a"}, Row{"an open quote", "msgid \"a"},
         Row{"a quote inside", "msgid \"a\"b\""}, Row{"an escape", "msgid \"\\x\""},
-        Row{"an escape at the end", "msgid \"\\\""}, Row{"a translation of nothing", "msgstr \"a\""},
-        Row{"a text of nothing", "\"a\""}, Row{"bytes", "msgid \"\xff\""},
+        Row{"an escape at the end", "msgid \"\\\""},
+        Row{"a translation of nothing", "msgstr \"a\""}, Row{"a text of nothing", "\"a\""},
+        Row{"bytes", "msgid \"\xff\""},
         Row{"too much", std::string(cloudos::limits::kCatalogueBytes + 1, '\n')}}) {
     CAPTURE(row.what);
     CHECK_FALSE(read_po(row.text));
@@ -41,10 +43,12 @@ TEST_CASE("a message is told by its template, and its places go into the transla
       {"{} of {} are in use", "{1} 중 {0}을(를) 쓰고 있습니다"},
       {"at most {:.1f} {{MiB}}", "최대 {} {{MiB}}"},
       {"marker: {} is {}", "마커: {}은(는) {}입니다"},
-      {"creating {}: {}", "{} 만들기: {}"},
+      {"while creating the port {}: {}", "포트 {} 만들기: {}"},
       {"{0} and {0} again", "다시 {0} 그리고 {0}"},
       {"{} must be text", "{}은(는) 텍스트여야 합니다"},
       {"{}", "<{}>"},
+      {"a map begins with {", "맵은 {로 시작합니다"},
+      {R"(must be {"all": true})", R"({"all": true}여야 합니다)"},
   });
   REQUIRE(made);
   struct Row {
@@ -60,11 +64,13 @@ TEST_CASE("a message is told by its template, and its places go into the transla
       {"a place that is empty", " must be text", "은(는) 텍스트여야 합니다"},
       {"a place that begins the message", "server.name must be text",
        "server.name은(는) 텍스트여야 합니다"},
-      {"a message that ends with another", "creating port: server.name must be text",
-       "port 만들기: server.name은(는) 텍스트여야 합니다"},
+      {"a message that ends with another", "while creating the port p: server.name must be text",
+       "포트 p 만들기: server.name은(는) 텍스트여야 합니다"},
       {"the same place twice", "x and x again", "다시 x 그리고 x"},
       {"braces in what was filled in", "image {} could not be found",
        "이미지 {}을(를) 찾을 수 없습니다"},
+      {"no template", "a map begins with {", "맵은 {로 시작합니다"},
+      {"no template either", R"(must be {"all": true})", R"({"all": true}여야 합니다)"},
       {"places only", "anything at all", "<anything at all>"},
   };
   for (const Row& row : rows) {
@@ -74,11 +80,20 @@ TEST_CASE("a message is told by its template, and its places go into the transla
 }
 
 TEST_CASE("what no template fits stays as it is, but for a message behind a colon") {
-  const auto made = Catalogue::make({{"no address is left", "남은 주소가 없습니다"}});
+  const auto made = Catalogue::make({{"no address is left", "남은 주소가 없습니다"},
+                                     {"must be text", "텍스트여야 합니다"},
+                                     {"it is cut off", "잘려 있습니다"},
+                                     {"key: {}; give one line", "키: {}; 한 줄로 주십시오"},
+                                     {"cannot open it: ", "열 수 없습니다: "}});
   REQUIRE(made);
   CHECK(made->translate("something else") == "something else");
   CHECK(made->translate("creating port on net-a: no address is left") ==
         "creating port on net-a: 남은 주소가 없습니다");
+  CHECK(made->translate("server.name must be text") == "server.name 텍스트여야 합니다");
+  CHECK(made->translate("key: it is cut off; give one line") ==
+        "키: 잘려 있습니다; 한 줄로 주십시오");
+  CHECK(made->translate("cannot open it: Permission denied") ==
+        "열 수 없습니다: Permission denied");
   CHECK(made->translate("") == "");
   const std::string longest(100'000, 'x');
   CHECK(made->translate(longest) == longest);

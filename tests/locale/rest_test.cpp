@@ -50,8 +50,8 @@ TEST_CASE("every service refuses in the language that was asked for") {
     CHECK(korean.headers.get("Content-Language") == "ko");
     CHECK(std::string(korean.headers.get("Vary")).find("Accept-Language") != std::string::npos);
     CHECK(korean.headers.count("Vary") == 1);
-    const Answer french = site.send(row.method, row.target, row.body, site.admin,
-                                    {{"Accept-Language", "fr"}});
+    const Answer french =
+        site.send(row.method, row.target, row.body, site.admin, {{"Accept-Language", "fr"}});
     CHECK(french.text == english.text);
     CHECK(french.headers.get("Content-Language") == "en");
   }
@@ -59,8 +59,7 @@ TEST_CASE("every service refuses in the language that was asked for") {
 
 TEST_CASE("what is no refusal is the same in every language") {
   Site site;
-  const Answer korean =
-      site.send("GET", "/v3/roles", "", site.admin, {{"Accept-Language", "ko"}});
+  const Answer korean = site.send("GET", "/v3/roles", "", site.admin, {{"Accept-Language", "ko"}});
   CHECK(korean.status == 200);
   CHECK_FALSE(korean.headers.has("Content-Language"));
   CHECK(korean.text == site.send("GET", "/v3/roles", "", site.admin).text);
