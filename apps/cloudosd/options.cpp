@@ -327,8 +327,8 @@ Command make_command(const config::Settings& settings) {
   cloud.list_limit = settings.number("identity", "list_limit");
   cloud.show_all_endpoints = settings.yes("identity", "return_all_endpoints_if_no_filter");
   cloud.limit_model = settings.text("identity", "limit_model") == "flat"
-                          ? LimitModel::Flat
-                          : LimitModel::StrictTwoLevel;
+                          ? cloudos::LimitModel::Flat
+                          : cloudos::LimitModel::StrictTwoLevel;
   cloud.password_cost = static_cast<unsigned>(settings.number("identity", "password_cost"));
   cloud.audit.on = settings.yes("audit", "enabled");
   cloud.audit.changes = settings.number("audit", "changes");
