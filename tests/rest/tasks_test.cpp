@@ -10,16 +10,21 @@ using nlohmann::json;
 
 namespace {
 
-/// A cloud whose deletions of servers fail for as long as `broken` says.
+/// A cloud whose deletions of servers fail for as long as `broken` says, and whose boots fail, and
+/// cannot be undone, for as long as `tangled` does.
 struct TaskSite {
   std::shared_ptr<bool> broken = std::make_shared<bool>(false);
+  std::shared_ptr<bool> tangled = std::make_shared<bool>(false);
   Site site{options()};
 
   Options options() const {
     Options options;
     auto faults = std::make_shared<RunnerFaults>();
-    faults->before_step = [broken = broken](const tasks::TaskRecord& record, std::string_view,
-                                            bool) -> std::optional<Error> {
+    faults->before_step = [broken = broken, tangled = tangled](
+                              const tasks::TaskRecord& record, std::string_view step,
+                              bool undo) -> std::optional<Error> {
+      if (*tangled && record.type == "create-server" && (undo || step == "boot"))
+        return Error{ErrorCode::Internal, undo ? "the knot holds" : "no boot today", {}};
       if (!*broken || record.type != "delete-server") return std::nullopt;
       return Error{ErrorCode::Internal, "the host burns", {}};
     };
@@ -92,6 +97,35 @@ TEST_CASE("tasks are listed by state, type and resource, in pages") {
     CHECK(answer.status == 400);
     CHECK(answer.json()["error"]["code"] == 400);
   }
+}
+
+TEST_CASE("an admin unwinds a stuck task, which then undoes all that it did") {
+  TaskSite t;
+  const std::string ready = t.make_server(t.site.admin);
+  *t.tangled = true;
+  const std::string server = t.make_server(t.site.admin);
+  t.run();
+  const json stuck = t.tasks("?state=stuck")["tasks"];
+  REQUIRE(stuck.size() == 1);
+  CHECK(stuck[0]["resource"] == "server/" + server);
+  const std::string path = "/tasks/v1/tasks/" + stuck[0]["id"].get<std::string>();
+  *t.tangled = false;
+  const Answer unwound = t.site.send("POST", path + "/unwind", "", t.site.admin);
+  CAPTURE(unwound.text);
+  CHECK(unwound.status == 202);
+  CHECK(unwound.json()["task"]["state"] == "unwinding");
+  t.site.settle();
+  const json ended = t.site.get(path).json()["task"];
+  CHECK(ended["state"] == "failed");
+  CHECK_FALSE(ended["error"]["message"].get<std::string>().empty());
+  const json left = t.site.get("/compute/v2.1/servers/" + server).json()["server"];
+  CHECK(left["status"] == "ERROR");
+  CHECK(t.site.get("/compute/v2.1/servers/" + ready).json()["server"]["status"] == "ACTIVE");
+  // Nothing is left that would hold what it was made of.
+  CHECK(t.site.send("DELETE", "/compute/v2.1/servers/" + server, "", t.site.admin).status == 204);
+  t.run();
+  CHECK(t.site.get("/compute/v2.1/servers/" + server).status == 404);
+  CHECK(t.site.send("POST", path + "/unwind", "", t.site.admin).status == 409);
 }
 
 TEST_CASE("only an admin has a stuck task try again, and only what is stuck is tried") {
