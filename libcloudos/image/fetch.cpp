@@ -202,7 +202,8 @@ std::string request_text(const Url& url, const FetchRange& range) {
       "Accept-Encoding: identity\r\nConnection: close\r\n", url.target, url.authority());
   if (range.offset != 0 || range.length != UINT64_MAX) {
     text += fmt::format("Range: bytes={}-", range.offset);
-    if (range.length != UINT64_MAX && range.length != 0 && range.length <= UINT64_MAX - range.offset)
+    const bool ends = range.length != 0 && range.length <= UINT64_MAX - range.offset;
+    if (range.length != UINT64_MAX && ends)
       text += fmt::format("{}", range.offset + range.length - 1);
     text += "\r\n";
   }
@@ -226,7 +227,8 @@ Result<void> check_status(const Url& url, const FetchHead& head, const FetchRang
   }
   if (head.status != 200) return bad_answer(url, fmt::format("status {}", head.status));
   if (range.offset != 0) {
-    return fail(ErrorCode::Unsupported, fmt::format("{} does not give parts of its data", url.host));
+    return fail(ErrorCode::Unsupported,
+                fmt::format("{} does not give parts of its data", url.host));
   }
   return Result<void>();
 }

@@ -18,7 +18,8 @@ constexpr std::array<std::string_view, 4> kImageTaskStatusNames{"pending", "proc
                                                                 "failure"};
 
 template <class Enum, std::size_t N>
-std::optional<Enum> named_enum(std::string_view text, const std::array<std::string_view, N>& names) {
+std::optional<Enum> named_enum(std::string_view text,
+                               const std::array<std::string_view, N>& names) {
   const auto at = std::find(names.begin(), names.end(), text);
   if (at == names.end()) return std::nullopt;
   return static_cast<Enum>(at - names.begin());

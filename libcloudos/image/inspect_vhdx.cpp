@@ -16,7 +16,8 @@ constexpr std::size_t kVhdxLogSector = 4'096;
 constexpr std::uint64_t kVhdxMostLogBytes = 4 << 20;
 
 // GUIDs as they lie in the file.
-constexpr std::string_view kVhdxBat = "\x66\x77\xc2\x2d\x23\xf6\x00\x42\x9d\x64\x11\x5e\x9b\xfd\x4a\x08"sv;
+constexpr std::string_view kVhdxBat =
+    "\x66\x77\xc2\x2d\x23\xf6\x00\x42\x9d\x64\x11\x5e\x9b\xfd\x4a\x08"sv;
 constexpr std::string_view kVhdxMetadata =
     "\x06\xa2\x7c\x8b\x90\x47\x9a\x4b\xb8\xfe\x57\x5f\x05\x0f\x88\x6e"sv;
 constexpr std::string_view kVhdxFileParameters =

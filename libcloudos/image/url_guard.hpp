@@ -18,7 +18,8 @@ class UrlGuard {
   /// Scheme, port and name; an address in place of a name as check_address() has it.
   /// Errors: Forbidden.
   Result<void> check_url(const Url& url) const;
-  /// Ask for every answer of the name service, and connect to what was asked for. Errors: Forbidden.
+  /// Ask for every answer of the name service, and connect to what was asked for.
+  /// Errors: Forbidden.
   Result<void> check_address(const Address& address) const;
   unsigned redirects() const { return rules_.redirects; }
 

@@ -78,7 +78,8 @@ constexpr Route kCertificateRoutes[] = {
     {"POST", "/image/v2/certificates", add_certificate, "add_certificate", kCertificateService,
      RouteClass::Commits},
     {"GET", "/image/v2/certificates", list_certificates, "get_certificates", kCertificateService},
-    {"GET", "/image/v2/certificates/{certificate_id}", show_certificate, "get_certificate", kCertificateService},
+    {"GET", "/image/v2/certificates/{certificate_id}", show_certificate, "get_certificate",
+     kCertificateService},
     {"DELETE", "/image/v2/certificates/{certificate_id}", delete_certificate, "delete_certificate",
      kCertificateService, RouteClass::Commits},
 };

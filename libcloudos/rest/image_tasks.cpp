@@ -205,7 +205,8 @@ constexpr Route kImageTaskRoutes[] = {
      RouteClass::Commits},
     {"GET", "/image/v2/tasks", list_image_tasks, "tasks_api_access", kImageTaskService},
     {"GET", "/image/v2/tasks/{task_id}", show_image_task, "tasks_api_access", kImageTaskService},
-    {"GET", "/image/v2/images/{image_id}/tasks", list_tasks_of_image, "get_image", kImageTaskService},
+    {"GET", "/image/v2/images/{image_id}/tasks", list_tasks_of_image, "get_image",
+     kImageTaskService},
     {"GET", "/image/v2/schemas/task", show_task_schema, "get_image_schema", kImageTaskService},
     {"GET", "/image/v2/schemas/tasks", show_tasks_schema, "get_image_schema", kImageTaskService},
 };

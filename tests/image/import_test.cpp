@@ -299,7 +299,7 @@ TEST_CASE("staging that is given up, too long or cut off leaves nothing") {
   CHECK(untouched());
 }
 
-TEST_CASE("an image deleted in mid-transfer leaves no byte and no worker (OSSA-2015-004, 2015-015)") {
+TEST_CASE("deleted in mid-transfer an image leaves no byte and no worker (OSSA-2015-004, -015)") {
   const Folder folder;
   const auto urls = std::make_shared<Urls>();
   (*urls)["https://example.org/disk"] = kDisk;

@@ -134,7 +134,8 @@ TEST_CASE("a signature that cannot be checked is none that holds, and leaves not
 TEST_CASE("where trusted certificates are named, signers must descend from one") {
   SignedWorld w;
   const Context me = member_of("p"), admin = admin_of("admin");
-  const Key root_key = rsa_key(), middle_key = rsa_key(), leaf_key = rsa_key(), alien_key = rsa_key();
+  const Key root_key = rsa_key(), middle_key = rsa_key();
+  const Key leaf_key = rsa_key(), alien_key = rsa_key();
   const Cert root = make_cert({.name = "root", .authority = true}, root_key.get());
   const Cert middle = make_cert({.name = "middle", .authority = true}, middle_key.get(), root.get(),
                                 root_key.get());

@@ -120,7 +120,9 @@ std::string tar(std::initializer_list<Blob> entries) {
   for (const Blob& entry : entries) all += entry.bytes;
   return all + std::string(1'024, '\0');
 }
-std::string ova() { return tar({tar_entry("disk.ovf", "<Envelope/>"), tar_entry("disk.vmdk", stream_vmdk().bytes)}); }
+std::string ova() {
+  return tar({tar_entry("disk.ovf", "<Envelope/>"), tar_entry("disk.vmdk", stream_vmdk().bytes)});
+}
 
 }  // namespace
 
