@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "base/text.hpp"
+#include "speech.hpp"
 #include "token_cache.hpp"
 #include "transport.hpp"
 #include "verbs/commands.hpp"
@@ -68,7 +69,8 @@ class HttpTransport final : public Transport {
       CLOUDOS_CHECK(ensure_token());
       CLOUDOS_TRY(reply, send_once(verb, request));
     }
-    if (reply.status >= 400) return fail(verbs::code_of_status(reply.status), error_text(reply.body));
+    if (reply.status >= 400)
+      return fail(verbs::code_of_status(reply.status), error_text(reply.body));
     if (verb.name == "tokens.revoke") cache_.drop();
     return Reply{std::move(reply.body), reply.header("X-Subject-Token")};
   }
@@ -143,8 +145,8 @@ class HttpTransport final : public Transport {
         return with_version(service, text_in(endpoint, "url"));
       }
     }
-    // Tasks are no service of the catalog: they are beside Identity.
-    if (service.service == "tasks") {
+    // Tasks and events are no services of the catalog: they are beside Identity.
+    if (service.service == "tasks" || service.service == "audit") {
       std::string root = identity_url();
       for (const std::string_view end : {"/v3", "/identity"})
         if (root.ends_with(end)) root.resize(root.size() - end.size());
@@ -177,6 +179,7 @@ class HttpTransport final : public Transport {
     out.headers = request.headers;
     out.headers.emplace_back("X-Auth-Token", text_in(token_, "id"));
     out.headers.emplace_back("Accept", "application/json");
+    if (language() != "en") out.headers.emplace_back("Accept-Language", language());
     out.body = request.body;
     if (!request.content_type.empty()) out.content_type = request.content_type;
     out.upload = request.upload;

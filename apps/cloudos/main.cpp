@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "run.hpp"
 #include "shell.hpp"
+#include "speech.hpp"
 #include "token_cache.hpp"
 #include "wait.hpp"
 
@@ -35,7 +36,7 @@ std::optional<std::string> environment_value(const std::string& name) {
 }
 
 int usage_error(const std::string& message) {
-  fmt::print(stderr, "cloudos: {}\n", message);
+  fmt::print(stderr, "cloudos: {}\n", tr(message));
   return kUsage;
 }
 
@@ -75,8 +76,8 @@ int run_with_session(const Leaf& leaf, const Given& given) {
     const auto printing = printing_of(given);
     if (!printing) return usage_error(printing.error().message);
     if (auto chosen = chosen_verbs(leaf, given); !chosen) {
-      fmt::print(stderr, "cloudos {}: {}\nUsage: {}\n", leaf.words, chosen.error().message,
-                 usage_of(leaf));
+      fmt::print(stderr, "cloudos {}: {}\n{} {}\n", leaf.words, tr(chosen.error().message),
+                 tr("Usage:"), usage_of(leaf));
       return kUsage;
     }
   }
@@ -96,8 +97,8 @@ int run_leaf(const Leaf& leaf, const std::vector<std::string>& rest) {
     if (word == "--help" || word == "-h") return print_text(help_of(leaf)) ? kDone : kFailed;
   const auto given = parse_args(options, rest);
   if (!given) {
-    fmt::print(stderr, "cloudos {}: {}\nUsage: {}\n", leaf.words, given.error().message,
-               usage_of(leaf));
+    fmt::print(stderr, "cloudos {}: {}\n{} {}\n", leaf.words, tr(given.error().message),
+               tr("Usage:"), usage_of(leaf));
     return kUsage;
   }
   if (has(*given, "--simulated") && !has(*given, "--local") && !leaf.admin)

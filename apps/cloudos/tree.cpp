@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "speech.hpp"
 
 namespace cli {
 namespace {
@@ -145,7 +146,7 @@ std::string option_line(const Option& option) {
     left.resize(kColumn, ' ');
   else
     left += "\n" + std::string(kColumn, ' ');
-  return fmt::format("{}{}{}\n", left, option.help, option.required ? " (needed)" : "");
+  return fmt::format("{}{}{}\n", left, tr(option.help), option.required ? tr(" (needed)") : "");
 }
 
 /// The first words of commands in which `word` could be meant.
@@ -200,6 +201,7 @@ const std::vector<Leaf>& leaves() {
       leaf.words = words;
       // The verb that the command is called after comes first.
       if (leaf.verbs.size() > 1 && leaf.words.ends_with(" set"))
+        // l10n: "Changes {}s."
         leaf.help = "Changes " + std::string(verbs::noun_of(*leaf.verbs[0]->verb).words) + "s.";
       if (leaf.verbs.size() > 1 && leaf.words.ends_with(" unset")) leaf.help = "Takes parts away.";
       all.push_back(std::move(leaf));
@@ -255,11 +257,11 @@ std::string usage_of(const Leaf& leaf) {
 }
 
 std::string help_of(const Leaf& leaf) {
-  std::string text = fmt::format("{}\n\nUsage: {}\n", leaf.help, usage_of(leaf));
+  std::string text = fmt::format("{}\n\n{} {}\n", tr(leaf.help), tr("Usage:"), usage_of(leaf));
   const auto options = own_options_of(leaf);
   if (!options.empty()) text += "\n";
   for (const Option& option : options) text += option_line(option);
-  text += "\nOf every command:\n";
+  text += "\n" + tr("Of every command:") + "\n";
   for (const Option& option : kGlobal) text += option_line(option);
   return text;
 }
@@ -267,19 +269,21 @@ std::string help_of(const Leaf& leaf) {
 std::string help_of_group(std::string_view words) {
   std::string text;
   if (words.empty())
-    text = "cloudos: the command line of a cloud.\n\nUsage: cloudos [options] COMMAND ...\n\n";
+    text = fmt::format("{}\n\n{} cloudos [options] COMMAND ...\n\n",
+                       tr("cloudos: the command line of a cloud."), tr("Usage:"));
   for (const Leaf& leaf : leaves()) {
     if (leaf.words == "complete-names") continue;
     if (!words.empty() && leaf.words != words && !leaf.words.starts_with(std::string(words) + " "))
       continue;
-    text += fmt::format("  {:<32}{}\n", leaf.words, leaf.help);
+    text += fmt::format("  {:<32}{}\n", leaf.words, tr(leaf.help));
   }
   if (!words.empty()) return text;
-  text += "\nOf every command:\n";
+  text += "\n" + tr("Of every command:") + "\n";
   for (const Option& option : kGlobal) text += option_line(option);
-  return text +
-         "\nExit codes: 0 done; 1 the cloud refused; 2 usage; 3 no cloud or login; 4 no such "
-         "thing.\n";
+  return text + "\n" +
+         tr("Exit codes: 0 done; 1 the cloud refused; 2 usage; 3 no cloud or login; 4 no such "
+            "thing.") +
+         "\n";
 }
 
 Resolved resolve(std::span<const std::string> arguments) {
@@ -318,12 +322,15 @@ std::string no_such_command(const Resolved& resolved) {
   if (wrong.empty()) {
     std::string list;
     for (const auto& word : next) list += (list.empty() ? "" : ", ") + std::string(word);
+    // l10n: "{} needs one of: {}"
     return fmt::format("{} needs one of: {}", start, list);
   }
   std::string_view near = cloudos::verbs::nearest_of(wrong, next);
   // "volum list" or "sever list": one of another group may be meant.
   if (!near.empty())
+    // l10n: "there is no '{} {}'; is it '{} {}'?"
     return fmt::format("there is no '{} {}'; is it '{} {}'?", start, wrong, start, near);
+  // l10n: "there is no '{} {}'; see '{} --help'"
   return fmt::format("there is no '{} {}'; see '{} --help'", start, wrong, start);
 }
 
