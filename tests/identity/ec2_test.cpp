@@ -322,7 +322,8 @@ TEST_CASE("a key made by an application credential keeps to it, and dies with it
   const auto token = k.credentials().token_for_ec2(k.service, signed_request(k.world, made->ec2));
   REQUIRE(token);
   CHECK(role_names(*token) == std::vector<std::string>{"reader"});
-  REQUIRE(k.world.identity->application_credentials().remove(k.as_una, credential->id));
+  REQUIRE(k.world.identity->application_credentials().remove(k.as_una, k.as_una.user,
+                                                             credential->id));
   CHECK_FALSE(k.credentials().token_for_ec2(k.service,
                                             signed_request(k.world, made->ec2, seconds(1))));
 }

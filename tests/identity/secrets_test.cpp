@@ -101,7 +101,7 @@ TEST_CASE("private files are whole or not there, whatever an earlier crash left"
 
 TEST_CASE("every byte of a password counts") {
   SeededRandom random(4);
-  Passwords passwords(4, random);
+  Passwords passwords({PasswordHashing::Algorithm::Bcrypt, 4}, random);
   const std::string long_one(72, 'x');
   struct Row {
     std::string what;
@@ -130,7 +130,7 @@ TEST_CASE("every byte of a password counts") {
 
 TEST_CASE("passwords out of bounds are refused before any work") {
   SeededRandom random(5);
-  Passwords passwords(4, random);
+  Passwords passwords({PasswordHashing::Algorithm::Bcrypt, 4}, random);
   CHECK(passwords.hash("").error().code == ErrorCode::InvalidArgument);
   CHECK(passwords.hash(std::string(limits::kPasswordBytes + 1, 'x')).error().code ==
         ErrorCode::InvalidArgument);
@@ -144,7 +144,7 @@ TEST_CASE("passwords out of bounds are refused before any work") {
 
 TEST_CASE("two hashes run, a bounded number waits, and the next is turned away at once") {
   GatedRandom random;
-  Passwords passwords(4, random);
+  Passwords passwords({PasswordHashing::Algorithm::Bcrypt, 4}, random);
   std::atomic<int> done = 0;
   std::vector<std::thread> threads;
   const unsigned most = Passwords::kAtOnce + Passwords::kWaiting;
