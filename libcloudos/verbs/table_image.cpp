@@ -157,7 +157,7 @@ constexpr Verb kImageVerbs[] = {
      "Removes the copy of an image's data in one store.", "image store delete", kStoreCopy},
     {"image_usage.show", "GET", "/image/v2/info/usage", "", "usage",
      "Shows what a project's images use of their limits.", "image usage show", {}},
-    {"cached_images.list", "GET", "/image/v2/cache", "", "",
+    {"cached_images.list", "GET", "/image/v2/cache", "", "cached_images",
      "Shows what the host keeps of images that are elsewhere.", "cached image list", {}},
     {"cached_images.queue", "PUT", "/image/v2/cache/{id}", "", "",
      "Brings an image into the host's cache.", "cached image queue", kImageMany},
