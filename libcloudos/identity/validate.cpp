@@ -170,6 +170,7 @@ Result<Token> Identity::Impl::resolve(const store::Snapshot& at, const TokenPayl
 }
 
 Result<identity::StateMark> Identity::Impl::mark(const store::Snapshot& at) const {
+  keys->follow();  // A key that another process ended takes along tokens that were seen before.
   identity::StateMark mark;
   // Before anything is read by them: what changes meanwhile makes another number.
   mark.rules = policy_changes.load(std::memory_order_acquire) + keys->version();
