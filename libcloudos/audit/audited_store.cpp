@@ -141,8 +141,7 @@ void tell_initiator(Row& row, const Actor& actor) {
 
 }  // namespace
 
-AuditedStore::AuditedStore(store::Store& inner, const Clock& clock, IdSource& ids,
-                           Metrics* metrics)
+AuditedStore::AuditedStore(store::Store& inner, const Clock& clock, IdSource& ids, Metrics* metrics)
     : inner_(inner),
       clock_(clock),
       ids_(ids),

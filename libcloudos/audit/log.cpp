@@ -37,8 +37,8 @@ std::optional<EventId> parse_event_id(std::string_view id) {
   EventId parsed{std::string(id.substr(0, kUuidChars)), 0};
   if (parsed.uuid.size() != kUuidChars || !is_uuid_like(parsed.uuid)) return std::nullopt;
   if (id.size() == kUuidChars) return parsed;
-  const auto index = id[kUuidChars] == '.' ? parse_unsigned(id.substr(kUuidChars + 1))
-                                           : std::nullopt;
+  const auto index =
+      id[kUuidChars] == '.' ? parse_unsigned(id.substr(kUuidChars + 1)) : std::nullopt;
   if (!index || *index == 0 || *index > limits::kTxnKeys) return std::nullopt;
   parsed.index = *index;
   return parsed;
@@ -51,8 +51,8 @@ AuditEvent event_of(const Row& row, std::size_t index) {
   event.time = row.time;
   event.action = target.action;
   event.outcome = row.outcome;
-  event.initiator = {row.user,    row.user_domain, row.project, row.domain, row.system_scope,
-                     row.address, row.agent,       row.request_id};
+  event.initiator = {row.user,         row.user_domain, row.project, row.domain,
+                     row.system_scope, row.address,     row.agent,   row.request_id};
   event.target = {target.kind, target.id, target.name, target.project, {}};
   if (const auto* const resource = audit::resource_of_kind(target.kind))
     event.target.type_uri = resource->type_uri;
@@ -67,7 +67,9 @@ AuditEvent event_of(const Row& row, std::size_t index) {
   return event;
 }
 
-bool sees_all(const Context& ctx) { return ctx.is_admin || ctx.system_scope; }
+bool sees_all(const Context& ctx) {
+  return ctx.is_admin || ctx.system_scope;
+}
 
 /// What of an event the caller may see; false: not even that it happened.
 bool narrow(const Context& ctx, AuditEvent& event) {
@@ -97,8 +99,8 @@ bool matches(const AuditQuery& query, const AuditEvent& event) {
 
 bool may_hold(const RowKind& kind, const AuditQuery& query) {
   if (query.action) {
-    const bool change = *query.action != AuditAction::Authenticate &&
-                        *query.action != AuditAction::Deny;
+    const bool change =
+        *query.action != AuditAction::Authenticate && *query.action != AuditAction::Deny;
     if (change != kind.changes) return false;
     if (*query.action == AuditAction::Deny && !kind.failures) return false;
   }
@@ -258,9 +260,9 @@ Result<bool> AuditLog::Impl::prune_kind(std::size_t keep, bool count) {
     scan.after.clear();
     scan.limit = limits::kAuditPruned;
     CLOUDOS_TRY(const auto oldest, at->scan(prefix, scan));
-    const std::string until =
-        settings.age.count() > 0 ? audit::id_from(ground.clock.wall() - settings.age)
-                                 : std::string();
+    const std::string until = settings.age.count() > 0
+                                  ? audit::id_from(ground.clock.wall() - settings.age)
+                                  : std::string();
     for (const store::Entry& entry : oldest) {
       const bool old = std::string_view(entry.key).substr(prefix.size()) < until;
       if (!old && due.size() >= over) break;
@@ -280,8 +282,8 @@ Result<bool> AuditLog::Impl::prune() {
   if (ground.recorder) unseen_ += ground.recorder->take_written();
   // Counting reads every key: only when there may be too many.
   const MonoTime now = ground.clock.mono();
-  const bool count = !counted_ || unseen_ >= limits::kAuditSlack ||
-                     now - *counted_ >= std::chrono::hours{1};
+  const bool count =
+      !counted_ || unseen_ >= limits::kAuditSlack || now - *counted_ >= std::chrono::hours{1};
   CLOUDOS_TRY(const bool changes, prune_kind<ChangeRow>(settings.changes, count));
   CLOUDOS_TRY(const bool logins, prune_kind<LoginRow>(settings.logins, count));
   CLOUDOS_TRY(const bool failures, prune_kind<FailureRow>(settings.failures, count));

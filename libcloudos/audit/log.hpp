@@ -38,7 +38,7 @@ struct AuditLog::Impl {
   friend class AuditLog;
   template <class Kind>
   Result<bool> prune_kind(std::size_t keep, bool count);
-  std::size_t unseen_ = 0;  // Rows since they were counted; of the one pass that runs.
+  std::size_t unseen_ = 0;           // Rows since they were counted; of the one pass that runs.
   std::optional<MonoTime> counted_;  // When they were, last: other processes write rows too.
 };
 

@@ -68,7 +68,8 @@ Recorder::Cell& Recorder::cell_of(const Attempt& attempt, std::string_view addre
   }
   if (const auto known = cells_.find(key_); known != cells_.end()) return known->second;
   std::size_t& cells = failure ? failure_cells_ : login_cells_;
-  const bool full = cells >= (failure ? limits::kAuditPendingFailures : limits::kAuditPendingLogins);
+  const bool full =
+      cells >= (failure ? limits::kAuditPendingFailures : limits::kAuditPendingLogins);
   if (full) {
     key_.resize(2);
     key_ += attempt.reason;
@@ -116,7 +117,9 @@ void Recorder::arm(MonoTime due) {
   });
 }
 
-Result<void> Recorder::flush() { return write(true); }
+Result<void> Recorder::flush() {
+  return write(true);
+}
 
 Result<void> Recorder::write(bool all) {
   const MonoTime now = ground_.clock.mono();

@@ -7,20 +7,31 @@ namespace {
 
 // Identity's names are Keystone's own; the others follow them.
 constexpr Resource kResources[] = {
+    {"access_rule", "data/security/access_rule", 0, 0},
+    {"application_credential", "data/security/application_credential", 4, 6},
     {"certificate", "data/security/certificate", 3, 4},
+    {"credential", "data/security/credential", 0, 8},
     {"domain", "data/security/domain", 3, 0},
     {"endpoint", "data/security/endpoint", 0, 0},
+    {"endpoint_choice", "data/security/endpoint_filter", 0, 3},
+    {"endpoint_group", "data/security/endpoint_group", 3, 0},
     {"flavor", "data/compute/flavor", 3, 0},
     {"grant", "data/security/role_assignment", 0, 6},
     {"group", "data/security/group", 3, 0},
     {"host", "data/compute/host", 4, 0},
     {"image", "data/storage/image", 3, 4},
     {"keypair", "data/compute/keypair", 5, 0},
+    {"limit", "data/security/limit", 0, 3},
+    {"metadef-namespace", "data/storage/metadef_namespace", 3, 8},
+    {"metadef-resource-type", "data/storage/metadef_resource_type", 0, 0},
     {"network", "data/network/network", 4, 3},
+    {"policy", "data/security/policy", 0, 0},
+    {"policy_use", "data/security/policy_association", 0, 0},
     {"port", "data/network/port", 5, 3},
     {"project", "data/security/project", 3, 1},
-    {"quota-limit", "data/quota", 0, 0},
+    {"quota-limit", "data/compute/quota", 0, 0},
     {"region", "data/security/region", 0, 0},
+    {"registered_limit", "data/security/registered_limit", 0, 0},
     {"revocation", "data/security/token", 0, 0},
     {"role", "data/security/role", 3, 0},
     {"security_group", "data/network/security_group", 4, 3},
@@ -28,12 +39,15 @@ constexpr Resource kResources[] = {
     {"server", "data/compute/server", 5, 3},
     {"service", "data/security/service", 4, 0},
     {"subnet", "data/network/subnet", 5, 3},
+    {"trust", "data/security/trust", 0, 5},
     {"user", "data/security/account/user", 3, 0},
 };
 
 }  // namespace
 
-std::span<const Resource> resources() { return kResources; }
+std::span<const Resource> resources() {
+  return kResources;
+}
 
 const Resource* resource_of_kind(std::string_view kind) {
   const auto found = std::lower_bound(

@@ -6,11 +6,16 @@ namespace cloudos {
 
 std::string_view to_string(AuditAction action) {
   switch (action) {
-    case AuditAction::Create: return "create";
-    case AuditAction::Update: return "update";
-    case AuditAction::Delete: return "delete";
-    case AuditAction::Authenticate: return "authenticate";
-    case AuditAction::Deny: return "deny";
+    case AuditAction::Create:
+      return "create";
+    case AuditAction::Update:
+      return "update";
+    case AuditAction::Delete:
+      return "delete";
+    case AuditAction::Authenticate:
+      return "authenticate";
+    case AuditAction::Deny:
+      return "deny";
   }
   return "unknown";
 }

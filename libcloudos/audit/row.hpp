@@ -4,8 +4,8 @@
 #include <string_view>
 #include <vector>
 
-#include "codec/fields.hpp"
 #include "cloudos/audit.hpp"
+#include "codec/fields.hpp"
 #include "records/keys.hpp"
 
 /// What the log stores: a row for each commit that changed something, and for each authentication.

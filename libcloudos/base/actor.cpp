@@ -12,7 +12,9 @@ Actor& actor_of_thread() {
 
 }  // namespace
 
-const Actor& current_actor() { return actor_of_thread(); }
+const Actor& current_actor() {
+  return actor_of_thread();
+}
 
 void tell_caller(const Context& ctx) {
   Actor& actor = actor_of_thread();
@@ -50,6 +52,8 @@ ActorScope::ActorScope(const Context* caller, std::string_view address, std::str
   innermost_actor = &actor_;
 }
 
-ActorScope::~ActorScope() { innermost_actor = outer_; }
+ActorScope::~ActorScope() {
+  innermost_actor = outer_;
+}
 
 }  // namespace cloudos

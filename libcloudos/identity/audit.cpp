@@ -29,6 +29,15 @@ const NamedReference* named_by(const Login& login) {
   return nullptr;
 }
 
+void tell_token(const Token& token, audit::Attempt& attempt) {
+  attempt.user = token.user.id;
+  attempt.user_name = token.user.name;
+  attempt.user_domain = token.user_domain.id;
+  if (token.project) attempt.project = token.project->id;
+  if (token.domain) attempt.domain = token.domain->id;
+  attempt.system_scope = token.system;
+}
+
 }  // namespace
 
 /// A name that nobody has is not written down: people type passwords where names belong.
@@ -55,6 +64,20 @@ void Identity::Impl::audit_failed_login(const Login& login, const Error& error) 
   engine.audit->record(attempt);
 }
 
+Result<Token> Identity::Impl::audit_key_login(Result<Token> outcome) const {
+  if (!engine.audit) return outcome;
+  audit::Attempt attempt;
+  attempt.methods = "ec2credential";
+  if (outcome) {
+    tell_token(*outcome, attempt);
+  } else {
+    attempt.outcome = AuditOutcome::Failure;
+    attempt.reason = to_string(outcome.error().code);
+  }
+  engine.audit->record(attempt);
+  return outcome;
+}
+
 Result<LoginOutcome> Identity::log_in(const Login& login) {
   if (!impl_->engine.audit) return perform_login(login);
   // What a login writes down on its way (a better hash, a failure's count) is nobody's change.
@@ -65,16 +88,10 @@ Result<LoginOutcome> Identity::log_in(const Login& login) {
     return outcome;
   }
   if (!outcome->token) return outcome;  // Half a login: the one that follows it is the event.
-  const Token* const token = &outcome->token->token;
   audit::Attempt attempt;
   const std::string methods = methods_of(login);
   attempt.methods = methods;
-  attempt.user = token->user.id;
-  attempt.user_name = token->user.name;
-  attempt.user_domain = token->user_domain.id;
-  if (token->project) attempt.project = token->project->id;
-  if (token->domain) attempt.domain = token->domain->id;
-  attempt.system_scope = token->system;
+  tell_token(outcome->token->token, attempt);
   impl_->engine.audit->record(attempt);
   return outcome;
 }

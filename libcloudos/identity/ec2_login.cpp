@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "base/actor.hpp"
 #include "base/text.hpp"
 #include "identity/credential_records.hpp"
 #include "identity/ec2_signature.hpp"
@@ -106,7 +107,7 @@ Result<Token> token_of_key(const Identity::Impl& impl, const CredentialRecord& k
     if (!found && found.error().code == ErrorCode::NotFound) return bad_signature();
     return found;
   }));
-  CLOUDOS_TRY(const bool open, identity::settle_attempt(impl, user.id, false));
+  CLOUDOS_TRY(const bool open, identity::settle_by_key(impl, user));
   if (!open) return bad_signature();
   const auto outcome = impl.log_in_by_key(user, scope, key.application_credential);
   if (outcome && outcome->token) return outcome->token->token;
@@ -116,9 +117,9 @@ Result<Token> token_of_key(const Identity::Impl& impl, const CredentialRecord& k
 
 }  // namespace
 
-Result<Token> Credentials::token_for_ec2(const Context& ctx, const SignedRequest& request) {
-  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
-  CLOUDOS_CHECK(impl_.allow(ctx, "identity:ec2_authenticate"));
+namespace {
+
+Result<Token> ec2_token(const Identity::Impl& impl, const SignedRequest& request) {
   std::vector<Compute> ways{[&](std::string_view secret) {
     return identity::ec2_signature(request, request.host, secret);
   }};
@@ -128,24 +129,38 @@ Result<Token> Credentials::token_for_ec2(const Context& ctx, const SignedRequest
     ways.emplace_back(
         [&](std::string_view secret) { return identity::ec2_signature(request, bare, secret); });
   ComputedSignature made;
-  CLOUDOS_TRY(const auto key, signing_key(impl_, request, ways, made));
-  CLOUDOS_CHECK(check_time(impl_, made));
-  CLOUDOS_CHECK(use_signature(impl_, request, made));
-  return token_of_key(impl_, key);
+  CLOUDOS_TRY(const auto key, signing_key(impl, request, ways, made));
+  CLOUDOS_CHECK(check_time(impl, made));
+  CLOUDOS_CHECK(use_signature(impl, request, made));
+  return token_of_key(impl, key);
+}
+
+Result<Token> s3_token(const Identity::Impl& impl, const SignedRequest& request) {
+  ComputedSignature made;
+  CLOUDOS_TRY(const auto key,
+              signing_key(impl, request,
+                          {[&](std::string_view secret) {
+                            return identity::s3_signature(request, secret);
+                          }},
+                          made));
+  CLOUDOS_CHECK(check_time(impl, made));
+  return token_of_key(impl, key);
+}
+
+}  // namespace
+
+Result<Token> Credentials::token_for_ec2(const Context& ctx, const SignedRequest& request) {
+  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
+  CLOUDOS_CHECK(impl_.allow(ctx, "identity:ec2_authenticate"));
+  const ActorScope ours(Actor::Kind::Work);  // What it writes down is nobody's change.
+  return impl_.audit_key_login(ec2_token(impl_, request));
 }
 
 Result<Token> Credentials::token_for_s3(const Context& ctx, const SignedRequest& request) {
   CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
   CLOUDOS_CHECK(impl_.allow(ctx, "identity:s3_authenticate"));
-  ComputedSignature made;
-  CLOUDOS_TRY(const auto key,
-              signing_key(impl_, request,
-                          {[&](std::string_view secret) {
-                            return identity::s3_signature(request, secret);
-                          }},
-                          made));
-  CLOUDOS_CHECK(check_time(impl_, made));
-  return token_of_key(impl_, key);
+  const ActorScope ours(Actor::Kind::Work);  // What it writes down is nobody's change.
+  return impl_.audit_key_login(s3_token(impl_, request));
 }
 
 Result<bool> Identity::Impl::sweep_signatures() const {

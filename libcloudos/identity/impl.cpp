@@ -98,7 +98,11 @@ Identity::Impl::Impl(const Engine& the_engine, IdentitySettings the_settings,
       passwords(identity::hashing_of(settings), the_engine.random),
       rules(settings.account_rules),
       cache(identity::kCachedTokens),
-      policy_now(std::make_shared<const Policy>()) {}
+      policy_now(std::make_shared<const Policy>()) {
+  if (engine.metrics)
+    passwords.count_by(engine.metrics->counter("cloudos_password_hashes_total",
+                                               "Password hashes that were computed."));
+}
 
 std::uint64_t Identity::Impl::draw() const {
   std::array<std::uint8_t, 8> bytes{};

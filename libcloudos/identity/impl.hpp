@@ -215,6 +215,8 @@ struct Identity::Impl {
   Result<void> commit_quietly(const store::Body& body) const;
   std::uint64_t draw() const;
   void audit_failed_login(const Login& login, const Error& error) const;
+  /// Of a login by a signature; hands `outcome` on.
+  Result<Token> audit_key_login(Result<Token> outcome) const;
 
   /// Of a token that expired up to `grace` ago, too. Errors: Unauthenticated.
   Result<std::shared_ptr<const ValidToken>> valid(std::string_view text,
@@ -266,6 +268,8 @@ struct Identity::Impl {
                                      const ApplicationCredentialId& credential) const;
   /// What the user's record says to those who look: inactive users are disabled.
   User shown(identity::UserRecord record) const;
+  Result<std::vector<User>> users_in(const store::Snapshot& at, records::Range range,
+                                     const IdentityFilter& filter) const;
   /// Erases signatures that would not hold any more anyway. Returns true when more are due.
   Result<bool> sweep_signatures() const;
   /// Spends one use. Errors: NotFound (none left).

@@ -25,6 +25,7 @@ class Passwords::Turn {
       if (!free) return fail(ErrorCode::Unavailable, "logins are slow now: try again in a moment");
     }
     ++gate.running_;
+    if (gate.counter_) gate.counter_->add();
     return std::make_unique<Turn>(gate);
   }
   explicit Turn(Passwords& gate) : gate_(gate) {}

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "cloudos/account_rules.hpp"
+#include "cloudos/metrics.hpp"
 #include "cloudos/random.hpp"
 #include "cloudos/result.hpp"
 #include "identity/hashes.hpp"
@@ -44,6 +45,9 @@ class Passwords final {
   void set_hashing(const PasswordHashing& with);
   PasswordHashing hashing() const;
 
+  /// Counts the hashes from now on. Before others use this; outlives it.
+  void count_by(Counter& counter) { counter_ = &counter; }
+
   struct Load {
     unsigned running = 0, waiting = 0;
   };
@@ -55,6 +59,7 @@ class Passwords final {
   mutable std::mutex mutex_;
   PasswordHashing with_;  // Guarded by mutex_.
   Random& random_;
+  Counter* counter_ = nullptr;  // Constant while others use this.
   std::condition_variable freed_;
   unsigned running_ = 0, waiting_ = 0;  // Guarded by mutex_.
 };

@@ -11,6 +11,8 @@ constexpr PolicyRow kAuditPolicies[] = {
 
 }  // namespace
 
-std::span<const PolicyRow> audit_policies() { return kAuditPolicies; }
+std::span<const PolicyRow> audit_policies() {
+  return kAuditPolicies;
+}
 
 }  // namespace cloudos::identity

@@ -15,9 +15,8 @@ constexpr std::size_t kEventsPage = 100;  // Without a limit; more come behind t
 
 Result<AuditAction> audit_action_from(std::string_view text) {
   std::string known;
-  for (const AuditAction action :
-       {AuditAction::Create, AuditAction::Update, AuditAction::Delete, AuditAction::Authenticate,
-        AuditAction::Deny}) {
+  for (const AuditAction action : {AuditAction::Create, AuditAction::Update, AuditAction::Delete,
+                                   AuditAction::Authenticate, AuditAction::Deny}) {
     if (equals_ignore_case(to_string(action), text)) return action;
     known += (known.empty() ? "" : ", ") + std::string(to_string(action));
   }
@@ -28,9 +27,9 @@ Result<AuditAction> audit_action_from(std::string_view text) {
 Result<AuditOutcome> audit_outcome_from(std::string_view text) {
   for (const AuditOutcome outcome : {AuditOutcome::Success, AuditOutcome::Failure})
     if (equals_ignore_case(to_string(outcome), text)) return outcome;
-  return fail(ErrorCode::InvalidArgument,
-              fmt::format("outcome '{}' is not known; there are: success, failure",
-                          text.substr(0, 64)));
+  return fail(
+      ErrorCode::InvalidArgument,
+      fmt::format("outcome '{}' is not known; there are: success, failure", text.substr(0, 64)));
 }
 
 /// Unknown parameters are refused: a filter that is not understood would show everything.

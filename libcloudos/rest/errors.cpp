@@ -198,7 +198,6 @@ Response refusal(Service service, int status, std::string_view type, std::string
     localised = catalogues.translate(language, message);
     message = localised;
     response.headers.set("Content-Language", std::string(language));
-    response.headers.set("Vary", "Accept-Language");
   }
   response.headers.set("Content-Type", "application/json");
   if (status == 401) {

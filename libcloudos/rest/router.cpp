@@ -281,9 +281,11 @@ Response Router::handle(Request& request) const {
 void Router::Impl::finish(const Request& request, Response& response, MonoTime began) const {
   response.headers.set(kRequestIdHeader, request.request_id);
   const Service service = service_of(request.target);
-  if (service == Service::Identity)
-    response.headers.set("Vary", response.headers.has("Vary") ? "X-Auth-Token, Accept-Language"
-                                                              : "X-Auth-Token");
+  if (service == Service::Identity) response.headers.set("Vary", "X-Auth-Token");
+  if (response.headers.has("Content-Language")) {
+    const std::string others(response.headers.get("Vary"));
+    response.headers.set("Vary", others.empty() ? "Accept-Language" : others + ", Accept-Language");
+  }
   if (service == Service::Compute)
     response.headers.set("x-compute-request-id", request.request_id);
   if (const std::string trace = current_traceparent(); !trace.empty())

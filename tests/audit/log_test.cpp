@@ -1,9 +1,10 @@
 // The log of a whole cloud.
+#include "audit/log.hpp"
+
 #include <doctest/doctest.h>
 
 #include <set>
 
-#include "audit/log.hpp"
 #include "audit/resources.hpp"
 #include "cloudos/audit.hpp"
 #include "cloudos/flavors.hpp"
@@ -44,8 +45,8 @@ AuditQuery by_kind(const std::string& kind, AuditAction action) {
 
 TEST_CASE("every kind of record is a resource that is told of, or said to be none") {
   const std::set<std::string_view> kNone = {
-      "allocation", "audit_change", "audit_failure", "audit_login", "host_usage",
-      "image-payload", "task", "image-task"};
+      "allocation",    "audit_change", "audit_failure", "audit_login",       "host_usage",
+      "image-payload", "task",         "image-task",    "metadef-catalogue", "signature"};
   for (const auto& kind : maintenance::all_kinds()) {
     CAPTURE(kind.name);
     CHECK((audit::resource_of_kind(kind.name) != nullptr) != (kNone.count(kind.name) > 0));
@@ -55,8 +56,8 @@ TEST_CASE("every kind of record is a resource that is told of, or said to be non
 TEST_CASE("a request's change is told with who, from where and by what call") {
   Site site;
   const Answer made = ask(site, "POST", "/v3/projects", site.admin,
-                                   R"({"project": {"name": "seen", "domain_id": "default"}})",
-                                   {{"User-Agent", "openstacksdk/4.0"}});
+                          R"({"project": {"name": "seen", "domain_id": "default"}})",
+                          {{"User-Agent", "openstacksdk/4.0"}});
   REQUIRE(made.status == 201);
   const std::string id = made.json()["project"]["id"];
   const auto events = events_of(site, by_kind("project", AuditAction::Create));
@@ -166,7 +167,8 @@ TEST_CASE("events are found by what they say, page by page") {
   REQUIRE(site.cloud->audit().flush());
   const auto all = events_of(site);
   REQUIRE(all.size() > 15);
-  for (std::size_t i = 1; i < all.size(); ++i) CHECK(all[i - 1].id.substr(0, 36) >= all[i].id.substr(0, 36));
+  for (std::size_t i = 1; i < all.size(); ++i)
+    CHECK(all[i - 1].id.substr(0, 36) >= all[i].id.substr(0, 36));
 
   std::vector<std::string> paged;
   std::string target = "/audit/v1/events?limit=4";
@@ -217,7 +219,7 @@ TEST_CASE("a project sees its own events, and no addresses of others") {
   const std::string bert = site.add_user("bert");
   const auto make = [&](const std::string& token, const std::string& name) {
     const Answer made = ask(site, "POST", "/network/v2.0/networks", token,
-                                     R"({"network": {"name": ")" + name + "\"}}");
+                            R"({"network": {"name": ")" + name + "\"}}");
     REQUIRE(made.status == 201);
     return std::string(made.json()["network"]["id"]);
   };

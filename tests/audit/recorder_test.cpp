@@ -1,7 +1,8 @@
 // Logins and refusals: kept for a moment, then written together.
+#include "audit/recorder.hpp"
+
 #include <doctest/doctest.h>
 
-#include "audit/recorder.hpp"
 #include "base/actor.hpp"
 #include "codec/binary.hpp"
 

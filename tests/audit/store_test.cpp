@@ -26,7 +26,9 @@ void fields(codec::FieldVisitor& v, Thing& t) {
   v.field({2, "generation"}, t.generation);
   v.field({3, "name"}, t.name);
 }
-void keys(records::Keys& k, const Thing& t) { k.unique("name", "", t.name); }
+void keys(records::Keys& k, const Thing& t) {
+  k.unique("name", "", t.name);
+}
 
 struct Bench {
   ManualClock clock;

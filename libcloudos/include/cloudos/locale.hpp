@@ -17,7 +17,7 @@ namespace cloudos::locale {
 
 /// One entry of an Accept-Language header.
 struct LanguageRange {
-  std::string tag;         ///< Lower case: "ko-kr", or "*".
+  std::string tag;               ///< Lower case: "ko-kr", or "*".
   std::uint16_t weight = 1'000;  ///< q in thousandths; 0: not this one.
   friend bool operator==(const LanguageRange&, const LanguageRange&) = default;
 };
