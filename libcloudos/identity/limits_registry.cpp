@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "identity/crud.hpp"
+#include "identity/quota.hpp"
 #include "identity/registry_records.hpp"
 
 namespace cloudos {
@@ -28,6 +29,30 @@ Result<void> check_count(std::size_t count) {
   if (count > 0 && count <= limits::kLimitsPerCall) return Result<void>();
   return fail(ErrorCode::InvalidArgument,
               fmt::format("limits: 1 to {} at once", limits::kLimitsPerCall));
+}
+
+/// Does the cloud itself count this resource, and look here for its limits?
+Result<bool> is_counted(store::Txn& txn, const ServiceId& service, const std::string& resource) {
+  if (!Quota::is_unified(resource)) return false;
+  const auto record = records::get<ServiceRecord>(txn, service);
+  if (record) return record->type == "image";
+  if (record.error().code == ErrorCode::NotFound) return false;
+  return fail(record.error());
+}
+
+/// What is registered is what every project may have; `there`: it is, and is not being removed.
+Result<void> tell_quota(store::Txn& txn, const RegisteredLimit& limit, bool there) {
+  CLOUDOS_TRY(const bool counted, is_counted(txn, limit.service, limit.resource_name));
+  if (!counted) return Result<void>();
+  return Quota::set_default(txn, limit.resource_name,
+                            there ? std::optional(limit.default_limit) : std::nullopt);
+}
+
+Result<void> tell_quota(store::Txn& txn, const Limit& limit, bool there) {
+  CLOUDOS_TRY(const bool counted, is_counted(txn, limit.service, limit.resource_name));
+  if (!counted || limit.project.empty()) return Result<void>();
+  return Quota::set_limit(txn, limit.project, limit.resource_name,
+                          there ? std::optional(limit.resource_limit) : std::nullopt);
 }
 
 /// NotFound of what a body names is the body's fault.
@@ -187,6 +212,7 @@ Result<std::vector<RegisteredLimit>> LimitsRegistry::create_registered(
     for (RegisteredLimitRecord record : made) {
       CLOUDOS_CHECK(check_place(txn, record.service, record.region));
       CLOUDOS_CHECK(records::insert(txn, record));
+      CLOUDOS_CHECK(tell_quota(txn, record, true));
     }
     return Result<void>();
   }));
@@ -231,6 +257,7 @@ Result<RegisteredLimit> LimitsRegistry::update_registered(const Context& ctx,
   CLOUDOS_CHECK(of_.commit_quietly([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(auto record, records::get<RegisteredLimitRecord>(txn, id));
     CLOUDOS_CHECK(check_unused(txn, id));
+    CLOUDOS_CHECK(tell_quota(txn, record, false));
     if (with.service) record.service = *with.service;
     if (with.region) record.region = *with.region;
     if (with.resource_name) record.resource_name = *with.resource_name;
@@ -238,6 +265,7 @@ Result<RegisteredLimit> LimitsRegistry::update_registered(const Context& ctx,
     if (with.description) record.description = *with.description;
     CLOUDOS_CHECK(check_place(txn, record.service, record.region));
     CLOUDOS_CHECK(records::update(txn, record));
+    CLOUDOS_CHECK(tell_quota(txn, record, true));
     after = std::move(record);
     return Result<void>();
   }));
@@ -248,8 +276,9 @@ Result<void> LimitsRegistry::remove_registered(const Context& ctx, const Registe
   CLOUDOS_CHECK(check_call(ctx, of_.engine.clock));
   CLOUDOS_CHECK(of_.allow(ctx, "identity:delete_registered_limit"));
   return of_.commit_quietly([&](store::Txn& txn) -> Result<void> {
-    CLOUDOS_CHECK(records::get<RegisteredLimitRecord>(txn, id));
+    CLOUDOS_TRY(const auto record, records::get<RegisteredLimitRecord>(txn, id));
     CLOUDOS_CHECK(check_unused(txn, id));
+    CLOUDOS_CHECK(tell_quota(txn, record, false));
     return records::erase<RegisteredLimitRecord>(txn, id);
   });
 }
@@ -289,6 +318,7 @@ Result<std::vector<Limit>> LimitsRegistry::create(const Context& ctx,
                               record.resource_name));
     }
     record.registered = std::move(*registered);
+    CLOUDOS_CHECK(tell_quota(txn, record, true));
     return records::insert(txn, record);
   }));
   return std::vector<Limit>(made.begin(), made.end());
@@ -348,6 +378,7 @@ Result<Limit> LimitsRegistry::update(const Context& ctx, const LimitId& id,
     CLOUDOS_TRY(record, records::get<LimitRecord>(txn, id));
     if (with.resource_limit) record.resource_limit = *with.resource_limit;
     if (with.description) record.description = *with.description;
+    CLOUDOS_CHECK(tell_quota(txn, record, true));
     return records::update(txn, record);
   }));
   return Limit(std::move(changed[0]));
@@ -356,8 +387,11 @@ Result<Limit> LimitsRegistry::update(const Context& ctx, const LimitId& id,
 Result<void> LimitsRegistry::remove(const Context& ctx, const LimitId& id) {
   CLOUDOS_CHECK(check_call(ctx, of_.engine.clock));
   CLOUDOS_CHECK(of_.allow(ctx, "identity:delete_limit"));
-  return of_.commit_quietly(
-      [&](store::Txn& txn) { return records::erase<LimitRecord>(txn, id); });
+  return of_.commit_quietly([&](store::Txn& txn) -> Result<void> {
+    CLOUDOS_TRY(const auto record, records::get<LimitRecord>(txn, id));
+    CLOUDOS_CHECK(tell_quota(txn, record, false));
+    return records::erase<LimitRecord>(txn, id);
+  });
 }
 
 Result<void> Identity::Impl::drop_registered_limits(const ServiceId& service) const {
@@ -367,9 +401,14 @@ Result<void> Identity::Impl::drop_registered_limits(const ServiceId& service) co
   static constexpr identity::Dependent kOfRegistered[] = {
       identity::dependent<LimitRecord>("registered")};
   for (const RegisteredLimitRecord& each : registered) {
-    auto dropped = drop_dependents(kOfRegistered, each.id.value, [&](store::Txn& txn) {
-      return records::erase<RegisteredLimitRecord>(txn, each.id);
-    });
+    CLOUDOS_TRY(const auto of_projects,
+                records::all<LimitRecord>(*at, "registered", each.id.value));
+    auto dropped =
+        drop_dependents(kOfRegistered, each.id.value, [&](store::Txn& txn) -> Result<void> {
+          CLOUDOS_CHECK(tell_quota(txn, each, false));
+          for (const LimitRecord& limit : of_projects) CLOUDOS_CHECK(tell_quota(txn, limit, false));
+          return records::erase<RegisteredLimitRecord>(txn, each.id);
+        });
     if (!dropped && dropped.error().code != ErrorCode::NotFound) return dropped;
   }
   return Result<void>();

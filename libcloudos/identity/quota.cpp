@@ -134,6 +134,10 @@ Result<void> Quota::set_default(store::Txn& txn, std::string_view resource,
   return put_quota_limit(txn, quota_default_key(resource), resource, limit);
 }
 
+bool Quota::is_unified(std::string_view resource) {
+  return resource.starts_with("image_") && find_quota(resource) != nullptr;
+}
+
 Result<std::map<std::string, std::int64_t>> Quota::defaults(const store::Snapshot& snapshot) {
   std::map<std::string, std::int64_t> limits;
   for (const QuotaDefault& row : kBuiltInQuotas) {

@@ -51,6 +51,8 @@ class Quota final {
   /// Sets the default of every project without a limit of its own; nothing returns to the built-in.
   static Result<void> set_default(store::Txn& txn, std::string_view resource,
                                   std::optional<std::int64_t> limit);
+  /// Is its limit set by the registry of limits (LimitsRegistry), as an image's are?
+  static bool is_unified(std::string_view resource);
   /// The defaults in force.
   static Result<std::map<std::string, std::int64_t>> defaults(const store::Snapshot& snapshot);
 };

@@ -1,10 +1,11 @@
-#include <stdlib.h>
+#include "cloudos/image_stores.hpp"
 
 #include <doctest/doctest.h>
+#include <stdlib.h>
+
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "cloudos/image_stores.hpp"
 #include "cloudos/images.hpp"
 #include "rest/support.hpp"
 
@@ -121,6 +122,45 @@ TEST_CASE("image stores: usage is told by limit and in its units") {
             .json()["usage"]["image_count_total"]["usage"] == 0);
 }
 
+TEST_CASE("image stores: limits of the image service hold, for all and for a project") {
+  StoredSite at;
+  Site& site = *at.site;
+  const json services = site.get("/identity/v3/services?type=image").json()["services"];
+  REQUIRE(services.size() == 1);
+  const std::string service = services[0]["id"];
+  const json registered{
+      {"registered_limits",
+       {{{"service_id", service}, {"resource_name", "image_count_total"}, {"default_limit", 1}}}}};
+  const Answer made = site.post("/identity/v3/registered_limits", registered);
+  INFO(made.text);
+  REQUIRE(made.status == 201);
+  at.image("data");
+  const json body{{"name", "x"}, {"disk_format", "raw"}, {"container_format", "bare"}};
+  const auto create = [&] {
+    return site.send("POST", "/image/v2/images", body.dump(), at.ann).status;
+  };
+  CHECK(create() == 413);
+  const auto valid = site.cloud->identity().validate(at.ann);
+  REQUIRE(valid);
+  const json own{{"limits",
+                  {{{"service_id", service},
+                    {"project_id", valid->context("").project.value},
+                    {"resource_name", "image_count_total"},
+                    {"resource_limit", 2}}}}};
+  const Answer raised = site.post("/identity/v3/limits", own);
+  INFO(raised.text);
+  REQUIRE(raised.status == 201);
+  CHECK(create() == 201);
+  CHECK(create() == 413);
+  const std::string limit = raised.json()["limits"][0]["id"];
+  CHECK(site.send("DELETE", "/identity/v3/limits/" + limit, "", site.admin).status == 204);
+  CHECK(create() == 413);
+  const std::string rule = made.json()["registered_limits"][0]["id"];
+  CHECK(site.send("DELETE", "/identity/v3/registered_limits/" + rule, "", site.admin).status ==
+        204);
+  CHECK(create() == 201);
+}
+
 TEST_CASE("image stores: locations that name this host, or no http store, are refused") {
   ImageStoreOptions with_http;
   with_http.http = true;
@@ -172,8 +212,9 @@ TEST_CASE("image cache: images are queued, listed, deleted and cleared by admins
   state = site.send("GET", cache, "", site.admin).json();
   CHECK(state["queued_images"].empty());
   CHECK(state["cached_images"].size() == 1);
-  CHECK(site.send("DELETE", cache, "", site.admin, {{"X-Image-Cache-Clear-Target", "all"}})
-            .status == 400);
+  CHECK(
+      site.send("DELETE", cache, "", site.admin, {{"X-Image-Cache-Clear-Target", "all"}}).status ==
+      400);
   CHECK(site.send("POST", cache + "/clean", "", site.admin).status == 200);
   CHECK(site.send("POST", cache + "/prune", "", site.admin).status == 200);
   CHECK(site.send("DELETE", cache, "", site.admin).status == 204);

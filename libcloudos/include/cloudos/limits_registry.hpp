@@ -75,7 +75,8 @@ struct LimitFilter {
   std::size_t limit = SIZE_MAX;
 };
 
-/// The limits that services ask for and keep to. This registry only remembers them.
+/// The limits that services ask for and keep to. Those of the image service hold at once, for all
+/// (registered) and for a project: see ImageStores::usage. Others this registry only remembers.
 ///
 /// Thread-safe. A change is committed when its call returns; a bulk one wholly or not at all.
 /// Source: Identity API v3, unified limits.
