@@ -1,6 +1,7 @@
 #include "image/cache.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -8,16 +9,14 @@
 
 #include <algorithm>
 
-#include <fmt/format.h>
-
 #include "image/reading.hpp"
 
 namespace cloudos::image {
 namespace {
 
 WallTime from_timespec(const timespec& time) {
-  return WallTime{std::chrono::microseconds{std::int64_t{time.tv_sec} * 1'000'000 +
-                                            time.tv_nsec / 1'000}};
+  return WallTime{
+      std::chrono::microseconds{std::int64_t{time.tv_sec} * 1'000'000 + time.tv_nsec / 1'000}};
 }
 timespec to_timespec(WallTime at) {
   const std::int64_t micros = at.time_since_epoch().count();
@@ -171,8 +170,7 @@ Result<void> Cache::remove(const ImageId& id) {
   std::error_code error;
   if (folder_.empty() || !std::filesystem::exists(folder_, error)) return Result<void>();
   CLOUDOS_TRY(const bool kept, in_use(id));
-  if (kept)
-    return fail(ErrorCode::Conflict, fmt::format("a server boots from image {}", id.value));
+  if (kept) return fail(ErrorCode::Conflict, fmt::format("a server boots from image {}", id.value));
   CLOUDOS_TRY(PayloadStore* const store, payloads());
   {
     const std::lock_guard lock(mutex_);
@@ -181,7 +179,9 @@ Result<void> Cache::remove(const ImageId& id) {
   return store->remove(id);
 }
 
-Result<void> Cache::clear() { return prune_to(0); }
+Result<void> Cache::clear() {
+  return prune_to(0);
+}
 
 Result<void> Cache::prune_to(std::uint64_t most_bytes) {
   CLOUDOS_TRY(auto cached, entries());
@@ -191,8 +191,10 @@ Result<void> Cache::prune_to(std::uint64_t most_bytes) {
     const CachedImage oldest = std::move(cached.back());
     cached.pop_back();
     const auto removed = remove(oldest.image);
-    if (removed) size -= oldest.size_bytes;
-    else if (removed.error().code != ErrorCode::Conflict) return removed;
+    if (removed)
+      size -= oldest.size_bytes;
+    else if (removed.error().code != ErrorCode::Conflict)
+      return removed;
   }
   return Result<void>();
 }
@@ -220,8 +222,7 @@ Result<void> Cache::clean() {
 
 void Cache::forget(const ImageId& id) {
   if (const auto removed = remove(id); !removed)
-    images_.engine.log.warn("the image cache keeps what is deleted: " +
-                               removed.error().message);
+    images_.engine.log.warn("the image cache keeps what is deleted: " + removed.error().message);
 }
 
 std::string cache_queue_key(const ImageId& id) {

@@ -11,7 +11,7 @@ namespace {
 /// In the order in which they are refused.
 struct ChargeRow {
   std::string_view resource;
-  std::int64_t Charge::* amount;
+  std::int64_t Charge::*amount;
 };
 constexpr ChargeRow kChargeRows[] = {
     {"image_count_total", &Charge::images},
@@ -59,8 +59,8 @@ Charge charge_of(const Image& image) {
                      image.status == ImageStatus::Uploading ||
                      image.status == ImageStatus::Importing;
   const std::uint64_t copies = own_copies(image) + image.importing_to.size();
-  charge.bytes = static_cast<std::int64_t>(image.size_bytes.value_or(0) * copies +
-                                           image.reserved_bytes);
+  charge.bytes =
+      static_cast<std::int64_t>(image.size_bytes.value_or(0) * copies + image.reserved_bytes);
   charge.staged = static_cast<std::int64_t>(image.staged_bytes);
   return charge;
 }

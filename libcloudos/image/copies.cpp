@@ -1,8 +1,8 @@
 #include "image/copies.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "image/charge.hpp"
 #include "image/reading.hpp"
@@ -13,9 +13,8 @@ namespace {
 constexpr std::chrono::seconds kCopyRetry{1};
 
 bool has_copy(const std::vector<ImageLocation>& locations, std::string_view store) {
-  return std::any_of(locations.begin(), locations.end(), [&](const ImageLocation& at) {
-    return at.url.empty() && at.store == store;
-  });
+  return std::any_of(locations.begin(), locations.end(),
+                     [&](const ImageLocation& at) { return at.url.empty() && at.store == store; });
 }
 
 std::string copy_garbage_key(const ImageId& id, std::string_view store) {
@@ -101,8 +100,7 @@ Result<void> put_locations(store::Txn& txn, Image& image, Payload& payload,
 Result<void> drop_location(store::Txn& txn, Image& image, Payload& payload, std::size_t at) {
   auto locations = payload.locations;
   if (at >= locations.size()) {
-    return fail(ErrorCode::NotFound,
-                fmt::format("image {} has no such location", image.id.value));
+    return fail(ErrorCode::NotFound, fmt::format("image {} has no such location", image.id.value));
   }
   if (locations.size() == 1) {
     return fail(ErrorCode::Forbidden,
@@ -110,9 +108,9 @@ Result<void> drop_location(store::Txn& txn, Image& image, Payload& payload, std:
   }
   const ImageLocation dropped = locations[at];
   locations.erase(locations.begin() + static_cast<std::ptrdiff_t>(at));
-  const bool another_url = !dropped.url.empty() &&
-                           std::any_of(locations.begin(), locations.end(),
-                                       [](const ImageLocation& l) { return !l.url.empty(); });
+  const bool another_url =
+      !dropped.url.empty() && std::any_of(locations.begin(), locations.end(),
+                                          [](const ImageLocation& l) { return !l.url.empty(); });
   if (dropped.store == payload.boot_store && !another_url) {
     if (!txn.none(pin_prefix(image.id))) {
       return fail(ErrorCode::Conflict, fmt::format("servers boot from image {} in store '{}'",
@@ -132,8 +130,7 @@ Result<void> drop_location(store::Txn& txn, Image& image, Payload& payload, std:
 Result<void> copy_data(const Images::Impl& images, const Payload& payload, std::string_view store,
                        const std::function<Result<void>()>& go_on) {
   const std::vector<std::string> into{std::string(store)};
-  CLOUDOS_TRY(const auto writer,
-              images.set->create(payload.id, into, payload.size_bytes, true));
+  CLOUDOS_TRY(const auto writer, images.set->create(payload.id, into, payload.size_bytes, true));
   const Context ctx = Context::system();
   CLOUDOS_TRY(const auto source, read_payload(images, payload, {0, UINT64_MAX, 0, true}, ctx));
   std::vector<std::byte> buffer(limits::kImageChunkBytes);

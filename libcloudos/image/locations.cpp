@@ -1,6 +1,6 @@
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "base/text.hpp"
 #include "image/charge.hpp"
@@ -91,9 +91,9 @@ Result<Findings> read_location(const Images::Impl& images, const Context& ctx,
     at += got;
   }
   CLOUDOS_TRY(found.sums, digests->finish());
-  CLOUDOS_TRY(found.verified, image::verify_content(*reader, formats.disk_format,
-                                                    formats.container_format,
-                                                    images.guard.rules().require_format_match));
+  CLOUDOS_TRY(found.verified,
+              image::verify_content(*reader, formats.disk_format, formats.container_format,
+                                    images.guard.rules().require_format_match));
   return found;
 }
 
@@ -145,8 +145,7 @@ std::string ImageStores::url_of(const ImageId& id, const ImageLocation& location
   if (store == nullptr || !store->payloads) return {};
   const auto path = store->payloads->path(id);
   std::error_code error;
-  return path.empty() ? std::string()
-                      : "file://" + std::filesystem::absolute(path, error).string();
+  return path.empty() ? std::string() : "file://" + std::filesystem::absolute(path, error).string();
 }
 
 Result<std::vector<ImageLocation>> ImageStores::locations(const Context& ctx,

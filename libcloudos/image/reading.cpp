@@ -71,7 +71,10 @@ class PayloadSource final : public ByteSource {
  public:
   PayloadSource(const Images::Impl& images, const Payload& payload, const Reading& reading,
                 const Context& ctx, std::vector<ImageLocation> locations)
-      : images_(images), payload_(payload), ctx_(ctx), locations_(std::move(locations)),
+      : images_(images),
+        payload_(payload),
+        ctx_(ctx),
+        locations_(std::move(locations)),
         at_(std::min(reading.offset, payload.size_bytes)),
         end_(at_ + std::min(reading.length, payload.size_bytes - at_)) {}
 
@@ -150,9 +153,8 @@ class PayloadSource final : public ByteSource {
       reader_.reset();
       if (!why) {
         images_.engine.log.write(LogLevel::Warning,
-                                 fmt::format("image {}, store '{}', byte {}: {}",
-                                             payload_.id.value, locations_[next_ - 1].store, at_,
-                                             why.error().message),
+                                 fmt::format("image {}, store '{}', byte {}: {}", payload_.id.value,
+                                             locations_[next_ - 1].store, at_, why.error().message),
                                  ctx_.request_id);
       }
       if (next_ == locations_.size()) {
@@ -244,8 +246,7 @@ Result<std::unique_ptr<RandomReader>> open_location(const Images::Impl& images,
 Result<std::unique_ptr<ByteSource>> read_payload(const Images::Impl& images, const Payload& payload,
                                                  const Reading& reading, const Context& ctx) {
   auto locations = ordered_locations(images, payload);
-  const bool certain =
-      reading.skip == 0 && locations.size() == 1 && locations.front().url.empty();
+  const bool certain = reading.skip == 0 && locations.size() == 1 && locations.front().url.empty();
   const std::size_t skipped = std::min(reading.skip, locations.size());
   locations.erase(locations.begin(), locations.begin() + static_cast<std::ptrdiff_t>(skipped));
   auto source =

@@ -1,12 +1,11 @@
 #include "image/store_set.hpp"
 
+#include <fmt/format.h>
 #include <sys/statvfs.h>
 
 #include <algorithm>
 #include <array>
 #include <numeric>
-
-#include <fmt/format.h>
 
 namespace cloudos {
 namespace {
@@ -89,7 +88,9 @@ Result<void> PayloadFanOut::write(std::span<const std::byte> bytes) {
   });
 }
 
-RandomReader& PayloadFanOut::written() { return targets_.front().writer->written(); }
+RandomReader& PayloadFanOut::written() {
+  return targets_.front().writer->written();
+}
 
 Result<void> PayloadFanOut::publish() {
   return each([](Target& target) -> Result<void> {

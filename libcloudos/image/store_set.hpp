@@ -86,8 +86,7 @@ class StoreSet {
   std::vector<ImageStore> described() const;
   std::string default_store() const;
   /// Remembers how fast a store was read: an average that forgets.
-  static void measured(const NamedStore& store, std::uint64_t bytes,
-                       std::chrono::nanoseconds took);
+  static void measured(const NamedStore& store, std::uint64_t bytes, std::chrono::nanoseconds took);
 
  private:
   StoreSet(const ImageStoreOptions& options, const Clock& clock)
@@ -102,8 +101,8 @@ class StoreSet {
 /// What the order of reading is decided by, of one location.
 struct LocationFacts {
   std::string type;
-  bool local = false;                    ///< A file of this host.
-  std::uint64_t bytes_per_second = 0;    ///< 0: nobody knows.
+  bool local = false;                  ///< A file of this host.
+  std::uint64_t bytes_per_second = 0;  ///< 0: nobody knows.
 };
 /// The places of `locations` in the order they are read. Pure.
 std::vector<std::size_t> reading_order(LocationStrategy strategy,

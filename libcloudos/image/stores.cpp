@@ -1,8 +1,8 @@
 #include "image/stores.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "identity/quota.hpp"
 #include "image/cache.hpp"
@@ -43,8 +43,12 @@ tasks::TaskRecord image_task(const Engine& engine, const Context& ctx, std::stri
 ImageStores::ImageStores(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 ImageStores::~ImageStores() = default;
 
-std::vector<ImageStore> ImageStores::list() const { return impl_->images.set->described(); }
-const ImageStoreOptions& ImageStores::options() const { return impl_->images.set->options(); }
+std::vector<ImageStore> ImageStores::list() const {
+  return impl_->images.set->described();
+}
+const ImageStoreOptions& ImageStores::options() const {
+  return impl_->images.set->options();
+}
 
 Result<std::vector<std::string>> ImageStores::choose(const std::vector<std::string>& names,
                                                      std::optional<std::uint64_t> size) const {
@@ -148,8 +152,8 @@ Result<void> ImageStores::queue_in_cache(const Context& ctx, const ImageId& id) 
   for (const CachedImage& entry : state.cached)
     if (entry.image == id) return Result<void>();
   if (state.queued.size() >= limits::kImageCacheQueue) {
-    return fail(ErrorCode::TooLarge, fmt::format("{} images wait to be cached already",
-                                                 state.queued.size()));
+    return fail(ErrorCode::TooLarge,
+                fmt::format("{} images wait to be cached already", state.queued.size()));
   }
   CLOUDOS_CHECK(impl_->images.engine.store.transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(const Image image, records::get<Image>(txn, id));

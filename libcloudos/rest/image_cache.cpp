@@ -64,8 +64,7 @@ Result<Response> prune_image_cache(Call& call) {
 }
 
 constexpr Route kImageCacheRoutes[] = {
-    {"GET", "/image/v2/cache", list_image_cache, "cache_list", Service::Image,
-     RouteClass::Commits},
+    {"GET", "/image/v2/cache", list_image_cache, "cache_list", Service::Image, RouteClass::Commits},
     {"DELETE", "/image/v2/cache", clear_image_cache, "cache_delete", Service::Image,
      RouteClass::Commits},
     {"POST", "/image/v2/cache/clean", clean_image_cache, "manage_image_cache", Service::Image,
@@ -80,6 +79,8 @@ constexpr Route kImageCacheRoutes[] = {
 
 }  // namespace
 
-std::span<const Route> image_cache_routes() { return kImageCacheRoutes; }
+std::span<const Route> image_cache_routes() {
+  return kImageCacheRoutes;
+}
 
 }  // namespace cloudos::rest

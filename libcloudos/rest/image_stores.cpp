@@ -1,8 +1,9 @@
+#include "cloudos/image_stores.hpp"
+
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
 
-#include "cloudos/image_stores.hpp"
 #include "cloudos/images.hpp"
 #include "rest/image_stores.hpp"
 #include "rest/image_tables.hpp"
@@ -12,7 +13,9 @@
 namespace cloudos::rest {
 namespace {
 
-ImageId store_image_id(const Call& call) { return ImageId{call.path("image_id")}; }
+ImageId store_image_id(const Call& call) {
+  return ImageId{call.path("image_id")};
+}
 
 void write_store(JsonWriter& w, const ImageStore& store, bool with_detail) {
   w.open().member("id", store.name);
@@ -40,8 +43,12 @@ Response stores_response(Call& call, bool with_detail) {
   return json_response(200, std::move(w).take());
 }
 
-Result<Response> list_image_stores(Call& call) { return stores_response(call, false); }
-Result<Response> list_image_stores_detail(Call& call) { return stores_response(call, true); }
+Result<Response> list_image_stores(Call& call) {
+  return stores_response(call, false);
+}
+Result<Response> list_image_stores_detail(Call& call) {
+  return stores_response(call, true);
+}
 
 Result<Response> delete_from_image_store(Call& call) {
   CLOUDOS_CHECK(call.cloud.images().stores().remove_copy(call.ctx, store_image_id(call),
@@ -94,10 +101,11 @@ constexpr Route kImageStoreRoutes[] = {
 
 }  // namespace
 
-std::span<const Route> image_store_routes() { return kImageStoreRoutes; }
+std::span<const Route> image_store_routes() {
+  return kImageStoreRoutes;
+}
 
-void write_location(JsonWriter& w, Cloud& cloud, const ImageId& id,
-                    const ImageLocation& location) {
+void write_location(JsonWriter& w, Cloud& cloud, const ImageId& id, const ImageLocation& location) {
   w.open().member("url", cloud.images().stores().url_of(id, location));
   w.key("metadata").open();
   bool names_store = false;

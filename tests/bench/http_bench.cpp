@@ -1,4 +1,5 @@
 // Tokens over HTTP, beside what HTTP alone costs.
+#include <crypt.h>
 #include <fmt/format.h>
 
 #include <atomic>
@@ -182,6 +183,40 @@ Figure beside_hashing(const char* name, const Daemon& daemon, const std::string&
                        "us");
 }
 
+/// One login with a password at a time, beside the bare hash of the same cost.
+Figure login_figure(const Daemon& daemon, const Times& times) {
+  const std::string password = "bench";
+  const std::string setting = "$2b$12$abcdefghijklmnopqrstuu";  // Keystone's cost, and our default.
+  Rounds rounds;
+  for (int i = 0; i < times.rounds; ++i) {
+    const auto hashed = [&] {
+      crypt_data data{};
+      if (!crypt_rn(password.c_str(), setting.c_str(), &data, sizeof data)) give_up("http: bcrypt");
+    };
+    auto began = std::chrono::steady_clock::now();
+    hashed();
+    const std::chrono::duration<double, std::milli> bare = std::chrono::steady_clock::now() - began;
+    const Load ours = drive(daemon.port(), Daemon::password_login(), 1, 0ms, times.during);
+    rounds.add(ours.p50_us / 1'000, bare.count());
+  }
+  return rounds.figure(
+      "http.login",
+      "a login with a password, one connection; reference: one bare bcrypt hash of "
+      "cost 12",
+      "ms");
+}
+
+/// GET of a list, after `count` of its things were made.
+Figure projects_figure(const Daemon& daemon, const std::string& token, int count,
+                       const Times& times) {
+  for (int i = 0; i < count; ++i)
+    must_ask(daemon, with_body("POST", "/identity/v3/projects", token, "application/json",
+                               fmt::format(R"({{"project":{{"name":"proj-{}"}}}})", i)));
+  return against_hello(
+      "http.projects_1000", "GET /v3/projects of 1,000", daemon,
+      Daemon::get("/identity/v3/projects", fmt::format("X-Auth-Token: {}\r\n", token)), times);
+}
+
 }  // namespace
 
 std::vector<Figure> bench_http(const Settings& settings) {
@@ -205,6 +240,9 @@ std::vector<Figure> bench_http(const Settings& settings) {
   if (settings.wants("http.p99_hashing_one"))
     figures.push_back(beside_hashing("http.p99_hashing_one", daemon, validate, 1, times));
   if (settings.wants("http.post_servers")) figures.push_back(creating(daemon, token, times));
+  if (settings.wants("http.login")) figures.push_back(login_figure(daemon, times));
+  if (settings.wants("http.projects_1000"))
+    figures.push_back(projects_figure(daemon, token, settings.quick ? 3 : 1'000, times));
   if (!settings.peer.empty()) figures.push_back(beside_peer(settings, daemon, validate, times));
   return figures;
 }

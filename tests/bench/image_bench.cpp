@@ -112,10 +112,11 @@ double upload(const Daemon& daemon, const std::string& token, const std::string&
               std::uint64_t size, const std::string& piece) {
   Pipe pipe(daemon.port());
   const auto began = std::chrono::steady_clock::now();
-  pipe.send(fmt::format("PUT /image/v2/images/{}/file HTTP/1.1\r\nHost: localhost\r\n"
-                        "X-Auth-Token: {}\r\nContent-Type: application/octet-stream\r\n"
-                        "Content-Length: {}\r\n\r\n",
-                        id, token, size));
+  pipe.send(
+      fmt::format("PUT /image/v2/images/{}/file HTTP/1.1\r\nHost: localhost\r\n"
+                  "X-Auth-Token: {}\r\nContent-Type: application/octet-stream\r\n"
+                  "Content-Length: {}\r\n\r\n",
+                  id, token, size));
   for (std::uint64_t sent = 0; sent < size; sent += piece.size()) pipe.send(piece);
   std::uint64_t more = 0;
   pipe.head(more);
@@ -200,14 +201,14 @@ class FilePeer {
     std::filesystem::create_directories(folder);
     for (int attempt = 0; attempt < 20; ++attempt) {
       port_ = static_cast<std::uint16_t>(20'000 + (::getpid() * 7 + attempt * 131) % 20'000);
-      std::ofstream(folder / "nginx.conf")
-          << fmt::format("daemon off; pid {0}/pid; error_log {0}/error.log; worker_processes 2;\n"
-                         "events {{ worker_connections 64; }}\n"
-                         "http {{ access_log off; sendfile on; tcp_nopush on;\n"
-                         "  client_body_temp_path {0}/a; proxy_temp_path {0}/b;\n"
-                         "  fastcgi_temp_path {0}/c; uwsgi_temp_path {0}/d; scgi_temp_path {0}/e;\n"
-                         "  server {{ listen 127.0.0.1:{1}; root {2}; }} }}\n",
-                         folder.string(), port_, file_.parent_path().string());
+      std::ofstream(folder / "nginx.conf") << fmt::format(
+          "daemon off; pid {0}/pid; error_log {0}/error.log; worker_processes 2;\n"
+          "events {{ worker_connections 64; }}\n"
+          "http {{ access_log off; sendfile on; tcp_nopush on;\n"
+          "  client_body_temp_path {0}/a; proxy_temp_path {0}/b;\n"
+          "  fastcgi_temp_path {0}/c; uwsgi_temp_path {0}/d; scgi_temp_path {0}/e;\n"
+          "  server {{ listen 127.0.0.1:{1}; root {2}; }} }}\n",
+          folder.string(), port_, file_.parent_path().string());
       const std::string conf = folder / "nginx.conf";
       const char* argv[] = {"/usr/sbin/nginx", "-p", folder.c_str(), "-c", conf.c_str(), nullptr};
       if (::posix_spawn(&nginx_, argv[0], nullptr, nullptr, const_cast<char**>(argv), environ))
@@ -227,8 +228,7 @@ class FilePeer {
       if (fd < 0) return;
       char head[4'096];
       (void)!::recv(fd, head, sizeof head, 0);
-      const std::string reply =
-          fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", size_);
+      const std::string reply = fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", size_);
       (void)!::send(fd, reply.data(), reply.size(), MSG_NOSIGNAL);
       const int file = ::open(file_.c_str(), O_RDONLY | O_CLOEXEC);
       off_t at = 0;
@@ -256,12 +256,13 @@ double rss_anon_mib(pid_t pid) {
 /// The most of it while something lasts.
 class MemoryWatch {
  public:
-  explicit MemoryWatch(pid_t pid) : thread_([this, pid] {
-    while (!stop_) {
-      most_ = std::max(most_.load(), rss_anon_mib(pid));
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-  }) {}
+  explicit MemoryWatch(pid_t pid)
+      : thread_([this, pid] {
+          while (!stop_) {
+            most_ = std::max(most_.load(), rss_anon_mib(pid));
+            std::this_thread::sleep_for(std::chrono::milliseconds(5));
+          }
+        }) {}
   ~MemoryWatch() { end(); }
   double end() {
     stop_ = true;
@@ -308,12 +309,11 @@ void bench_transfers(const Settings& settings, const Daemon& daemon, const std::
     figures.push_back(up.figure("image.upload",
                                 "PUT of the data, beside md5, sha512 and a durable copy", "MiB/s"));
   if (settings.wants("image.download"))
-    figures.push_back(down.figure("image.download", "GET of the data, beside " + peer.name(),
-                                  "MiB/s"));
+    figures.push_back(
+        down.figure("image.download", "GET of the data, beside " + peer.name(), "MiB/s"));
   if (settings.wants("image.memory"))
-    figures.push_back(memory.figure("image.memory",
-                                    "most RssAnon while it is sent both ways, beside before",
-                                    "MiB"));
+    figures.push_back(memory.figure(
+        "image.memory", "most RssAnon while it is sent both ways, beside before", "MiB"));
   std::filesystem::remove_all(folder);
 }
 
@@ -332,9 +332,9 @@ void bench_list(const Settings& settings, const Daemon& daemon, const std::strin
     const Load plain = drive(hello.port(), "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 1, warm_up, during);
     rounds.add(ours.per_second, plain.per_second);
   }
-  figures.push_back(rounds.figure("image.list_1000",
-                                  "GET of a page of 1,000 images, one connection, beside hello world",
-                                  "requests/s"));
+  figures.push_back(rounds.figure(
+      "image.list_1000", "GET of a page of 1,000 images, one connection, beside hello world",
+      "requests/s"));
 }
 
 }  // namespace

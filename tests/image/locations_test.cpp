@@ -7,6 +7,7 @@
 #include "image/digest.hpp"
 #include "image/web.hpp"
 #include "image/world.hpp"
+#include "support/task_proofs.hpp"
 
 using namespace cloudos;
 using namespace image_test;
@@ -22,8 +23,7 @@ struct FileServer {
       : body(std::move(the_body)), web([this](const std::string& head) { return answer(head); }) {}
   std::string answer(const std::string& head) {
     if (head.starts_with("GET /hop")) return redirect("http://169.254.169.254/latest");
-    if (head.starts_with("GET /gone"))
-      return "HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n";
+    if (head.starts_with("GET /gone")) return "HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n";
     std::string lower = fold_case(head);
     const auto range = lower.find("range: bytes=");
     std::size_t from = 0, to = body.size();
@@ -40,8 +40,8 @@ struct FileServer {
     if (range == std::string::npos)
       return "HTTP/1.1 200 OK\r\nContent-Length: " + size + "\r\n\r\n" + part;
     return "HTTP/1.1 206 Partial Content\r\nContent-Length: " + size + "\r\nContent-Range: bytes " +
-           std::to_string(from) + "-" + std::to_string(to - 1) + "/" +
-           std::to_string(body.size()) + "\r\n\r\n" + part;
+           std::to_string(from) + "-" + std::to_string(to - 1) + "/" + std::to_string(body.size()) +
+           "\r\n\r\n" + part;
   }
   std::string body;
   std::atomic<std::size_t> breaks_after{SIZE_MAX};
@@ -151,8 +151,7 @@ TEST_CASE("a location is limited in size, and what is behind it is inspected") {
   ImageCreate spec;
   spec.disk_format = DiskFormat::Qcow2;
   const ImageId id = strict.make(kLea, spec);
-  CHECK(code_of(strict.images->stores().add_location(kLea, id, add)) ==
-        ErrorCode::InvalidArgument);
+  CHECK(code_of(strict.images->stores().add_location(kLea, id, add)) == ErrorCode::InvalidArgument);
   CHECK(strict.images->get(kLea, id)->status == ImageStatus::Queued);
 }
 
@@ -224,7 +223,8 @@ TEST_CASE("a host boots from a verified copy in its cache, fetched once") {
   CHECK(code_of(world.images->stores().cache(kLea)) == ErrorCode::Forbidden);
 }
 
-TEST_CASE("the cache keeps to its size: the least recently used go, but not what servers run from") {
+TEST_CASE(
+    "the cache keeps to its size: the least recently used go, but not what servers run from") {
   FileServer file(std::string(100'000, 'x'));
   Folder folder;
   ImageSettings settings = with_http(file.web.port);
@@ -261,7 +261,8 @@ TEST_CASE("the cache keeps to its size: the least recently used go, but not what
   REQUIRE(world.images->remove(kLea, ids[0]));
   world.settle();
   CHECK((cached() == std::set<ImageId>{ids[0]}));  // A server still runs from it.
-  REQUIRE(world.with([&](store::Txn& txn) { return world.images->unpin(txn, ids[0], "server/1"); }));
+  REQUIRE(
+      world.with([&](store::Txn& txn) { return world.images->unpin(txn, ids[0], "server/1"); }));
   world.settle();
   CHECK(cached().empty());
 }
@@ -281,7 +282,8 @@ TEST_CASE("images are queued for the cache and get there by a task; a local one 
   CHECK(state.queued.empty());
   REQUIRE(state.cached.size() == 1);
   // The same blocks of the disk: nothing was copied.
-  struct stat stored {}, cached {};
+  struct stat stored {
+  }, cached{};
   REQUIRE(::stat((folder.path / "images" / id.value).c_str(), &stored) == 0);
   REQUIRE(::stat((folder.path / "image-cache" / id.value).c_str(), &cached) == 0);
   CHECK(stored.st_ino == cached.st_ino);
@@ -306,9 +308,7 @@ TEST_CASE("what a killed fetch left, and what no image is for, is cleaned") {
   REQUIRE(world.images->stores().add_location(kLea, id, add));
   REQUIRE(world.images->base_file(id));
   const auto cache = folder.path / "image-cache";
-  const auto put = [&](const std::string& name) {
-    std::ofstream(cache / name) << "bytes";
-  };
+  const auto put = [&](const std::string& name) { std::ofstream(cache / name) << "bytes"; };
   put("00000000-0000-4000-8000-000000000001");
   put("00000000-0000-4000-8000-000000000002.part");
   REQUIRE(world.images->stores().clean_cache(kBoss));
@@ -316,4 +316,40 @@ TEST_CASE("what a killed fetch left, and what no image is for, is cleaned") {
   for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(cache)) ++files;
   CHECK(files == 1);
   CHECK(world.images->base_file(id));
+}
+
+namespace {
+
+struct CacheLife final : test::Life {
+  CacheLife(const std::filesystem::path& folder, std::shared_ptr<store::Store> store,
+            RunnerFaults faults)
+      : world(folder, std::move(store), {}, std::move(faults)) {}
+  void settle() override { world.settle_all(); }
+  World world;
+};
+
+}  // namespace
+
+TEST_CASE("cache-image fails clean, repeats and survives a crash after every commit") {
+  std::unique_ptr<Folder> folder;
+  ImageId id;
+  test::Scenario scenario;
+  scenario.task_type = "cache-image";
+  scenario.reset = [&] { folder = std::make_unique<Folder>(); };
+  scenario.live = [&](std::shared_ptr<store::Store> store, RunnerFaults faults) {
+    return std::make_unique<CacheLife>(folder->path, std::move(store), std::move(faults));
+  };
+  scenario.prepare = [&](test::Life& life) {
+    id = static_cast<CacheLife&>(life).world.active(kLea, "data");
+  };
+  scenario.begin = [&](test::Life& life) {
+    REQUIRE(static_cast<CacheLife&>(life).world.images->stores().queue_in_cache(kBoss, id));
+  };
+  scenario.check = [&](test::Life& life, bool failed) {
+    const auto state = static_cast<CacheLife&>(life).world.images->stores().cache(kBoss);
+    REQUIRE(state);
+    CHECK(state->queued.empty());
+    CHECK(state->cached.size() == (failed ? 0 : 1));
+  };
+  test::prove_task(scenario);
 }

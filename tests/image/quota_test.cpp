@@ -1,9 +1,10 @@
+#include "identity/quota.hpp"
+
 #include <doctest/doctest.h>
 
 #include <thread>
 
 #include "cloudos/image_stores.hpp"
-#include "identity/quota.hpp"
 #include "image/broken_payloads.hpp"
 #include "image/charge.hpp"
 #include "image/records.hpp"
@@ -19,9 +20,8 @@ const Context kMia = member_of("mia");
 constexpr std::int64_t kOneMib = 1 << 20;
 
 void limit(World& world, std::string_view resource, std::int64_t most) {
-  REQUIRE(world.with([&](store::Txn& txn) {
-    return Quota::set_limit(txn, kMia.project, resource, most);
-  }));
+  REQUIRE(world.with(
+      [&](store::Txn& txn) { return Quota::set_limit(txn, kMia.project, resource, most); }));
 }
 
 /// Bytes and counts, exactly.
@@ -53,7 +53,9 @@ void check_counts(const World& world) {
   }
 }
 
-std::string mib(std::size_t count) { return std::string(count << 20, 'x'); }
+std::string mib(std::size_t count) {
+  return std::string(count << 20, 'x');
+}
 
 std::span<const std::byte> as_bytes_of(const std::string& text) {
   return std::as_bytes(std::span(text));
@@ -208,8 +210,10 @@ TEST_CASE("a limit holds whoever asks at the same time") {
         const auto image = world.images->create(kMia, spec);
         if (!image) continue;
         TextSource source(mib(1));
-        if (world.images->upload(kMia, image->id, source)) ++stored;
-        else ++refused;
+        if (world.images->upload(kMia, image->id, source))
+          ++stored;
+        else
+          ++refused;
       }
     });
   }

@@ -106,9 +106,17 @@ TEST_CASE("uploads that name no store go to the default, or to the heaviest with
   const Row rows[] = {
       {"nothing said: the data folder's", "", {{"a", at("a", 0, 0)}}, 100, 10, "file"},
       {"the heaviest", "", {{"a", at("a", 200, 0)}}, 100, 10, "a"},
-      {"the heaviest that has room", "", {{"a", at("a", 200, 9)}, {"b", at("b", 150, 0)}}, 100, 10,
+      {"the heaviest that has room",
+       "",
+       {{"a", at("a", 200, 9)}, {"b", at("b", 150, 0)}},
+       100,
+       10,
        "b"},
-      {"the default, however light", "b", {{"a", at("a", 200, 0)}, {"b", at("b", 1, 0)}}, 100, 10,
+      {"the default, however light",
+       "b",
+       {{"a", at("a", 200, 0)}, {"b", at("b", 1, 0)}},
+       100,
+       10,
        "b"},
   };
   for (const Row& row : rows) {
@@ -157,9 +165,8 @@ TEST_CASE("what is no store, cannot be written or is there twice is refused") {
     wrong.folders[row.name].folder = row.folder;
     wrong.default_store = row.default_store;
     std::filesystem::create_directories(folder.path / "data" / "images");
-    const auto opened =
-        image::StoreSet::open(wrong, folder.path / "data" / "images",
-                              image::open_payload_memory(1'000), {}, clock);
+    const auto opened = image::StoreSet::open(wrong, folder.path / "data" / "images",
+                                              image::open_payload_memory(1'000), {}, clock);
     CHECK(code_of(opened) == ErrorCode::InvalidArgument);
   }
 }
@@ -190,7 +197,8 @@ TEST_CASE("a store keeps to its capacity, announced or not") {
 
 TEST_CASE("locations are read in the order the strategy says") {
   using Facts = std::vector<image::LocationFacts>;
-  const Facts facts{{"http", false, 900}, {"file", true, 100}, {"file", true, 500}, {"rbd", false, 0}};
+  const Facts facts{
+      {"http", false, 900}, {"file", true, 100}, {"file", true, 500}, {"rbd", false, 0}};
   struct Row {
     std::string what;
     LocationStrategy strategy;
@@ -201,8 +209,10 @@ TEST_CASE("locations are read in the order the strategy says") {
       {"as they came", LocationStrategy::LocationOrder, {"file"}, {0, 1, 2, 3}},
       {"by type", LocationStrategy::StoreType, {"rbd", "file"}, {3, 1, 2, 0}},
       {"by type, nothing preferred", LocationStrategy::StoreType, {}, {0, 1, 2, 3}},
-      {"what is here, the fastest first, then what nobody measured", LocationStrategy::Measured,
-       {}, {2, 1, 3, 0}},
+      {"what is here, the fastest first, then what nobody measured",
+       LocationStrategy::Measured,
+       {},
+       {2, 1, 3, 0}},
   };
   for (const Row& row : rows) {
     CAPTURE(row.what);

@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <map>
+#include <set>
 #include <utility>
 
 #include "compute/records.hpp"
@@ -68,6 +70,23 @@ void World::check_idle() {
   }
 }
 
+/// Each store has the copies that records tell of, and not a byte more.
+void World::check_stores(const store::Snapshot& snapshot) {
+  std::map<std::string, std::set<std::string>> told, there;
+  const auto all_payloads = *records::all<image::Payload>(snapshot);
+  for (const image::Payload& payload : all_payloads)
+    for (const ImageLocation& location : payload.locations)
+      told[location.store].insert(payload.id.value);
+  for (const auto& [store, folder] : {std::pair{"file", folder_ / "images"},
+                                      std::pair{"second", folder_ / "second-store"},
+                                      std::pair{"third", folder_ / "third-store"}}) {
+    CAPTURE(store);
+    for (const auto& entry : std::filesystem::directory_iterator(folder))
+      there[store].insert(entry.path().filename());
+    CHECK((told[store] == there[store]));
+  }
+}
+
 void World::check_rest() {
   const auto snapshot = *store_->snapshot();
   const auto all_tasks = *records::all<tasks::TaskRecord>(*snapshot);
@@ -77,6 +96,7 @@ void World::check_rest() {
     CAPTURE(task.error_message);
     CHECK(is_final(task.state));
   }
+  check_stores(*snapshot);
   std::size_t running = 0;
   const auto all_servers = *records::all<Server>(*snapshot);
   for (const Server& server : all_servers) {

@@ -94,6 +94,7 @@ class World {
   void check_step();
   void check_unbuilt(const store::Snapshot& snapshot);
   void check_idle();
+  void check_stores(const store::Snapshot& snapshot);
   void check_rest();
   void reopen_if_crashed();
 
