@@ -17,7 +17,7 @@ namespace cloudos {
 
 /// A folder of the operator's that holds data of images, beside the one in the data folder.
 struct ImageStoreFolder {
-  std::filesystem::path folder;  ///< Made when it is not there. Nobody else's.
+  std::filesystem::path folder;      ///< Made when it is not there. Nobody else's.
   std::string description;
   std::uint32_t weight = 0;          ///< Uploads that name no store go to the heaviest with room.
   std::uint64_t capacity_bytes = 0;  ///< 0: as much as its disk takes.
@@ -38,9 +38,9 @@ struct ImageStoreOptions {
   /// Beside the store "file", which is in the data folder (in memory without one). By name: 1 to 64
   /// of a-z 0-9 - _
   std::map<std::string, ImageStoreFolder> folders;
-  std::uint32_t weight = 100;        ///< Of the store "file".
-  std::uint64_t capacity_bytes = 0;  ///< The same.
-  std::string default_store;         ///< Of uploads that name none. Empty: by weight.
+  std::uint32_t weight = 100;            ///< Of the store "file".
+  std::uint64_t capacity_bytes = 0;      ///< The same.
+  std::string default_store;             ///< Of uploads that name none. Empty: by weight.
   /// The store "http": locations that are URLs, read by ranges and never written.
   bool http = false;
   std::uint64_t http_bytes = std::uint64_t{1} << 36;  ///< Of one such image.
@@ -57,28 +57,28 @@ struct ImageStoreOptions {
 /// A store as clients see it.
 struct ImageStore {
   std::string name;
-  std::string type;  ///< "file", "memory", "http".
+  std::string type;                   ///< "file", "memory", "http".
   std::string description;
   bool is_default = false;
   bool read_only = false;
   std::uint32_t weight = 0;
-  std::uint64_t capacity_bytes = 0;  ///< 0: no limit of ours.
+  std::uint64_t capacity_bytes = 0;   ///< 0: no limit of ours.
   std::uint64_t used_bytes = 0;
-  std::uint64_t bytes_per_second = 0;  ///< As it was read lately; 0: not yet.
-  std::filesystem::path folder;        ///< Of type "file".
+  std::uint64_t bytes_per_second = 0; ///< As it was read lately; 0: not yet.
+  std::filesystem::path folder;       ///< Of type "file".
 };
 
 /// A location that a caller adds. Only URLs of stores without a payload of ours: "http", "https".
 struct ImageLocationAdd {
   std::string url;
   std::map<std::string, std::string> metadata;
-  std::string sha512;  ///< What the data must have; empty: it is read to find out.
+  std::string sha512;                 ///< What the data must have; empty: it is read to find out.
   std::string md5;
 };
 
 /// What a project has of images and may have; sizes in MiB, as the limits' names have it.
 struct ImageUsage {
-  std::int64_t limit = -1;  ///< -1: none.
+  std::int64_t limit = -1;            ///< -1: none.
   std::int64_t usage = 0;
 };
 
@@ -86,11 +86,11 @@ struct ImageUsage {
 struct CachedImage {
   ImageId image;
   std::uint64_t size_bytes = 0;
-  std::uint64_t hits = 0;  ///< Since the start.
+  std::uint64_t hits = 0;             ///< Since the start.
   WallTime modified_at, accessed_at;
 };
 struct ImageCacheState {
-  std::vector<CachedImage> cached;  ///< The one used last first.
+  std::vector<CachedImage> cached;    ///< The one used last first.
   std::vector<ImageId> queued;
   std::uint64_t size_bytes = 0, most_bytes = 0;
 };
