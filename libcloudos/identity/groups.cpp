@@ -166,7 +166,7 @@ Result<std::vector<User>> Identity::users_of_group(const Context& ctx, const Gro
                                                    const IdentityFilter& filter) const {
   CLOUDOS_CHECK(impl_->owned<GroupRecord>(ctx, "identity:list_users_in_group", group));
   CLOUDOS_TRY(const auto at, impl_->snapshot());
-  return identity::listed<User, UserRecord>(*at, filter, {"group", group.value, true});
+  return impl_->users_in(*at, {"group", group.value, true}, filter);
 }
 
 Result<std::vector<Group>> Identity::groups_of_user(const Context& ctx, const UserId& user,

@@ -29,6 +29,9 @@ Result<bool> settle_failure(const Identity::Impl& impl, const std::optional<User
 /// A right one, which is refused (false) to the locked out and the inactive. `forgive`: the wrong
 /// ones of before count no more.
 Result<bool> settle_attempt(const Identity::Impl& impl, const UserId& id, bool forgive);
+/// The part of it for keys and secrets that nobody guesses: who locks a user out by wrong passwords
+/// does not stop the user's programs. Also notes that the user is active.
+Result<bool> settle_by_key(const Identity::Impl& impl, const UserRecord& user);
 
 /// The user of whose authenticator it is a code. Each code holds once. Errors: Unauthenticated.
 Result<UserRecord> verify_totp(const Identity::Impl& impl, const Login::Totp& given);

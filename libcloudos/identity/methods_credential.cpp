@@ -43,6 +43,8 @@ Result<ProvenCredential> verify_application_credential(const Identity::Impl& imp
       [&](const store::Snapshot& at) { return records::get<UserRecord>(at, record->user); });
   if (!user && user.error().code == ErrorCode::NotFound) return bad_login();
   if (!user) return fail(std::move(user).error());
+  CLOUDOS_TRY(const bool open, settle_by_key(impl, *user));
+  if (!open) return bad_login();
   return ProvenCredential{std::move(*user), record->id};
 }
 
@@ -50,6 +52,8 @@ Result<UserRecord> verify_external(const Identity::Impl& impl, const NamedRefere
   CLOUDOS_TRY(auto named,
               impl.by_snapshot([&](const store::Snapshot& at) { return impl.find_user(at, who); }));
   if (!named || !named->enabled) return bad_login();
+  CLOUDOS_TRY(const bool open, settle_by_key(impl, *named));
+  if (!open) return bad_login();
   return std::move(*named);
 }
 

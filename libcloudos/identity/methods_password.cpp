@@ -108,6 +108,24 @@ Result<bool> settle_attempt(const Identity::Impl& impl, const UserId& id, bool f
   return open;
 }
 
+Result<bool> settle_by_key(const Identity::Impl& impl, const UserRecord& user) {
+  const AccountRules rules = impl.rules.now()->rules;
+  const WallTime now = impl.engine.clock.wall();
+  if (rules.inactive_days == 0) return true;
+  if (inactive(user, rules, now)) return false;
+  if (now < user.last_active_at + std::chrono::hours(24)) return true;
+  auto written = impl.commit_quietly([&](store::Txn& txn) -> Result<void> {
+    CLOUDOS_CHECK(records::modify<UserRecord>(txn, user.id, [&](UserRecord& r) {
+      r.last_active_at = now;
+      return Result<void>();
+    }));
+    return Result<void>();
+  });
+  if (!written && written.error().code == ErrorCode::NotFound) return false;
+  if (!written) return fail(std::move(written).error());
+  return true;
+}
+
 Result<UserRecord> verify_password(const Identity::Impl& impl, const Login::Password& given) {
   CLOUDOS_TRY(auto proven, prove_password(impl, given.user, given.password));
   if (password_expired(proven.user, impl.engine.clock.wall())) {

@@ -99,22 +99,29 @@ Result<std::vector<User>> Identity::list_users(const Context& ctx,
   CLOUDOS_TRY(const auto domain,
               impl_->allow_list(ctx, "identity:list_users", filter.domain));
   CLOUDOS_TRY(const auto at, impl_->snapshot());
+  records::Range range;
+  if (domain) range = {"domain", domain->value, true};
+  return impl_->users_in(*at, std::move(range), filter);
+}
+
+Result<std::vector<User>> Identity::Impl::users_in(const store::Snapshot& at, records::Range range,
+                                                   const IdentityFilter& filter) const {
   records::PageSpec<UserRecord> spec;
-  if (domain) spec.range = {"domain", domain->value, true};
-  const AccountRules rules = impl_->rules.now()->rules;
-  const WallTime now = impl_->engine.clock.wall();
+  spec.range = std::move(range);
+  const AccountRules in_force = rules.now()->rules;
+  const WallTime now = engine.clock.wall();
   spec.matches = [&](const UserRecord& r) {
-    if (filter.enabled && *filter.enabled != identity::may_log_in(r, rules, now)) return false;
+    if (filter.enabled && *filter.enabled != identity::may_log_in(r, in_force, now)) return false;
     if (!expiry_matches(filter.password_expires_at, r)) return false;
     return identity::text_matches(
         filter.text, [&](std::string_view field) { return user_text(r, field); });
   };
   spec.marker = filter.marker;
   spec.limit = filter.limit;
-  CLOUDOS_TRY(auto found, records::page(*at, spec));
+  CLOUDOS_TRY(auto found, records::page(at, spec));
   std::vector<User> list;
   list.reserve(found.size());
-  for (UserRecord& record : found) list.push_back(impl_->shown(std::move(record)));
+  for (UserRecord& record : found) list.push_back(shown(std::move(record)));
   return list;
 }
 

@@ -269,7 +269,7 @@ Result<Response> delete_group(Call& call) {
 }
 
 Result<Response> list_group_users(Call& call) {
-  CLOUDOS_TRY(const auto filter, read_filter(call, {"name", "email"}));
+  CLOUDOS_TRY(const auto filter, read_user_filter(call));
   CLOUDOS_TRY(const auto users,
               call.cloud.identity().users_of_group(call.ctx, path_group(call), filter));
   return list_reply("users", users, call, write_user);
