@@ -87,7 +87,8 @@ Result<Response> add_image_location(Call& call) {
 }
 
 constexpr Route kImageStoreRoutes[] = {
-    {"GET", "/image/v2/info/stores", list_image_stores, "stores_info", Service::Image},
+    {"GET", "/image/v2/info/stores", list_image_stores, "stores_info", Service::Image,
+     RouteClass::Commits},
     {"GET", "/image/v2/info/stores/detail", list_image_stores_detail, "stores_info_detail",
      Service::Image, RouteClass::Commits},
     {"GET", "/image/v2/info/usage", show_image_usage, "get_usage", Service::Image},
