@@ -61,7 +61,14 @@ Result<std::string> checked_location_url(const Images::Impl& images, const std::
     return fail(ErrorCode::InvalidArgument, "a location's path may not have '.' or '..' in it");
   }
   CLOUDOS_CHECK(images.fetcher->guard().check_url(url));
-  return url.text();
+  // A fragment is never sent; with it one place of data may be two locations.
+  const std::size_t hash = text.find('#');
+  const std::string fragment = hash == std::string::npos ? "" : text.substr(hash);
+  for (const char c : fragment) {
+    if (c <= ' ' || c > '~')
+      return fail(ErrorCode::InvalidArgument, "a location's fragment is printable ASCII");
+  }
+  return url.text() + fragment;
 }
 
 Result<void> check_declared(const ImageLocationAdd& add) {

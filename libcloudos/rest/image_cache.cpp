@@ -30,8 +30,12 @@ Result<Response> list_image_cache(Call& call) {
 }
 
 Result<Response> queue_cached_image(Call& call) {
-  CLOUDOS_CHECK(
-      call.cloud.images().stores().queue_in_cache(call.ctx, ImageId{call.path("image_id")}));
+  auto queued = call.cloud.images().stores().queue_in_cache(call.ctx,
+                                                            ImageId{call.path("image_id")});
+  // The API's word for an image without data.
+  if (!queued && queued.error().code == ErrorCode::Conflict)
+    return fail(ErrorCode::InvalidArgument, queued.error().message);
+  CLOUDOS_CHECK(queued);
   return empty_response(202);
 }
 

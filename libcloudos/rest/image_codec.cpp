@@ -203,7 +203,8 @@ void write_notes(JsonWriter& w, const Image& image) {
   const auto joined = [](const std::vector<std::string>& names) {
     return fmt::format("{}", fmt::join(names, ","));
   };
-  if (!image.importing_to.empty() || !image.failed_stores.empty()) {
+  // Clients that wait for an import or a copy look for the empty list once it is done.
+  if (image.size_bytes || !image.importing_to.empty() || !image.failed_stores.empty()) {
     w.member("os_glance_importing_to_stores", joined(image.importing_to));
     w.member("os_glance_failed_import", joined(image.failed_stores));
   }
