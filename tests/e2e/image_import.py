@@ -77,27 +77,37 @@ def same_data(cloud, name, data):
         return f.read() == data
 
 
+def by_terminal(cloud, *words):
+    """glance takes whatever is not a terminal for the data itself."""
+    ours, theirs = os.openpty()
+    try:
+        run(["/usr/bin/glance"] + list(words), timeout=120, env=cloud.env, stdin=theirs)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
 def by_glance(cloud, report, web, path):
     methods = cloud.glance("import-info").stdout
     report.check("glance: the methods are listed", all(
-        m in methods for m in ("glance-direct", "web-download", "copy-image")), methods)
-    cloud.glance("image-create-via-import", "--name", "direct", "--disk-format", "raw",
-                 "--container-format", "bare", "--file", path)
+        m in methods for m in ("web-download", "copy-image")), methods)
+    by_terminal(cloud, "image-create-via-import", "--name", "direct", "--disk-format", "raw",
+                "--container-format", "bare", "--file", path)
     active(cloud, "direct")
     report.check("glance: image-create-via-import brings a file in",
                  same_data(cloud, "direct", web.data))
-    cloud.glance("image-create", "--name", "steps", "--disk-format", "raw",
-                 "--container-format", "bare")
+    by_terminal(cloud, "image-create", "--name", "steps", "--disk-format", "raw",
+                "--container-format", "bare")
     one = cloud.cli("image", "show", "steps")["id"]
-    cloud.glance("image-stage", "--file", path, one)
+    by_terminal(cloud, "image-stage", "--file", path, one)
     report.check("glance: staged data makes it uploading", status(cloud, one) == "uploading")
-    cloud.glance("image-import", "--import-method", "glance-direct", one)
+    by_terminal(cloud, "image-import", "--import-method", "glance-direct", one)
     active(cloud, one)
     report.check("glance: image-stage and image-import do it in two steps",
                  same_data(cloud, one, web.data))
-    cloud.glance("image-create-via-import", "--name", "web", "--disk-format", "raw",
-                 "--container-format", "bare", "--import-method", "web-download",
-                 "--uri", web.url())
+    by_terminal(cloud, "image-create-via-import", "--name", "web", "--disk-format", "raw",
+                "--container-format", "bare", "--import-method", "web-download",
+                "--uri", web.url())
     active(cloud, "web")
     report.check("glance: web-download fetches", same_data(cloud, "web", web.data))
     tasks = cloud.glance("task-list").stdout
@@ -118,8 +128,8 @@ def tricks(cloud, report, web):
                       ("decimal", "http://2130706433:%d/disk" % web.port),
                       ("a file", "file:///etc/passwd")):
         cloud.cli("image", "create", "x", "--disk-format", "raw", "--container-format", "bare")
-        done = cloud.cli("image", "import", "x", "--method", "name=web-download", "--method",
-                         "uri=" + uri, check=False)
+        done = cloud.cli("image", "import", "x", "--method", "web-download", "--uri", uri,
+                         check=False)
         report.check("web-download: %s is refused" % name, done.returncode != 0 and
                      status(cloud, "x") == "queued", done.stderr)
         cloud.cli("image", "delete", "x")
@@ -128,8 +138,8 @@ def tricks(cloud, report, web):
                         ("a file", "file:///etc/passwd")):
         web.hits.clear()
         cloud.cli("image", "create", "x", "--disk-format", "raw", "--container-format", "bare")
-        cloud.cli("image", "import", "x", "--method", "name=web-download", "--method",
-                  "uri=" + web.url("/to/" + where))
+        cloud.cli("image", "import", "x", "--method", "web-download", "--uri",
+                  web.url("/to/" + where))
         until("the import ends", 60, lambda: status(cloud, "x") == "queued")
         report.check("web-download: a redirect to %s is not followed" % name,
                      len(web.hits) == 1 and staged_files(cloud) == 0, web.hits)
@@ -143,8 +153,8 @@ def killed(cloud, report, web):
     for round_number in range(6):
         name = "killed-%d" % round_number
         cloud.cli("image", "create", name, "--disk-format", "raw", "--container-format", "bare")
-        cloud.cli("image", "import", name, "--method", "name=web-download", "--method",
-                  "uri=" + web.url())
+        cloud.cli("image", "import", name, "--method", "web-download", "--uri",
+                  web.url())
         time.sleep(0.12 * round_number)
         cloud.kill()
         cloud.start()
@@ -153,8 +163,8 @@ def killed(cloud, report, web):
     report.check("a killed process ends its imports after the next start", good)
     web.slow = 0.5
     cloud.cli("image", "create", "gone", "--disk-format", "raw", "--container-format", "bare")
-    cloud.cli("image", "import", "gone", "--method", "name=web-download", "--method",
-              "uri=" + web.url())
+    cloud.cli("image", "import", "gone", "--method", "web-download", "--uri",
+              web.url())
     time.sleep(1)
     cloud.cli("image", "delete", "gone")
     until("the deleted image's data is gone", 30, lambda: staged_files(cloud) == 0)
@@ -177,10 +187,9 @@ def signed(cloud, report, path, data):
     properties = ["--property", "img_signature_hash_method=SHA-256",
                   "--property", "img_signature_key_type=RSA-PSS",
                   "--property", "img_signature_certificate_uuid=" + one]
-    made = cloud.client("image", "create", "--disk-format", "raw", "--container-format", "bare",
-                        "--file", path, "--property", "img_signature=" + signature, *properties,
-                        "signed")
-    report.check("openstack: a signed image is uploaded", made["status"] == "active", made)
+    cloud.client("image", "create", "--disk-format", "raw", "--container-format", "bare",
+                 "--file", path, "--property", "img_signature=" + signature, *properties, "signed")
+    report.check("openstack: a signed image is uploaded", status(cloud, "signed") == "active")
     other = os.path.join(cloud.dir, "other")
     with open(other, "wb") as f:
         f.write(data[:-1] + bytes([data[-1] ^ 1]))
@@ -197,8 +206,8 @@ def converted(cloud, report, web):
     os.environ.update(cloud.env_of_server)
     cloud.start()
     cloud.cli("image", "create", "disk", "--disk-format", "raw", "--container-format", "bare")
-    cloud.cli("image", "import", "disk", "--method", "name=web-download", "--method",
-              "uri=" + web.url())
+    cloud.cli("image", "import", "disk", "--method", "web-download", "--uri",
+              web.url())
     active(cloud, "disk")
     shown = cloud.cli("image", "show", "disk")
     report.check("an imported disk becomes the operator's format",
