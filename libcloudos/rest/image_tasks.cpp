@@ -91,8 +91,9 @@ Result<ImageTaskQuery> decode_task_query(const Call& call) {
   query.type = call.query("type").value_or("");
   query.oldest_first = call.query("sort_dir") == "asc";
   const auto key = call.query("sort_key");
-  if (key && *key != "created_at") {
-    return fail(ErrorCode::InvalidArgument, "tasks are sorted by created_at only");
+  // Ids sort by creation, so these two are one.
+  if (key && *key != "created_at" && *key != "id") {
+    return fail(ErrorCode::InvalidArgument, "tasks are sorted by created_at or id only");
   }
   if (const auto text = call.query("status")) {
     query.status = image_task_status_from(*text);
