@@ -84,6 +84,32 @@ TEST_CASE("payloads in files keep the contract, and pass over what is not theirs
   CHECK((permissions & std::filesystem::perms::owner_write) == std::filesystem::perms::none);
 }
 
+TEST_CASE("the images' folder lets others through, never look around, whatever the umask was") {
+  struct Row {
+    std::string what;
+    unsigned before;  // 0: it is not there yet.
+    unsigned after;
+  };
+  const Row rows[] = {
+      {"made anew", 0, 0711},
+      {"of an older version", 0755, 0751},
+      {"open to all", 0777, 0771},
+      {"closed by an operator", 0700, 0700},
+      {"a group's", 0750, 0750},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    Folder folder;
+    const auto images = folder.path / "images";
+    if (row.before != 0) {
+      std::filesystem::create_directory(images);
+      std::filesystem::permissions(images, static_cast<std::filesystem::perms>(row.before));
+    }
+    REQUIRE(image::open_payload_files(images));
+    CHECK(static_cast<unsigned>(std::filesystem::status(images).permissions()) == row.after);
+  }
+}
+
 TEST_CASE("a folder that cannot be made is one clear error") {
   Folder folder;
   std::filesystem::create_symlink("/proc/none", folder.path / "file");
