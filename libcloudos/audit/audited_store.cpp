@@ -7,6 +7,7 @@
 #include "audit/row.hpp"
 #include "base/actor.hpp"
 #include "base/text.hpp"
+#include "base/trace.hpp"
 #include "codec/binary.hpp"
 
 namespace cloudos::audit {
@@ -155,6 +156,7 @@ Result<store::Revision> AuditedStore::transact(const store::Body& body) {
     const store::Body& body;
     const Actor& actor;  // Of this thread, which waits while another may run the body.
     AuditedStore& self;
+    const Work* work;  // Of this thread too: a task's step belongs to the request it came from.
     bool wrote = false;
 
     Result<void> run(store::Txn& txn) {
@@ -168,12 +170,13 @@ Result<store::Revision> AuditedStore::transact(const store::Body& body) {
       row.generation = 1;
       row.time = self.clock_.wall();
       tell_initiator(row, actor);
+      if (row.request_id.empty() && work) row.request_id = work->request_id;
       txn.put(records::record_key(ChangeRow::kKind, row.id),
               codec::encode_record(row, ChangeRow::kSchema));
       wrote = true;
       return Result<void>();
     }
-  } commit{body, current_actor(), *this};
+  } commit{body, current_actor(), *this, current_work()};
   auto done = inner_.transact([&commit](store::Txn& txn) { return commit.run(txn); });
   if (!done || !commit.wrote) return done;
   if (events_) events_->add();

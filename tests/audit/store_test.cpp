@@ -5,6 +5,7 @@
 #include "audit/resources.hpp"
 #include "audit/row.hpp"
 #include "base/actor.hpp"
+#include "base/trace.hpp"
 #include "cloudos/context.hpp"
 #include "codec/binary.hpp"
 #include "records/table.hpp"
@@ -184,6 +185,16 @@ TEST_CASE("who called is what the edge says, else what the call itself says") {
     REQUIRE(told.size() == before + row.events);
     CHECK(told[before].user.value == row.user);
   }
+}
+
+TEST_CASE("what a task makes belongs to the request that the task came from") {
+  Bench bench;
+  const ActorScope work(Actor::Kind::Work);
+  const WorkScope of_request("req-of-old", nullptr);
+  REQUIRE(bench.put("f1", "small"));
+  REQUIRE(bench.rows().size() == 1);
+  CHECK(bench.rows()[0].request_id == "req-of-old");
+  CHECK(bench.rows()[0].user.empty());
 }
 
 TEST_CASE("a change that is as large as a change may be is told too") {
