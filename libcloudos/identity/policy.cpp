@@ -254,8 +254,9 @@ std::shared_ptr<const Policy::Impl> Policy::Impl::defaults() {
   for (const identity::PolicyHelper& helper : identity::policy_helpers())
     impl->add(std::string(helper.name), compiled(helper.rule));
   for (const auto rows :
-       {identity::identity_policies(), identity::credential_policies(), identity::compute_policies(), identity::image_policies(),
-        identity::network_policies(), identity::task_policies(), identity::audit_policies()}) {
+       {identity::identity_policies(), identity::credential_policies(),
+        identity::compute_policies(), identity::image_policies(), identity::network_policies(),
+        identity::task_policies(), identity::audit_policies()}) {
     for (const identity::PolicyRow& row : rows) {
       CompiledRule rule = compiled(row.is.rule);
       rule.is = row.is;

@@ -10,7 +10,7 @@ namespace {
 
 constexpr ServicePath kServicePaths[] = {
     {"identity", "/identity/v3"}, {"image", "/image/v2"}, {"network", "/network/v2.0"},
-    {"compute", "/compute/v2.1"}, {"tasks", "/tasks/v1"},   {"audit", "/audit/v1"},
+    {"compute", "/compute/v2.1"}, {"tasks", "/tasks/v1"}, {"audit", "/audit/v1"},
 };
 
 /// How many changes make one text of the other; a swap of neighbours is one (Damerau, restricted).
@@ -33,9 +33,10 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 std::vector<Verb> sorted_verbs() {
   std::vector<Verb> verbs;
-  for (const auto part : {identity_verbs(), access_verbs(), registry_verbs(), credential_verbs(), delegation_verbs(), image_verbs(), import_verbs(), metadef_verbs(),
-                          network_verbs(), compute_verbs(), host_verbs(), task_verbs(),
-                          audit_verbs()})
+  for (const auto part :
+       {identity_verbs(), access_verbs(), registry_verbs(), credential_verbs(), delegation_verbs(),
+        image_verbs(), import_verbs(), metadef_verbs(), network_verbs(), compute_verbs(),
+        host_verbs(), task_verbs(), audit_verbs()})
     verbs.insert(verbs.end(), part.begin(), part.end());
   std::sort(verbs.begin(), verbs.end(),
             [](const Verb& a, const Verb& b) { return a.name < b.name; });
@@ -94,9 +95,9 @@ bool makes_query(const Verb& verb) {
 std::span<const Noun> nouns() {
   static const std::vector<Noun> kNouns = [] {
     std::vector<Noun> nouns;
-    for (const auto part :
-         {identity_nouns(), registry_nouns(), credential_nouns(), delegation_nouns(), image_nouns(), import_nouns(), metadef_nouns(), network_nouns(), compute_nouns(),
-          task_nouns(), audit_nouns()})
+    for (const auto part : {identity_nouns(), registry_nouns(), credential_nouns(),
+                            delegation_nouns(), image_nouns(), import_nouns(), metadef_nouns(),
+                            network_nouns(), compute_nouns(), task_nouns(), audit_nouns()})
       nouns.insert(nouns.end(), part.begin(), part.end());
     return nouns;
   }();

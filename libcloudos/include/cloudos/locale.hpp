@@ -12,7 +12,7 @@
 #include "cloudos/result.hpp"
 
 /// What people are told, in their language. English is what the sources say; everything else is
-/// looked up when somebody asks for it, by request: no process locale, no setlocale().
+/// looked up when somebody asks for it, by request: the process keeps its locale.
 namespace cloudos::locale {
 
 /// One entry of an Accept-Language header.
