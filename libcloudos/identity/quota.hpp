@@ -31,7 +31,8 @@ struct QuotaUse {
 /// A limit is the project's own, else the cloud's default, else the built-in one. Resources:
 /// servers cores ram_mib key_pairs server_groups server_group_members networks subnets ports
 /// security_groups security_group_rules image_count_total image_count_uploading image_size_total
-/// image_stage_total; the two sizes are limited in MiB and reserved in bytes. State is in the store alone. Thread-safe.
+/// image_stage_total; the last two have limits in MiB and are reserved in bytes. State is in the
+/// store alone. Thread-safe.
 class Quota final {
  public:
   /// Takes `delta` of a resource (gives back, when negative; never below zero).

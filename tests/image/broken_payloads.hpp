@@ -1,5 +1,8 @@
 #pragma once
+#include <functional>
+#include <map>
 #include <memory>
+#include <utility>
 
 #include "image/payload.hpp"
 
@@ -16,6 +19,7 @@ struct Harm {
   std::uint64_t full_after = UINT64_MAX;       ///< Bytes that a payload takes.
   bool keeps = false;                          ///< Nothing can be removed.
   std::uint64_t bytes_read = 0;
+  std::function<void()> during;  ///< Called once, amid a write.
 };
 
 class HarmedReader final : public image::RandomReader {
@@ -45,6 +49,7 @@ class HarmedWriter final : public image::PayloadWriter {
   HarmedWriter(std::unique_ptr<image::PayloadWriter> real, std::shared_ptr<Harm> harm)
       : real_(std::move(real)), harm_(std::move(harm)) {}
   Result<void> write(std::span<const std::byte> bytes) override {
+    if (harm_->during) std::exchange(harm_->during, nullptr)();
     total_ += bytes.size();
     if (total_ > harm_->full_after) return fail(ErrorCode::StorageFull, "the disk is full");
     return real_->write(bytes);

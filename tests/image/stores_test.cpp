@@ -383,6 +383,31 @@ TEST_CASE("an image that is deleted while it is copied leaves nothing in any sto
   CHECK(world.keys_left() == 0);
 }
 
+TEST_CASE("an image that is deleted amid a transfer ends it, and leaves nothing anywhere") {
+  for (const bool copying : {true, false}) {
+    CAPTURE(copying);
+    Disks disks;
+    World world({}, nullptr, three_stores(disks));
+    ImageId id;
+    const auto gone = [&] { REQUIRE(world.images->remove(kAnn, id)); };
+    if (copying) {
+      id = active_in(world, {"file"}, patterned(600'000));
+      disks.harm_of("fast")->during = gone;
+      REQUIRE(world.images->stores().copy(kAnn, id, {"fast"}));
+    } else {
+      id = world.make(kAnn);
+      disks.harm_of("fast")->during = gone;
+      TextSource source(patterned(600'000));
+      CHECK(code_of(world.images->upload(kAnn, id, source, {"fast", "slow"})) ==
+            ErrorCode::NotFound);
+    }
+    world.settle_all();
+    for (const char* name : {"file", "fast", "slow"}) CHECK_FALSE(disks.has(name, id));
+    CHECK(world.keys_left() == 0);
+    CHECK(world.images->stores().usage(kAnn)->at("image_size_total").usage == 0);
+  }
+}
+
 namespace {
 
 struct CopyLife final : test::Life {
