@@ -16,9 +16,10 @@ LogSink sink_of(cloudos_log_function log, void* data) {
   };
 }
 
-Result<Backend> backend_of(cloudos_backend backend, const char* what) {
+Result<Backend> backend_of(cloudos_backend backend, const char* what, bool of_networks) {
   if (backend == CLOUDOS_SIMULATED) return Backend::Simulated;
   if (backend == CLOUDOS_REAL) return Backend::Real;
+  if (backend == CLOUDOS_USER && of_networks) return Backend::User;
   return fail(ErrorCode::InvalidArgument,
               std::string(what) + " is neither CLOUDOS_SIMULATED nor CLOUDOS_REAL");
 }
@@ -45,8 +46,8 @@ Result<Options> options_of(const cloudos_options& given) {
   options.services.compute = (given.without & CLOUDOS_WITHOUT_COMPUTE) == 0;
   options.services.networks = (given.without & CLOUDOS_WITHOUT_NETWORKS) == 0;
   options.services.images = (given.without & CLOUDOS_WITHOUT_IMAGES) == 0;
-  CLOUDOS_TRY(options.hypervisor, backend_of(given.hypervisor, "hypervisor"));
-  CLOUDOS_TRY(options.network, backend_of(given.network, "network"));
+  CLOUDOS_TRY(options.hypervisor, backend_of(given.hypervisor, "hypervisor", false));
+  CLOUDOS_TRY(options.network, backend_of(given.network, "network", true));
   if (given.libvirt_uri != nullptr) options.libvirt_uri = given.libvirt_uri;
   if (given.virt_type != nullptr) options.virt_type = given.virt_type;
   if (given.host_count != 0) CLOUDOS_CHECK(need(given.hosts, "hosts"));
@@ -85,16 +86,50 @@ Context first_caller(Cloud& cloud) {
   return caller;
 }
 
-Result<Context> caller_of(const cloudos_cloud& handle, const cloudos_caller& given) {
-  if (given.token != nullptr) {
-    if (given.project != nullptr || given.user != nullptr || given.as_member != 0) {
-      return fail(ErrorCode::InvalidArgument,
-                  "a token says itself who calls: leave project, user and as_member at 0");
-    }
-    CLOUDOS_TRY(const Token token, handle.shared->cloud->identity().validate(given.token));
-    return token.context({});
+// A bearer has what their token says and no more: in another project, what they may do there.
+Result<Token> rescoped(const cloudos_cloud& handle, const cloudos_caller& given) {
+  Identity& identity = handle.shared->cloud->identity();
+  if (given.user != nullptr || given.as_member != 0) {
+    return fail(ErrorCode::InvalidArgument,
+                "this handle acts by a token, which says itself who calls: leave user and "
+                "as_member at 0, or begin at the handle of cloudos_open");
   }
-  Context caller = handle.caller;
+  if (given.project == nullptr) return identity.validate(handle.token);
+  Login login;
+  login.token = handle.token;
+  login.scope.kind = Scope::Kind::Project;
+  login.scope.target.id = given.project;
+  return identity.authenticate(login);
+}
+
+Result<Token> token_of(const cloudos_cloud& handle, const cloudos_caller& given) {
+  if (given.token == nullptr) return rescoped(handle, given);
+  if (given.project != nullptr || given.user != nullptr || given.as_member != 0) {
+    return fail(ErrorCode::InvalidArgument,
+                "a token says itself who calls: leave project, user and as_member at 0");
+  }
+  return handle.shared->cloud->identity().validate(given.token);
+}
+
+Result<std::unique_ptr<cloudos_cloud>> handle_as(const cloudos_cloud& handle,
+                                                 const cloudos_caller& given) {
+  if (given.within_ms < 0) return fail(ErrorCode::InvalidArgument, "within_ms is negative");
+  auto other = std::make_unique<cloudos_cloud>(handle);
+  const auto deadline =
+      given.within_ms == 0
+          ? handle.caller.deadline
+          : std::optional(handle.shared->cloud->clock().mono() + patience_of(given.within_ms));
+  if (given.token != nullptr || !handle.token.empty()) {
+    CLOUDOS_TRY(const Token token, token_of(handle, given));
+    other->caller = token.context({});
+    other->caller.deadline = deadline;
+    other->caller.cancel = CancelToken::make();
+    other->token = token.text;
+    return other;
+  }
+  Context& caller = other->caller;
+  caller.deadline = deadline;
+  caller.cancel = CancelToken::make();
   if (given.project != nullptr) caller.project = ProjectId{given.project};
   if (given.user != nullptr) caller.user = UserId{given.user};
   if (given.as_member != 0) {
@@ -102,7 +137,7 @@ Result<Context> caller_of(const cloudos_cloud& handle, const cloudos_caller& giv
     caller.system_scope = false;
     caller.roles = {"member", "reader"};
   }
-  return caller;
+  return other;
 }
 
 }  // namespace
@@ -123,9 +158,9 @@ std::chrono::milliseconds patience_of(std::int64_t timeout_ms) {
 
 }  // namespace cloudos::c
 
-using cloudos::c::caller_of;
 using cloudos::c::first_caller;
 using cloudos::c::guarded;
+using cloudos::c::handle_as;
 using cloudos::c::need;
 using cloudos::c::options_of;
 using cloudos::c::patience_of;
@@ -143,7 +178,8 @@ cloudos_code cloudos_open(const cloudos_options* given, cloudos_cloud** place,
     CLOUDOS_TRY(auto opened, cloudos::Cloud::open(std::move(options)));
     auto shared = std::make_shared<Shared>(std::move(opened));
     cloudos::Context caller = first_caller(*shared->cloud);
-    *place = new cloudos_cloud{std::move(shared), std::move(caller)};
+    caller.cancel = cloudos::CancelToken::make();
+    *place = new cloudos_cloud{std::move(shared), std::move(caller), {}};
     return cloudos::Result<void>();
   });
 }
@@ -158,10 +194,14 @@ cloudos_code cloudos_as(cloudos_cloud* cloud, const cloudos_caller* given, cloud
     CLOUDOS_CHECK(need(cloud, "cloudos_as: cloud"));
     CLOUDOS_CHECK(need(place, "cloudos_as: as"));
     CLOUDOS_TRY(const cloudos_caller known, read_struct(given, "cloudos_caller"));
-    CLOUDOS_TRY(cloudos::Context caller, caller_of(*cloud, known));
-    *place = new cloudos_cloud{cloud->shared, std::move(caller)};
+    CLOUDOS_TRY(auto other, handle_as(*cloud, known));
+    *place = other.release();
     return cloudos::Result<void>();
   });
+}
+
+void cloudos_cancel(cloudos_cloud* cloud) {
+  if (cloud != nullptr) cloud->caller.cancel.cancel();
 }
 
 cloudos_code cloudos_run_pending(cloudos_cloud* cloud, int64_t budget_ms, size_t* ran,

@@ -83,7 +83,8 @@ typedef struct cloudos_cloud cloudos_cloud;
 
 typedef enum cloudos_backend {
   CLOUDOS_SIMULATED = 0, /* In memory: no process, no device, no root needed. */
-  CLOUDOS_REAL = 1       /* libvirt/QEMU; Linux bridges. */
+  CLOUDOS_REAL = 1,      /* libvirt/QEMU; Linux bridges. */
+  CLOUDOS_USER = 2       /* Networks only: each guest has a NAT of its own, which needs no root. */
 } cloudos_backend;
 
 /* How a program takes part in a data folder. */
@@ -151,15 +152,25 @@ typedef struct cloudos_caller {
   const char* token;   /* As whom this token was made for; the other members stay 0. */
   const char* project; /* Id of the project to act in; NULL: of the handle. Not looked up. */
   const char* user;    /* Id of the user to act as; NULL: of the handle. Not looked up. */
-  int as_member;       /* 1: with the roles member and reader. 0: administrator. */
+  int as_member;       /* 1: with the roles member and reader. 0: with those of the handle. */
+  int64_t within_ms;   /* Calls by the new handle end with TIMEOUT once so long a time has passed
+                          since cloudos_as. 0: as those by the handle. */
 } cloudos_caller;
 #define CLOUDOS_CALLER_INIT \
   { .struct_size = sizeof(cloudos_caller) }
 
 /* Another handle on the same cloud, which acts as somebody else. You vouch for project and user;
- * a token is checked now (UNAUTHENTICATED), and not again. since 0.1 */
+ * a token is checked now (UNAUTHENTICATED), and not again.
+ *
+ * Of a handle that acts by a token: another project gives the roles that its bearer has there, as
+ * a login by that token does (UNAUTHENTICATED: none, or the token has ended); user and as_member
+ * are refused (INVALID_ARGUMENT). since 0.1 */
 CLOUDOS_API cloudos_code cloudos_as(cloudos_cloud* cloud, const cloudos_caller* caller,
                                     cloudos_cloud** as, cloudos_error** error);
+
+/* Calls by this handle that wait or stream end with CANCELLED, as do those that begin from now on;
+ * what they had changed stays so. From any thread; other handles of the cloud go on. since 0.1 */
+CLOUDOS_API void cloudos_cancel(cloudos_cloud* cloud);
 
 /* ---- every verb ------------------------------------------------------------------------------ */
 
@@ -186,6 +197,51 @@ CLOUDOS_API int64_t cloudos_next_deadline(const cloudos_cloud* cloud);
 /* Readable when there is work earlier than cloudos_next_deadline said: give it to poll(2), never
  * read or close it. -1 for NULL and for a cloud with workers. since 0.1 */
 CLOUDOS_API int cloudos_wake_fd(cloudos_cloud* cloud);
+
+/* ---- changes --------------------------------------------------------------------------------- */
+
+/* Something was made, changed or removed: ask for it to see which; NOT_FOUND means removed. */
+typedef struct cloudos_change {
+  const char* kind; /* "server" */
+  const char* id;
+} cloudos_change;
+
+/* What changed since the batch before. The texts live for the call of the function only. */
+typedef struct cloudos_change_batch {
+  size_t struct_size;
+  const cloudos_change* changes; /* In no order among each other. */
+  size_t count;
+  int rescan;        /* 1: nobody knows any more what changed: ask for everything again. */
+  uint64_t revision; /* Keep it, and pass it as `since` after a restart. */
+} cloudos_change_batch;
+
+/* Called on a thread of the cloud's (with CLOUDOS_NO_WORKERS in cloudos_run_pending), one call at a
+ * time; may call the cloud. */
+typedef void (*cloudos_change_function)(void* data, const cloudos_change_batch* batch);
+
+typedef struct cloudos_subscribe_options {
+  size_t struct_size;       /* sizeof: CLOUDOS_SUBSCRIBE_OPTIONS_INIT sets it. */
+  const char* const* kinds; /* "server", "port", "task", ... NULL: all. */
+  size_t kind_count;
+  int has_since;  /* 1: tell what changed after `since`, too. */
+  uint64_t since; /* A batch's revision. */
+} cloudos_subscribe_options;
+#define CLOUDOS_SUBSCRIBE_OPTIONS_INIT \
+  { .struct_size = sizeof(cloudos_subscribe_options) }
+
+typedef struct cloudos_subscription cloudos_subscription;
+/* Has `tell` called with what changes from now on, whoever changes it: each change at least once,
+ * and after it can be read. options may be NULL. Errors: FORBIDDEN (the handle is no
+ * administrator's), INVALID_ARGUMENT (an unknown kind). since 0.1 */
+CLOUDOS_API cloudos_code cloudos_subscribe(cloudos_cloud* cloud,
+                                           const cloudos_subscribe_options* options,
+                                           cloudos_change_function tell, void* data,
+                                           cloudos_subscription** subscription,
+                                           cloudos_error** error);
+/* After this returns `tell` is not called, nor running, unless it is `tell` that ends its own,
+ * which it may while a handle of the cloud is open. Like a handle, a subscription keeps its cloud
+ * open. since 0.1 */
+CLOUDOS_API void cloudos_subscription_end(cloudos_subscription* subscription);
 
 /* ---- tasks ----------------------------------------------------------------------------------- */
 

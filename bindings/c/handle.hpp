@@ -37,6 +37,7 @@ struct cloudos_error {
 struct cloudos_cloud {
   std::shared_ptr<cloudos::c::Shared> shared;  // Shared by the handles of one cloud.
   cloudos::Context caller;
+  std::string token;  // Whose bearer it acts as; empty: the program vouches for who it acts as.
 };
 
 struct cloudos_task {
@@ -113,6 +114,7 @@ std::unique_ptr<cloudos_task> make_task(Task task);
 /// A timeout that cannot overflow; negative: as long as it takes.
 std::chrono::milliseconds patience_of(std::int64_t timeout_ms);
 /// Waits for the task; its own error when it did not get done.
-Result<Task> wait_for(Cloud& cloud, const TaskId& id, std::chrono::milliseconds patience);
+Result<Task> wait_for(Cloud& cloud, const Context& caller, const TaskId& id,
+                      std::chrono::milliseconds patience);
 
 }  // namespace cloudos::c

@@ -60,7 +60,7 @@ Result<Server> settle(Cloud& cloud, const Context& caller, const ServerId& id,
     if (server.task.empty()) return server;
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(end - cloud.clock().mono());
-    auto task = wait_for(cloud, server.task, std::max(left, std::chrono::milliseconds{0}));
+    auto task = wait_for(cloud, caller, server.task, std::max(left, std::chrono::milliseconds{0}));
     CLOUDOS_TRY(Server after, cloud.servers().get(caller, id));
     if (after.task != server.task) continue;
     // Finished tasks are forgotten after a while, which is no error of the server.
@@ -99,8 +99,9 @@ std::unique_ptr<cloudos_task> make_task(Task task) {
   return handle;
 }
 
-Result<Task> wait_for(Cloud& cloud, const TaskId& id, std::chrono::milliseconds patience) {
-  CLOUDOS_TRY(Task task, cloud.tasks().wait(id, patience));
+Result<Task> wait_for(Cloud& cloud, const Context& caller, const TaskId& id,
+                      std::chrono::milliseconds patience) {
+  CLOUDOS_TRY(Task task, cloud.tasks().wait(caller, id, patience));
   if (task.state != TaskState::Done) return fail(error_of(task));
   return task;
 }
@@ -146,7 +147,8 @@ cloudos_code cloudos_task_wait(cloudos_cloud* cloud, const char* id, int64_t tim
     CLOUDOS_CHECK(need(cloud, "cloudos_task_wait: cloud"));
     CLOUDOS_CHECK(need(id, "cloudos_task_wait: id"));
     CLOUDOS_TRY(auto task,
-                wait_for(*cloud->shared->cloud, cloudos::TaskId{id}, patience_of(timeout_ms)));
+                wait_for(*cloud->shared->cloud, cloud->caller, cloudos::TaskId{id},
+                         patience_of(timeout_ms)));
     give(place, make_task(std::move(task)));
     return cloudos::Result<void>();
   });

@@ -210,6 +210,93 @@ class Handles(CloudTest):
             with self.fails(ErrorCode.UNAUTHENTICATED):
                 cloud.as_(token="nonsense")
 
+    def test_a_bearer_takes_no_role_to_another_project(self):
+        with self.open() as cloud:
+            user = cloud.users.create(name="u", password="a long word")
+            projects = [cloud.projects.create(name=name) for name in ("p", "q", "r")]
+            roles = {role.name: role for role in cloud.roles.list()}
+            for project, role in zip(projects, ("admin", "reader")):
+                cloud.call("roles.grant_project_user",
+                           dict(project_id=project, user_id=user, role_id=roles[role]))
+            token = cloud.call("tokens.create", {
+                "identity": {"methods": ["password"],
+                             "password": {"user": {"id": user.id, "password": "a long word"}}},
+                "scope": {"project": {"id": projects[0].id}}})["id"]
+            with cloud.as_(token=token) as bearer:
+                bearer.networks.create(name="of p")
+                with bearer.as_(project=projects[1].id) as reader:
+                    self.assertEqual(reader.networks.list(), [])
+                    with self.fails(ErrorCode.FORBIDDEN):
+                        reader.networks.create(name="of q")
+                with self.fails(ErrorCode.UNAUTHENTICATED):
+                    bearer.as_(project=projects[2].id)
+                with self.fails(ErrorCode.INVALID_ARGUMENT, "token"):
+                    bearer.as_(user="2" * 32)
+                with self.fails(ErrorCode.INVALID_ARGUMENT, "token"):
+                    bearer.as_(member=True)
+                cloud.users.delete(user)
+                with self.fails(ErrorCode.UNAUTHENTICATED):
+                    bearer.as_(project=projects[0].id)
+
+
+class Calls(CloudTest):
+    def test_a_deadline_holds_for_the_calls_of_one_handle(self):
+        with self.open(workers=0) as cloud:
+            server = self.server(cloud)
+            with cloud.as_(within=0.05) as hasty:
+                time.sleep(0.06)
+                with self.fails(ErrorCode.TIMEOUT):
+                    hasty.networks.create(name="late")
+            self.assertNotIn("late", [n.name for n in cloud.networks.list()])
+            self.assertEqual(server.wait(timeout=30).status, "ACTIVE")
+            with self.fails(ErrorCode.INVALID_ARGUMENT):
+                cloudos.open(network="none")
+
+    def test_cancelling_ends_the_calls_of_one_handle(self):
+        with self.open() as cloud, cloud.as_() as other:
+            other.networks.create(name="before")
+            other.cancel()
+            with self.fails(ErrorCode.CANCELLED):
+                other.networks.create(name="after")
+            cloud.networks.create(name="goes on")
+
+    def test_user_mode_networks_are_for_networks(self):
+        with self.open(network="user", hypervisor="simulated") as cloud:
+            cloud.networks.create(name="n")
+        with self.fails(ErrorCode.INVALID_ARGUMENT):
+            cloudos.open(hypervisor="user")
+
+
+class Changes(CloudTest):
+    def test_changes_are_told_until_the_subscription_ends(self):
+        with self.open() as cloud:
+            told, more = [], threading.Condition()
+
+            def tell(batch):
+                with more:
+                    told.append(batch)
+                    more.notify_all()
+
+            def heard(kind, id):
+                return any((kind, id) in batch.changes for batch in told)
+
+            with cloud.subscribe(tell, kinds=["network"]):
+                network = cloud.networks.create(name="n")
+                with more:
+                    self.assertTrue(more.wait_for(lambda: heard("network", network.id), 20))
+            count = len(told)
+            second = cloud.networks.create(name="m")
+            time.sleep(0.1)
+            self.assertEqual(len(told), count)
+            # From where it was left.
+            with cloud.subscribe(tell, since=told[-1].revision):
+                with more:
+                    self.assertTrue(more.wait_for(lambda: heard("network", second.id), 20))
+            with self.fails(ErrorCode.INVALID_ARGUMENT):
+                cloud.subscribe(tell, kinds=["colour"])
+            with cloud.as_(member=True) as member, self.fails(ErrorCode.FORBIDDEN):
+                member.subscribe(tell)
+
 
 class Threads(CloudTest):
     def test_threads_share_a_cloud(self):

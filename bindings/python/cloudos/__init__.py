@@ -18,8 +18,9 @@ Pure Python over libcloudos-c.so.
 """
 
 from ._native import CloudosError, ErrorCode, version
-from .cloud import Cloud, open
+from .cloud import Batch, Cloud, Subscription, open
 from .nouns import Noun, Resource
 
-__all__ = ["Cloud", "CloudosError", "ErrorCode", "Noun", "Resource", "open", "version"]
+__all__ = ["Batch", "Cloud", "CloudosError", "ErrorCode", "Noun", "Resource", "Subscription",
+           "open", "version"]
 __version__ = version()

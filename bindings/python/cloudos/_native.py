@@ -6,7 +6,8 @@ import ctypes
 import enum
 import os
 import pathlib
-from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint, c_uint32, c_void_p
+from ctypes import (POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint, c_uint32, c_uint64,
+                    c_void_p)
 from typing import Any, Optional
 
 LIBRARY = "libcloudos-c.so.0"
@@ -89,6 +90,40 @@ class Caller(ctypes.Structure):
         ("project", c_char_p),
         ("user", c_char_p),
         ("as_member", c_int),
+        ("within_ms", c_int64),
+    ]
+
+
+class Change(ctypes.Structure):
+    """cloudos_change."""
+
+    _fields_ = [("kind", c_char_p), ("id", c_char_p)]
+
+
+class ChangeBatch(ctypes.Structure):
+    """cloudos_change_batch."""
+
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("changes", POINTER(Change)),
+        ("count", c_size_t),
+        ("rescan", c_int),
+        ("revision", c_uint64),
+    ]
+
+
+CHANGE_FUNCTION = ctypes.CFUNCTYPE(None, c_void_p, POINTER(ChangeBatch))
+
+
+class SubscribeOptions(ctypes.Structure):
+    """cloudos_subscribe_options."""
+
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("kinds", POINTER(c_char_p)),
+        ("kind_count", c_size_t),
+        ("has_since", c_int),
+        ("since", c_uint64),
     ]
 
 
@@ -133,6 +168,10 @@ def _declare(library: ctypes.CDLL) -> None:
         "cloudos_open": (code, [POINTER(Options), out, error]),
         "cloudos_close": (None, [handle]),
         "cloudos_as": (code, [handle, POINTER(Caller), out, error]),
+        "cloudos_cancel": (None, [handle]),
+        "cloudos_subscribe": (code, [handle, POINTER(SubscribeOptions), CHANGE_FUNCTION, c_void_p,
+                                     out, error]),
+        "cloudos_subscription_end": (None, [handle]),
         "cloudos_call": (code, [handle, text, text, out, error]),
         "cloudos_verbs": (c_void_p, []),
         "cloudos_run_pending": (code, [handle, c_int64, POINTER(c_size_t), error]),

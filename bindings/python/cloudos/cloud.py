@@ -8,7 +8,8 @@ import json
 import threading
 import warnings
 import weakref
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import (Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence,
+                    Tuple)
 
 from . import _native
 from ._native import CloudosError, ErrorCode, invoke, lib, to_bytes
@@ -17,6 +18,7 @@ from .nouns import Nouns, Resource, table_of
 _LEVELS = ["", "debug", "info", "warning", "error"]
 _ROLES = ["runner", "guest", "any"]
 _BACKENDS = ["simulated", "real"]
+_NETWORKS = [*_BACKENDS, "user"]
 _WITHOUT = {"compute": 1, "networks": 2, "images": 4}
 Log = Callable[[str, str, str, str], None]
 
@@ -41,8 +43,9 @@ def open(
 
     workers: threads for tasks; 0: none, you call run_pending(). role: "runner", "guest" (beside
     the process that runs the folder) or "any". without: services to leave out, of "compute",
-    "networks", "images". hypervisor, network: "simulated" or "real". log: called as
-    log(level, room, message, request_id) from any thread.
+    "networks", "images". hypervisor, network: "simulated" or "real"; network also "user": a NAT
+    for each guest, without root. log: called as log(level, room, message, request_id) from any
+    thread.
 
     Errors: CONFLICT (another process runs this folder), INVALID_ARGUMENT, STORAGE_FULL,
     UNAVAILABLE (the folder is not writable), NOT_FOUND (a guest finds no folder).
@@ -55,7 +58,7 @@ def open(
     for service in without:
         options.without |= _WITHOUT[_one_of(service, list(_WITHOUT), "without")]
     options.hypervisor = _choice(hypervisor, _BACKENDS, "hypervisor")
-    options.network = _choice(network, _BACKENDS, "network")
+    options.network = _choice(network, _NETWORKS, "network")
     options.libvirt_uri, options.virt_type = to_bytes(libvirt_uri), to_bytes(virt_type)
     names = (ctypes.c_char_p * max(1, len(hosts)))(*[to_bytes(name) for name in hosts])
     options.hosts, options.host_count = names, len(hosts)
@@ -109,18 +112,38 @@ class Cloud(Nouns):
         return json.loads(_native.take_text(reply.value) or "null")
 
     def as_(self, *, token: Optional[str] = None, project: Optional[str] = None,
-            user: Optional[str] = None, member: bool = False) -> "Cloud":
+            user: Optional[str] = None, member: bool = False,
+            within: Optional[float] = None) -> "Cloud":
         """The same cloud as somebody else; close it too.
 
         token: as whom it was made for. Else you vouch: project and user are ids; member: with the
-        roles member and reader instead of as administrator. Errors: UNAUTHENTICATED (the token).
+        roles member and reader instead of this cloud's. A cloud that acts by a token takes another
+        project alone, in which it has the roles that its bearer has there. within: seconds, behind
+        which calls by the new one end with TIMEOUT.
+        Errors: UNAUTHENTICATED (the token, or no role in the project), INVALID_ARGUMENT.
         """
         caller = _native.Caller(struct_size=ctypes.sizeof(_native.Caller), token=to_bytes(token),
                                 project=to_bytes(project), user=to_bytes(user),
-                                as_member=int(member))
+                                as_member=int(member),
+                                within_ms=0 if within is None else max(1, _milliseconds(within)))
         with self._handle.use() as handle:
             other = invoke(lib.cloudos_as, handle, ctypes.byref(caller))
         return Cloud(_Handle(other, self._handle.callback))
+
+    def cancel(self) -> None:
+        """Calls by this one end with CANCELLED, now and later. From any thread; others go on."""
+        with self._handle.use() as handle:
+            lib.cloudos_cancel(handle)
+
+    def subscribe(self, tell: "Tell", kinds: Sequence[str] = (),
+                  since: Optional[int] = None) -> "Subscription":
+        """Has tell(batch) called with what changes from now on, whoever changes it.
+
+        kinds: "server", "port", "task", ...; none: all. since: an earlier batch's revision. On a
+        thread of the cloud's, one call at a time; an exception of it is printed, and the next batch
+        comes. Errors: FORBIDDEN (not an administrator), INVALID_ARGUMENT (an unknown kind).
+        """
+        return Subscription(self._handle, tell, kinds, since)
 
     # ---- your event loop ----
 
@@ -177,6 +200,52 @@ class Cloud(Nouns):
             return lib.cloudos_image_id(image).decode()
         finally:
             lib.cloudos_image_free(image)
+
+
+class Batch(NamedTuple):
+    """What changed since the batch before: pairs of kind and id, in no order.
+
+    rescan: nobody knows any more what changed. revision: pass it as ``since`` after a restart.
+    """
+
+    changes: List[Tuple[str, str]]
+    rescan: bool
+    revision: int
+
+
+Tell = Callable[[Batch], None]
+
+
+class Subscription:
+    """Changes as they are committed. A context manager; end it before its cloud is closed."""
+
+    def __init__(self, handle: "_Handle", tell: Tell, kinds: Sequence[str],
+                 since: Optional[int]) -> None:
+        def call(_: Any, batch: Any) -> None:
+            told = batch.contents
+            tell(Batch([(c.kind.decode(), c.id.decode()) for c in told.changes[:told.count]],
+                       bool(told.rescan), int(told.revision)))
+
+        self._callback = _native.CHANGE_FUNCTION(call)  # Lives as long as what calls it.
+        names = (ctypes.c_char_p * max(1, len(kinds)))(*[to_bytes(kind) for kind in kinds])
+        options = _native.SubscribeOptions(
+            struct_size=ctypes.sizeof(_native.SubscribeOptions), kinds=names,
+            kind_count=len(kinds), has_since=int(since is not None), since=since or 0)
+        with handle.use() as cloud:
+            self._pointer: Optional[ctypes.c_void_p] = invoke(
+                lib.cloudos_subscribe, cloud, ctypes.byref(options), self._callback, None)
+
+    def __enter__(self) -> "Subscription":
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        self.end()
+
+    def end(self) -> None:
+        """After this returns nothing is told any more. Safe to repeat."""
+        pointer, self._pointer = self._pointer, None
+        if pointer is not None:
+            lib.cloudos_subscription_end(pointer)
 
 
 class _Handle:
