@@ -38,7 +38,7 @@ Answer login_with(Site& site, const Json& body) {
   return site.send("POST", kApi + "/auth/tokens", body.dump(), "");
 }
 
-std::string subject(const Answer& answer) {
+std::string issued_text(const Answer& answer) {
   CAPTURE(answer.text);
   REQUIRE(answer.status == 201);
   return std::string(answer.headers.get("X-Subject-Token"));
@@ -152,7 +152,7 @@ TEST_CASE("a restricted application credential mints no credential of any kind")
        {{"user", {{"original_password", "password of una"}, {"password", "mine now"}}}}},
   };
   const Json bound = application_credential(site, una, false);
-  const std::string token = subject(credential_token(site, bound));
+  const std::string token = issued_text(credential_token(site, bound));
   for (const Row& row : rows) {
     CAPTURE(row.what);
     const Answer answer = site.send("POST", row.path, row.body.dump(), token);
@@ -211,7 +211,7 @@ TEST_CASE("what is handed on by trust and EC2 key never gains roles or life") {
       {{"name", "bob"}, {"domain", {{"id", "default"}}}, {"password", "password of bob"}},
       {{"OS-TRUST:trust", {{"id", trust}}}});
   const Answer first = login_with(site, by_trust);
-  const std::string token = subject(first);
+  const std::string token = issued_text(first);
   const auto roles_of = [](const Json& body) {
     std::vector<std::string> names;
     for (const auto& role : body["token"]["roles"]) names.push_back(role["name"]);
@@ -376,7 +376,7 @@ TEST_CASE("what is disabled above takes along what is below") {
                       {"the user", "/users/" + user["id"].get<std::string>(), "user"}};
   for (const Row& row : rows) {
     CAPTURE(row.what);
-    const std::string token = subject(login_with(site, login));
+    const std::string token = issued_text(login_with(site, login));
     const auto set = [&](bool enabled) {
       const Answer answer = site.send(
           "PATCH", kApi + row.path, Json{{row.wrapper, {{"enabled", enabled}}}}.dump(), site.admin);
@@ -407,7 +407,7 @@ TEST_CASE("a token made of a token ends with it, however often that is done") {
     const Json exchange = {{"auth",
                             {{"identity", {{"methods", {"token"}}, {"token", {{"id", token}}}}},
                              {"scope", {{"project", {{"id", una.project}}}}}}}};
-    token = subject(login_with(site, exchange));
+    token = issued_text(login_with(site, exchange));
     CHECK(end_of(token) == end);
   }
   site.clock->advance(std::chrono::hours{1});
