@@ -76,7 +76,10 @@ Result<Response> list_images(Call& call) {
 
 Result<Response> show_image(Call& call) {
   CLOUDOS_TRY(const Image image, call.cloud.images().get(call.ctx, image_id(call)));
-  return image_response(call, 200, image);
+  const auto imports = call.cloud.images().imports().image_tasks(call.ctx, image.id);
+  JsonWriter w;
+  write_image(w, image, call.cloud, imports && !imports->empty());
+  return json_response(200, std::move(w).take());
 }
 
 std::optional<PatchDialect> patch_dialect(std::string_view content_type) {

@@ -199,12 +199,11 @@ const ImageAttribute* find_image_attribute(std::string_view name) {
 namespace {
 
 /// What the service itself notes beside the attributes: names that no caller can set.
-void write_notes(JsonWriter& w, const Image& image) {
+void write_notes(JsonWriter& w, const Image& image, bool imported) {
   const auto joined = [](const std::vector<std::string>& names) {
     return fmt::format("{}", fmt::join(names, ","));
   };
-  // Clients that wait for an import or a copy look for the empty list once it is done.
-  if (image.size_bytes || !image.importing_to.empty() || !image.failed_stores.empty()) {
+  if (imported || !image.importing_to.empty() || !image.failed_stores.empty()) {
     w.member("os_glance_importing_to_stores", joined(image.importing_to));
     w.member("os_glance_failed_import", joined(image.failed_stores));
   }
@@ -213,11 +212,11 @@ void write_notes(JsonWriter& w, const Image& image) {
 
 }  // namespace
 
-void write_image(JsonWriter& w, const Image& image, Cloud& cloud) {
+void write_image(JsonWriter& w, const Image& image, Cloud& cloud, bool imported) {
   const ImageStores& stores = cloud.images().stores();
   w.open();
   for (const auto& [name, value] : image.properties) w.member(name, value);
-  write_notes(w, image);
+  write_notes(w, image, imported);
   for (const ImageAttribute& row : kImageAttributeRows) {
     if (row.write == nullptr) continue;
     w.key(row.name);

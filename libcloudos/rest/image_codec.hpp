@@ -33,8 +33,9 @@ struct ImageAttribute {
 std::span<const ImageAttribute> image_attributes();
 const ImageAttribute* find_image_attribute(std::string_view name);
 
-/// `cloud` knows what of the data's places is shown.
-void write_image(JsonWriter& w, const Image& image, Cloud& cloud);
+/// `cloud` knows what of the data's places is shown. Of one that is `imported` the stores that are
+/// still to come are told even when there are none: clients that wait look for that.
+void write_image(JsonWriter& w, const Image& image, Cloud& cloud, bool imported = false);
 void write_member(JsonWriter& w, const ImageId& image, const ImageMember& member);
 
 /// Errors: InvalidArgument, Forbidden (read-only attribute).
