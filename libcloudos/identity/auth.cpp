@@ -62,7 +62,8 @@ struct Proof {
 std::string conclusion_key(const UserId& user, std::uint32_t methods, const Scope& scope) {
   std::string key = user.value;
   key += '\n';
-  key += static_cast<char>('0' + methods % 64);
+  key += std::to_string(methods);
+  key += '/';
   key += static_cast<char>('0' + static_cast<int>(scope.kind));
   for (const std::string* part :
        {&scope.target.id, &scope.target.name, &scope.target.domain_id, &scope.target.domain_name}) {
