@@ -165,9 +165,33 @@ TEST_CASE("tasks: admins begin and see imports, and the schemas describe them") 
   CHECK(site.get(kRoot + "/tasks/none").status == 404);
   CHECK(site.send("DELETE", kRoot + "/tasks/" + id, "", site.admin).status == 405);
   CHECK(site.get(kRoot + "/tasks?status=unheard").status == 400);
+  CHECK(site.get(kRoot + "/tasks?sort_key=size").status == 400);
   CHECK(site.post(kRoot + "/tasks", {{"type", "export"}, {"input", input}}).status == 400);
   CHECK(site.get(kRoot + "/schemas/task").json()["name"] == "task");
   CHECK(site.get(kRoot + "/schemas/tasks").json()["properties"].contains("tasks"));
+}
+
+TEST_CASE("tasks: lists are put in order by status too, page by page") {
+  Site site;
+  const std::string failing = queued_image(site, site.admin, "qcow2");
+  const std::string trick = "QFI\xfb" + std::string(4'096, '\x7f');
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE(site.send("PUT", path_of(failing, "/stage"), trick, site.admin, kBytes).status == 204);
+    REQUIRE(import(site, site.admin, failing, method("glance-direct")).status == 202);
+    site.settle();
+  }
+  const json web{{"method", {{"name", "web-download"}, {"uri", "https://images.invalid/x"}}}};
+  REQUIRE(import(site, site.admin, queued_image(site, site.admin), web).status == 202);
+  const std::string by_status = kRoot + "/tasks?sort_key=status&sort_dir=desc";
+  const json all = site.get(by_status).json()["tasks"];
+  REQUIRE(all.size() == 3);
+  CHECK(all[0]["status"] == "pending");  // It comes behind "failure" in the alphabet.
+  CHECK(all[1]["status"] == "failure");
+  const std::string first = all[0]["id"];
+  const json next = site.get(by_status + "&limit=1&marker=" + first).json();
+  CHECK(next["tasks"][0]["id"] == all[1]["id"]);
+  CHECK(next.contains("next"));
+  CHECK(site.get(by_status + "&marker=none").status == 400);
 }
 
 TEST_CASE("certificates: a project's own, shown without surprises") {
