@@ -15,8 +15,8 @@ namespace {
 std::vector<rest::Route> every_route() {
   std::vector<rest::Route> all;
   for (const auto table : {rest::identity_routes(), rest::identity_registry_routes(),
-                           rest::image_routes(), rest::network_routes(),
-                           rest::compute_routes(), rest::task_routes(), rest::discovery_routes()})
+                           rest::image_routes(), rest::network_routes(), rest::compute_routes(),
+                           rest::task_routes(), rest::audit_routes(), rest::discovery_routes()})
     all.insert(all.end(), table.begin(), table.end());
   return all;
 }
