@@ -173,8 +173,8 @@ constexpr ImageAttribute kImageAttributeRows[] = {
     {"updated_at", ImageShape::Time, "When the record last changed",
      [](JsonWriter& w, const Image& i) { w.value(format_time(i.updated_at)); }, nullptr, nullptr},
     {"tags", ImageShape::Tags, "Words that the image is found by", kWriteTags, kSetTags, kSetTags},
-    {"stores", ImageShape::NullableText, "Names of the stores that have the data",
-     [](JsonWriter& w, const Image& i) { write_or_null(w, store_names(i)); }, nullptr, nullptr},
+    {"stores", ImageShape::NullableText, "Names of the stores that have the data", nullptr, nullptr,
+     nullptr},
     {"locations", ImageShape::Locations, "Where copies of the data are", nullptr, nullptr, nullptr},
     {"direct_url", ImageShape::Link, "Where the data is, without this API", nullptr, nullptr,
      nullptr},
@@ -222,6 +222,7 @@ void write_image(JsonWriter& w, const Image& image, Cloud& cloud, bool imported)
     w.key(row.name);
     row.write(w, image);
   }
+  if (!image.locations.empty()) w.member("stores", store_names(image));
   if (stores.options().show_locations) {
     w.key("locations").open_list();
     for (const ImageLocation& location : image.locations) {

@@ -24,7 +24,7 @@ struct ImageAttribute {
   std::string_view name;
   ImageShape shape;
   std::string_view description;
-  /// Null for what an operator may hide, and write_image knows.
+  /// Null for what is not always there: write_image knows when.
   void (*write)(JsonWriter& w, const Image& image);
   /// Null for what callers cannot set at creation, or change later.
   Result<void> (*create)(const nlohmann::json& value, ImageCreate& spec);
