@@ -47,8 +47,10 @@ Result<void> check_blob(std::string_view type, std::string_view blob) {
 
 /// What a token says who lets its user act for it, of which nobody gets more than it gave.
 bool same_delegation(const Context& ctx, const CredentialRecord& r) {
-  return !by_delegation(ctx) ||
-         (r.trust == ctx.trust && r.application_credential == ctx.application_credential);
+  if (!by_delegation(ctx)) return true;
+  // A token of an EC2 key: it names nothing that it could share.
+  if (ctx.trust.empty() && ctx.application_credential.empty()) return false;
+  return r.trust == ctx.trust && r.application_credential == ctx.application_credential;
 }
 
 PolicyTarget about_user(const UserId& user) {

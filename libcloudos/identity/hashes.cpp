@@ -228,7 +228,7 @@ HashMatch match_prehashed(std::string_view password, const KeptHash& hash) {
   const std::string made = crypt_of(prehash(read->salt, password), read->setting);
   if (made.size() > kBcryptDigest &&
       equal_secret(std::string_view(made).substr(made.size() - kBcryptDigest), read->digest)) {
-    return HashMatch::Yes;
+    return hash.foreign ? HashMatch::Renew : HashMatch::Yes;
   }
   for (std::size_t runs = 1; runs < bcrypt_runs(password); ++runs)
     crypt_of("a wrong one", read->setting);

@@ -285,9 +285,16 @@ RouteClass login_class(std::string_view body) {
 
 Result<Response> create_token(Call& call) {
   CLOUDOS_TRY(const auto login, read_login(call));
-  CLOUDOS_TRY(const auto outcome, call.cloud.identity().log_in(login));
-  if (outcome.receipt) return receipt_reply(*outcome.receipt, call);
-  return token_reply(201, *outcome.token, call);
+  const auto outcome = call.cloud.identity().log_in(login);
+  if (!outcome) {
+    // Clients tell a token that is gone from a wrong password.
+    if (login.token && outcome.error().code == ErrorCode::Unauthenticated &&
+        !call.cloud.identity().valid(*login.token))
+      return fail(ErrorCode::NotFound, outcome.error().message);
+    return fail(outcome.error());
+  }
+  if (outcome->receipt) return receipt_reply(*outcome->receipt, call);
+  return token_reply(201, *outcome->token, call);
 }
 
 Result<Response> show_token(Call& call) {

@@ -360,7 +360,8 @@ TEST_CASE("options are set one by one, taken away, kept and listed by expiry") {
   spec.domain = DomainId{"default"};
   spec.password = "p";
   spec.options.lock_password = false;
-  spec.options.multi_factor_auth_rules = {{"password", "totp"}};
+  using Rules = std::vector<std::vector<std::string>>;
+  spec.options.multi_factor_auth_rules = Rules{{"password", "totp"}};
   auto una = world.identity->create_user(world.system, spec);
   REQUIRE(una);
   CHECK(una->options == spec.options);

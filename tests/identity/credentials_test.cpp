@@ -92,10 +92,10 @@ TEST_CASE("whose a credential is, of which project and type, only an admin chang
   project.project = p.play.id;
   user.user = p.otto.id;
   type.type = "cert";
-  for (const auto* with : {&project, &user, &type}) {
+  for (const auto* with : {&project, &user, &type})
     CHECK(failure(p.credentials().update(p.as_una, made->id, *with)) == ErrorCode::Forbidden);
+  for (const auto* with : {&project, &user, &type})
     CHECK(p.credentials().update(p.as_admin, made->id, *with));
-  }
   const auto now = p.credentials().get(p.as_admin, made->id);
   REQUIRE(now);
   CHECK(now->project == p.play.id);

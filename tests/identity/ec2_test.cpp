@@ -36,7 +36,8 @@ SignedRequest signed_request(World& world, const Ec2Key& key, seconds ago = seco
 }
 
 struct Keys {
-  World world;
+  TempFolder folder;
+  World world{folder.path};
   User una = world.add_user("una"), otto = world.add_user("otto");
   Project work = world.add_project("work");
   Context as_una, service;

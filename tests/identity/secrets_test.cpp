@@ -121,7 +121,8 @@ TEST_CASE("every byte of a password counts") {
     CAPTURE(row.what);
     const auto hash = passwords.hash(row.right);
     REQUIRE(hash);
-    CHECK(hash->starts_with("$2b$04$"));
+    const bool cut = row.right.size() > 72 || row.right.find('\0') != row.right.npos;
+    CHECK(hash->starts_with(cut ? "$bcrypt-sha256$v=2,t=2b,r=4$" : "$2b$04$"));
     CHECK(passwords.verify(row.right, *hash));
     CHECK(passwords.verify(row.wrong, *hash).error().code == ErrorCode::Unauthenticated);
     CHECK(*passwords.hash(row.right) != *hash);

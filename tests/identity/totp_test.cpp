@@ -54,7 +54,8 @@ TEST_CASE("passcodes agree with those of RFC 6238") {
 }
 
 TEST_CASE("a passcode of now or of the window before logs in, once") {
-  World world;
+  const TempFolder folder;
+  World world(folder.path);
   const User una = world.add_user("una");
   add_secret(world, una);
   world.clock.advance(seconds(3'000));
@@ -165,7 +166,8 @@ TEST_CASE("two methods in two steps: the first gives a receipt, both give a toke
   world.clock.advance(seconds(3'000));
   IdentityUpdate with;
   with.options.multi_factor_auth_enabled = true;
-  with.options.multi_factor_auth_rules = {{"password", "totp"}};
+  using Rules = std::vector<std::vector<std::string>>;
+  with.options.multi_factor_auth_rules = Rules{{"password", "totp"}};
   REQUIRE(world.identity->update_user(world.system, una.id, with));
   Login first;
   first.password = Login::Password{{una.id.value, {}, {}, {}}, "password of una"};

@@ -136,7 +136,7 @@ TEST_CASE("identity: logins that are wrong in shape are 400, wrong in fact 401")
   json methodless = password_login(admin_user());
   methodless["auth"]["identity"]["methods"] = json::array();
   json totp = password_login(admin_user());
-  totp["auth"]["identity"]["methods"] = {"totp"};
+  totp["auth"]["identity"]["methods"] = {"palm"};
   const Row rows[] = {
       {"empty object", json::object(), 400},
       {"not an object", json::array(), 400},
@@ -160,7 +160,9 @@ TEST_CASE("identity: logins that are wrong in shape are 400, wrong in fact 401")
       {"system scope", password_login(admin_user(), {{"system", {{"all", true}}}}), 201},
       {"some of the system", password_login(admin_user(), {{"system", {{"all", false}}}}), 400},
       {"nothing of the system", password_login(admin_user(), {{"system", json::object()}}), 400},
-      {"a trust", password_login(admin_user(), {{"OS-TRUST:trust", {{"id", "x"}}}}), 401},
+      {"a trust", password_login(admin_user(), {{"OS-TRUST:trust", {{"id", "x"}}}}), 404},
+      {"a token that is none",
+       {{"auth", {{"identity", {{"methods", {"token"}}, {"token", {{"id", "x"}}}}}}}}, 404},
       {"domain scope", password_login(admin_user(), {{"domain", {{"id", "default"}}}}), 201},
   };
   for (const Row& row : rows) {
@@ -336,7 +338,7 @@ TEST_CASE("identity: bodies that are wrong are refused with a reason and change 
       {"65 characters of domain", "/domains",
        R"({"domain":{"name":")" + std::string(65, 'x') + R"("}})", 400},
       {"same role twice", "/roles", R"({"role":{"name":"ADMIN"}})", 409},
-      {"domain role", "/roles", R"({"role":{"name":"r","domain_id":"default"}})", 400},
+      {"role of no domain", "/roles", R"({"role":{"name":"r","domain_id":"none"}})", 404},
       {"endpoint of nothing", "/endpoints",
        R"({"endpoint":{"service_id":"x","interface":"public","url":"http://x"}})", 400},
       {"region without its parent", "/regions",
