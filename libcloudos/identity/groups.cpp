@@ -123,7 +123,11 @@ Result<void> Identity::Impl::allow_member(const Context& ctx, std::string_view n
   CLOUDOS_TRY(const auto member, records::get<UserRecord>(*at, user));
   identity::tell(target, home);
   identity::tell(target, member);
-  return allow(ctx, name, std::move(target));
+  auto allowed = allow(ctx, name, target);
+  // Who does not see them either learns not even that they are there.
+  if (!allowed && !allow(ctx, "identity:check_user_in_group", std::move(target)))
+    return records::not_found(GroupRecord::kKind, group.value);
+  return allowed;
 }
 
 Result<void> Identity::add_to_group(const Context& ctx, const GroupId& group, const UserId& user) {
