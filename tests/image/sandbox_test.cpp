@@ -146,7 +146,7 @@ TEST_CASE("disks are converted between the formats that are said") {
   CHECK(back == bytes);
 }
 
-TEST_CASE("a conversion that fails leaves no file, and guesses no format") {
+TEST_CASE("a conversion that fails leaves no file, and guesses no format (OSSA-2026-002)") {
   if (!have_qemu_img()) return;
   const Folder folder;
   const auto to = folder.path / "out";
