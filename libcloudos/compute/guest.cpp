@@ -138,9 +138,10 @@ Result<std::string> Servers::Impl::boot_of(hypervisor::Driver& driver, bool agai
     if (const auto known = boots.find(&driver); known != boots.end()) return known->second;
   }
   CLOUDOS_TRY(const auto told, driver.capabilities());
+  std::string boot = compute::boot_mark(engine.folder_id, told.boot);
   LockGuard lock(boots_mutex);
-  boots[&driver] = told.boot;
-  return told.boot;
+  boots[&driver] = boot;
+  return boot;
 }
 
 Result<void> Servers::Impl::boot(const Server& server, tasks::StepContext& step) const {

@@ -61,7 +61,7 @@ struct Servers::Impl {
   std::string holder_of(const ServerId& id) const { return "server/" + id.value; }
   Result<void> plug_ports(const Server& server, tasks::StepContext& step) const;
   Result<void> unplug_ports(const Server& server) const;
-  /// Capabilities::boot. `again`: ask, though it was told before.
+  /// The boot_mark() of its Capabilities. `again`: ask, though it was told before.
   Result<std::string> boot_of(hypervisor::Driver& driver, bool again) const;
   Result<void> make_disks(const Server& server) const;
   Result<void> remove_disks(const ServerId& id) const;

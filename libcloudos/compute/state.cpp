@@ -87,9 +87,14 @@ Result<void> check_action(const Server& server, Action action) {
   return Result<void>();
 }
 
+std::string boot_mark(std::string_view folder_id, std::string_view boot) {
+  return boot.empty() ? std::string() : fmt::format("{} {}", folder_id, boot);
+}
+
 HostBoot compare_boot(std::string_view recorded, std::string_view now) {
   if (now.empty() || recorded == now) return HostBoot::Same;
-  return recorded.empty() ? HostBoot::Unrecorded : HostBoot::Other;
+  const auto folder = [](std::string_view mark) { return mark.substr(0, mark.find(' ')); };
+  return folder(recorded) == folder(now) ? HostBoot::Other : HostBoot::Unrecorded;
 }
 
 Sync power_sync(VmState state, PowerState stored, std::optional<PowerState> observed,

@@ -20,6 +20,9 @@ enum class Sync : std::uint8_t {
 };
 /// The start of the host that a server was seen running in, beside the one that is now.
 enum class HostBoot : std::uint8_t { Same, Other, Unrecorded };
+/// What is recorded of a start; empty when the hypervisor tells none. A folder that was restored from
+/// a backup has another id: where its guests ran is not this folder's history.
+std::string boot_mark(std::string_view folder_id, std::string_view boot);
 HostBoot compare_boot(std::string_view recorded, std::string_view now);
 /// `observed`: nothing when the hypervisor has no such domain.
 Sync power_sync(VmState state, PowerState stored, std::optional<PowerState> observed,

@@ -116,10 +116,14 @@ TEST_CASE("the look at the hypervisor stores, stops or leaves alone") {
     CHECK(compute::power_sync(row.vm, row.stored, row.seen, row.boot) == row.sync);
   }
   CHECK(compute::compare_boot("", "") == HostBoot::Same);
-  CHECK(compute::compare_boot("a", "") == HostBoot::Same);
-  CHECK(compute::compare_boot("a", "a") == HostBoot::Same);
-  CHECK(compute::compare_boot("a", "b") == HostBoot::Other);
-  CHECK(compute::compare_boot("", "b") == HostBoot::Unrecorded);
+  CHECK(compute::boot_mark("f", "").empty());
+  const std::string a = compute::boot_mark("f", "a"), b = compute::boot_mark("f", "b");
+  CHECK(compute::compare_boot(a, "") == HostBoot::Same);
+  CHECK(compute::compare_boot(a, a) == HostBoot::Same);
+  CHECK(compute::compare_boot(a, b) == HostBoot::Other);
+  CHECK(compute::compare_boot("", b) == HostBoot::Unrecorded);
+  // Restored from a backup, under an id of its own.
+  CHECK(compute::compare_boot(compute::boot_mark("g", "a"), b) == HostBoot::Unrecorded);
 }
 
 TEST_CASE("host names are DNS labels made of what the name offers") {
