@@ -19,7 +19,7 @@ using cloudos::from_hex;
 using cloudos::to_hex;
 using nlohmann::json;
 
-constexpr std::size_t kFileBytes = 1 << 20;
+constexpr std::size_t kTokenFileBytes = 1 << 20;
 constexpr std::int64_t kSpareSeconds = 60;  // A token must outlive the command that uses it.
 constexpr int kRounds = 2'000;              // Half a millisecond.
 
@@ -60,7 +60,7 @@ std::string private_text(const std::string& path) {
   struct stat info {};
   if (::fstat(fd, &info) == 0 && S_ISREG(info.st_mode) && info.st_uid == ::geteuid() &&
       (info.st_mode & 0077) == 0 && info.st_nlink == 1 &&
-      static_cast<std::size_t>(info.st_size) <= kFileBytes) {
+      static_cast<std::size_t>(info.st_size) <= kTokenFileBytes) {
     text.resize(static_cast<std::size_t>(info.st_size));
     std::size_t have = 0;
     while (have < text.size()) {
@@ -87,7 +87,7 @@ bool write_private(const std::string& path, const std::string& text) {
 }
 
 /// A member that is a text; empty when it is something else.
-std::string text_member(const json& object, const char* name) {
+std::string kept_text(const json& object, const char* name) {
   const auto it = object.find(name);
   return it != object.end() && it->is_string() ? it->get<std::string>() : std::string();
 }
@@ -104,13 +104,13 @@ std::optional<json> TokenCache::load(std::int64_t now_seconds) const {
   const json kept = json::parse(private_text(path_), nullptr, false);
   if (!kept.is_object() || !kept.contains("token") || !kept["token"].is_object())
     return std::nullopt;
-  const auto salt = from_hex(text_member(kept, "salt"));
+  const auto salt = from_hex(kept_text(kept, "salt"));
   if (!salt || salt->size() < 16) return std::nullopt;
-  if (!cloudos::equal_secret(password_digest(password_, *salt), text_member(kept, "password")))
+  if (!cloudos::equal_secret(password_digest(password_, *salt), kept_text(kept, "password")))
     return std::nullopt;
   const json& token = kept["token"];
-  const auto expires = cloudos::parse_time(text_member(token, "expires_at"));
-  if (!expires || text_member(token, "id").empty()) return std::nullopt;
+  const auto expires = cloudos::parse_time(kept_text(token, "expires_at"));
+  if (!expires || kept_text(token, "id").empty()) return std::nullopt;
   const auto until =
       std::chrono::duration_cast<std::chrono::seconds>(expires->time_since_epoch()).count();
   if (until < now_seconds + kSpareSeconds) return std::nullopt;
