@@ -39,9 +39,10 @@ Result<void> CredentialKeys::open(const std::filesystem::path& file, Random& ran
     keys.push_back({key->substr(0, kHalfKeyBytes), key->substr(kHalfKeyBytes)});
   }
   if (keys.empty()) {
-    return fail(ErrorCode::InvalidArgument,
-                "keys/credentials is empty: restore it from a backup, or move it away to begin anew "
-                "without the credentials of before");
+    return fail(
+        ErrorCode::InvalidArgument,
+        "keys/credentials is empty: restore it from a backup, or move it away to begin anew "
+        "without the credentials of before");
   }
   fernet_ = std::make_unique<Fernet>(std::move(keys));
   return Result<void>();

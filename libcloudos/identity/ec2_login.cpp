@@ -37,8 +37,9 @@ using Compute = std::function<Result<ComputedSignature>(std::string_view secret)
 Result<CredentialRecord> signing_key(const Identity::Impl& impl, const SignedRequest& request,
                                      const std::vector<Compute>& ways, ComputedSignature& made) {
   if (signed_bytes(request) > limits::kSignedRequestBytes) {
-    return fail(ErrorCode::InvalidArgument, fmt::format("the signed request is longer than {} bytes",
-                                                        limits::kSignedRequestBytes));
+    return fail(
+        ErrorCode::InvalidArgument,
+        fmt::format("the signed request is longer than {} bytes", limits::kSignedRequestBytes));
   }
   CLOUDOS_TRY(auto record, impl.by_snapshot([&](const store::Snapshot& at) {
     return identity::find_ec2(at, request.access);
@@ -87,26 +88,28 @@ Result<void> use_signature(const Identity::Impl& impl, const SignedRequest& requ
 Result<Token> token_of_key(const Identity::Impl& impl, const CredentialRecord& key) {
   UserId who = key.user;
   Scope scope{Scope::Kind::Project, {key.project.value, {}, {}, {}}};
-  CLOUDOS_TRY(const auto user, impl.by_snapshot([&](const store::Snapshot& at) -> Result<UserRecord> {
-    if (!key.trust.empty()) {
-      const auto trust = records::get<identity::TrustRecord>(at, key.trust);
-      if (!trust || trust->project != key.project) return bad_signature();
-      // With impersonation the key is the trustor's, and yet only the trustee may use the trust.
-      who = trust->trustee;
-      scope = {Scope::Kind::Trust, {key.trust.value, {}, {}, {}}};
-    } else if (!key.application_credential.empty()) {
-      const auto credential =
-          records::get<identity::ApplicationCredentialRecord>(at, key.application_credential);
-      if (!credential || credential->project != key.project || credential->user != key.user)
-        return bad_signature();
-      if (credential->expires_at && impl.engine.clock.wall() >= *credential->expires_at)
-        return bad_signature();
-      scope = {};
-    }
-    auto found = records::get<UserRecord>(at, who);
-    if (!found && found.error().code == ErrorCode::NotFound) return bad_signature();
-    return found;
-  }));
+  CLOUDOS_TRY(
+      const auto user, impl.by_snapshot([&](const store::Snapshot& at) -> Result<UserRecord> {
+        if (!key.trust.empty()) {
+          const auto trust = records::get<identity::TrustRecord>(at, key.trust);
+          if (!trust || trust->project != key.project) return bad_signature();
+          // With impersonation the key is the trustor's, and yet only the trustee may use the
+          // trust.
+          who = trust->trustee;
+          scope = {Scope::Kind::Trust, {key.trust.value, {}, {}, {}}};
+        } else if (!key.application_credential.empty()) {
+          const auto credential =
+              records::get<identity::ApplicationCredentialRecord>(at, key.application_credential);
+          if (!credential || credential->project != key.project || credential->user != key.user)
+            return bad_signature();
+          if (credential->expires_at && impl.engine.clock.wall() >= *credential->expires_at)
+            return bad_signature();
+          scope = {};
+        }
+        auto found = records::get<UserRecord>(at, who);
+        if (!found && found.error().code == ErrorCode::NotFound) return bad_signature();
+        return found;
+      }));
   CLOUDOS_TRY(const bool open, identity::settle_by_key(impl, user));
   if (!open) return bad_signature();
   const auto outcome = impl.log_in_by_key(user, scope, key.application_credential);
@@ -137,12 +140,10 @@ Result<Token> ec2_token(const Identity::Impl& impl, const SignedRequest& request
 
 Result<Token> s3_token(const Identity::Impl& impl, const SignedRequest& request) {
   ComputedSignature made;
-  CLOUDOS_TRY(const auto key,
-              signing_key(impl, request,
-                          {[&](std::string_view secret) {
-                            return identity::s3_signature(request, secret);
-                          }},
-                          made));
+  CLOUDOS_TRY(const auto key, signing_key(impl, request, {[&](std::string_view secret) {
+                                            return identity::s3_signature(request, secret);
+                                          }},
+                                          made));
   CLOUDOS_CHECK(check_time(impl, made));
   return token_of_key(impl, key);
 }

@@ -1,5 +1,6 @@
 #include "identity/ec2_signature.hpp"
 
+#include <fmt/format.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
@@ -7,8 +8,6 @@
 #include <array>
 #include <chrono>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "base/text.hpp"
 
@@ -92,11 +91,14 @@ Result<ComputedSignature> version_2(const SignedRequest& request, std::string_vi
   Params params = request.params;
   std::string& method = params["SignatureMethod"];
   const EVP_MD* digest = EVP_sha256();
-  if (method == "HmacSHA1") digest = EVP_sha1();
-  else if (method.empty()) method = "HmacSHA256";
-  else if (method != "HmacSHA256") return unreadable("its SignatureMethod is not known");
-  const std::string text = fmt::format("{}\n{}\n{}\n{}", request.verb, host, request.path,
-                                       canonical_query(params));
+  if (method == "HmacSHA1")
+    digest = EVP_sha1();
+  else if (method.empty())
+    method = "HmacSHA256";
+  else if (method != "HmacSHA256")
+    return unreadable("its SignatureMethod is not known");
+  const std::string text =
+      fmt::format("{}\n{}\n{}\n{}", request.verb, host, request.path, canonical_query(params));
   return with_timestamp(params, to_base64(hmac_of(digest, secret, text)));
 }
 
@@ -173,12 +175,11 @@ Result<ComputedSignature> version_4(const SignedRequest& request, const Params& 
                  [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
   // Parameters of a POST are in the body, whose hash is signed.
   const std::string query = verb == "POST" ? std::string() : canonical_query(request.params);
-  const std::string whole = fmt::format(
-      "{}\n{}\n{}\n{}\n{}\n{}", verb, request.path, query,
-      canonical_headers(headers, told.signed_headers), told.signed_headers, request.body_hash);
-  const std::string text =
-      fmt::format("{}\n{}\n{}/{}/{}/aws4_request\n{}", kVersion4, told.date, parts[1], parts[2],
-                  parts[3], hex_of(sha256(whole)));
+  const std::string whole = fmt::format("{}\n{}\n{}\n{}\n{}\n{}", verb, request.path, query,
+                                        canonical_headers(headers, told.signed_headers),
+                                        told.signed_headers, request.body_hash);
+  const std::string text = fmt::format("{}\n{}\n{}/{}/{}/aws4_request\n{}", kVersion4, told.date,
+                                       parts[1], parts[2], parts[3], hex_of(sha256(whole)));
   const std::vector<std::string_view> scope(parts.begin() + 1, parts.end());
   return ComputedSignature{version_4_text(scope, secret, text), *at, std::nullopt};
 }
@@ -265,7 +266,8 @@ std::optional<WallTime> read_signing_time(std::string_view text) {
   constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
   const auto month = kMonths.find(text.substr(8, 3));
   const std::string_view zone = text.substr(26);
-  if (month == kMonths.npos || month % 3 != 0 || (zone != "GMT" && zone != "+0000" && zone != "UTC"))
+  if (month == kMonths.npos || month % 3 != 0 ||
+      (zone != "GMT" && zone != "+0000" && zone != "UTC"))
     return std::nullopt;
   return made(number(12, 4), static_cast<unsigned>(month / 3 + 1), number(5, 2), number(17, 2),
               number(20, 2), number(23, 2));

@@ -23,7 +23,8 @@ Result<ComputedSignature> ec2_signature(const SignedRequest& request, std::strin
 /// Of `string_to_sign`. Errors: Unauthenticated.
 Result<ComputedSignature> s3_signature(const SignedRequest& request, std::string_view secret);
 
-/// "20200102T030405Z", "2020-01-02T03:04:05Z" (also with fractions), "Thu, 02 Jan 2020 03:04:05 GMT".
+/// "20200102T030405Z", "2020-01-02T03:04:05Z" (also with fractions),
+/// "Thu, 02 Jan 2020 03:04:05 GMT".
 std::optional<WallTime> read_signing_time(std::string_view text);
 /// The query as versions 2 and 4 sign it: sorted, escaped, without the signature itself.
 std::string canonical_query(const std::map<std::string, std::string>& params);

@@ -2,6 +2,7 @@
 
 #include <argon2.h>
 #include <crypt.h>
+#include <fmt/format.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
@@ -11,8 +12,6 @@
 #include <optional>
 #include <vector>
 
-#include <fmt/format.h>
-
 #include "base/assert.hpp"
 #include "base/text.hpp"
 #include "cloudos/limits.hpp"
@@ -20,8 +19,8 @@
 namespace cloudos::identity {
 namespace {
 
-constexpr std::size_t kBcryptBytes = 72;     // What bcrypt reads.
-constexpr std::size_t kBcryptMixed = 54;     // Where Keystone cut for some releases.
+constexpr std::size_t kBcryptBytes = 72;  // What bcrypt reads.
+constexpr std::size_t kBcryptMixed = 54;  // Where Keystone cut for some releases.
 constexpr std::size_t kBcryptSalt = 22;
 constexpr std::size_t kBcryptDigest = 31;
 constexpr std::size_t kSaltBytes = 16;
@@ -190,7 +189,9 @@ bool bearable_sha512(std::string_view hash) {
   return parts.size() == 4 && parts[3].size() == 86;
 }
 
-bool has_zero(std::string_view password) { return password.find('\0') != password.npos; }
+bool has_zero(std::string_view password) {
+  return password.find('\0') != password.npos;
+}
 
 /// Everything that this password may have been when it was hashed into "$2…".
 std::vector<std::string> bcrypt_candidates(std::string_view password, bool foreign) {
@@ -268,8 +269,8 @@ std::string make_argon2(const PasswordHashing& with, std::string_view password, 
   const std::string salt = fresh_salt(random);
   std::array<char, 256> encoded{};
   const int done = argon2id_hash_encoded(with.argon2_passes, with.argon2_memory_kib, 1,
-                                         password.data(), password.size(), salt.data(),
-                                         salt.size(), kDigestBytes, encoded.data(), encoded.size());
+                                         password.data(), password.size(), salt.data(), salt.size(),
+                                         kDigestBytes, encoded.data(), encoded.size());
   return done == ARGON2_OK ? std::string(encoded.data()) : std::string();
 }
 
@@ -336,20 +337,19 @@ bool made_with(const PasswordHashing& with, std::string_view hash) {
     case PasswordHashing::Algorithm::Scrypt:
       return hash.starts_with(fmt::format("{}ln={},r=8,p=1$", kScrypt, with.scrypt_cost));
     case PasswordHashing::Algorithm::Argon2id:
-      return hash.starts_with(fmt::format("{}v=19$m={},t={},p=1$", kArgon2,
-                                          with.argon2_memory_kib, with.argon2_passes));
+      return hash.starts_with(fmt::format("{}v=19$m={},t={},p=1$", kArgon2, with.argon2_memory_kib,
+                                          with.argon2_passes));
   }
   return false;
 }
 
 Result<void> check_hash(std::string_view hash) {
   const auto rounds = [&] { return parse_unsigned(hash.substr(4, 2)).value_or(0); };
-  const bool good =
-      hash.size() <= limits::kPasswordHashBytes && hash.find('\0') == hash.npos &&
-      ((is_bcrypt(hash) && rounds() >= 4 && rounds() <= 20) || read_prehashed(hash) ||
-       read_scrypt(hash) || read_pbkdf2(hash) ||
-       (hash.starts_with(kArgon2) && bearable_argon2(hash)) ||
-       (hash.starts_with(kSha512) && bearable_sha512(hash)));
+  const bool good = hash.size() <= limits::kPasswordHashBytes && hash.find('\0') == hash.npos &&
+                    ((is_bcrypt(hash) && rounds() >= 4 && rounds() <= 20) || read_prehashed(hash) ||
+                     read_scrypt(hash) || read_pbkdf2(hash) ||
+                     (hash.starts_with(kArgon2) && bearable_argon2(hash)) ||
+                     (hash.starts_with(kSha512) && bearable_sha512(hash)));
   if (good) return Result<void>();
   return fail(ErrorCode::InvalidArgument,
               "password hash: must be of bcrypt, bcrypt-sha256, scrypt, pbkdf2-sha512, argon2id or "

@@ -54,21 +54,19 @@ struct ProvenPassword {
 Result<ProvenPassword> prove_password(const Identity::Impl& impl, const NamedReference& who,
                                       std::string_view password) {
   // The snapshot is not held during the hash: it pins pages.
-  CLOUDOS_TRY(auto named, impl.by_snapshot([&](const store::Snapshot& at) {
-    return impl.find_user(at, who);
-  }));
+  CLOUDOS_TRY(auto named,
+              impl.by_snapshot([&](const store::Snapshot& at) { return impl.find_user(at, who); }));
   CLOUDOS_TRY(const auto turn,
               impl.logins.begin(named ? named->id.value : fold_case(who.id + who.name)));
   const KeptHash kept{named ? std::string_view(named->password_hash) : std::string_view(),
                       named && named->foreign_hash};
   const auto matched = impl.passwords.verify(password, kept);
-  if (!matched && matched.error().code != ErrorCode::Unauthenticated)
-    return fail(matched.error());
+  if (!matched && matched.error().code != ErrorCode::Unauthenticated) return fail(matched.error());
   const bool right = matched && named;
   // With a second method to come nothing is forgiven yet.
   const bool last = !named || !named->options.multi_factor_auth_enabled.value_or(false);
-  CLOUDOS_TRY(const bool open, right ? settle_attempt(impl, named->id, last)
-                                     : settle_failure(impl, named));
+  CLOUDOS_TRY(const bool open,
+              right ? settle_attempt(impl, named->id, last) : settle_failure(impl, named));
   if (!right || !open || !named->enabled) return bad_login();
   return ProvenPassword{std::move(*named), *matched};
 }
@@ -91,7 +89,8 @@ Result<bool> settle_attempt(const Identity::Impl& impl, const UserId& id, bool f
   if (!user) return false;
   if (locked_out(*user, rules, now)) return settle_failure(impl, user);
   if (inactive(*user, rules, now)) return false;
-  const bool active = rules.inactive_days != 0 && now >= user->last_active_at + std::chrono::hours(24);
+  const bool active =
+      rules.inactive_days != 0 && now >= user->last_active_at + std::chrono::hours(24);
   const bool clear = forgive && user->failed_logins != 0;
   if (!active && !clear) return true;
   bool open = true;
@@ -131,7 +130,8 @@ Result<UserRecord> verify_password(const Identity::Impl& impl, const Login::Pass
   if (password_expired(proven.user, impl.engine.clock.wall())) {
     return fail(ErrorCode::Unauthenticated,
                 "the password is right but has expired: choose a new one by POST "
-                "/v3/users/" + proven.user.id.value + "/password");
+                "/v3/users/" +
+                    proven.user.id.value + "/password");
   }
   if (proven.renew) renew_hash(impl, proven.user, given.password);
   return std::move(proven.user);

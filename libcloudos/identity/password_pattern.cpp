@@ -1,10 +1,9 @@
 // The one file that sees PCRE2.
 #define PCRE2_CODE_UNIT_WIDTH 8
+#include <fmt/format.h>
 #include <pcre2.h>
 
 #include <array>
-
-#include <fmt/format.h>
 
 #include "cloudos/limits.hpp"
 #include "identity/account_rules.hpp"
@@ -42,11 +41,10 @@ Result<std::shared_ptr<const PasswordPattern>> PasswordPattern::compile(const st
   auto compiled = std::make_unique<Compiled>();
   int error = 0;
   PCRE2_SIZE at = 0;
-  compiled->code =
-      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(),
-                    PCRE2_UTF | PCRE2_ANCHORED | PCRE2_NEVER_BACKSLASH_C |
-                        PCRE2_NO_START_OPTIMIZE,  // Or a probe would tell less.
-                    &error, &at, nullptr);
+  compiled->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(),
+                                 PCRE2_UTF | PCRE2_ANCHORED | PCRE2_NEVER_BACKSLASH_C |
+                                     PCRE2_NO_START_OPTIMIZE,  // Or a probe would tell less.
+                                 &error, &at, nullptr);
   if (compiled->code == nullptr) {
     std::array<PCRE2_UCHAR, 256> message{};
     pcre2_get_error_message(error, message.data(), message.size());

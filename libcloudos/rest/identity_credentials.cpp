@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
@@ -10,7 +11,9 @@
 namespace cloudos::rest::identity_v3 {
 namespace {
 
-bool is_ec2_type(std::string_view type) { return equals_ignore_case(type, "ec2"); }
+bool is_ec2_type(std::string_view type) {
+  return equals_ignore_case(type, "ec2");
+}
 
 /// The blob as it is shown: an EC2 key's says what the key is now, and what it rests on.
 std::string shown_blob(const Credential& credential) {
@@ -18,8 +21,10 @@ std::string shown_blob(const Credential& credential) {
   nlohmann::json blob = nlohmann::json::parse(credential.blob, nullptr, false);
   if (!blob.is_object()) blob = nlohmann::json::object();
   const auto say = [&](const char* name, const std::string& value) {
-    if (value.empty()) blob.erase(name);
-    else blob[name] = value;
+    if (value.empty())
+      blob.erase(name);
+    else
+      blob[name] = value;
   };
   say("access", credential.ec2.access);
   say("secret", credential.ec2.secret);
@@ -67,8 +72,12 @@ Result<Ec2Key> read_ec2_key(std::string_view blob) {
   return key;
 }
 
-CredentialId path_credential(const Call& call) { return CredentialId{call.path("credential_id")}; }
-UserId path_owner(const Call& call) { return UserId{call.path("user_id")}; }
+CredentialId path_credential(const Call& call) {
+  return CredentialId{call.path("credential_id")};
+}
+UserId path_owner(const Call& call) {
+  return UserId{call.path("user_id")};
+}
 
 /// Texts by name; numbers and booleans as they are written.
 Result<std::map<std::string, std::string>> read_signed_map(const Members& in,
@@ -174,8 +183,8 @@ Result<Response> create_ec2_credential(Call& call) {
   }
   if (!project || project->empty())
     return fail(ErrorCode::InvalidArgument, "tenant_id must name the project of the key");
-  CLOUDOS_TRY(const auto made, call.cloud.identity().credentials().create_ec2(
-                                   call.ctx, path_owner(call), *project));
+  CLOUDOS_TRY(const auto made,
+              call.cloud.identity().credentials().create_ec2(call.ctx, path_owner(call), *project));
   return one_reply("credential", made, call, write_ec2, 201);
 }
 
@@ -186,9 +195,8 @@ Result<Response> list_ec2_credentials(Call& call) {
 }
 
 Result<Response> show_ec2_credential(Call& call) {
-  CLOUDOS_TRY(const auto one,
-              call.cloud.identity().credentials().get_ec2(call.ctx, path_owner(call),
-                                                          call.path("credential_id")));
+  CLOUDOS_TRY(const auto one, call.cloud.identity().credentials().get_ec2(
+                                  call.ctx, path_owner(call), call.path("credential_id")));
   return one_reply("credential", one, call, write_ec2);
 }
 
@@ -211,8 +219,7 @@ Result<Response> ec2_tokens(Call& call) {
   }
   CLOUDOS_TRY(request.params, read_signed_map(in, "params"));
   CLOUDOS_TRY(request.headers, read_signed_map(in, "headers"));
-  CLOUDOS_TRY(auto token,
-              call.cloud.identity().credentials().token_for_ec2(call.ctx, request));
+  CLOUDOS_TRY(auto token, call.cloud.identity().credentials().token_for_ec2(call.ctx, request));
   return token_answer(200, ValidToken(std::move(token)), call);
 }
 

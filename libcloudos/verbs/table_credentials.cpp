@@ -55,10 +55,10 @@ constexpr Verb kCredentialVerbs[] = {
      "Changes a user's secret.", "credential set", kCredentialSet},
     {"credentials.delete", "DELETE", "/identity/v3/credentials/{id}", "", "",
      "Deletes a user's secret.", "credential delete", kCredentialMany},
-    {"ec2_credentials.create", "POST", CLOUDOS_EC2_PATH, "", "credential",
-     "Makes an EC2 key.", "ec2 credentials create", kEc2Create},
-    {"ec2_credentials.list", "GET", CLOUDOS_EC2_PATH, "", "credentials",
-     "Lists a user's EC2 keys.", "ec2 credentials list", kEc2List},
+    {"ec2_credentials.create", "POST", CLOUDOS_EC2_PATH, "", "credential", "Makes an EC2 key.",
+     "ec2 credentials create", kEc2Create},
+    {"ec2_credentials.list", "GET", CLOUDOS_EC2_PATH, "", "credentials", "Lists a user's EC2 keys.",
+     "ec2 credentials list", kEc2List},
     {"ec2_credentials.show", "GET", CLOUDOS_EC2_PATH "/{access}", "", "credential",
      "Shows an EC2 key.", "ec2 credentials show", kEc2One},
     {"ec2_credentials.delete", "DELETE", CLOUDOS_EC2_PATH "/{access}", "", "",
@@ -66,11 +66,15 @@ constexpr Verb kCredentialVerbs[] = {
 };
 #undef CLOUDOS_EC2_PATH
 
-constexpr Column kCredentialColumns[] = {
-    {"ID", "id"}, {"Type", "type"}, {"User ID", "user_id"}, {"Data", "blob"},
-    {"Project ID", "project_id"}};
-constexpr Column kEc2Columns[] = {
-    {"Access", "access"}, {"Secret", "secret"}, {"Project ID", "tenant_id"}, {"User ID", "user_id"}};
+constexpr Column kCredentialColumns[] = {{"ID", "id"},
+                                         {"Type", "type"},
+                                         {"User ID", "user_id"},
+                                         {"Data", "blob"},
+                                         {"Project ID", "project_id"}};
+constexpr Column kEc2Columns[] = {{"Access", "access"},
+                                  {"Secret", "secret"},
+                                  {"Project ID", "tenant_id"},
+                                  {"User ID", "user_id"}};
 
 constexpr Noun kCredentialNouns[] = {
     {"credentials", "credential", "identity", kCredentialColumns, "id", "id"},

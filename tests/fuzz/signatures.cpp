@@ -43,8 +43,7 @@ void run_signature(std::string_view bytes) {
     expect(one->text.size() >= 28, "a signature is a whole digest");
   }
   const std::string query = identity::canonical_query(request.params);
-  for (const char c : query)
-    expect(c > ' ' && c < 0x7f, "a canonical query is printable ASCII");
+  for (const char c : query) expect(c > ' ' && c < 0x7f, "a canonical query is printable ASCII");
   SignedRequest s3;
   s3.string_to_sign = bytes;
   if (const auto made = identity::s3_signature(s3, "a secret"))

@@ -1,4 +1,5 @@
 #include "identity/account_rules.hpp"
+
 #include "identity/password_support.hpp"
 
 using namespace cloudos;
@@ -243,8 +244,8 @@ TEST_CASE("patterns that do not compile, or never come to an end, are refused") 
   AccountRules good;
   good.unique_passwords = 2;
   set_rules(world, good);
-  for (const std::string pattern :
-       {"(", "[a", "a{2,1}", "(?P<", "(a+)+$", "(a|a)*$", "(.*)*x", "^(([a-z])+.)+[A-Z]([a-z])+$"}) {
+  for (const std::string pattern : {"(", "[a", "a{2,1}", "(?P<", "(a+)+$", "(a|a)*$", "(.*)*x",
+                                    "^(([a-z])+.)+[A-Z]([a-z])+$"}) {
     CAPTURE(pattern);
     AccountRules rules;
     rules.password_regex = pattern;

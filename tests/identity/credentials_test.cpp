@@ -1,5 +1,6 @@
-#include "cloudos/application_credentials.hpp"
 #include "cloudos/credentials.hpp"
+
+#include "cloudos/application_credentials.hpp"
 #include "cloudos/trusts.hpp"
 #include "identity/credential_records.hpp"
 #include "identity/password_support.hpp"
@@ -103,8 +104,7 @@ TEST_CASE("whose a credential is, of which project and type, only an admin chang
   CHECK(now->ec2.access.empty());  // It is no EC2 key any more.
   CredentialUpdate back;
   back.type = "ec2";
-  CHECK(failure(p.credentials().update(p.as_admin, made->id, back)) ==
-        ErrorCode::InvalidArgument);
+  CHECK(failure(p.credentials().update(p.as_admin, made->id, back)) == ErrorCode::InvalidArgument);
 }
 
 TEST_CASE("credentials that are wrong in shape are refused") {
@@ -119,7 +119,8 @@ TEST_CASE("credentials that are wrong in shape are refused") {
   rows[1].what = "no project", rows[1].spec.project = {};
   rows[2].what = "no access", rows[2].spec.ec2.access = "";
   rows[3].what = "no secret", rows[3].spec.ec2.secret = "";
-  rows[4].what = "a long access", rows[4].spec.ec2.access = std::string(limits::kEc2KeyChars + 1, 'a');
+  rows[4].what = "a long access",
+  rows[4].spec.ec2.access = std::string(limits::kEc2KeyChars + 1, 'a');
   rows[5].what = "a long blob", rows[5].spec.blob = std::string(limits::kCredentialBytes + 1, 'a');
   rows[6].what = "no base32", rows[6].spec.type = "totp";
   rows[7].what = "unknown project", rows[7].spec.project = ProjectId{"0123"};
@@ -206,8 +207,8 @@ TEST_CASE("tokens of delegations see and make only what is of the same delegatio
     Context ctx;
     bool may_make;
   };
-  Row rows[3] = {{"restricted", p.as_una, false}, {"unrestricted", p.as_una, true},
-                 {"trust", p.as_una, true}};
+  Row rows[3] = {
+      {"restricted", p.as_una, false}, {"unrestricted", p.as_una, true}, {"trust", p.as_una, true}};
   rows[0].ctx.application_credential = ApplicationCredentialId{"a"};
   rows[0].ctx.restricted = true;
   rows[1].ctx.application_credential = ApplicationCredentialId{"b"};

@@ -1,8 +1,7 @@
-#include "identity/ec2_signature.hpp"
-
 #include "cloudos/application_credentials.hpp"
 #include "cloudos/trusts.hpp"
 #include "identity/credential_records.hpp"
+#include "identity/ec2_signature.hpp"
 #include "identity/password_support.hpp"
 
 using namespace cloudos;
@@ -81,14 +80,13 @@ TEST_CASE("signatures agree with those of keystoneclient, by every version") {
   rows[2].request.params["SignatureVersion"] = "2";
   rows[2].signature = "fYhRNDpiP/ExcKQxl9F9120Tu1nDheeCAht1zkqYoek=";
   rows[3].what = "version 4 in the header";
-  rows[3].request.params = {{"Action", "DescribeInstances"}, {"zeta", "a b"},
-                            {"Alpha", "\xc3\xa9/~"}};
-  rows[3].request.headers = {
-      {"Host", "cloud.test:8773"},
-      {"X-Amz-Date", "20200102T030405Z"},
-      {"Authorization",
-       "AWS4-HMAC-SHA256 Credential=AK/20200102/RegionOne/ec2/aws4_request, "
-       "SignedHeaders=host;x-amz-date, Signature=x"}};
+  rows[3].request.params = {
+      {"Action", "DescribeInstances"}, {"zeta", "a b"}, {"Alpha", "\xc3\xa9/~"}};
+  rows[3].request.headers = {{"Host", "cloud.test:8773"},
+                             {"X-Amz-Date", "20200102T030405Z"},
+                             {"Authorization",
+                              "AWS4-HMAC-SHA256 Credential=AK/20200102/RegionOne/ec2/aws4_request, "
+                              "SignedHeaders=host;x-amz-date, Signature=x"}};
   rows[3].request.body_hash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
   rows[3].signature = "20919d96dc6ffe2a7d50454a6b4fe9659e23cd09b5a34aaa55404178ae30f939";
   rows[4] = rows[3];
@@ -110,8 +108,7 @@ TEST_CASE("signatures agree with those of keystoneclient, by every version") {
     REQUIRE(made);
     CHECK(made->text == row.signature);
     CHECK(format_time(made->signed_at) == time);
-    CHECK(identity::ec2_signature(row.request, row.request.host, "s3cretx")->text !=
-          row.signature);
+    CHECK(identity::ec2_signature(row.request, row.request.host, "s3cretx")->text != row.signature);
   }
   SignedRequest s3;
   s3.string_to_sign = "GET\n\n\nThu, 02 Jan 2020 03:04:05 GMT\n/bucket/key";
@@ -187,9 +184,8 @@ TEST_CASE("a signed request gives its key's user a token for its key's project, 
   bare.signature = identity::ec2_signature(bare, "cloud.test", key.secret)->text;
   CHECK(k.credentials().token_for_ec2(k.service, bare));
   for (const Context& caller : {Context(), k.as_una}) {
-    CHECK(failure(k.credentials().token_for_ec2(caller,
-                                                signed_request(k.world, key, seconds(1)))) ==
-          ErrorCode::Forbidden);
+    CHECK(failure(k.credentials().token_for_ec2(
+              caller, signed_request(k.world, key, seconds(1)))) == ErrorCode::Forbidden);
     CHECK(failure(k.credentials().token_for_s3(caller, {})) == ErrorCode::Forbidden);
   }
 }
@@ -231,8 +227,7 @@ TEST_CASE("a signature is good once, for its life, and is forgotten after it") {
   AccountRules rules;
   rules.signature_life = seconds(60);
   REQUIRE(k.world.identity->set_account_rules(rules));
-  CHECK_FALSE(
-      k.credentials().token_for_ec2(k.service, signed_request(k.world, key, seconds(61))));
+  CHECK_FALSE(k.credentials().token_for_ec2(k.service, signed_request(k.world, key, seconds(61))));
   CHECK(k.credentials().token_for_ec2(k.service, signed_request(k.world, key, seconds(60))));
   k.world.clock.advance(std::chrono::hours(1));
   for (int i = 0; i < 64; ++i) {
@@ -255,8 +250,7 @@ TEST_CASE("a key dies with its user's roles and rights, and a token of it is not
   IdentityUpdate off;
   off.enabled = false;
   REQUIRE(k.world.identity->update_user(k.world.system, k.una.id, off));
-  CHECK_FALSE(
-      k.credentials().token_for_ec2(k.service, signed_request(k.world, key, seconds(1))));
+  CHECK_FALSE(k.credentials().token_for_ec2(k.service, signed_request(k.world, key, seconds(1))));
   off.enabled = true;
   REQUIRE(k.world.identity->update_user(k.world.system, k.una.id, off));
   CHECK(k.credentials().token_for_ec2(k.service, signed_request(k.world, key, seconds(2))));
@@ -267,8 +261,7 @@ TEST_CASE("a key dies with its user's roles and rights, and a token of it is not
     grant.role = k.world.role(role);
     REQUIRE(k.world.identity->ungrant(k.world.system, grant));
   }
-  CHECK_FALSE(
-      k.credentials().token_for_ec2(k.service, signed_request(k.world, key, seconds(3))));
+  CHECK_FALSE(k.credentials().token_for_ec2(k.service, signed_request(k.world, key, seconds(3))));
 }
 
 TEST_CASE("a key made by a trust keeps to the trust: its roles, its end, its trustee") {
@@ -288,8 +281,7 @@ TEST_CASE("a key made by a trust keeps to the trust: its roles, its end, its tru
   const auto by_trust = k.world.identity->authenticate(login);
   REQUIRE(by_trust);
   CHECK(by_trust->user.id == k.una.id.value);
-  const auto made =
-      k.credentials().create_ec2(by_trust->context("r"), k.una.id, k.work.id);
+  const auto made = k.credentials().create_ec2(by_trust->context("r"), k.una.id, k.work.id);
   REQUIRE(made);
   CHECK(made->trust == trust->id);
   const auto token = k.credentials().token_for_ec2(k.service, signed_request(k.world, made->ec2));
@@ -313,8 +305,8 @@ TEST_CASE("a key made by an application credential keeps to it, and dies with it
   const auto credential = k.world.identity->application_credentials().create(k.as_una, spec);
   REQUIRE(credential);
   Login login;
-  login.application_credential = Login::ApplicationCredential{credential->id.value, {}, {},
-                                                              "of the robot"};
+  login.application_credential =
+      Login::ApplicationCredential{credential->id.value, {}, {}, "of the robot"};
   const auto by_robot = k.world.identity->authenticate(login);
   REQUIRE(by_robot);
   const auto made = k.credentials().create_ec2(by_robot->context("r"), k.una.id, k.work.id);
@@ -323,10 +315,10 @@ TEST_CASE("a key made by an application credential keeps to it, and dies with it
   const auto token = k.credentials().token_for_ec2(k.service, signed_request(k.world, made->ec2));
   REQUIRE(token);
   CHECK(role_names(*token) == std::vector<std::string>{"reader"});
-  REQUIRE(k.world.identity->application_credentials().remove(k.as_una, k.as_una.user,
-                                                             credential->id));
-  CHECK_FALSE(k.credentials().token_for_ec2(k.service,
-                                            signed_request(k.world, made->ec2, seconds(1))));
+  REQUIRE(
+      k.world.identity->application_credentials().remove(k.as_una, k.as_una.user, credential->id));
+  CHECK_FALSE(
+      k.credentials().token_for_ec2(k.service, signed_request(k.world, made->ec2, seconds(1))));
 }
 
 TEST_CASE("an S3 signature is good for its life, and a signed URL until its own end") {

@@ -1,4 +1,5 @@
 #include "identity/hashes.hpp"
+
 #include "identity/password_support.hpp"
 #include "identity/passwords.hpp"
 #include "identity/support.hpp"

@@ -39,9 +39,12 @@ Login totp_login(const User& user, const std::string& passcode) {
 }  // namespace
 
 TEST_CASE("passcodes agree with those of RFC 6238") {
-  const std::pair<std::int64_t, const char*> rows[] = {
-      {59, "287082"},         {1'111'111'109, "081804"},  {1'111'111'111, "050471"},
-      {1'234'567'890, "005924"}, {2'000'000'000, "279037"}, {20'000'000'000, "353130"}};
+  const std::pair<std::int64_t, const char*> rows[] = {{59, "287082"},
+                                                       {1'111'111'109, "081804"},
+                                                       {1'111'111'111, "050471"},
+                                                       {1'234'567'890, "005924"},
+                                                       {2'000'000'000, "279037"},
+                                                       {20'000'000'000, "353130"}};
   for (const auto& [time, code] : rows) {
     CAPTURE(time);
     CHECK(identity::totp_code("12345678901234567890", time / 30) == code);
@@ -87,9 +90,9 @@ TEST_CASE("a passcode that is wrong in any way is refused in one way") {
   nobody.id = UserId{"0123"};
   const std::string good = code_of_window(world, 0);
   std::set<std::string> messages;
-  for (const auto& login : {totp_login(una, "000000"), totp_login(una, ""), totp_login(una, "1"),
-                            totp_login(una, good + "0"), totp_login(otto, good),
-                            totp_login(nobody, good)}) {
+  for (const auto& login :
+       {totp_login(una, "000000"), totp_login(una, ""), totp_login(una, "1"),
+        totp_login(una, good + "0"), totp_login(otto, good), totp_login(nobody, good)}) {
     const auto answer = world.identity->authenticate(login);
     REQUIRE_FALSE(answer);
     CHECK(answer.error().code == ErrorCode::Unauthenticated);
@@ -113,8 +116,7 @@ TEST_CASE("passcodes are not guessed: few tries count in a half minute, and they
   rules.lockout_attempts = 2;
   REQUIRE(world.identity->set_account_rules(rules));
   world.clock.advance(seconds(30));
-  for (int i = 0; i < 2; ++i)
-    CHECK_FALSE(world.identity->authenticate(totp_login(una, "000000")));
+  for (int i = 0; i < 2; ++i) CHECK_FALSE(world.identity->authenticate(totp_login(una, "000000")));
   CHECK_FALSE(world.identity->authenticate(totp_login(una, code_of_window(world, 0))));
   CHECK_FALSE(world.login("una", "password of una"));
 }
@@ -137,17 +139,32 @@ TEST_CASE("rules of methods tell what is missing, and look only at methods that 
       {"whole", true, Rules{{"password", "totp"}}, {"totp", "password"}, {}},
       {"more than whole", true, Rules{{"password", "totp"}}, {"totp", "password", "token"}, {}},
       {"another rule holds", true, Rules{{"password", "totp"}, {"external"}}, {"external"}, {}},
-      {"of two", true, Rules{{"password", "totp"}, {"external"}}, {"password"},
+      {"of two",
+       true,
+       Rules{{"password", "totp"}, {"external"}},
+       {"password"},
        Rules{{"external"}, {"password", "totp"}}},
-      {"twice the same", true, Rules{{"totp", "password"}, {"password", "totp", "totp"}},
-       {"password"}, Rules{{"password", "totp"}}},
+      {"twice the same",
+       true,
+       Rules{{"totp", "password"}, {"password", "totp", "totp"}},
+       {"password"},
+       Rules{{"password", "totp"}}},
       {"an unknown method is left out", true, Rules{{"password", "palm"}}, {"password"}, {}},
-      {"but not the others", true, Rules{{"password", "totp", "palm"}}, {"password"},
+      {"but not the others",
+       true,
+       Rules{{"password", "totp", "palm"}},
+       {"password"},
        Rules{{"password", "totp"}}},
       {"nothing but unknown ones", true, Rules{{"palm"}, {"iris"}}, {"password"}, {}},
-      {"one of nothing but unknown ones lets nobody in", true,
-       Rules{{"palm"}, {"password", "totp"}}, {"password"}, Rules{{"password", "totp"}}},
-      {"an empty rule lets nobody in", true, Rules{{}, {"password", "totp"}}, {"password"},
+      {"one of nothing but unknown ones lets nobody in",
+       true,
+       Rules{{"palm"}, {"password", "totp"}},
+       {"password"},
+       Rules{{"password", "totp"}}},
+      {"an empty rule lets nobody in",
+       true,
+       Rules{{}, {"password", "totp"}},
+       {"password"},
        Rules{{"password", "totp"}}},
   };
   for (const Row& row : rows) {
@@ -178,8 +195,7 @@ TEST_CASE("two methods in two steps: the first gives a receipt, both give a toke
   CHECK_FALSE(half->token);
   REQUIRE(half->receipt);
   CHECK(half->receipt->methods == std::vector<std::string>{"password"});
-  CHECK(half->receipt->required ==
-        std::vector<std::vector<std::string>>{{"password", "totp"}});
+  CHECK(half->receipt->required == std::vector<std::vector<std::string>>{{"password", "totp"}});
   Login second = totp_login(una, code_of_window(world, 0));
   CHECK(failure(world.identity->authenticate(totp_login(una, "000000"))) ==
         ErrorCode::Unauthenticated);

@@ -1,5 +1,6 @@
-#include "base/text.hpp"
 #include "cloudos/credentials.hpp"
+
+#include "base/text.hpp"
 #include "identity/ec2_signature.hpp"
 #include "rest/support.hpp"
 
@@ -60,7 +61,8 @@ TEST_CASE("users: options are set one by one, null takes one away, unknown ones 
   for (const json& wrong :
        {json{{"immutable", true}}, json{{"lock_password", "yes"}}, json{{"lock_password", 1}},
         json{{"multi_factor_auth_rules", "password"}}, json{{"multi_factor_auth_rules", {1}}},
-        json{{"multi_factor_auth_rules", {{1}}}}, json{{"multi_factor_auth_rules", json::object()}}}) {
+        json{{"multi_factor_auth_rules", {{1}}}},
+        json{{"multi_factor_auth_rules", json::object()}}}) {
     CAPTURE(wrong.dump());
     CHECK(patch(wrong).status == 400);
   }
@@ -75,19 +77,17 @@ TEST_CASE("users: a password that expired is told, filtered by, and changed with
       made(site, "/users", {{"user", {{"name", "una"}, {"password", "old"}}}}, site.admin)["user"];
   CHECK(user["password_expires_at"] == "2023-11-24T22:13:20.000000");
   const auto count = [&](const std::string& filter) {
-    const Answer answer =
-        site.get(kIdentity + "/users?name=una&password_expires_at=" + filter);
+    const Answer answer = site.get(kIdentity + "/users?name=una&password_expires_at=" + filter);
     return answer.status == 200 ? answer.json()["users"].size() : 99;
   };
   CHECK(count("lt:2023-11-25T00:00:00Z") == 1);
   CHECK(count("gte:2023-11-25T00:00:00Z") == 0);
   CHECK(count("lt:never") == 99);
   site.clock->advance(std::chrono::hours(24 * 10));
-  const json login = {
-      {"auth",
-       {{"identity",
-         {{"methods", {"password"}},
-          {"password", {{"user", {{"id", user["id"]}, {"password", "old"}}}}}}}}}};
+  const json login = {{"auth",
+                       {{"identity",
+                         {{"methods", {"password"}},
+                          {"password", {{"user", {{"id", user["id"]}, {"password", "old"}}}}}}}}}};
   CHECK(site.send("POST", kIdentity + "/auth/tokens", login.dump(), "").status == 401);
   const std::string path = kIdentity + "/users/" + user["id"].get<std::string>() + "/password";
   const auto change = [&](const json& body, const std::string& token) {
@@ -97,8 +97,8 @@ TEST_CASE("users: a password that expired is told, filtered by, and changed with
   CHECK(change(json{{"user", {{"password", "new"}}}}, "") == 400);
   CHECK(change(new_password("old", std::string(60'000, 'p')), "") == 400);
   CHECK(change(new_password("old", "new"), "garbled") == 204);
-  CHECK(site.send("POST", kIdentity + "/users/0123/password",
-                  new_password("old", "new").dump(), "").status == 401);
+  CHECK(site.send("POST", kIdentity + "/users/0123/password", new_password("old", "new").dump(), "")
+            .status == 401);
 }
 
 TEST_CASE("credentials: as Tempest makes, changes and reads them") {
@@ -106,21 +106,21 @@ TEST_CASE("credentials: as Tempest makes, changes and reads them") {
   site.add_user("una");
   const std::string user = id_of_user(site, "una");
   const std::string one = id_of_project(site, "una"), two = id_of_project(site, "admin");
-  const json credential =
-      made(site, "/credentials",
-           {{"credential",
-             {{"user_id", user},
-              {"project_id", one},
-              {"blob", R"({"access": "A1", "secret": "S1"})"},
-              {"type", "ec2"}}}},
-           site.admin)["credential"];
+  const json credential = made(site, "/credentials",
+                               {{"credential",
+                                 {{"user_id", user},
+                                  {"project_id", one},
+                                  {"blob", R"({"access": "A1", "secret": "S1"})"},
+                                  {"type", "ec2"}}}},
+                               site.admin)["credential"];
   CHECK(credential["links"]["self"].get<std::string>().ends_with(
       "/credentials/" + credential["id"].get<std::string>()));
   const std::string path = kIdentity + "/credentials/" + credential["id"].get<std::string>();
   const Answer changed = site.send(
       "PATCH", path,
-      json{{"credential",
-            {{"blob", R"({"access": "A2", "secret": "S2"})"}, {"project_id", two}, {"type", "ec2"}}}}
+      json{
+          {"credential",
+           {{"blob", R"({"access": "A2", "secret": "S2"})"}, {"project_id", two}, {"type", "ec2"}}}}
           .dump(),
       site.admin);
   REQUIRE(changed.status == 200);
@@ -164,7 +164,8 @@ TEST_CASE("credentials: what is wrong in shape is 400, another's 404, others' to
   for (const char* method : {"GET", "DELETE"})
     CHECK(site.send(method, path, "", otto).status == 404);
   CHECK(site.send("PATCH", path, R"({"credential":{"blob":"y"}})", otto).status == 404);
-  CHECK(site.send("PATCH", path, R"({"credential":{"type":"ec2","blob":"{}"}})", una).status == 400);
+  CHECK(site.send("PATCH", path, R"({"credential":{"type":"ec2","blob":"{}"}})", una).status ==
+        400);
   CHECK(site.send("PATCH", path, R"({"credential":{"type":"other"}})", una).status == 403);
   CHECK(site.send("PATCH", path, R"({"credential":{"blob":"y"}})", una).status == 200);
   CHECK(site.send("GET", kIdentity + "/credentials", "", otto).json()["credentials"].empty());
@@ -191,9 +192,8 @@ TEST_CASE("EC2 keys: made, listed and shown to their user; signatures are for se
   request.host = "cloud.test";
   request.verb = "GET";
   request.path = "/";
-  request.params = {{"Action", "X"},
-                    {"SignatureVersion", "2"},
-                    {"Timestamp", format_time(site.clock->wall())}};
+  request.params = {
+      {"Action", "X"}, {"SignatureVersion", "2"}, {"Timestamp", format_time(site.clock->wall())}};
   const auto signature = identity::ec2_signature(request, request.host, secret);
   REQUIRE(signature);
   const json body = {{"credentials",

@@ -32,7 +32,8 @@ std::string target_of(const rest::Route& route) {
 
 /// Open to whoever holds a token, whatever the roles.
 bool needs_role(std::string_view policy) {
-  for (const auto rows : {identity::identity_policies(), identity::credential_policies(), identity::compute_policies(),
+  for (const auto rows : {identity::identity_policies(), identity::credential_policies(),
+                          identity::compute_policies(),
                           identity::image_policies(), identity::network_policies(),
                           identity::task_policies()}) {
     for (const auto& row : rows) {
