@@ -27,7 +27,10 @@ bool take_apart(const Template& from, std::string_view message,
   const std::size_t end = message.size() - literals.back().size();
   for (std::size_t i = 0; i < from.places.size(); ++i) {
     std::size_t next = end;
-    if (i + 1 < from.places.size()) {
+    if (i + 1 < from.places.size() && literals[i + 1].empty()) {
+      // Two side by side: a word, and what is added to it.
+      next = std::min(message.find_first_of(" ;,(", at), end);
+    } else if (i + 1 < from.places.size()) {
       next = message.find(literals[i + 1], at);
       if (next == message.npos || next + literals[i + 1].size() > end) return false;
     }
@@ -138,8 +141,8 @@ void Catalogue::try_entry(std::size_t number, std::string_view message, std::siz
 std::string Catalogue::translate_end(std::string_view message, int depth) const {
   const auto colon = message.find(": ");
   const auto blank = message.find(' ');
-  for (const std::size_t begin : {colon == message.npos ? colon : colon + 2,
-                                  blank == message.npos ? blank : blank + 1}) {
+  for (const std::size_t begin :
+       {colon == message.npos ? colon : colon + 2, blank == message.npos ? blank : blank + 1}) {
     if (begin == message.npos) continue;
     const std::string_view end = message.substr(begin);
     std::string translated = translate(end, depth + 1);
@@ -169,8 +172,7 @@ std::string Catalogue::translate(std::string_view message, int depth) const {
   std::vector<std::string> arguments(found.begin(), found.end());
   // What a place holds may be a message, or a part of one ("must be text"); a name is one word.
   for (std::string& argument : arguments) {
-    const auto known =
-        argument.find(' ') == argument.npos ? whole_.end() : whole_.find(argument);
+    const auto known = argument.find(' ') == argument.npos ? whole_.end() : whole_.find(argument);
     if (known != whole_.end()) argument = known->second;
   }
   const std::size_t last = entry.from.places.back();

@@ -47,6 +47,7 @@ TEST_CASE("a message is told by its template, and its places go into the transla
       {"{0} and {0} again", "다시 {0} 그리고 {0}"},
       {"{} must be text", "{}은(는) 텍스트여야 합니다"},
       {"{}", "<{}>"},
+      {"there is no option {}{}", "옵션 {}이(가) 없습니다{}"},
       {"a map begins with {", "맵은 {로 시작합니다"},
       {R"(must be {"all": true})", R"({"all": true}여야 합니다)"},
   });
@@ -69,6 +70,10 @@ TEST_CASE("a message is told by its template, and its places go into the transla
       {"the same place twice", "x and x again", "다시 x 그리고 x"},
       {"braces in what was filled in", "image {} could not be found",
        "이미지 {}을(를) 찾을 수 없습니다"},
+      {"places side by side", "there is no option --x; is it --y?",
+       "옵션 --x이(가) 없습니다; is it --y?"},
+      {"places side by side, one of them empty", "there is no option --x",
+       "옵션 --x이(가) 없습니다"},
       {"no template", "a map begins with {", "맵은 {로 시작합니다"},
       {"no template either", R"(must be {"all": true})", R"({"all": true}여야 합니다)"},
       {"places only", "anything at all", "<anything at all>"},
