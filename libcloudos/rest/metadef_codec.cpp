@@ -45,6 +45,16 @@ bool is_texts(const json& value) {
          std::all_of(value.begin(), value.end(), [](const json& one) { return one.is_string(); });
 }
 
+/// What the elements of an array are: a type, the values it has, or both.
+bool is_items(const json& value) {
+  if (!value.is_object()) return false;
+  for (const auto& [name, part] : value.items()) {
+    const bool good = name == "type" ? part.is_string() : name == "enum" && part.is_array();
+    if (!good) return false;
+  }
+  return true;
+}
+
 bool is_of_shape(const json& value, MetadefShape shape) {
   switch (shape) {
     case MetadefShape::Text: return value.is_string();
@@ -53,12 +63,7 @@ bool is_of_shape(const json& value, MetadefShape shape) {
     case MetadefShape::Count: return value.is_number_integer() && value >= 0;
     case MetadefShape::Flag: return value.is_boolean();
     case MetadefShape::List: return value.is_array();
-    case MetadefShape::Items:
-      return value.is_object() &&
-             std::all_of(value.items().begin(), value.items().end(), [](const auto& member) {
-               if (member.key() == "type") return member.value().is_string();
-               return member.key() == "enum" && member.value().is_array();
-             });
+    case MetadefShape::Items: return is_items(value);
     case MetadefShape::Any: return true;
   }
   return false;
