@@ -168,7 +168,10 @@ class FilePeer {
   FilePeer(const std::filesystem::path& folder, const std::filesystem::path& file,
            std::uint64_t size)
       : file_(file), size_(size) {
-    if (std::filesystem::exists("/usr/sbin/nginx")) return start_nginx(folder);
+    if (std::filesystem::exists("/usr/sbin/nginx")) {
+      start_nginx(folder);
+      return;
+    }
     listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;

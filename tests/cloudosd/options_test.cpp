@@ -174,3 +174,48 @@ TEST_CASE("the help names every flag of the table") {
     at = end + 1;
   }
 }
+
+TEST_CASE("stores of images are read from the configuration, or what is wrong is told") {
+  const auto parsed = parse_arguments(Words{"--data-dir", "d"});
+  const Invocation& invocation = std::get<Invocation>(parsed);
+  const Words good{"CLOUDOS_IMAGE_STORES=fast:/srv/fast, slow:/srv/slow",
+                   "CLOUDOS_IMAGE_STORE_WEIGHTS=fast:200, file:7",
+                   "CLOUDOS_IMAGE_STORE_CAPACITY=fast:3",
+                   "CLOUDOS_IMAGE_DEFAULT_STORE=slow",
+                   "CLOUDOS_IMAGE_HTTP_STORE=yes",
+                   "CLOUDOS_IMAGE_LOCATION_STRATEGY=measured",
+                   "CLOUDOS_IMAGE_DELAYED_DELETE=yes",
+                   "CLOUDOS_IMAGE_SCRUB_TIME=2h",
+                   "CLOUDOS_IMAGE_CACHE_SIZE=1GiB"};
+  const auto loaded = load_settings(invocation, good);
+  REQUIRE(loaded.problems.empty());
+  const cloudos::ImageStoreOptions stores = make_command(loaded.settings).cloud.image_stores;
+  REQUIRE(stores.folders.size() == 2);
+  CHECK(stores.folders.at("fast").folder == "/srv/fast");
+  CHECK(stores.folders.at("fast").weight == 200);
+  CHECK(stores.folders.at("fast").capacity_bytes == std::uint64_t{3} << 30);
+  CHECK(stores.folders.at("slow").weight == 0);
+  CHECK(stores.weight == 7);
+  CHECK(stores.default_store == "slow");
+  CHECK(stores.http);
+  CHECK(stores.strategy == cloudos::LocationStrategy::Measured);
+  CHECK(stores.scrub_time == std::chrono::hours(2));
+  CHECK(stores.cache_bytes == 1 << 30);
+  struct Row {
+    std::string what;
+    std::string variable;
+    const char* says;
+  };
+  const Row rows[] = {
+      {"a folder that is relative", "CLOUDOS_IMAGE_STORES=a:b", "must begin with /"},
+      {"a weight of no store", "CLOUDOS_IMAGE_STORE_WEIGHTS=a:1", "no store a"},
+      {"a weight that is no number", "CLOUDOS_IMAGE_STORE_WEIGHTS=file:heavy", "needs a number"},
+      {"a default that is not there", "CLOUDOS_IMAGE_DEFAULT_STORE=b", "no store b"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    const auto wrong = load_settings(invocation, Words{row.variable});
+    REQUIRE(wrong.problems.size() == 1);
+    CHECK(wrong.problems[0].message.find(row.says) != std::string::npos);
+  }
+}

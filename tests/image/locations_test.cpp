@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "cloudos/image_stores.hpp"
 #include "image/digest.hpp"
+#include "image/store_set.hpp"
 #include "image/web.hpp"
 #include "image/world.hpp"
 #include "support/task_proofs.hpp"
@@ -352,4 +353,46 @@ TEST_CASE("cache-image fails clean, repeats and survives a crash after every com
     CHECK(state->cached.size() == (failed ? 0 : 1));
   };
   test::prove_task(scenario);
+}
+
+TEST_CASE("stores, locations, their metadata and the queue of the cache are limited in number") {
+  FileServer file("data");
+  Folder folder;
+  World world(folder.path, nullptr, with_http(file.web.port));
+  auto& stores = world.images->stores();
+  const ImageId id = world.active(kLea, "data");
+  ImageLocationAdd add;
+  add.url = file.web.url("/a");
+  for (std::size_t i = 0; i <= limits::kImageLocationItems; ++i)
+    add.metadata[std::to_string(i)] = "x";
+  CHECK(code_of(stores.add_location(kLea, id, add)) == ErrorCode::TooLarge);
+  add.metadata.clear();
+  for (std::size_t i = 1; i <= limits::kImageLocations; ++i) {
+    CAPTURE(i);
+    add.url = file.web.url("/" + std::to_string(i));
+    const auto added = stores.add_location(kLea, id, add);
+    if (i < limits::kImageLocations)
+      CHECK(added);
+    else
+      CHECK(code_of(added) == ErrorCode::TooLarge);
+  }
+  for (std::size_t i = 0; i < limits::kImageCacheQueue; ++i)
+    REQUIRE(stores.queue_in_cache(kBoss, world.active(kLea, "x")));
+  CHECK(code_of(stores.queue_in_cache(kBoss, id)) == ErrorCode::TooLarge);
+
+  ManualClock clock;
+  for (const std::size_t count : {limits::kImageStores - 1, limits::kImageStores}) {
+    ImageStoreOptions options;
+    for (std::size_t i = 0; i < count; ++i) {
+      const std::string name = "s" + std::to_string(i);
+      options.folders[name].folder = folder.path / "stores" / name;
+    }
+    const auto opened =
+        image::StoreSet::open(options, "", image::open_payload_memory(1'000), {}, clock);
+    CHECK(opened.has_value() == (count < limits::kImageStores));
+  }
+  ImageStoreOptions options;
+  options.folders[std::string(limits::kImageStoreNameChars + 1, 'a')].folder = folder.path / "long";
+  CHECK(code_of(image::StoreSet::open(options, "", image::open_payload_memory(1'000), {}, clock)) ==
+        ErrorCode::InvalidArgument);
 }
