@@ -59,7 +59,7 @@ IdentityUpdate switched(bool enabled) {
   return with;
 }
 
-ErrorCode code_of(const auto& result) {
+ErrorCode trust_failure(const auto& result) {
   REQUIRE_FALSE(result);
   return result.error().code;
 }
@@ -143,7 +143,7 @@ TEST_CASE("a trust that asks for too much, or for nonsense, is refused") {
     CAPTURE(row.what);
     TrustCreate spec = stage.spec();
     row.change(spec);
-    CHECK(code_of(stage.world.identity->trusts().create(stage.as("tina"), spec)) == row.code);
+    CHECK(trust_failure(stage.world.identity->trusts().create(stage.as("tina"), spec)) == row.code);
   }
   const Context system = Context::system();
   CHECK(stage.world.identity->trusts().list(system, {})->empty());
@@ -152,16 +152,16 @@ TEST_CASE("a trust that asks for too much, or for nonsense, is refused") {
 TEST_CASE("only the trustee uses a trust, and only as long as it is there") {
   Stage stage;
   const Trust trust = stage.give();
-  CHECK(code_of(stage.use(trust, "zoe")) == ErrorCode::Forbidden);
-  CHECK(code_of(stage.use(trust, "tina")) == ErrorCode::Forbidden);
+  CHECK(trust_failure(stage.use(trust, "zoe")) == ErrorCode::Forbidden);
+  CHECK(trust_failure(stage.use(trust, "tina")) == ErrorCode::Forbidden);
   // Who cannot log in learns nothing of trusts.
   const Scope scope{Scope::Kind::Trust, {trust.id.value, "", "", ""}};
-  CHECK(code_of(stage.world.login("theo", "wrong", scope)) == ErrorCode::Unauthenticated);
+  CHECK(trust_failure(stage.world.login("theo", "wrong", scope)) == ErrorCode::Unauthenticated);
   Trust none = trust;
   none.id = TrustId{"0123"};
-  CHECK(code_of(stage.use(none)) == ErrorCode::NotFound);
+  CHECK(trust_failure(stage.use(none)) == ErrorCode::NotFound);
   const auto fails = stage.world.login("theo", "wrong", {Scope::Kind::Trust, {"0123", "", "", ""}});
-  CHECK(code_of(fails) == ErrorCode::Unauthenticated);
+  CHECK(trust_failure(fails) == ErrorCode::Unauthenticated);
 }
 
 TEST_CASE("what ends a trust ends its tokens with that very commit") {
@@ -216,7 +216,7 @@ TEST_CASE("what ends a trust ends its tokens with that very commit") {
     CHECK(stage.holds(token));
     row.act(stage, trust);
     CHECK_FALSE(stage.holds(token));
-    CHECK(code_of(stage.use(trust)) == row.then);
+    CHECK(trust_failure(stage.use(trust)) == row.then);
   }
 }
 
@@ -245,9 +245,9 @@ TEST_CASE("a token never outlives its trust, and an ended trust is swept") {
   CHECK(token.expires_at == *spec.expires_at);
   stage.world.clock.advance(std::chrono::minutes(10));
   CHECK_FALSE(stage.holds(token));
-  CHECK(code_of(stage.use(trust)) == ErrorCode::NotFound);
+  CHECK(trust_failure(stage.use(trust)) == ErrorCode::NotFound);
   const Context tina = stage.as("tina");
-  CHECK(code_of(stage.world.identity->trusts().get(tina, trust.id)) == ErrorCode::NotFound);
+  CHECK(trust_failure(stage.world.identity->trusts().get(tina, trust.id)) == ErrorCode::NotFound);
   CHECK(stage.world.identity->trusts().list(tina, {stage.tina.id, {}})->empty());
   CHECK(stage.world.keys("/trust/") == 1);
   stage.world.clock.advance(std::chrono::minutes(20));
@@ -263,15 +263,15 @@ TEST_CASE("uses are counted one by one, failures cost none, and the last token g
   const Trust trust = stage.give(spec);
   const Context tina = stage.as("tina");
   auto& trusts = stage.world.identity->trusts();
-  CHECK(code_of(stage.use(trust, "zoe")) == ErrorCode::Forbidden);
+  CHECK(trust_failure(stage.use(trust, "zoe")) == ErrorCode::Forbidden);
   CHECK_FALSE(
       stage.world.login("theo", "wrong", {Scope::Kind::Trust, {trust.id.value, "", "", ""}}));
   CHECK(trusts.get(tina, trust.id)->remaining_uses == 2);
   const Token first = stage.used(trust);
   CHECK(trusts.get(tina, trust.id)->remaining_uses == 1);
   const Token last = stage.used(trust);
-  CHECK(code_of(trusts.get(tina, trust.id)) == ErrorCode::NotFound);
-  CHECK(code_of(stage.use(trust)) == ErrorCode::NotFound);
+  CHECK(trust_failure(trusts.get(tina, trust.id)) == ErrorCode::NotFound);
+  CHECK(trust_failure(stage.use(trust)) == ErrorCode::NotFound);
   CHECK(stage.holds(first));
   CHECK(stage.holds(last));
   stage.world.clock.advance(std::chrono::hours(2));
@@ -284,21 +284,21 @@ TEST_CASE("a token by a trust is exchanged for nothing, and gives no lasting pow
   TrustCreate spec = stage.spec();
   spec.impersonation = true;
   const Token token = stage.used(stage.give(spec));
-  CHECK(code_of(stage.world.rescope(token.text)) == ErrorCode::Forbidden);
-  CHECK(code_of(stage.world.rescope(token.text, World::unscoped())) == ErrorCode::Forbidden);
+  CHECK(trust_failure(stage.world.rescope(token.text)) == ErrorCode::Forbidden);
+  CHECK(trust_failure(stage.world.rescope(token.text, World::unscoped())) == ErrorCode::Forbidden);
   const Context ctx = token.context("");
   IdentityUpdate with;
   with.password = "another password";
-  CHECK(code_of(stage.world.identity->update_user(ctx, stage.tina.id, with)) ==
+  CHECK(trust_failure(stage.world.identity->update_user(ctx, stage.tina.id, with)) ==
         ErrorCode::Forbidden);
-  CHECK(code_of(stage.world.identity->change_password(ctx, stage.tina.id, "password of tina",
+  CHECK(trust_failure(stage.world.identity->change_password(ctx, stage.tina.id, "password of tina",
                                                       "another password")) == ErrorCode::Forbidden);
   ApplicationCredentialCreate credential;
   credential.user = stage.tina.id;
   credential.name = "mine now";
-  CHECK(code_of(stage.world.identity->application_credentials().create(ctx, credential)) ==
+  CHECK(trust_failure(stage.world.identity->application_credentials().create(ctx, credential)) ==
         ErrorCode::Forbidden);
-  CHECK(code_of(stage.world.identity->trusts().create(ctx, stage.spec())) ==
+  CHECK(trust_failure(stage.world.identity->trusts().create(ctx, stage.spec())) ==
         ErrorCode::Forbidden);  // It may not be handed on.
 }
 
@@ -340,7 +340,7 @@ TEST_CASE("a trust handed on has never more than the one before it") {
     CAPTURE(row.what);
     TrustCreate spec = next;
     row.change(spec);
-    CHECK(code_of(trusts.create(theo, spec)) == ErrorCode::Forbidden);
+    CHECK(trust_failure(trusts.create(theo, spec)) == ErrorCode::Forbidden);
   }
   next.allow_redelegation = true;
   const auto handed = trusts.create(theo, next);
@@ -354,7 +354,7 @@ TEST_CASE("a trust handed on has never more than the one before it") {
   // The end of the first is the end of all.
   REQUIRE(trusts.remove(stage.as("tina"), trust.id));
   CHECK_FALSE(stage.holds(zoe));
-  CHECK(code_of(stage.use(*handed, "zoe")) == ErrorCode::NotFound);
+  CHECK(trust_failure(stage.use(*handed, "zoe")) == ErrorCode::NotFound);
   CHECK(stage.world.keys("/trust/") == 0);
 }
 
@@ -368,7 +368,7 @@ TEST_CASE("impersonation cannot be gained by handing a trust on") {
   next.trustee = stage.zoe.id;
   next.impersonation = true;
   auto& trusts = stage.world.identity->trusts();
-  CHECK(code_of(trusts.create(theo, next)) == ErrorCode::Forbidden);
+  CHECK(trust_failure(trusts.create(theo, next)) == ErrorCode::Forbidden);
   next.impersonation = false;
   const auto handed = trusts.create(theo, next);  // His to hand on, though the roles are hers.
   REQUIRE(handed);
@@ -382,7 +382,7 @@ TEST_CASE("impersonation cannot be gained by handing a trust on") {
   const Token later = stage.used(*handed, "zoe");
   REQUIRE(stage.world.identity->update_user(stage.world.system, stage.theo.id, switched(false)));
   CHECK_FALSE(stage.holds(later));
-  CHECK(code_of(stage.use(*handed, "zoe")) == ErrorCode::Forbidden);
+  CHECK(trust_failure(stage.use(*handed, "zoe")) == ErrorCode::Forbidden);
 }
 
 TEST_CASE("trusts are shown to those they concern, and to nobody else") {
@@ -392,16 +392,16 @@ TEST_CASE("trusts are shown to those they concern, and to nobody else") {
   const Context tina = stage.as("tina"), theo = stage.as("theo"), zoe = stage.as("zoe");
   CHECK(trusts.get(tina, trust.id));
   CHECK(trusts.get(theo, trust.id));
-  CHECK(code_of(trusts.get(zoe, trust.id)) == ErrorCode::NotFound);
+  CHECK(trust_failure(trusts.get(zoe, trust.id)) == ErrorCode::NotFound);
   CHECK(trusts.roles(theo, trust.id)->size() == 1);
   CHECK(trusts.list(tina, {stage.tina.id, {}})->size() == 1);
   CHECK(trusts.list(theo, {{}, stage.theo.id})->size() == 1);
   CHECK(trusts.list(stage.world.system, {})->size() == 1);
   CHECK(trusts.list(stage.world.system, {stage.tina.id, stage.zoe.id})->empty());
-  CHECK(code_of(trusts.list(zoe, {stage.tina.id, {}})) == ErrorCode::Forbidden);
-  CHECK(code_of(trusts.list(zoe, {stage.zoe.id, stage.theo.id})) == ErrorCode::Forbidden);
-  CHECK(code_of(trusts.list(zoe, {})) == ErrorCode::Forbidden);
-  CHECK(code_of(trusts.remove(theo, trust.id)) == ErrorCode::Forbidden);
-  CHECK(code_of(trusts.remove(zoe, trust.id)) == ErrorCode::NotFound);
+  CHECK(trust_failure(trusts.list(zoe, {stage.tina.id, {}})) == ErrorCode::Forbidden);
+  CHECK(trust_failure(trusts.list(zoe, {stage.zoe.id, stage.theo.id})) == ErrorCode::Forbidden);
+  CHECK(trust_failure(trusts.list(zoe, {})) == ErrorCode::Forbidden);
+  CHECK(trust_failure(trusts.remove(theo, trust.id)) == ErrorCode::Forbidden);
+  CHECK(trust_failure(trusts.remove(zoe, trust.id)) == ErrorCode::NotFound);
   CHECK(trusts.remove(stage.world.system, trust.id));
 }
