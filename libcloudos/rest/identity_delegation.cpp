@@ -130,7 +130,8 @@ void write_rule(JsonWriter& w, const AccessRule& rule) {
   w.member("path", rule.path);
 }
 
-void write_credential(JsonWriter& w, const ApplicationCredential& credential, const Call& call) {
+void write_application_credential(JsonWriter& w, const ApplicationCredential& credential,
+                                  const Call& call) {
   w.open().member("id", credential.id).member("name", credential.name);
   w.member_or_null("description", credential.description);
   w.member("user_id", credential.user).member("project_id", credential.project);
@@ -160,7 +161,7 @@ void write_credential(JsonWriter& w, const ApplicationCredential& credential, co
 Response credential_reply(int status, const ApplicationCredential& credential, const Call& call) {
   JsonWriter w;
   w.open().key("application_credential");
-  write_credential(w, credential, call);
+  write_application_credential(w, credential, call);
   w.close();
   return json_response(status, std::move(w).take());
 }
@@ -268,7 +269,7 @@ Result<Response> list_application_credentials(Call& call) {
                                     call.query("name").value_or(std::string_view())));
   JsonWriter w;
   w.open().key("application_credentials").open_list();
-  for (const auto& credential : found) write_credential(w, credential, call);
+  for (const auto& credential : found) write_application_credential(w, credential, call);
   w.close_list().key("links");
   write_list_links(w, call);
   w.close();
