@@ -405,3 +405,23 @@ TEST_CASE("trusts are shown to those they concern, and to nobody else") {
   CHECK(trust_failure(trusts.remove(zoe, trust.id)) == ErrorCode::NotFound);
   CHECK(trusts.remove(stage.world.system, trust.id));
 }
+
+TEST_CASE("a trust that hands on one that is gone is not there any more, and is swept") {
+  Stage stage;
+  TrustCreate first = stage.spec();
+  first.allow_redelegation = true;
+  const Context theo = stage.used(stage.give(first)).context("");
+  TrustCreate next = stage.spec();
+  next.trustor = stage.theo.id;
+  next.trustee = stage.zoe.id;
+  auto& trusts = stage.world.identity->trusts();
+  const auto handed = trusts.create(theo, next);
+  REQUIRE(handed);
+  REQUIRE(stage.world.identity->remove_user(stage.world.system, stage.tina.id));
+  CHECK(code_of(trusts.get(stage.as("theo"), handed->id)) == ErrorCode::NotFound);
+  CHECK(trusts.list(stage.world.system, {})->empty());
+  CHECK(stage.world.keys("/trust/") == 1);
+  stage.world.clock.advance(std::chrono::minutes(20));
+  stage.world.executor.run_pending();
+  CHECK(stage.world.keys("/trust/") == 0);
+}
