@@ -12,8 +12,8 @@ using namespace image_test;
 namespace {
 
 const Context kAnn = member_of("ann");
-const Context kBob = member_of("bob");
-const Context kRoot = admin_of("root");
+const Context kStoresBob = member_of("bob");
+const Context kStoresRoot = admin_of("root");
 
 ImageSettings three_stores(Disks& disks, ImageStoreOptions options = {}) {
   ImageSettings settings;
@@ -312,7 +312,7 @@ TEST_CASE("a copy can be taken away, but never the last, nor what servers boot f
   const ImageId id = active_in(world, {"file", "fast", "slow"}, "data");
   auto& stores = world.images->stores();
   CHECK(code_of(stores.remove_copy(kAnn, id, "nowhere")) == ErrorCode::NotFound);
-  CHECK(code_of(stores.remove_copy(kBob, id, "fast")) == ErrorCode::NotFound);
+  CHECK(code_of(stores.remove_copy(kStoresBob, id, "fast")) == ErrorCode::NotFound);
   REQUIRE(world.with([&](store::Txn& txn) { return world.images->pin(txn, id, "server/1"); }));
   CHECK(code_of(stores.remove_copy(kAnn, id, "file")) == ErrorCode::Conflict);
   REQUIRE(stores.remove_copy(kAnn, id, "fast"));
@@ -342,7 +342,7 @@ TEST_CASE("data is copied to more stores by a task") {
   World world({}, nullptr, three_stores(disks));
   const ImageId id = active_in(world, {"file"}, patterned(600'000));
   auto& stores = world.images->stores();
-  CHECK(code_of(stores.copy(kBob, id, {"fast"})) == ErrorCode::NotFound);
+  CHECK(code_of(stores.copy(kStoresBob, id, {"fast"})) == ErrorCode::NotFound);
   const auto queued = stores.copy(kAnn, id, {"fast", "file", "slow"});
   REQUIRE(queued);
   CHECK(queued->size() == 2);  // "file" has it.
@@ -458,29 +458,29 @@ TEST_CASE("with delayed delete an image waits, seen by admins alone, and then go
     id = active_in(world, {"file", "fast"}, "data");
     queued = world.make(kAnn);
     REQUIRE(world.images->remove(kAnn, queued));
-    CHECK(code_of(world.images->get(kRoot, queued)) == ErrorCode::NotFound);  // It has no data.
+    CHECK(code_of(world.images->get(kStoresRoot, queued)) == ErrorCode::NotFound);  // It has no data.
     REQUIRE(world.images->remove(kAnn, id));
     CHECK(code_of(world.images->get(kAnn, id)) == ErrorCode::NotFound);
     CHECK(code_of(world.images->file(kAnn, id)) == ErrorCode::NotFound);
-    CHECK(world.images->get(kRoot, id)->status == ImageStatus::PendingDelete);
-    CHECK(world.images->list(kRoot, {})->empty());
+    CHECK(world.images->get(kStoresRoot, id)->status == ImageStatus::PendingDelete);
+    CHECK(world.images->list(kStoresRoot, {})->empty());
     ImageQuery query;
     query.statuses = {ImageStatus::PendingDelete};
     query.all_visibilities = true;
-    CHECK(world.images->list(kRoot, query)->size() == 1);
+    CHECK(world.images->list(kStoresRoot, query)->size() == 1);
     CHECK(world.images->list(kAnn, query)->empty());
     CHECK(world.images->stores().usage(kAnn)->at("image_size_total").usage == 0);
     CHECK(world.images->stores().usage(kAnn)->at("image_count_total").usage == 0);
     ImageUpdate rename;
     rename.name = "again";
-    CHECK(code_of(world.images->update(kRoot, id, rename)) == ErrorCode::Conflict);
+    CHECK(code_of(world.images->update(kStoresRoot, id, rename)) == ErrorCode::Conflict);
     world.settle();
     CHECK(disks.has("fast", id));
   }
   World next({}, store, three_stores(disks, options));  // Another process, some time later.
   next.clock.advance(std::chrono::hours(2));
   next.settle_all();
-  CHECK(code_of(next.images->get(kRoot, id)) == ErrorCode::NotFound);
+  CHECK(code_of(next.images->get(kStoresRoot, id)) == ErrorCode::NotFound);
   CHECK_FALSE(disks.has("file", id));
   CHECK_FALSE(disks.has("fast", id));
   CHECK(next.keys_left() == 0);
@@ -494,7 +494,7 @@ TEST_CASE("an admin who deletes a deleted image again does not wait") {
   const ImageId id = active_in(world, {"file"}, "data");
   REQUIRE(world.images->remove(kAnn, id));
   CHECK(code_of(world.images->remove(kAnn, id)) == ErrorCode::NotFound);
-  REQUIRE(world.images->remove(kRoot, id));
+  REQUIRE(world.images->remove(kStoresRoot, id));
   world.settle();
   CHECK_FALSE(disks.has("file", id));
 }
