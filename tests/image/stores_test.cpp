@@ -458,7 +458,8 @@ TEST_CASE("with delayed delete an image waits, seen by admins alone, and then go
     id = active_in(world, {"file", "fast"}, "data");
     queued = world.make(kAnn);
     REQUIRE(world.images->remove(kAnn, queued));
-    CHECK(code_of(world.images->get(kStoresRoot, queued)) == ErrorCode::NotFound);  // It has no data.
+    // It has no data.
+    CHECK(code_of(world.images->get(kStoresRoot, queued)) == ErrorCode::NotFound);
     REQUIRE(world.images->remove(kAnn, id));
     CHECK(code_of(world.images->get(kAnn, id)) == ErrorCode::NotFound);
     CHECK(code_of(world.images->file(kAnn, id)) == ErrorCode::NotFound);
