@@ -92,8 +92,8 @@ constexpr Parameter kRegisteredSet[] = {
 constexpr Parameter kRegisteredList[] = {
     ref("service_id", "--service", "services", "of this service"), kRegion,
     text("resource_name", "--resource-name", "of this resource"), make::limit(), make::marker()};
-constexpr Parameter kLimitOne[] = {subject("LIMIT", "limits")};
-constexpr Parameter kLimitMany[] = {subject("LIMIT...", "limits")};
+constexpr Parameter kLimitOne[] = {subject("LIMIT", "project_limits")};
+constexpr Parameter kLimitMany[] = {subject("LIMIT...", "project_limits")};
 constexpr Parameter kLimitCreate[] = {
     kResource,
     kService,
@@ -102,7 +102,7 @@ constexpr Parameter kLimitCreate[] = {
     ref("domain_id", "--domain", "domains", "of this domain"),
     kRegion,
     kDescription};
-constexpr Parameter kLimitSet[] = {subject("LIMIT", "limits"), kAmount, kDescription};
+constexpr Parameter kLimitSet[] = {subject("LIMIT", "project_limits"), kAmount, kDescription};
 constexpr Parameter kLimitList[] = {
     ref("service_id", "--service", "services", "of this service"),
     kRegion,
@@ -257,17 +257,17 @@ constexpr Verb kRegistryVerbs[] = {
      "registered limit set", kRegisteredSet},
     {"registered_limits.delete", "DELETE", "/identity/v3/registered_limits/{id}", "", "",
      "Deletes a registered limit.", "registered limit delete", kRegisteredMany},
-    {"limits.create", "POST", "/identity/v3/limits", "limit", "limit",
+    {"project_limits.create", "POST", "/identity/v3/limits", "limit", "limit",
      "Says how much of a resource one project or domain may have.", "limit create", kLimitCreate},
-    {"limits.list", "GET", "/identity/v3/limits", "", "limits",
+    {"project_limits.list", "GET", "/identity/v3/limits", "", "limits",
      "Lists how much of what projects and domains may have.", "limit list", kLimitList},
-    {"limits.show", "GET", "/identity/v3/limits/{id}", "", "limit", "Shows a limit.",
+    {"project_limits.show", "GET", "/identity/v3/limits/{id}", "", "limit", "Shows a limit.",
      "limit show", kLimitOne},
-    {"limits.update", "PATCH", "/identity/v3/limits/{id}", "limit", "limit", "Changes a limit.",
+    {"project_limits.update", "PATCH", "/identity/v3/limits/{id}", "limit", "limit", "Changes a limit.",
      "limit set", kLimitSet},
-    {"limits.delete", "DELETE", "/identity/v3/limits/{id}", "", "", "Deletes a limit.",
+    {"project_limits.delete", "DELETE", "/identity/v3/limits/{id}", "", "", "Deletes a limit.",
      "limit delete", kLimitMany},
-    {"limits.show_model",
+    {"project_limits.show_model",
      "GET",
      "/identity/v3/limits/model",
      "",
@@ -305,7 +305,7 @@ constexpr Noun kRegistryNouns[] = {
     {"endpoint_groups", "endpoint group", "identity", kEndpointGroupColumns, "id", "name", "name"},
     {"policies", "policy", "identity", kPolicyColumns, "id", ""},
     {"registered_limits", "registered limit", "identity", kRegisteredColumns, "id", ""},
-    {"limits", "limit", "identity", kLimitColumns, "id", ""},
+    {"project_limits", "limit", "identity", kLimitColumns, "id", ""},
 };
 
 }  // namespace registry_table

@@ -198,9 +198,9 @@ TEST_CASE("managers of a domain run what is in it, and nothing else") {
   IdentityUpdate off;
   off.enabled = false;
   CHECK(identity.update_user(m.ctx, made->id, off));
-  CHECK(identity.update_user(m.ctx, foreign.id, off).error().code == ErrorCode::Forbidden);
-  CHECK(identity.remove_user(m.ctx, foreign.id).error().code == ErrorCode::Forbidden);
-  CHECK(identity.get_user(m.ctx, foreign.id).error().code == ErrorCode::Forbidden);
+  CHECK(identity.update_user(m.ctx, foreign.id, off).error().code == ErrorCode::NotFound);
+  CHECK(identity.remove_user(m.ctx, foreign.id).error().code == ErrorCode::NotFound);
+  CHECK(identity.get_user(m.ctx, foreign.id).error().code == ErrorCode::NotFound);
   const auto listed = identity.list_users(m.ctx, {});
   REQUIRE(listed);
   CHECK(listed->size() == 2);
@@ -230,6 +230,7 @@ TEST_CASE("managers give the managed roles within their domain, never admin, nev
     std::string what;
     Assignment assignment;
     bool allowed;
+    ErrorCode refused = ErrorCode::Forbidden;  // What is foreign is not there.
   };
   const Row rows[] = {
       {"member on a project", {inside.id, {}, m.project.id, {}, member}, true},
@@ -237,19 +238,25 @@ TEST_CASE("managers give the managed roles within their domain, never admin, nev
       {"admin on a project", {inside.id, {}, m.project.id, {}, admin}, false},
       {"admin for oneself", {m.boss.id, {}, {}, m.domain.id, admin}, false},
       {"a role of somebody's", {inside.id, {}, m.project.id, {}, own}, false},
-      {"a foreign project", {inside.id, {}, elsewhere.id, {}, member}, false},
-      {"a foreign domain", {inside.id, {}, {}, DomainId{"default"}, member}, false},
-      {"a foreign user", {foreign.id, {}, m.project.id, {}, member}, false},
+      {"a foreign project",
+       {inside.id, {}, elsewhere.id, {}, member},
+       false,
+       ErrorCode::NotFound},
+      {"a foreign domain",
+       {inside.id, {}, {}, DomainId{"default"}, member},
+       false,
+       ErrorCode::NotFound},
+      {"a foreign user", {foreign.id, {}, m.project.id, {}, member}, false, ErrorCode::NotFound},
       {"the system", {inside.id, {}, {}, {}, member, true}, false},
   };
   for (const Row& row : rows) {
     CAPTURE(row.what);
     const auto answer = identity.grant(m.ctx, row.assignment);
     CHECK(answer.has_value() == row.allowed);
-    if (!row.allowed) CHECK(answer.error().code == ErrorCode::Forbidden);
+    if (!row.allowed) CHECK(answer.error().code == row.refused);
     const auto taken = identity.ungrant(m.ctx, row.assignment);
     CHECK(taken.has_value() == row.allowed);
-    if (!row.allowed) CHECK(taken.error().code == ErrorCode::Forbidden);
+    if (!row.allowed) CHECK(taken.error().code == row.refused);
   }
   const auto listed = identity.list_assignments(m.ctx, {});
   REQUIRE(listed);
