@@ -418,7 +418,7 @@ TEST_CASE("a trust that hands on one that is gone is not there any more, and is 
   const auto handed = trusts.create(theo, next);
   REQUIRE(handed);
   REQUIRE(stage.world.identity->remove_user(stage.world.system, stage.tina.id));
-  CHECK(code_of(trusts.get(stage.as("theo"), handed->id)) == ErrorCode::NotFound);
+  CHECK(trust_failure(trusts.get(stage.as("theo"), handed->id)) == ErrorCode::NotFound);
   CHECK(trusts.list(stage.world.system, {})->empty());
   CHECK(stage.world.keys("/trust/") == 1);
   stage.world.clock.advance(std::chrono::minutes(20));
