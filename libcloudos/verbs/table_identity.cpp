@@ -357,7 +357,7 @@ constexpr Column kAssignmentColumns[] = {
     {"Project", "scope.project", Look::Named},
     {"Domain", "scope.domain", Look::Named},
     {"System", "scope.system", Look::Pairs},
-    {"Inherited", "inherited"},
+    {"Inherited", "scope.OS-INHERIT:inherited_to"},
 };
 constexpr Column kInferenceColumns[] = {
     {"Prior Role ID", "prior_role.id"},
