@@ -27,7 +27,7 @@ Result<void> check_assignment_filter(const AssignmentFilter& filter) {
   if (filter.effective && filter.group)
     return wrong("effective assignments are those of users: do not filter by group");
   if (filter.effective && filter.inherited && filter.domain)
-    return wrong("what is inherited from a domain is in effect on projects: not by scope.domain.id");
+    return wrong("what a domain hands down is in effect on projects: not by scope.domain.id");
   return Result<void>();
 }
 
