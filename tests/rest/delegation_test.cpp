@@ -11,7 +11,7 @@ using Json = nlohmann::json;
 
 namespace {
 
-const std::string kV3 = "/identity/v3";
+const std::string kDelegV3 = "/identity/v3";
 
 struct Person {
   std::string token, id, project;
@@ -20,8 +20,8 @@ struct Person {
 Person person(Site& site, const std::string& name) {
   Person one;
   one.token = site.add_user(name);
-  one.id = site.get(kV3 + "/users?name=" + name).json()["users"][0]["id"];
-  one.project = site.get(kV3 + "/projects?name=" + name).json()["projects"][0]["id"];
+  one.id = site.get(kDelegV3 + "/users?name=" + name).json()["users"][0]["id"];
+  one.project = site.get(kDelegV3 + "/projects?name=" + name).json()["projects"][0]["id"];
   return one;
 }
 
@@ -34,7 +34,7 @@ Json password_login(const std::string& name, const Json& scope) {
 }
 
 Answer log_in(Site& site, const Json& body, const HeaderList& headers = {}) {
-  return site.send("POST", kV3 + "/auth/tokens", body.dump(), "", headers);
+  return site.send("POST", kDelegV3 + "/auth/tokens", body.dump(), "", headers);
 }
 
 Json trust_spec(const Person& trustor, const Person& trustee) {
@@ -58,7 +58,7 @@ Answer credential_login(Site& site, const std::string& id, const std::string& se
 TEST_CASE("trusts over REST: made, used, listed, shown with roles, deleted") {
   Site site;
   const Person tina = person(site, "tina"), theo = person(site, "theo"), zoe = person(site, "zoe");
-  const std::string trusts = kV3 + "/OS-TRUST/trusts";
+  const std::string trusts = kDelegV3 + "/OS-TRUST/trusts";
   Json spec = trust_spec(tina, theo);
   spec["expires_at"] = "2999-01-02T03:04:05Z";
   spec["remaining_uses"] = 3;
@@ -105,7 +105,7 @@ TEST_CASE("trusts over REST: made, used, listed, shown with roles, deleted") {
   CHECK(site.send("DELETE", one, "", tina.token).status == 204);
   CHECK(site.send("GET", one, "", tina.token).status == 404);
   const std::string text(token.headers.get("X-Subject-Token"));
-  CHECK(site.send("GET", kV3 + "/auth/projects", "", text).status == 401);
+  CHECK(site.send("GET", kDelegV3 + "/auth/projects", "", text).status == 401);
   CHECK(log_in(site, password_login("theo", {{"OS-TRUST:trust", {{"id", id}}}})).status == 404);
 }
 
@@ -142,7 +142,7 @@ TEST_CASE("trusts over REST: what is not a trust is refused") {
     Json spec = trust_spec(tina, theo);
     row.change(spec);
     const Answer answer =
-        site.send("POST", kV3 + "/OS-TRUST/trusts", Json{{"trust", spec}}.dump(), tina.token);
+        site.send("POST", kDelegV3 + "/OS-TRUST/trusts", Json{{"trust", spec}}.dump(), tina.token);
     CAPTURE(answer.text);
     CHECK(answer.status == row.status);
   }
@@ -151,7 +151,7 @@ TEST_CASE("trusts over REST: what is not a trust is refused") {
 TEST_CASE("application credentials over REST: made, used, shown without the secret, deleted") {
   Site site;
   const Person una = person(site, "una"), theo = person(site, "theo");
-  const std::string mine = kV3 + "/users/" + una.id + "/application_credentials";
+  const std::string mine = kDelegV3 + "/users/" + una.id + "/application_credentials";
   const Json spec = {{"name", "backup"},
                      {"description", "nightly"},
                      {"expires_at", "2999-01-02T03:04:05.678901"},
@@ -189,7 +189,7 @@ TEST_CASE("application credentials over REST: made, used, shown without the secr
   const Json other = {{"application_credential", {{"name", "other"}}}};
   CHECK(site.send("POST", mine, other.dump(), text).status == 403);
   CHECK(site.send("DELETE", mine + "/" + id, "", text).status == 403);
-  CHECK(site.send("POST", kV3 + "/OS-TRUST/trusts", Json{{"trust", trust_spec(una, theo)}}.dump(),
+  CHECK(site.send("POST", kDelegV3 + "/OS-TRUST/trusts", Json{{"trust", trust_spec(una, theo)}}.dump(),
                   text)
             .status == 403);
   CHECK(site.send("POST", mine, Json{{"application_credential", spec}}.dump(), una.token).status ==
@@ -206,7 +206,7 @@ TEST_CASE("application credentials over REST: made, used, shown without the secr
 TEST_CASE("access rules are enforced for every service, and nothing else is let through") {
   Site site;
   const Person una = person(site, "una");
-  const std::string mine = kV3 + "/users/" + una.id;
+  const std::string mine = kDelegV3 + "/users/" + una.id;
   const Json rules = Json::array({
       {{"service", "compute"}, {"method", "GET"}, {"path", "/v2.1/flavors/{flavor_id}"}},
       {{"service", "compute"}, {"method", "GET"}, {"path", "/v2.1/servers"}},
@@ -321,9 +321,9 @@ TEST_CASE("headers that a client forges say nothing about who it is") {
       {"OpenStack-System-Scope", "all"},
       {"X-Forwarded-User", "admin"},
   };
-  CHECK(site.send("GET", kV3 + "/users", "", "", forged).status == 401);
-  CHECK(site.send("GET", kV3 + "/users", "", una.token, forged).status == 403);
-  const Answer own = site.send("GET", kV3 + "/auth/tokens", "", una.token,
+  CHECK(site.send("GET", kDelegV3 + "/users", "", "", forged).status == 401);
+  CHECK(site.send("GET", kDelegV3 + "/users", "", una.token, forged).status == 403);
+  const Answer own = site.send("GET", kDelegV3 + "/auth/tokens", "", una.token,
                                {{"X-Subject-Token", una.token}, {"X-Roles", "admin"}});
   REQUIRE(own.status == 200);
   for (const Json& role : own.json()["token"]["roles"]) CHECK(role["name"] != "admin");
@@ -344,7 +344,7 @@ TEST_CASE("method external is whom the host program vouches for") {
   TextSource source(body);
   rest::Request request;
   request.method = "POST";
-  request.target = kV3 + "/auth/tokens";
+  request.target = kDelegV3 + "/auth/tokens";
   request.base_url = "http://cloud.test:5000";
   request.headers.add("Content-Type", "application/json");
   request.body = &source;
@@ -370,24 +370,24 @@ TEST_CASE("tokens end alone or with all that go back to one login, as events tha
     return std::string(made.headers.get("X-Subject-Token"));
   };
   const auto holds = [&](const std::string& token) {
-    return site.send("GET", kV3 + "/auth/projects", "", token).status == 200;
+    return site.send("GET", kDelegV3 + "/auth/projects", "", token).status == 200;
   };
   const std::string second = rescope(una.token), third = rescope(second);
   const std::string mine = site.login("una", "password of una", "una");
   CHECK(
-      site.send("DELETE", kV3 + "/auth/tokens", "", second, {{"X-Subject-Token", second}}).status ==
+      site.send("DELETE", kDelegV3 + "/auth/tokens", "", second, {{"X-Subject-Token", second}}).status ==
       204);
   CHECK_FALSE(holds(second));
   CHECK(holds(una.token));
   CHECK(holds(third));
   site.clock->advance(std::chrono::seconds(2));
   const std::string later = format_time(site.clock->wall());
-  CHECK(site.send("DELETE", kV3 + "/auth/tokens?chain", "", third, {{"X-Subject-Token", third}})
+  CHECK(site.send("DELETE", kDelegV3 + "/auth/tokens?chain", "", third, {{"X-Subject-Token", third}})
             .status == 204);
   CHECK_FALSE(holds(third));
   CHECK_FALSE(holds(una.token));
   CHECK(holds(mine));  // Another login.
-  const std::string events = kV3 + "/OS-REVOKE/events";
+  const std::string events = kDelegV3 + "/OS-REVOKE/events";
   CHECK(site.send("GET", events, "", mine).status == 403);
   const Json all = site.get(events).json()["events"];
   REQUIRE(all.size() == 2);
@@ -396,17 +396,17 @@ TEST_CASE("tokens end alone or with all that go back to one login, as events tha
   CHECK(all[1].contains("issued_before"));
   CHECK(site.get(events + "?since=" + later).json()["events"].size() == 1);
   CHECK(site.get(events + "?since=yesterday").status == 400);
-  CHECK(site.send("DELETE", kV3 + "/auth/tokens", "", mine, {{"X-Subject-Token", site.admin}})
+  CHECK(site.send("DELETE", kDelegV3 + "/auth/tokens", "", mine, {{"X-Subject-Token", site.admin}})
             .status == 403);
 }
 
 TEST_CASE("an expired token is shown to services that ask for it, for a while") {
   Site site;
   const Person una = person(site, "una");
-  const auto roles = site.post(kV3 + "/roles", {{"role", {{"name", "service"}}}});
+  const auto roles = site.post(kDelegV3 + "/roles", {{"role", {{"name", "service"}}}});
   REQUIRE((roles.status == 201 || roles.status == 409));
   const std::string service = site.add_user("nova", "service");
-  const std::string shown = kV3 + "/auth/tokens", expired = shown + "?allow_expired=1";
+  const std::string shown = kDelegV3 + "/auth/tokens", expired = shown + "?allow_expired=1";
   const HeaderList subject = {{"X-Subject-Token", una.token}};
   CHECK(site.send("GET", shown, "", service, subject).status == 200);
   CHECK(site.send("GET", expired, "", una.token, subject).status == 403);
@@ -430,12 +430,12 @@ TEST_CASE("a token that was just made is not read from the store again, and says
   REQUIRE(made.status == 201);
   const std::string token(made.headers.get("X-Subject-Token"));
   const Answer shown =
-      site.send("GET", kV3 + "/auth/tokens", "", token, {{"X-Subject-Token", token}});
+      site.send("GET", kDelegV3 + "/auth/tokens", "", token, {{"X-Subject-Token", token}});
   CHECK(shown.text == made.text);
   const Answer bare =
-      site.send("GET", kV3 + "/auth/tokens?nocatalog", "", token, {{"X-Subject-Token", token}});
+      site.send("GET", kDelegV3 + "/auth/tokens?nocatalog", "", token, {{"X-Subject-Token", token}});
   CHECK_FALSE(bare.json()["token"].contains("catalog"));
   const Answer head =
-      site.send("HEAD", kV3 + "/auth/tokens", "", token, {{"X-Subject-Token", token}});
+      site.send("HEAD", kDelegV3 + "/auth/tokens", "", token, {{"X-Subject-Token", token}});
   CHECK(head.status == 200);
 }

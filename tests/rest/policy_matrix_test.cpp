@@ -15,7 +15,7 @@ using Json = nlohmann::json;
 
 namespace {
 
-const std::string kV3 = "/identity/v3";
+const std::string kMtxV3 = "/identity/v3";
 constexpr const char* kNowhere = "0123456789abcdef0123456789abcdef";
 
 /// Callers in the order of an expectation's letters.
@@ -221,7 +221,7 @@ class Scene {
   std::string made(const std::string& path, const std::string& one, const Json& body,
                    const std::string& as = {}) {
     const Answer answer =
-        site.send("POST", kV3 + path, Json{{one, body}}.dump(), as.empty() ? site.admin : as);
+        site.send("POST", kMtxV3 + path, Json{{one, body}}.dump(), as.empty() ? site.admin : as);
     INFO(path << " " << answer.text);
     REQUIRE(answer.status == 201);
     return answer.json()[one]["id"];
@@ -231,7 +231,7 @@ class Scene {
                 {{"name", name}, {"domain_id", domain}, {"password", "password of " + name}});
   }
   void grant(const std::string& on, const std::string& user, const std::string& role) {
-    REQUIRE(site.send("PUT", fmt::format("{}/{}/users/{}/roles/{}", kV3, on, user, role), "",
+    REQUIRE(site.send("PUT", fmt::format("{}/{}/users/{}/roles/{}", kMtxV3, on, user, role), "",
                       site.admin)
                 .status == 204);
   }
@@ -240,7 +240,7 @@ class Scene {
     Json auth = {{"identity", identity}};
     if (!scope.is_null()) auth["scope"] = scope;
     const Answer answer =
-        site.send("POST", kV3 + "/auth/tokens", Json{{"auth", auth}}.dump(), "");
+        site.send("POST", kMtxV3 + "/auth/tokens", Json{{"auth", auth}}.dump(), "");
     INFO(answer.text);
     REQUIRE(answer.status == 201);
     return std::string(answer.headers.get("X-Subject-Token"));
@@ -256,7 +256,7 @@ class Scene {
   }
   std::string application(const std::string& token, const std::string& user) {
     const Answer answer =
-        site.send("POST", fmt::format("{}/users/{}/application_credentials", kV3, user),
+        site.send("POST", fmt::format("{}/users/{}/application_credentials", kMtxV3, user),
                   R"({"application_credential": {"name": "robot", "secret": "of the robot"}})",
                   token);
     INFO(answer.text);
@@ -285,14 +285,14 @@ class Scene {
                              {"resource_name", "volumes"},
                              {"default_limit", 3}};
     const Answer first =
-        site.post(kV3 + "/registered_limits", {{"registered_limits", {registered}}});
+        site.post(kMtxV3 + "/registered_limits", {{"registered_limits", {registered}}});
     REQUIRE(first.status == 201);
     ids["registered_limit_id"] = first.json()["registered_limits"][0]["id"];
     const Json limit = {{"service_id", ids["service_id"]},
                         {"resource_name", "volumes"},
                         {"resource_limit", 2},
                         {"project_id", ids["project_id"]}};
-    const Answer second = site.post(kV3 + "/limits", {{"limits", {limit}}});
+    const Answer second = site.post(kMtxV3 + "/limits", {{"limits", {limit}}});
     INFO(second.text);
     REQUIRE(second.status == 201);
     ids["limit_id"] = second.json()["limits"][0]["id"];
@@ -314,7 +314,7 @@ class Scene {
         made(fmt::format("/users/{}/application_credentials", user), "application_credential",
              {{"name", "own"}, {"access_rules", {rule}}}, token);
     const Answer rules =
-        site.send("GET", fmt::format("{}/users/{}/access_rules", kV3, user), "", token);
+        site.send("GET", fmt::format("{}/users/{}/access_rules", kMtxV3, user), "", token);
     REQUIRE(rules.status == 200);
     ids["access_rule_id"] = rules.json()["access_rules"][0]["id"];
     ids["credential_id"] =
