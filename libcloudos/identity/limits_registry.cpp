@@ -374,13 +374,14 @@ Result<Limit> LimitsRegistry::update(const Context& ctx, const LimitId& id,
   CLOUDOS_TRY(changed[0], of_.by_snapshot([&](const store::Snapshot& at) {
     return records::get<LimitRecord>(at, id);
   }));
-  CLOUDOS_CHECK(commit_limits(of_, changed, [&](store::Txn& txn, LimitRecord& record) -> Result<void> {
+  const auto write = [&](store::Txn& txn, LimitRecord& record) -> Result<void> {
     CLOUDOS_TRY(record, records::get<LimitRecord>(txn, id));
     if (with.resource_limit) record.resource_limit = *with.resource_limit;
     if (with.description) record.description = *with.description;
     CLOUDOS_CHECK(tell_quota(txn, record, true));
     return records::update(txn, record);
-  }));
+  };
+  CLOUDOS_CHECK(commit_limits(of_, changed, write));
   return Limit(std::move(changed[0]));
 }
 
