@@ -10,20 +10,20 @@ using nlohmann::json;
 
 namespace {
 
-const std::string kCredentialsV3 = "/identity/v3";
+const std::string kCredsV3 = "/identity/v3";
 
 json made(Site& site, const std::string& path, const json& body, const std::string& token) {
-  const Answer answer = site.send("POST", kCredentialsV3 + path, body.dump(), token);
+  const Answer answer = site.send("POST", kCredsV3 + path, body.dump(), token);
   CAPTURE(answer.text);
   REQUIRE(answer.status == 201);
   return answer.json();
 }
 
 std::string id_of_user(Site& site, const std::string& name) {
-  return site.get(kCredentialsV3 + "/users?name=" + name).json()["users"][0]["id"];
+  return site.get(kCredsV3 + "/users?name=" + name).json()["users"][0]["id"];
 }
 std::string id_of_project(Site& site, const std::string& name) {
-  return site.get(kCredentialsV3 + "/projects?name=" + name).json()["projects"][0]["id"];
+  return site.get(kCredsV3 + "/projects?name=" + name).json()["projects"][0]["id"];
 }
 
 json new_password(const std::string& original, const std::string& password) {
@@ -44,7 +44,7 @@ TEST_CASE("users: options are set one by one, null takes one away, unknown ones 
   CHECK(user["options"] == json{{"lock_password", true}, {"ignore_password_expiry", false}});
   CHECK(user["email"] == "u@x");
   CHECK(user["password_expires_at"].is_null());
-  const std::string path = kCredentialsV3 + "/users/" + user["id"].get<std::string>();
+  const std::string path = kCredsV3 + "/users/" + user["id"].get<std::string>();
   const auto patch = [&](const json& options) {
     return site.send("PATCH", path, json{{"user", {{"options", options}}}}.dump(), site.admin);
   };
@@ -77,7 +77,7 @@ TEST_CASE("users: a password that expired is told, filtered by, and changed with
       made(site, "/users", {{"user", {{"name", "una"}, {"password", "old"}}}}, site.admin)["user"];
   CHECK(user["password_expires_at"] == "2023-11-24T22:13:20.000000");
   const auto count = [&](const std::string& filter) {
-    const Answer answer = site.get(kCredentialsV3 + "/users?name=una&password_expires_at=" + filter);
+    const Answer answer = site.get(kCredsV3 + "/users?name=una&password_expires_at=" + filter);
     return answer.status == 200 ? answer.json()["users"].size() : 99;
   };
   CHECK(count("lt:2023-11-25T00:00:00Z") == 1);
@@ -88,8 +88,8 @@ TEST_CASE("users: a password that expired is told, filtered by, and changed with
                        {{"identity",
                          {{"methods", {"password"}},
                           {"password", {{"user", {{"id", user["id"]}, {"password", "old"}}}}}}}}}};
-  CHECK(site.send("POST", kCredentialsV3 + "/auth/tokens", login.dump(), "").status == 401);
-  const std::string path = kCredentialsV3 + "/users/" + user["id"].get<std::string>() + "/password";
+  CHECK(site.send("POST", kCredsV3 + "/auth/tokens", login.dump(), "").status == 401);
+  const std::string path = kCredsV3 + "/users/" + user["id"].get<std::string>() + "/password";
   const auto change = [&](const json& body, const std::string& token) {
     return site.send("POST", path, body.dump(), token).status;
   };
@@ -97,7 +97,7 @@ TEST_CASE("users: a password that expired is told, filtered by, and changed with
   CHECK(change(json{{"user", {{"password", "new"}}}}, "") == 400);
   CHECK(change(new_password("old", std::string(60'000, 'p')), "") == 400);
   CHECK(change(new_password("old", "new"), "garbled") == 204);
-  CHECK(site.send("POST", kCredentialsV3 + "/users/0123/password", new_password("old", "new").dump(), "")
+  CHECK(site.send("POST", kCredsV3 + "/users/0123/password", new_password("old", "new").dump(), "")
             .status == 401);
 }
 
@@ -115,7 +115,7 @@ TEST_CASE("credentials: as Tempest makes, changes and reads them") {
                                site.admin)["credential"];
   CHECK(credential["links"]["self"].get<std::string>().ends_with(
       "/credentials/" + credential["id"].get<std::string>()));
-  const std::string path = kCredentialsV3 + "/credentials/" + credential["id"].get<std::string>();
+  const std::string path = kCredsV3 + "/credentials/" + credential["id"].get<std::string>();
   const Answer changed = site.send(
       "PATCH", path,
       json{
@@ -128,9 +128,9 @@ TEST_CASE("credentials: as Tempest makes, changes and reads them") {
   CHECK(now == changed.json()["credential"]);
   CHECK(now["project_id"] == two);
   CHECK(json::parse(now["blob"].get<std::string>()) == json{{"access", "A2"}, {"secret", "S2"}});
-  CHECK(site.get(kCredentialsV3 + "/credentials?type=ec2").json()["credentials"].size() == 1);
-  CHECK(site.get(kCredentialsV3 + "/credentials?type=totp").json()["credentials"].empty());
-  CHECK(site.get(kCredentialsV3 + "/credentials?user_id=" + user).json()["credentials"].size() == 1);
+  CHECK(site.get(kCredsV3 + "/credentials?type=ec2").json()["credentials"].size() == 1);
+  CHECK(site.get(kCredsV3 + "/credentials?type=totp").json()["credentials"].empty());
+  CHECK(site.get(kCredsV3 + "/credentials?user_id=" + user).json()["credentials"].size() == 1);
   CHECK(site.send("DELETE", path, "", site.admin).status == 204);
   CHECK(site.get(path).status == 404);
 }
@@ -141,7 +141,7 @@ TEST_CASE("credentials: what is wrong in shape is 400, another's 404, others' to
   const std::string user = id_of_user(site, "una"), project = id_of_project(site, "una");
   const json good = {{"type", "cert"}, {"blob", "x"}, {"user_id", user}, {"project_id", project}};
   const auto status = [&](json body, const std::string& token) {
-    return site.send("POST", kCredentialsV3 + "/credentials", json{{"credential", body}}.dump(), token)
+    return site.send("POST", kCredsV3 + "/credentials", json{{"credential", body}}.dump(), token)
         .status;
   };
   for (const char* missing : {"type", "blob", "user_id"}) {
@@ -160,7 +160,7 @@ TEST_CASE("credentials: what is wrong in shape is 400, another's 404, others' to
   CHECK(status(good, otto) == 403);
   CHECK(status(good, "") == 401);
   const json credential = made(site, "/credentials", {{"credential", good}}, una)["credential"];
-  const std::string path = kCredentialsV3 + "/credentials/" + credential["id"].get<std::string>();
+  const std::string path = kCredsV3 + "/credentials/" + credential["id"].get<std::string>();
   for (const char* method : {"GET", "DELETE"})
     CHECK(site.send(method, path, "", otto).status == 404);
   CHECK(site.send("PATCH", path, R"({"credential":{"blob":"y"}})", otto).status == 404);
@@ -168,7 +168,7 @@ TEST_CASE("credentials: what is wrong in shape is 400, another's 404, others' to
         400);
   CHECK(site.send("PATCH", path, R"({"credential":{"type":"other"}})", una).status == 403);
   CHECK(site.send("PATCH", path, R"({"credential":{"blob":"y"}})", una).status == 200);
-  CHECK(site.send("GET", kCredentialsV3 + "/credentials", "", otto).json()["credentials"].empty());
+  CHECK(site.send("GET", kCredsV3 + "/credentials", "", otto).json()["credentials"].empty());
 }
 
 TEST_CASE("EC2 keys: made, listed and shown to their user; signatures are for services") {
@@ -182,10 +182,10 @@ TEST_CASE("EC2 keys: made, listed and shown to their user; signatures are for se
   CHECK(key["tenant_id"] == project);
   CHECK(key["trust_id"].is_null());
   const std::string access = key["access"], secret = key["secret"];
-  CHECK(site.send("GET", kCredentialsV3 + path, "", una).json()["credentials"] == json::array({key}));
-  CHECK(site.send("GET", kCredentialsV3 + path + "/" + access, "", una).json()["credential"] == key);
-  CHECK(site.send("GET", kCredentialsV3 + path, "", service).status == 403);
-  CHECK(site.send("POST", kCredentialsV3 + path, "{}", una).status == 400);
+  CHECK(site.send("GET", kCredsV3 + path, "", una).json()["credentials"] == json::array({key}));
+  CHECK(site.send("GET", kCredsV3 + path + "/" + access, "", una).json()["credential"] == key);
+  CHECK(site.send("GET", kCredsV3 + path, "", service).status == 403);
+  CHECK(site.send("POST", kCredsV3 + path, "{}", una).status == 400);
 
   SignedRequest request;
   request.access = access;
@@ -206,7 +206,7 @@ TEST_CASE("EC2 keys: made, listed and shown to their user; signatures are for se
                        {"headers", json::object()},
                        {"body_hash", ""}}}};
   const auto show = [&](const json& shown, const std::string& token) {
-    return site.send("POST", kCredentialsV3 + "/ec2tokens", shown.dump(), token);
+    return site.send("POST", kCredsV3 + "/ec2tokens", shown.dump(), token);
   };
   CHECK(show(body, "").status == 401);
   CHECK(show(body, una).status == 403);
@@ -217,7 +217,7 @@ TEST_CASE("EC2 keys: made, listed and shown to their user; signatures are for se
   CHECK(token.json()["token"]["user"]["id"] == user);
   CHECK(token.json()["token"]["project"]["id"] == project);
   const std::string text(token.headers.get("X-Subject-Token"));
-  CHECK(site.send("GET", kCredentialsV3 + "/users/" + user, "", text).status == 200);
+  CHECK(site.send("GET", kCredsV3 + "/users/" + user, "", text).status == 200);
   CHECK(show(body, site.admin).status == 401);
 
   SignedRequest s3;
@@ -226,9 +226,9 @@ TEST_CASE("EC2 keys: made, listed and shown to their user; signatures are for se
                        {{"access", access},
                         {"signature", identity::s3_signature(s3, secret)->text},
                         {"token", to_base64(s3.string_to_sign, true)}}}};
-  CHECK(site.send("POST", kCredentialsV3 + "/s3tokens", shown.dump(), "").status == 401);
-  CHECK(site.send("POST", kCredentialsV3 + "/s3tokens", shown.dump(), una).status == 403);
-  CHECK(site.send("POST", kCredentialsV3 + "/s3tokens", shown.dump(), site.admin).status == 200);
-  CHECK(site.send("DELETE", kCredentialsV3 + path + "/" + access, "", una).status == 204);
-  CHECK(site.send("GET", kCredentialsV3 + path + "/" + access, "", una).status == 404);
+  CHECK(site.send("POST", kCredsV3 + "/s3tokens", shown.dump(), "").status == 401);
+  CHECK(site.send("POST", kCredsV3 + "/s3tokens", shown.dump(), una).status == 403);
+  CHECK(site.send("POST", kCredsV3 + "/s3tokens", shown.dump(), site.admin).status == 200);
+  CHECK(site.send("DELETE", kCredsV3 + path + "/" + access, "", una).status == 204);
+  CHECK(site.send("GET", kCredsV3 + path + "/" + access, "", una).status == 404);
 }

@@ -189,8 +189,8 @@ TEST_CASE("application credentials over REST: made, used, shown without the secr
   const Json other = {{"application_credential", {{"name", "other"}}}};
   CHECK(site.send("POST", mine, other.dump(), text).status == 403);
   CHECK(site.send("DELETE", mine + "/" + id, "", text).status == 403);
-  CHECK(site.send("POST", kDelegV3 + "/OS-TRUST/trusts", Json{{"trust", trust_spec(una, theo)}}.dump(),
-                  text)
+  CHECK(site.send("POST", kDelegV3 + "/OS-TRUST/trusts",
+                  Json{{"trust", trust_spec(una, theo)}}.dump(), text)
             .status == 403);
   CHECK(site.send("POST", mine, Json{{"application_credential", spec}}.dump(), una.token).status ==
         409);
@@ -374,16 +374,16 @@ TEST_CASE("tokens end alone or with all that go back to one login, as events tha
   };
   const std::string second = rescope(una.token), third = rescope(second);
   const std::string mine = site.login("una", "password of una", "una");
-  CHECK(
-      site.send("DELETE", kDelegV3 + "/auth/tokens", "", second, {{"X-Subject-Token", second}}).status ==
-      204);
+  CHECK(site.send("DELETE", kDelegV3 + "/auth/tokens", "", second, {{"X-Subject-Token", second}})
+            .status == 204);
   CHECK_FALSE(holds(second));
   CHECK(holds(una.token));
   CHECK(holds(third));
   site.clock->advance(std::chrono::seconds(2));
   const std::string later = format_time(site.clock->wall());
-  CHECK(site.send("DELETE", kDelegV3 + "/auth/tokens?chain", "", third, {{"X-Subject-Token", third}})
-            .status == 204);
+  CHECK(
+      site.send("DELETE", kDelegV3 + "/auth/tokens?chain", "", third, {{"X-Subject-Token", third}})
+          .status == 204);
   CHECK_FALSE(holds(third));
   CHECK_FALSE(holds(una.token));
   CHECK(holds(mine));  // Another login.
@@ -432,8 +432,8 @@ TEST_CASE("a token that was just made is not read from the store again, and says
   const Answer shown =
       site.send("GET", kDelegV3 + "/auth/tokens", "", token, {{"X-Subject-Token", token}});
   CHECK(shown.text == made.text);
-  const Answer bare =
-      site.send("GET", kDelegV3 + "/auth/tokens?nocatalog", "", token, {{"X-Subject-Token", token}});
+  const Answer bare = site.send("GET", kDelegV3 + "/auth/tokens?nocatalog", "", token,
+                                {{"X-Subject-Token", token}});
   CHECK_FALSE(bare.json()["token"].contains("catalog"));
   const Answer head =
       site.send("HEAD", kDelegV3 + "/auth/tokens", "", token, {{"X-Subject-Token", token}});
