@@ -241,7 +241,7 @@ static void test_failures_of_tasks_are_errors(void) {
         CLOUDOS_NOT_FOUND, "");
   FAILS(cloudos_image_create_from_file(cloud, &image_spec, folder, NULL, &error),
         CLOUDOS_UNAVAILABLE, "");
-  image_spec.disk_format = "qcow2";
+  image_spec.disk_format = "no such format";
   FAILS(cloudos_image_create_from_file(cloud, &image_spec, disk, NULL, &error),
         CLOUDOS_INVALID_ARGUMENT, "");
   if (OK(cloudos_call(cloud, "images.list", NULL, &reply, &error))) {
