@@ -119,7 +119,7 @@ def with_glance(cloud, report):
     stores = cloud.glance("stores-info").stdout
     methods = cloud.glance("import-info").stdout
     report.check("glance: stores and ways to import are told",
-                 "file" in stores and "glance-direct" in methods, stores + methods)
+                 "file" in stores and "web-download" in methods, stores + methods)
     cloud.glance("image-delete", image)
 
 
