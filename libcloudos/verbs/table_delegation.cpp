@@ -14,6 +14,8 @@ using make::text;
 using make::word;
 
 constexpr Parameter kTrustOne[] = {subject("TRUST", "trusts")};
+constexpr Parameter kTrustRole[] = {subject("TRUST", "trusts"),
+                                    subject("ROLE", "roles", "role_id")};
 constexpr Parameter kTrustMany[] = {subject("TRUST...", "trusts")};
 constexpr Parameter kTrustCreate[] = {
     subject("TRUSTOR", "users", "trustor_user_id"),
@@ -64,6 +66,8 @@ constexpr Verb kDelegationVerbs[] = {
      "Ends a trust and its tokens.", "trust delete", kTrustMany},
     {"trusts.list_roles", "GET", "/identity/v3/OS-TRUST/trusts/{id}/roles", "", "roles",
      "Lists the roles of a trust.", "", kTrustOne},
+    {"trusts.show_role", "GET", "/identity/v3/OS-TRUST/trusts/{id}/roles/{role_id}", "", "role",
+     "Shows a role of a trust.", "", kTrustRole},
     {"application_credentials.create", "POST", CLOUDOS_USERS_OWN("application_credentials"),
      "application_credential", "application_credential",
      "Makes a secret by which a program logs in; shown this once.",
