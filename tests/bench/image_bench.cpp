@@ -205,13 +205,14 @@ class FilePeer {
     for (int attempt = 0; attempt < 20; ++attempt) {
       port_ = static_cast<std::uint16_t>(20'000 + (::getpid() * 7 + attempt * 131) % 20'000);
       std::ofstream(folder / "nginx.conf") << fmt::format(
-          "daemon off; pid {0}/pid; error_log {0}/error.log; worker_processes 2;\n"
+          "{3}daemon off; pid {0}/pid; error_log {0}/error.log; worker_processes 2;\n"
           "events {{ worker_connections 64; }}\n"
           "http {{ access_log off; sendfile on; tcp_nopush on;\n"
           "  client_body_temp_path {0}/a; proxy_temp_path {0}/b;\n"
           "  fastcgi_temp_path {0}/c; uwsgi_temp_path {0}/d; scgi_temp_path {0}/e;\n"
           "  server {{ listen 127.0.0.1:{1}; root {2}; }} }}\n",
-          folder.string(), port_, file_.parent_path().string());
+          folder.string(), port_, file_.parent_path().string(),
+          ::geteuid() == 0 ? "user root; " : "");
       const std::string conf = folder / "nginx.conf";
       const char* argv[] = {"/usr/sbin/nginx", "-p", folder.c_str(), "-c", conf.c_str(), nullptr};
       if (::posix_spawn(&nginx_, argv[0], nullptr, nullptr, const_cast<char**>(argv), environ))
