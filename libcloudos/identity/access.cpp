@@ -81,6 +81,14 @@ StoredPolicies& Identity::stored_policies() const {
   return impl_->stored_policies;
 }
 
+DomainConfigs& Identity::domain_configs() const {
+  return impl_->domain_configs;
+}
+
+OAuthConsumers& Identity::oauth_consumers() const {
+  return impl_->oauth_consumers;
+}
+
 std::size_t Identity::list_limit() const {
   return impl_->settings.list_limit;
 }

@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "identity/crud.hpp"
+#include "identity/domain_records.hpp"
 #include "identity/registry_records.hpp"
 
 namespace cloudos {
@@ -109,6 +110,9 @@ Result<void> Identity::remove_domain(const Context& ctx, const DomainId& id) {
         if (!txn.none(records::index_prefix(kind, "domain", id.value)))
           return fail(ErrorCode::Stale, "something was added to the domain meanwhile");
       }
+      using identity::DomainConfigRecord;
+      if (txn.get(records::record_key(DomainConfigRecord::kKind, id.value)))
+        CLOUDOS_CHECK(records::erase<DomainConfigRecord>(txn, id));
       return records::erase<DomainRecord>(txn, id);
     });
   });

@@ -11,9 +11,11 @@
 
 #include "cloudos/application_credentials.hpp"
 #include "cloudos/credentials.hpp"
+#include "cloudos/domain_configs.hpp"
 #include "cloudos/endpoint_filters.hpp"
 #include "cloudos/limits.hpp"
 #include "cloudos/limits_registry.hpp"
+#include "cloudos/oauth.hpp"
 #include "cloudos/stored_policies.hpp"
 #include "cloudos/trusts.hpp"
 #include "identity/delegation_records.hpp"
@@ -156,6 +158,8 @@ struct Identity::Impl {
   mutable LimitsRegistry limits_registry{*this};
   mutable EndpointFilters endpoint_filters{*this};
   mutable StoredPolicies stored_policies{*this};
+  mutable DomainConfigs domain_configs{*this};
+  mutable OAuthConsumers oauth_consumers{*this};
   mutable identity::ConclusionCache conclusions;
   mutable Trusts trusts{*this};
   mutable ApplicationCredentials application_credentials{*this};

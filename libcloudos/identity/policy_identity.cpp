@@ -192,6 +192,19 @@ constexpr PolicyRow kIdentityPolicies[] = {
     {"identity:update_endpoint", kCloudAdmin},
     {"identity:delete_endpoint", kCloudAdmin},
 
+    {"identity:create_domain_config", kCloudAdmin},
+    {"identity:get_domain_config", kCloudReader},
+    {"identity:get_domain_config_default", kCloudReader},
+    {"identity:get_security_compliance_domain_config", kAnyone},
+    {"identity:update_domain_config", kCloudAdmin},
+    {"identity:delete_domain_config", kCloudAdmin},
+
+    {"identity:create_consumer", kCloudAdmin},
+    {"identity:get_consumer", kCloudReader},
+    {"identity:list_consumers", kCloudReader},
+    {"identity:update_consumer", kCloudAdmin},
+    {"identity:delete_consumer", kCloudAdmin},
+
     {"identity:create_endpoint_group", kCloudAdmin},
     {"identity:get_endpoint_group", kCloudReader},
     {"identity:list_endpoint_groups", kCloudReader},

@@ -9,6 +9,7 @@
 #include "compute/records.hpp"
 #include "identity/delegation_records.hpp"
 #include "identity/credential_records.hpp"
+#include "identity/domain_records.hpp"
 #include "identity/records.hpp"
 #include "identity/registry_records.hpp"
 #include "image/import_records.hpp"
@@ -28,6 +29,9 @@ using References = std::vector<Reference>;
 // What deletion takes along, or is refused for: these may never dangle.
 References references_of(const identity::ProjectRecord& r) {
   return {{"domain", r.domain.value}};
+}
+References references_of(const identity::DomainConfigRecord& r) {
+  return {{"domain", r.id.value}};
 }
 References references_of(const identity::UserRecord& r) {
   References all{{"domain", r.domain.value}};
@@ -148,7 +152,9 @@ std::vector<Kind> all_kinds() {
           kind<audit::FailureRow>(),
           kind<audit::LoginRow>(),
           kind<Certificate>(),
+          kind<identity::OAuthConsumerRecord>(),
           kind<identity::DomainRecord>(),
+          kind<identity::DomainConfigRecord>(),
           kind<identity::EndpointChoiceRecord>(),
           kind<identity::EndpointGroupRecord>(),
           kind<identity::EndpointRecord>(),

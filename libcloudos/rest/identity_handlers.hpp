@@ -31,8 +31,9 @@ void write_endpoint(JsonWriter& w, const Endpoint& endpoint, std::string_view se
 void write_catalog(JsonWriter& w, const std::vector<CatalogEntry>& catalog);
 /// {"next": null, "previous": null, "self": ...}; `last`: id of the last entry when more come.
 void write_list_links(JsonWriter& w, const Call& call, std::string_view last = {});
-/// How many entries of a list the reply shows: what the caller asks for and the cloud allows.
-std::size_t shown_entries(const Call& call);
+/// How many entries of a list the reply shows: what the caller asks for and the cloud, or `allowed`
+/// instead, allows (0: any number).
+std::size_t shown_entries(const Call& call, std::optional<std::size_t> allowed = {});
 /// After the entries: "truncated" when the list was cut, "links".
 void write_list_end(JsonWriter& w, const Call& call, bool cut, std::string_view last = {});
 
@@ -51,8 +52,9 @@ Response one_reply(std::string_view name, const T& thing, const Call& call,
 /// so that the next page can be had.
 template <class T>
 Response list_reply(std::string_view name, const std::vector<T>& things, const Call& call,
-                    void (*write)(JsonWriter&, const T&, std::string_view), bool pages = false) {
-  const std::size_t shown = std::min(things.size(), shown_entries(call));
+                    void (*write)(JsonWriter&, const T&, std::string_view), bool pages = false,
+                    std::optional<std::size_t> allowed = {}) {
+  const std::size_t shown = std::min(things.size(), shown_entries(call, allowed));
   JsonWriter w;
   w.open().key(name).open_list();
   for (std::size_t i = 0; i < shown; ++i) write(w, things[i], call.service_url);
@@ -203,6 +205,26 @@ Result<Response> clear_project_tags(Call& call);
 Result<Response> check_project_tag(Call& call);
 Result<Response> add_project_tag(Call& call);
 Result<Response> remove_project_tag(Call& call);
+
+// Configurations of domains; consumers of OAuth.
+/// How much of a configuration a path names.
+enum class ConfigPart : std::uint8_t { All, Group, Option };
+Result<Response> replace_domain_config(Call& call);
+template <ConfigPart Part>
+Result<Response> show_domain_config(Call& call);
+template <ConfigPart Part>
+Result<Response> update_domain_config(Call& call);
+template <ConfigPart Part>
+Result<Response> delete_domain_config(Call& call);
+template <ConfigPart Part>
+Result<Response> show_default_config(Call& call);
+Result<Response> show_password_rules(Call& call);
+Result<Response> show_password_rule(Call& call);
+Result<Response> create_consumer(Call& call);
+Result<Response> list_consumers(Call& call);
+Result<Response> show_consumer(Call& call);
+Result<Response> update_consumer(Call& call);
+Result<Response> delete_consumer(Call& call);
 
 // Roles and assignments.
 Result<Response> create_role(Call& call);

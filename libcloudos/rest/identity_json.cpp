@@ -239,9 +239,9 @@ void write_list_links(JsonWriter& w, const Call& call, std::string_view last) {
   w.member("self", call.request.base_url + call.request.target).close();
 }
 
-std::size_t shown_entries(const Call& call) {
-  const std::size_t allowed = call.cloud.identity().list_limit();
-  const auto page = call.page(allowed == 0 ? SIZE_MAX : allowed);
+std::size_t shown_entries(const Call& call, std::optional<std::size_t> allowed) {
+  const std::size_t most = allowed ? *allowed : call.cloud.identity().list_limit();
+  const auto page = call.page(most == 0 ? SIZE_MAX : most);
   return page ? page->limit : SIZE_MAX;
 }
 

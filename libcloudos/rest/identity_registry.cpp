@@ -6,7 +6,8 @@
 #include "cloudos/stored_policies.hpp"
 #include "rest/identity_handlers.hpp"
 
-/// Inherited assignments, chosen endpoints, policies kept for services, limits.
+/// Inherited assignments, chosen endpoints, policies kept for services, limits; the routes of
+/// domains' configurations and of consumers.
 namespace cloudos::rest {
 namespace identity_v3 {
 namespace {
@@ -443,7 +444,38 @@ constexpr Route registry_write(std::string_view method, std::string_view pattern
       registry_write("DELETE", "/identity/v3/policies/{policy_id}/OS-ENDPOINT-POLICY/" path,  \
                      drop_policy_use<Use>, "identity:delete_policy_association_for_" name)
 
+#define CLOUDOS_CONFIG_PART(path, part)                                                       \
+  registry_read("/identity/v3/domains/{domain_id}/config" path,                               \
+                show_domain_config<ConfigPart::part>, "identity:get_domain_config"),          \
+      registry_write("PATCH", "/identity/v3/domains/{domain_id}/config" path,                 \
+                     update_domain_config<ConfigPart::part>, "identity:update_domain_config"), \
+      registry_write("DELETE", "/identity/v3/domains/{domain_id}/config" path,                \
+                     delete_domain_config<ConfigPart::part>, "identity:delete_domain_config"), \
+      registry_read("/identity/v3/domains/config" path "/default",                            \
+                    show_default_config<ConfigPart::part>,                                    \
+                    "identity:get_domain_config_default")
+
 constexpr Route kRegistryRoutes[] = {
+    registry_write("PUT", "/identity/v3/domains/{domain_id}/config", replace_domain_config,
+                   "identity:create_domain_config"),
+    CLOUDOS_CONFIG_PART("", All),
+    CLOUDOS_CONFIG_PART("/{group}", Group),
+    CLOUDOS_CONFIG_PART("/{group}/{option}", Option),
+    registry_read("/identity/v3/domains/{domain_id}/config/security_compliance",
+                  show_password_rules, "identity:get_security_compliance_domain_config"),
+    registry_read("/identity/v3/domains/{domain_id}/config/security_compliance/{option}",
+                  show_password_rule, "identity:get_security_compliance_domain_config"),
+
+    registry_write("POST", "/identity/v3/OS-OAUTH1/consumers", create_consumer,
+                   "identity:create_consumer"),
+    registry_read("/identity/v3/OS-OAUTH1/consumers", list_consumers, "identity:list_consumers"),
+    registry_read("/identity/v3/OS-OAUTH1/consumers/{consumer_id}", show_consumer,
+                  "identity:get_consumer"),
+    registry_write("PATCH", "/identity/v3/OS-OAUTH1/consumers/{consumer_id}", update_consumer,
+                   "identity:update_consumer"),
+    registry_write("DELETE", "/identity/v3/OS-OAUTH1/consumers/{consumer_id}", delete_consumer,
+                   "identity:delete_consumer"),
+
     CLOUDOS_INHERITED("domains/{domain_id}", "users/{user_id}"),
     CLOUDOS_INHERITED("domains/{domain_id}", "groups/{group_id}"),
     CLOUDOS_INHERITED("projects/{project_id}", "users/{user_id}"),
@@ -513,6 +545,7 @@ constexpr Route kRegistryRoutes[] = {
     registry_write("DELETE", "/identity/v3/limits/{limit_id}", delete_one<LimitKind>,
                    "identity:delete_limit"),
 };
+#undef CLOUDOS_CONFIG_PART
 #undef CLOUDOS_FIVE
 #undef CLOUDOS_INHERITED
 #undef CLOUDOS_POLICY_USE

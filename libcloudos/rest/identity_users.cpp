@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "cloudos/domain_configs.hpp"
 #include "rest/identity_handlers.hpp"
 
 namespace cloudos::rest::identity_v3 {
@@ -102,6 +103,17 @@ Result<IdentityFilter> read_user_filter(const Call& call) {
   return filter;
 }
 
+/// How many of a domain's own a list shows: of the one that is asked for, or else of the one that
+/// the caller's list is cut to.
+Result<std::optional<std::size_t>> domain_list_limit(const Call& call,
+                                                     const IdentityFilter& filter) {
+  std::optional<DomainId> domain = filter.domain;
+  if (!domain && !call.ctx.is_admin && !call.ctx.domain.empty()) domain = call.ctx.domain;
+  if (!domain) return std::optional<std::size_t>();
+  CLOUDOS_TRY(const std::size_t most, call.cloud.identity().domain_configs().list_limit(*domain));
+  return std::optional(most);
+}
+
 Result<UserCreate> read_user(Call& call) {
   CLOUDOS_TRY(const nlohmann::json* body, call.json_object("user"));
   const Members in(*body, "user");
@@ -197,7 +209,8 @@ Result<Response> create_user(Call& call) {
 Result<Response> list_users(Call& call) {
   CLOUDOS_TRY(const auto filter, read_user_filter(call));
   CLOUDOS_TRY(const auto users, call.cloud.identity().list_users(call.ctx, filter));
-  return list_reply("users", users, call, write_user);
+  CLOUDOS_TRY(const auto most, domain_list_limit(call, filter));
+  return list_reply("users", users, call, write_user, false, most);
 }
 
 Result<Response> show_user(Call& call) {
@@ -248,7 +261,8 @@ Result<Response> create_group(Call& call) {
 Result<Response> list_groups(Call& call) {
   CLOUDOS_TRY(const auto filter, read_filter(call, {"name", "description"}));
   CLOUDOS_TRY(const auto groups, call.cloud.identity().list_groups(call.ctx, filter));
-  return list_reply("groups", groups, call, write_group);
+  CLOUDOS_TRY(const auto most, domain_list_limit(call, filter));
+  return list_reply("groups", groups, call, write_group, false, most);
 }
 
 Result<Response> show_group(Call& call) {

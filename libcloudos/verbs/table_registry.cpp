@@ -1,4 +1,5 @@
-// Inherited roles, chosen endpoints, policies kept for services, limits.
+// Inherited roles, chosen endpoints, policies kept for services, limits, configurations of domains,
+// consumers.
 #include "verbs/table.hpp"
 
 namespace cloudos::verbs {
@@ -48,6 +49,32 @@ constexpr Parameter kEndpointProject[] = {subject("ENDPOINT", "endpoints"),
 constexpr Parameter kEndpointOne[] = {subject("ENDPOINT", "endpoints")};
 constexpr Parameter kEndpointsOfProject[] = {
     must(ref("project_id", "--project", "projects", "chosen for this project"))};
+
+constexpr Parameter kConfigDomain = subject("DOMAIN", "domains", "domain_id");
+constexpr Parameter kConfigGroup = word("group", "GROUP", "identity or ldap");
+constexpr Parameter kConfigOption = word("option", "OPTION", "one option of the group");
+constexpr Parameter kConfigLdap =
+    make::of(Kind::Map, "ldap", "--ldap", "OPTION=VALUE of that group (repeat for more)");
+constexpr Parameter kConfigIdentity =
+    make::of(Kind::Map, "identity", "--identity", "driver or list_limit=VALUE");
+constexpr Parameter kConfigMembers = make::of(Kind::Members, "", {}, "the option, NAME: VALUE");
+constexpr Parameter kConfigAll[] = {kConfigDomain};
+constexpr Parameter kConfigOfGroup[] = {kConfigDomain, kConfigGroup};
+constexpr Parameter kConfigOfOption[] = {kConfigDomain, kConfigGroup, kConfigOption};
+constexpr Parameter kConfigSet[] = {kConfigDomain, kConfigIdentity, kConfigLdap};
+constexpr Parameter kConfigSetGroup[] = {kConfigDomain, kConfigGroup, kConfigIdentity,
+                                         kConfigLdap};
+constexpr Parameter kConfigSetOption[] = {kConfigDomain, kConfigGroup, kConfigOption,
+                                          kConfigMembers};
+constexpr Parameter kDefaultOfGroup[] = {kConfigGroup};
+constexpr Parameter kDefaultOfOption[] = {kConfigGroup, kConfigOption};
+constexpr Parameter kPasswordRule[] = {
+    kConfigDomain, word("option", "OPTION", "password_regex or its description")};
+
+constexpr Parameter kConsumerOne[] = {subject("CONSUMER", "consumers")};
+constexpr Parameter kConsumerMany[] = {subject("CONSUMER...", "consumers")};
+constexpr Parameter kConsumerCreate[] = {kDescription};
+constexpr Parameter kConsumerSet[] = {subject("CONSUMER", "consumers"), kDescription};
 
 constexpr Parameter kPolicyOne[] = {subject("POLICY", "policies")};
 constexpr Parameter kPolicyMany[] = {subject("POLICY...", "policies")};
@@ -178,6 +205,69 @@ constexpr Verb kRegistryVerbs[] = {
                             "/identity/v3/OS-INHERIT/domains/{domain_id}/groups/{group_id}/roles",
                             kDomainGroup, kBelowDomainGroup),
 
+    {"domains.show_config", "GET", "/identity/v3/domains/{domain_id}/config", "", "config",
+     "Shows what options a domain sets.", "domain config show", kConfigAll},
+    {"domains.show_config_group", "GET", "/identity/v3/domains/{domain_id}/config/{group}", "",
+     "config", "Shows what options of a group a domain sets.", "", kConfigOfGroup},
+    {"domains.show_config_option", "GET",
+     "/identity/v3/domains/{domain_id}/config/{group}/{option}", "", "config",
+     "Shows what a domain sets an option to.", "", kConfigOfOption},
+    {"domains.update_config", "PATCH", "/identity/v3/domains/{domain_id}/config", "config",
+     "config", "Sets options of a domain.", "domain config set", kConfigSet},
+    {"domains.update_config_group", "PATCH", "/identity/v3/domains/{domain_id}/config/{group}",
+     "config", "config", "Sets options of a group that a domain sets.", "", kConfigSetGroup},
+    {"domains.update_config_option", "PATCH",
+     "/identity/v3/domains/{domain_id}/config/{group}/{option}", "config", "config",
+     "Sets an option that a domain sets.", "", kConfigSetOption},
+    {"domains.delete_config", "DELETE", "/identity/v3/domains/{domain_id}/config", "", "",
+     "Unsets all options of a domain.", "domain config delete", kConfigAll},
+    {"domains.delete_config_group", "DELETE", "/identity/v3/domains/{domain_id}/config/{group}",
+     "", "", "Unsets all options of a group of a domain.", "domain config group delete",
+     kConfigOfGroup},
+    {"domains.delete_config_option", "DELETE",
+     "/identity/v3/domains/{domain_id}/config/{group}/{option}", "", "",
+     "Unsets an option of a domain.", "domain config unset", kConfigOfOption},
+    {"domains.show_default_config",
+     "GET",
+     "/identity/v3/domains/config/default",
+     "",
+     "config",
+     "Shows what holds where domains set no options.",
+     "domain config default show",
+     {}},
+    {"domains.show_default_config_group", "GET", "/identity/v3/domains/config/{group}/default",
+     "", "config", "Shows what holds where domains set no options of a group.", "",
+     kDefaultOfGroup},
+    {"domains.show_default_config_option", "GET",
+     "/identity/v3/domains/config/{group}/{option}/default", "", "config",
+     "Shows what holds where domains do not set an option.", "", kDefaultOfOption},
+    {"domains.replace_config", "PUT", "/identity/v3/domains/{domain_id}/config", "config",
+     "config", "Sets options of a domain and unsets all others.", "domain config create",
+     kConfigSet},
+    {"domains.show_password_rules", "GET",
+     "/identity/v3/domains/{domain_id}/config/security_compliance", "", "config",
+     "Tells what is asked of passwords.", "", kConfigAll},
+    {"domains.show_password_rule", "GET",
+     "/identity/v3/domains/{domain_id}/config/security_compliance/{option}", "", "config",
+     "Tells one thing that is asked of passwords.", "", kPasswordRule},
+
+    {"consumers.create", "POST", "/identity/v3/OS-OAUTH1/consumers", "consumer", "consumer",
+     "Makes a consumer; its secret is shown this once.", "consumer create", kConsumerCreate},
+    {"consumers.list",
+     "GET",
+     "/identity/v3/OS-OAUTH1/consumers",
+     "",
+     "consumers",
+     "Lists consumers.",
+     "consumer list",
+     {}},
+    {"consumers.show", "GET", "/identity/v3/OS-OAUTH1/consumers/{id}", "", "consumer",
+     "Shows a consumer.", "consumer show", kConsumerOne},
+    {"consumers.update", "PATCH", "/identity/v3/OS-OAUTH1/consumers/{id}", "consumer", "consumer",
+     "Changes a consumer.", "consumer set", kConsumerSet},
+    {"consumers.delete", "DELETE", "/identity/v3/OS-OAUTH1/consumers/{id}", "", "",
+     "Deletes a consumer.", "consumer delete", kConsumerMany},
+
     {"endpoint_groups.create", "POST", "/identity/v3/OS-EP-FILTER/endpoint_groups",
      "endpoint_group", "endpoint_group", "Makes a group of endpoints by what they have in common.",
      "endpoint group create", kGroupCreate},
@@ -301,7 +391,10 @@ constexpr Column kLimitColumns[] = {
     {"Domain ID", "domain_id", Look::Plain, {}, {}, true},
 };
 
+constexpr Column kConsumerColumns[] = {{"ID", "id"}, {"Description", "description"}};
+
 constexpr Noun kRegistryNouns[] = {
+    {"consumers", "consumer", "identity", kConsumerColumns, "id", ""},
     {"endpoint_groups", "endpoint group", "identity", kEndpointGroupColumns, "id", "name", "name"},
     {"policies", "policy", "identity", kPolicyColumns, "id", ""},
     {"registered_limits", "registered limit", "identity", kRegisteredColumns, "id", ""},

@@ -40,7 +40,8 @@ const std::vector<Expectation>& expectations() {
         "identity:get_auth_projects", "identity:get_auth_domains", "identity:get_auth_system",
         "identity:get_region", "identity:list_regions", "identity:get_registered_limit",
         "identity:list_registered_limits", "identity:get_limit_model", "identity:list_limits",
-        "get_image_schema", "get_image_info", "stores_info"}},
+        "identity:get_security_compliance_domain_config", "get_image_schema", "get_image_info",
+        "stores_info"}},
       // Admins.
       {"fffff",
        {"identity:create_domain", "identity:list_domains", "identity:update_domain",
@@ -55,6 +56,10 @@ const std::vector<Expectation>& expectations() {
         "identity:delete_service", "identity:create_endpoint", "identity:get_endpoint",
         "identity:list_endpoints", "identity:update_endpoint", "identity:delete_endpoint",
         "identity:list_token_keys", "identity:rotate_token_keys", "identity:list_revoke_events",
+        "identity:create_domain_config", "identity:get_domain_config",
+        "identity:get_domain_config_default", "identity:update_domain_config",
+        "identity:delete_domain_config", "identity:create_consumer", "identity:get_consumer",
+        "identity:list_consumers", "identity:update_consumer", "identity:delete_consumer",
         "identity:create_endpoint_group", "identity:get_endpoint_group",
         "identity:list_endpoint_groups", "identity:update_endpoint_group",
         "identity:delete_endpoint_group",
@@ -161,6 +166,7 @@ class Scene {
     const Context system = Context::system();
     const std::string domain = made("/domains", "domain", {{"name", "other"}});
     ids["domain_id"] = "default";
+    ids["option"] = "password_regex";
     ids["project_id"] = made("/projects", "project", {{"name", "paper"}});
     const std::string foreign =
         made("/projects", "project", {{"name", "xenon"}, {"domain_id", domain}});

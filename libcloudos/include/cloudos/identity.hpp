@@ -430,6 +430,8 @@ class Credentials;
 class LimitsRegistry;
 class EndpointFilters;
 class StoredPolicies;
+class DomainConfigs;
+class OAuthConsumers;
 
 /// Who may do what: domains, projects, users, groups, roles, tokens, catalog.
 ///
@@ -526,6 +528,10 @@ class CLOUDOS_EXPORT Identity final {
   EndpointFilters& endpoint_filters() const;
   /// Texts kept for services, and for which endpoints they are; see stored_policies.hpp.
   StoredPolicies& stored_policies() const;
+  /// What domains say of where their users are kept; see domain_configs.hpp.
+  DomainConfigs& domain_configs() const;
+  /// Programs that may ask users to act for them; see oauth.hpp.
+  OAuthConsumers& oauth_consumers() const;
   /// The most entries that an edge shows of one list; 0: all.
   std::size_t list_limit() const;
 
