@@ -312,11 +312,24 @@ void add_defaults(const verbs::Verb& verb, json& out) {
   if (verb.name == "servers.reboot" && !out.contains("type")) out["type"] = "SOFT";
 }
 
+/// A name that is looked for among one user's things; what is none is an id.
+Result<void> name_to_id(Session& session, const verbs::Verb& verb, json& out) {
+  const verbs::Noun& noun = verbs::noun_of(verb);
+  if (noun.name != "application_credentials" || !out.contains("id")) return Result<void>();
+  const verbs::Verb* const all = verbs::find("application_credentials.list");
+  if (!all) return Result<void>();
+  CLOUDOS_TRY(const auto named,
+              session.list(*all, {{"user_id", out["user_id"]}, {"name", out["id"]}}));
+  if (named.size() == 1) out["id"] = text_member(named[0], "id");
+  return Result<void>();
+}
+
 }  // namespace
 
 Result<json> parameters_of(Session& session, const verbs::Command& command, const Given& given) {
   CLOUDOS_TRY(json out, ParameterBuilder(session, command).build(given));
   add_defaults(*command.verb, out);
+  CLOUDOS_CHECK(name_to_id(session, *command.verb, out));
   return out;
 }
 

@@ -35,7 +35,7 @@ constexpr Parameter kTrustList[] = {
 };
 
 constexpr Parameter kOwner = ref("user_id", "--user", "users", "user [you]", "user");
-constexpr Parameter kCredentialOne[] = {word("id", "ID", "its id"), kOwner};
+constexpr Parameter kCredentialOne[] = {word("id", "CREDENTIAL", "name or id"), kOwner};
 constexpr Parameter kCredentialList[] = {kOwner, text("name", "--name", "of this name")};
 constexpr Parameter kCredentialCreate[] = {
     word("name", "NAME", "its name"),

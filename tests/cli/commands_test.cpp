@@ -31,6 +31,30 @@ void walk(Site& site, const std::vector<Step>& steps) {
 
 }  // namespace
 
+TEST_CASE("options of a domain, consumers, and credentials of programs by their names") {
+  walk(shared_site(),
+       {
+           {"domain create options", 0, "options"},
+           {"domain config show options", 4, "configuration"},
+           {"domain config set options --identity list_limit=9 --ldap use_tls=true", 0, ""},
+           {"domain config show options -f json", 0, "\"list_limit\": 9"},
+           {"domain config set options --ldap colour=red", 1, "colour"},
+           {"domain config unset options identity list_limit", 0, ""},
+           {"domain config show options -f json", 0, "use_tls", "list_limit"},
+           {"domain config group delete options ldap", 0, ""},
+           {"domain config create options --ldap url=ldap://x/ --ldap password=hush", 0, ""},
+           {"domain config show options", 0, "ldap://x/", "hush"},
+           {"domain config delete options", 0, ""},
+           {"domain config default show", 0, "inetOrgPerson"},
+           {"consumer create --description printer", 0, "secret"},
+           {"consumer list", 0, "printer", "secret"},
+           {"application credential create robot --role reader", 0, "robot"},
+           {"application credential show robot -f value -c name", 0, "robot"},
+           {"application credential delete robot", 0, ""},
+           {"application credential show robot", 4, "robot"},
+       });
+}
+
 TEST_CASE("who may do what: users, groups, roles and where they have them") {
   walk(shared_site(),
        {
