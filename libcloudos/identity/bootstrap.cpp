@@ -100,6 +100,8 @@ FirstRecords first_records(IdSource& ids, WallTime now, const std::string& passw
   f.admin_role.id = RoleId{ids.hex()};
   f.admin_role.name = "admin";
   f.admin_role.implies = {f.member.id};
+  // What everything rests on is not taken away by mistake.
+  f.reader.immutable = f.member.immutable = f.admin_role.immutable = true;
   f.project.id = ProjectId{ids.hex()};
   f.project.name = "admin";
   f.project.description = "The first project";

@@ -46,6 +46,20 @@ TEST_CASE("the first start makes admin, roles and catalog, and later ones change
   CHECK(world.login("admin", identity_test::kAdminPassword));
 }
 
+TEST_CASE("the first roles are immutable until an admin says otherwise, also after a restart") {
+  World world;
+  for (const char* name : {"admin", "member", "reader"}) {
+    CAPTURE(name);
+    const auto refused = world.identity->remove_role(world.system, world.role(name));
+    CHECK(refused.error().code == ErrorCode::Forbidden);
+  }
+  IdentityUpdate unset;
+  unset.immutable = std::optional<bool>();
+  REQUIRE(world.identity->update_role(world.system, world.role("reader"), unset));
+  world.start();
+  CHECK(world.identity->remove_role(world.system, world.role("reader")));
+}
+
 TEST_CASE("what an operator deletes stays deleted after a restart") {
   World world;
   const auto services = world.identity->list_services(world.system, {});

@@ -114,6 +114,14 @@ class World {
     REQUIRE(made);
     return made->id;
   }
+  /// Also one that is immutable.
+  cloudos::Result<void> remove_role(const cloudos::RoleId& id) {
+    cloudos::IdentityUpdate unset;
+    unset.immutable = std::optional<bool>();
+    auto allowed = identity->update_role(system, id, unset);
+    if (!allowed) return cloudos::fail(allowed.error());
+    return identity->remove_role(system, id);
+  }
   void grant(const cloudos::UserId& user, const cloudos::ProjectId& project,
              const std::string& name) {
     REQUIRE(identity->grant(system, {user, {}, project, {}, role(name)}));

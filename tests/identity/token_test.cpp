@@ -209,7 +209,7 @@ TEST_CASE("an existing token dies with the commit that kills it, and stays dead"
                                         {c.user.id, {}, c.project.id, {}, c.member});
        }},
       {"role deleted", false,
-       [](Cast& c) { return c.world.identity->remove_role(c.world.system, c.member); }, {}},
+       [](Cast& c) { return c.world.remove_role(c.member); }, {}},
       {"user leaves the group", true,
        [](Cast& c) {
          return c.world.identity->remove_from_group(c.world.system, c.group.id, c.grouped.id);

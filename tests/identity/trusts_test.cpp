@@ -204,7 +204,7 @@ TEST_CASE("what ends a trust ends its tokens with that very commit") {
        ErrorCode::NotFound},
       {"the role is removed",
        [](Stage& s, const Trust&) {
-         REQUIRE(s.world.identity->remove_role(s.world.system, s.member));
+         REQUIRE(s.world.remove_role(s.member));
        },
        ErrorCode::Forbidden},
   };
