@@ -1,6 +1,7 @@
 #include "image/sandbox.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -11,8 +12,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include <fmt/format.h>
-
 #include "image/inspect_formats.hpp"
 
 namespace cloudos::image {
@@ -21,6 +20,7 @@ namespace {
 using SandboxTime = std::chrono::steady_clock::time_point;
 constexpr std::size_t kSandboxOutputBytes = 4'096;
 constexpr std::chrono::milliseconds kSandboxAskEvery{100};
+constexpr std::size_t kSandboxStackBytes = 1 << 20;  ///< Of each of its threads.
 
 class SandboxFd {
  public:
@@ -59,12 +59,23 @@ Result<std::vector<std::string>> command_line(const SandboxRun& run) {
     return fail(ErrorCode::Unsupported,
                 fmt::format("{} is missing: install the package qemu-utils", run.program.native()));
   }
-  std::vector<std::string> line{setpriv, "--no-new-privs", "--pdeathsig", "KILL", "--",
-                                nice, "-n", "10",
-                                prlimit, fmt::format("--as={}", run.memory_bytes),
+  std::vector<std::string> line{setpriv,
+                                "--no-new-privs",
+                                "--pdeathsig",
+                                "KILL",
+                                "--",
+                                nice,
+                                "-n",
+                                "10",
+                                prlimit,
+                                fmt::format("--as={}", run.memory_bytes),
+                                fmt::format("--stack={}", kSandboxStackBytes),
                                 fmt::format("--cpu={}", run.time.count()),
                                 fmt::format("--fsize={}", run.file_bytes),
-                                "--core=0", "--nofile=64", "--", run.program.native()};
+                                "--core=0",
+                                "--nofile=64",
+                                "--",
+                                run.program.native()};
   line.insert(line.end(), run.arguments.begin(), run.arguments.end());
   return line;
 }
@@ -73,7 +84,10 @@ Result<pid_t> spawn_sandboxed(std::vector<std::string> line, int output) {
   std::vector<char*> argv;
   for (std::string& word : line) argv.push_back(word.data());
   argv.push_back(nullptr);
-  char* const environment[] = {nullptr};
+  // Each thread may else set 64 MiB of addresses aside for a heap of its own: with the limit on
+  // addresses a dozen of them is too many.
+  char one_heap[] = "MALLOC_ARENA_MAX=1";
+  char* const environment[] = {one_heap, nullptr};
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_init(&actions);
@@ -124,9 +138,9 @@ Result<std::string> read_while_running(int fd, int process, SandboxTime until,
     if (run.go_on) CLOUDOS_CHECK(run.go_on());
     const auto now = std::chrono::steady_clock::now();
     if (now >= until) {
-      return fail(ErrorCode::Timeout, fmt::format("{} did not end within {} seconds",
-                                                  run.program.filename().native(),
-                                                  run.time.count()));
+      return fail(ErrorCode::Timeout,
+                  fmt::format("{} did not end within {} seconds", run.program.filename().native(),
+                              run.time.count()));
     }
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - now);
     const int ready =
@@ -171,11 +185,16 @@ Result<std::string_view> tool_format(DiskFormat format) {
     case DiskFormat::Iso:
     case DiskFormat::Ami:
       return std::string_view("raw");
-    case DiskFormat::Qcow2: return std::string_view("qcow2");
-    case DiskFormat::Vmdk: return std::string_view("vmdk");
-    case DiskFormat::Vhd: return std::string_view("vpc");
-    case DiskFormat::Vhdx: return std::string_view("vhdx");
-    case DiskFormat::Vdi: return std::string_view("vdi");
+    case DiskFormat::Qcow2:
+      return std::string_view("qcow2");
+    case DiskFormat::Vmdk:
+      return std::string_view("vmdk");
+    case DiskFormat::Vhd:
+      return std::string_view("vpc");
+    case DiskFormat::Vhdx:
+      return std::string_view("vhdx");
+    case DiskFormat::Vdi:
+      return std::string_view("vdi");
     default:
       return fail(ErrorCode::Unsupported,
                   fmt::format("{} cannot be converted", cloudos::to_string(format)));
@@ -220,8 +239,8 @@ Result<void> convert_disk(const ConversionRules& rules, const std::filesystem::p
   }
   SandboxRun run;
   run.program = rules.qemu_img;
-  run.arguments = {"convert", "-q", "-f", std::string(in), "-O", std::string(out),
-                   "-m", "1", "--", from.native(), to.native()};
+  run.arguments = {"convert", "-q", "-f", std::string(in), "-O",       std::string(out),
+                   "-m",      "1",  "--", from.native(),   to.native()};
   run.memory_bytes = rules.memory_bytes;
   run.time = rules.time;
   run.file_bytes = rules.most_bytes;

@@ -125,7 +125,9 @@ TEST_CASE("hosts with drivers of their own stand beside the built-in ones, each 
   CHECK(own->list()->size() == 1);
   CHECK(other->list()->empty());
   std::set<std::string> names;
-  for (const auto& host : *(*cloud)->hosts().list(Context::system())) names.insert(host.name);
+  const auto hosts = (*cloud)->hosts().list(Context::system());
+  REQUIRE(hosts);
+  for (const auto& host : *hosts) names.insert(host.name);
   CHECK(names == std::set<std::string>{"built-in", "mine", "other"});
 }
 
@@ -242,8 +244,9 @@ TEST_CASE("services that are left out leave nothing behind: catalogue, reconcile
     REQUIRE(cloud);
     CHECK((*cloud)->services() == row.services);
     std::set<std::string> types;
-    for (const auto& entry : *(*cloud)->identity().catalog(ProjectId{"p"}, UserId{"u"}))
-      types.insert(entry.service.type);
+    const auto catalog = (*cloud)->identity().catalog(ProjectId{"p"}, UserId{"u"});
+    REQUIRE(catalog);
+    for (const auto& entry : *catalog) types.insert(entry.service.type);
     CHECK(types == row.types);
   }
 }
@@ -284,8 +287,9 @@ TEST_CASE("a service left out at one start is there again at the next, catalogue
     std::set<std::string> found;
     auto cloud = Cloud::open(options);
     REQUIRE(cloud);
-    for (const auto& entry : *(*cloud)->identity().catalog(ProjectId{"p"}, UserId{"u"}))
-      found.insert(entry.service.type);
+    const auto catalog = (*cloud)->identity().catalog(ProjectId{"p"}, UserId{"u"});
+    REQUIRE(catalog);
+    for (const auto& entry : *catalog) found.insert(entry.service.type);
     return found;
   };
   CHECK(types({true, false, false}) == std::set<std::string>{"identity", "image"});
