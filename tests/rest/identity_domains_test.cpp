@@ -12,13 +12,13 @@ namespace {
 
 const std::string kDomainsV3 = "/identity/v3";
 
-Answer ask(Site& site, const std::string& method, const std::string& path,
-           const Json& body = nullptr) {
+Answer ask_admin(Site& site, const std::string& method, const std::string& path,
+                 const Json& body = nullptr) {
   return site.send(method, kDomainsV3 + path, body.is_null() ? "" : body.dump(), site.admin);
 }
 
 std::string new_domain(Site& site, const std::string& name) {
-  const Answer answer = ask(site, "POST", "/domains", {{"domain", {{"name", name}}}});
+  const Answer answer = ask_admin(site, "POST", "/domains", {{"domain", {{"name", name}}}});
   REQUIRE(answer.status == 201);
   return answer.json()["domain"]["id"];
 }
@@ -30,27 +30,30 @@ TEST_CASE("a domain's configuration is made, replaced, read in parts, changed an
   const std::string config = "/domains/" + new_domain(site, "d") + "/config";
   const Json first = {{"identity", {{"driver", "ldap"}}},
                       {"ldap", {{"url", "ldap://x/"}, {"pool_retry_delay", 0.5}}}};
-  CHECK(ask(site, "GET", config).status == 404);
-  const Answer made = ask(site, "PUT", config, {{"config", first}});
+  CHECK(ask_admin(site, "GET", config).status == 404);
+  const Answer made = ask_admin(site, "PUT", config, {{"config", first}});
   CHECK(made.status == 201);
   CHECK(made.json()["config"] == first);
-  CHECK(ask(site, "PUT", config, {{"config", first}}).status == 200);
-  CHECK(ask(site, "HEAD", config).status == 200);
-  CHECK(ask(site, "GET", config + "/ldap").json() == Json{{"config", {{"ldap", first["ldap"]}}}});
-  CHECK(ask(site, "GET", config + "/ldap/url").json() == Json{{"config", {{"url", "ldap://x/"}}}});
+  CHECK(ask_admin(site, "PUT", config, {{"config", first}}).status == 200);
+  CHECK(ask_admin(site, "HEAD", config).status == 200);
+  CHECK(ask_admin(site, "GET", config + "/ldap").json() ==
+        Json{{"config", {{"ldap", first["ldap"]}}}});
+  CHECK(ask_admin(site, "GET", config + "/ldap/url").json() ==
+        Json{{"config", {{"url", "ldap://x/"}}}});
 
-  const Answer one = ask(site, "PATCH", config + "/ldap/url", {{"config", {{"url", "ldap://y/"}}}});
+  const Answer one =
+      ask_admin(site, "PATCH", config + "/ldap/url", {{"config", {{"url", "ldap://y/"}}}});
   CHECK(one.status == 200);
   CHECK(one.json()["config"]["ldap"]["url"] == "ldap://y/");
   CHECK(one.json()["config"]["identity"] == first["identity"]);
-  const Answer group =
-      ask(site, "PATCH", config + "/identity", {{"config", {{"identity", {{"list_limit", 3}}}}}});
+  const Answer group = ask_admin(site, "PATCH", config + "/identity",
+                                 {{"config", {{"identity", {{"list_limit", 3}}}}}});
   CHECK(group.json()["config"]["identity"] == Json{{"driver", "ldap"}, {"list_limit", 3}});
   const Answer secret =
-      ask(site, "PATCH", config, {{"config", {{"ldap", {{"password", "hush"}}}}}});
+      ask_admin(site, "PATCH", config, {{"config", {{"ldap", {{"password", "hush"}}}}}});
   CHECK(secret.status == 200);
   CHECK(secret.text.find("hush") == std::string::npos);
-  CHECK(ask(site, "GET", config).text.find("password") == std::string::npos);
+  CHECK(ask_admin(site, "GET", config).text.find("password") == std::string::npos);
 
   struct Row {
     std::string what, method, path;
@@ -79,81 +82,83 @@ TEST_CASE("a domain's configuration is made, replaced, read in parts, changed an
   };
   for (const Row& row : rows) {
     CAPTURE(row.what);
-    const Answer answer = ask(site, row.method, config + row.path, row.body);
+    const Answer answer = ask_admin(site, row.method, config + row.path, row.body);
     INFO(answer.text);
     CHECK(answer.status == row.status);
   }
-  CHECK(ask(site, "GET", config).status == 404);
-  CHECK(ask(site, "GET", "/domains/nowhere/config").status == 404);
+  CHECK(ask_admin(site, "GET", config).status == 404);
+  CHECK(ask_admin(site, "GET", "/domains/nowhere/config").status == 404);
 }
 
 TEST_CASE("defaults of configurations and the rules for passwords are shown") {
   Site site;
-  const Json all = ask(site, "GET", "/domains/config/default").json()["config"];
+  const Json all = ask_admin(site, "GET", "/domains/config/default").json()["config"];
   CHECK(all["identity"]["driver"] == "sql");
   CHECK(all["identity"]["list_limit"].is_null());
   CHECK(all["ldap"]["pool_retry_delay"] == 0.1);
   CHECK(all["ldap"]["user_attribute_ignore"] == Json{"default_project_id"});
-  CHECK(ask(site, "GET", "/domains/config/ldap/default").json()["config"]["ldap"] == all["ldap"]);
+  CHECK(ask_admin(site, "GET", "/domains/config/ldap/default").json()["config"]["ldap"] ==
+        all["ldap"]);
   for (const auto& [name, value] : all["ldap"].items()) {
     CAPTURE(name);
-    CHECK(ask(site, "GET", "/domains/config/ldap/" + name + "/default").json()["config"] ==
+    CHECK(ask_admin(site, "GET", "/domains/config/ldap/" + name + "/default").json()["config"] ==
           Json{{name, value}});
   }
-  CHECK(ask(site, "GET", "/domains/config/ldap/password/default").status == 403);
+  CHECK(ask_admin(site, "GET", "/domains/config/ldap/password/default").status == 403);
   const std::string rules = "/domains/default/config/security_compliance";
-  CHECK(ask(site, "GET", rules).json()["config"]["security_compliance"].size() == 2);
-  CHECK(ask(site, "GET", rules + "/password_regex").json()["config"] ==
+  CHECK(ask_admin(site, "GET", rules).json()["config"]["security_compliance"].size() == 2);
+  CHECK(ask_admin(site, "GET", rules + "/password_regex").json()["config"] ==
         Json{{"password_regex", nullptr}});
-  CHECK(ask(site, "GET", rules + "/lockout_duration").status == 403);
-  CHECK(ask(site, "PATCH", rules, {{"config", {{"security_compliance", {{"a", 1}}}}}}).status ==
-        403);
+  CHECK(ask_admin(site, "GET", rules + "/lockout_duration").status == 403);
+  CHECK(
+      ask_admin(site, "PATCH", rules, {{"config", {{"security_compliance", {{"a", 1}}}}}}).status ==
+      403);
 }
 
 TEST_CASE("a domain's list limit cuts lists of its users and groups, and no others") {
   Site site;
   const std::string domain = new_domain(site, "d");
   for (const std::string name : {"a", "b", "c"}) {
-    REQUIRE(
-        ask(site, "POST", "/users", {{"user", {{"name", name}, {"domain_id", domain}}}}).status ==
-        201);
-    REQUIRE(
-        ask(site, "POST", "/groups", {{"group", {{"name", name}, {"domain_id", domain}}}}).status ==
-        201);
+    REQUIRE(ask_admin(site, "POST", "/users", {{"user", {{"name", name}, {"domain_id", domain}}}})
+                .status == 201);
+    REQUIRE(ask_admin(site, "POST", "/groups", {{"group", {{"name", name}, {"domain_id", domain}}}})
+                .status == 201);
   }
-  REQUIRE(ask(site, "PUT", "/domains/" + domain + "/config",
-              {{"config", {{"identity", {{"list_limit", 2}}}}}})
+  REQUIRE(ask_admin(site, "PUT", "/domains/" + domain + "/config",
+                    {{"config", {{"identity", {{"list_limit", 2}}}}}})
               .status == 201);
   for (const std::string many : {"users", "groups"}) {
     CAPTURE(many);
-    const Json cut = ask(site, "GET", "/" + many + "?domain_id=" + domain).json();
+    const Json cut = ask_admin(site, "GET", "/" + many + "?domain_id=" + domain).json();
     CHECK(cut[many].size() == 2);
     CHECK(cut["truncated"] == true);
-    CHECK(ask(site, "GET", "/" + many).json()[many].size() >= 3);
+    CHECK(ask_admin(site, "GET", "/" + many).json()[many].size() >= 3);
   }
 }
 
 TEST_CASE("consumers: the secret is shown when they are made, and chosen by nobody") {
   Site site;
   const std::string path = "/OS-OAUTH1/consumers";
-  const Answer made =
-      ask(site, "POST", path, {{"consumer", {{"description", "printer"}, {"colour", "red"}}}});
+  const Answer made = ask_admin(site, "POST", path,
+                                {{"consumer", {{"description", "printer"}, {"colour", "red"}}}});
   REQUIRE(made.status == 201);
   Json consumer = made.json()["consumer"];
   CHECK(consumer["secret"].get<std::string>().size() == 64);
   consumer.erase("secret");
   const std::string one = path + "/" + consumer["id"].get<std::string>();
   CHECK(consumer["links"]["self"].get<std::string>().ends_with(one));
-  CHECK(ask(site, "GET", one).json()["consumer"] == consumer);
-  CHECK(ask(site, "GET", path).json()["consumers"] == Json::array({consumer}));
-  CHECK(ask(site, "POST", path, {{"consumer", {{"description", nullptr}}}}).status == 201);
-  CHECK(ask(site, "POST", path, {{"consumer", {{"secret", "mine"}}}}).status == 400);
-  CHECK(ask(site, "PATCH", one, {{"consumer", {{"secret", "mine"}}}}).status == 400);
-  CHECK(ask(site, "PATCH", one, {{"consumer", {{"description", 1}}}}).status == 400);
-  const Answer changed = ask(site, "PATCH", one, {{"consumer", {{"description", "scanner"}}}});
+  CHECK(ask_admin(site, "GET", one).json()["consumer"] == consumer);
+  CHECK(ask_admin(site, "GET", path).json()["consumers"] == Json::array({consumer}));
+  CHECK(ask_admin(site, "POST", path, {{"consumer", {{"description", nullptr}}}}).status == 201);
+  CHECK(ask_admin(site, "POST", path, {{"consumer", {{"secret", "mine"}}}}).status == 400);
+  CHECK(ask_admin(site, "PATCH", one, {{"consumer", {{"secret", "mine"}}}}).status == 400);
+  CHECK(ask_admin(site, "PATCH", one, {{"consumer", {{"description", 1}}}}).status == 400);
+  const Answer changed =
+      ask_admin(site, "PATCH", one, {{"consumer", {{"description", "scanner"}}}});
   CHECK(changed.json()["consumer"]["description"] == "scanner");
   CHECK(changed.json()["consumer"]["colour"] == "red");
-  CHECK(ask(site, "DELETE", one).status == 204);
-  for (const std::string method : {"GET", "DELETE"}) CHECK(ask(site, method, one).status == 404);
-  CHECK(ask(site, "PATCH", one, {{"consumer", {{"description", "x"}}}}).status == 404);
+  CHECK(ask_admin(site, "DELETE", one).status == 204);
+  for (const std::string method : {"GET", "DELETE"})
+    CHECK(ask_admin(site, method, one).status == 404);
+  CHECK(ask_admin(site, "PATCH", one, {{"consumer", {{"description", "x"}}}}).status == 404);
 }
