@@ -197,9 +197,17 @@ Figure login_figure(const Daemon& daemon, const Times& times) {
     auto began = std::chrono::steady_clock::now();
     hashed();
     const std::chrono::duration<double, std::milli> bare = std::chrono::steady_clock::now() - began;
-    const Load ours =
-        drive(daemon.port(), Daemon::password_login(), 1, 0ms, std::max(times.during, 2'000ms));
-    rounds.add(ours.p50_us / 1'000, bare.count());
+    // One by one, however long it takes: hashing gives way to everything else.
+    std::vector<double> took;
+    for (int login = 0; login < 5; ++login) {
+      began = std::chrono::steady_clock::now();
+      must_ask(daemon, Daemon::password_login());
+      took.push_back(
+          std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began)
+              .count());
+    }
+    std::sort(took.begin(), took.end());
+    rounds.add(took[took.size() / 2], bare.count());
   }
   return rounds.figure(
       "http.login",
