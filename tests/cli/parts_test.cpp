@@ -472,3 +472,13 @@ TEST_CASE("a token is kept for its login alone, and never where others could rea
   nowhere.store(token);
   CHECK_FALSE(nowhere.load(kBefore));
 }
+
+TEST_CASE("no command about folders and files has the words of a verb") {
+  for (const cli::AdminCommand& admin : cli::admin_commands()) {
+    CAPTURE(std::string(admin.words));
+    const auto verbs = cloudos::verbs::all();
+    const auto same = std::count_if(verbs.begin(), verbs.end(),
+                                    [&](const auto& verb) { return verb.words == admin.words; });
+    CHECK(same == 0);
+  }
+}
