@@ -15,6 +15,7 @@
 #include "cloudos/ids.hpp"
 #include "cloudos/policy.hpp"
 #include "cloudos/result.hpp"
+#include "cloudos/row_texts.hpp"
 #include "cloudos/token_keys.hpp"
 
 namespace cloudos {
@@ -555,6 +556,9 @@ class CLOUDOS_EXPORT Identity final {
   /// that the caller may see. Errors: NotFound, Forbidden.
   Result<std::vector<Project>> parents_of(const Context& ctx, const ProjectId& id) const;
   Result<std::vector<Project>> subtree_of(const Context& ctx, const ProjectId& id) const;
+  /// The same as text.
+  Result<RowTexts> list_projects(const Context& ctx, const IdentityFilter& filter,
+                                 const RowFormat<Project>& row) const;
   /// Its assignments go with it. What other services hold for it stays, visible to admins; the log
   /// names it. Errors: Forbidden (has projects below it).
   Result<void> remove_project(const Context& ctx, const ProjectId& id);

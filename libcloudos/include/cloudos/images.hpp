@@ -14,6 +14,7 @@
 #include "cloudos/context.hpp"
 #include "cloudos/ids.hpp"
 #include "cloudos/result.hpp"
+#include "cloudos/row_texts.hpp"
 
 namespace cloudos {
 
@@ -246,6 +247,9 @@ class CLOUDOS_EXPORT Images final {
   Result<Image> update(const Context& ctx, const ImageId& id, const ImageUpdate& changes);
   /// The record is gone on return, and its data unless a server boots from it: then with the last
   /// pin. An upload under way fails. Errors: NotFound, Forbidden (protected, not the owner).
+  /// The same as text.
+  Result<RowTexts> list(const Context& ctx, const ImageQuery& query,
+                        const RowFormat<Image>& row) const;
   Result<void> remove(const Context& ctx, const ImageId& id);
 
   /// Errors: NotFound, Forbidden, InvalidArgument, TooLarge.

@@ -223,6 +223,7 @@ inline constexpr std::size_t kPathSegments = 32;
 inline constexpr std::size_t kQueryParameters = 256;
 inline constexpr std::size_t kListPage = 1'000;
 inline constexpr std::size_t kConnections = 10'000;
+inline constexpr std::size_t kRowTextBytes = 32 << 20;  ///< Of rows of one kind, kept for lists.
 inline constexpr unsigned kCommitThreads = 64;     ///< Writers share an fsync only if they wait together.
 inline constexpr unsigned kStreamThreads = 64;
 inline constexpr unsigned kHashThreads = 2;
