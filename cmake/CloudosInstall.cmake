@@ -120,21 +120,33 @@ if(NOT CLOUDOS_SANITIZE)
   target_link_options(cloudos_shared PRIVATE LINKER:--no-undefined)
 endif()
 
-add_subdirectory(bindings/c)
+# It has functions of every service; Python stands on it.
+if(CLOUDOS_HAS_ALL)
+  add_subdirectory(bindings/c)
+endif()
 
 if(NOT PROJECT_IS_TOP_LEVEL)
   return()
 endif()
-add_subdirectory(bindings/python)
+if(CLOUDOS_HAS_ALL)
+  add_subdirectory(bindings/python)
+endif()
 
 # ---- cmake --install ----------------------------------------------------------------------------
 
 install(DIRECTORY ${cloudos_public_headers}/cloudos DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
         FILES_MATCHING PATTERN "*.hpp")
-install(TARGETS cloudos_shared cloudos_c EXPORT cloudos-shared-targets)
+install(TARGETS cloudos_shared EXPORT cloudos-shared-targets)
 install(TARGETS cloudos_static EXPORT cloudos-static-targets)
-install(FILES bindings/c/cloudos.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(TARGETS cloudos cloudos-local cloudosd)
+set(pc_files cloudos)
+if(CLOUDOS_HAS_ALL)
+  install(TARGETS cloudos_c EXPORT cloudos-shared-targets)
+  install(FILES bindings/c/cloudos.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  list(APPEND pc_files cloudos-c)
+endif()
+if(CLOUDOS_HAS_images)
+  install(TARGETS cloudos cloudos-local cloudosd)
+endif()
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/cloudos)
 foreach(kind shared static)
@@ -155,22 +167,28 @@ string(REGEX REPLACE "/$" "" pc_to_prefix ${pc_to_prefix})
 list(REMOVE_DUPLICATES cloudos_pc_requires)
 list(JOIN cloudos_pc_requires ", " cloudos_pc_requires)
 list(JOIN cloudos_pc_libs " " cloudos_pc_libs)
-foreach(name cloudos cloudos-c)
+foreach(name ${pc_files})
   configure_file(cmake/${name}.pc.in ${PROJECT_BINARY_DIR}/${name}.pc @ONLY)
   install(FILES ${PROJECT_BINARY_DIR}/${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endforeach()
 
 # ctypes looks beside the package first, then where the loader does.
-install(DIRECTORY bindings/python/cloudos ${PROJECT_BINARY_DIR}/python/cloudos
-        DESTINATION lib/python3/dist-packages
-        FILES_MATCHING PATTERN "*.py" PATTERN "*.pyi" PATTERN "py.typed"
-        PATTERN "__pycache__" EXCLUDE)
+if(CLOUDOS_HAS_ALL)
+  install(DIRECTORY bindings/python/cloudos ${PROJECT_BINARY_DIR}/python/cloudos
+          DESTINATION lib/python3/dist-packages
+          FILES_MATCHING PATTERN "*.py" PATTERN "*.pyi" PATTERN "py.typed"
+          PATTERN "__pycache__" EXCLUDE)
+endif()
 
 # Whatever the programs bring: man pages, completions, units. Made at build time under share/.
 install(DIRECTORY ${PROJECT_BINARY_DIR}/share/ DESTINATION ${CMAKE_INSTALL_DATADIR} OPTIONAL)
 
 # The units name /usr/bin/cloudosd; an installation elsewhere names its own.
-foreach(unit service socket)
+set(units)
+if(CLOUDOS_HAS_images)
+  set(units service socket)
+endif()
+foreach(unit ${units})
   install(CODE "
     file(READ \"${PROJECT_SOURCE_DIR}/apps/cloudosd/systemd/cloudosd.${unit}\" text)
     string(REPLACE \"/usr/bin/\" \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/\" text \"\${text}\")

@@ -20,6 +20,7 @@ constexpr std::size_t kLingerBytes = 64 << 20;
 void Connection::refuse(int status, std::string_view message) {
   if (phase_ == Phase::Closed) return;
   request_.base_url = carrier_.base_url;
+  request_.catalogues = &carrier_.cloud.catalogues();
   if (request_.request_id.empty()) request_.request_id = "req-" + carrier_.cloud.ids().uuid();
   rest::Response response =
       rest::status_response(rest::Router::service_of(request_.target), status, message, request_);

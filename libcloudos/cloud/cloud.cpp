@@ -8,20 +8,15 @@
 #include "base/actor.hpp"
 #include "base/assert.hpp"
 #include "base/executor.hpp"
-#include "cloud/backends.hpp"
 #include "cloud/folder.hpp"
-#include "cloud/host_names.hpp"
+#include "cloud/languages.hpp"
 #include "cloud/observatory.hpp"
+#include "cloud/services.hpp"
 #include "cloud/subscriptions.hpp"
 #include "cloud/wake.hpp"
-#include "compute/servers_room.hpp"
 #include "identity/identity.hpp"
-#include "image/images_room.hpp"
 #include "maintenance/folder.hpp"
 #include "maintenance/kinds.hpp"
-#include "network/networks_room.hpp"
-#include "network/wiring.hpp"
-#include "placement/placement.hpp"
 #include "cloudos/store.hpp"
 #include "tasks/engine.hpp"
 
@@ -30,6 +25,7 @@ namespace cloudos {
 /// Members are destroyed last to first: services before the engine, the store after its users.
 struct Cloud::Impl {
   Options options;
+  std::unique_ptr<const locale::Catalogues> catalogues;
   Log log;
   std::unique_ptr<IdSource> ids;
   std::unique_ptr<Observatory> observatory;
@@ -43,14 +39,9 @@ struct Cloud::Impl {
   std::unique_ptr<Engine> engine;
   std::unique_ptr<records::Migrator> migrator;
   std::unique_ptr<Identity> identity;
-  std::unique_ptr<Images> images;
-  std::unique_ptr<Networks> networks;
-  std::map<std::string, std::shared_ptr<hypervisor::Driver>> drivers;
-  std::unique_ptr<Hosts> hosts;
-  std::unique_ptr<Servers> servers;
-  std::unique_ptr<network::MetadataSource> metadata;
-  std::unique_ptr<network::DeviceOwner> device_owner;
-  std::function<void(network::MetadataHandler)> serve_metadata;  // Of the data plane; may be empty.
+  std::shared_ptr<Images> images;
+  NetworksParts networks;
+  ComputeParts compute;
 
   std::unique_ptr<store::GuestService> guests;  // Served by the runner of a folder.
   WakeFd wake_fd;
@@ -62,8 +53,6 @@ struct Cloud::Impl {
   Result<void> open_schemas(bool as_guest);
   store::Store& open_audit();
   Result<void> open_services();
-  Result<void> open_networks();
-  Result<void> open_compute();
   /// No work starts any more; false when a step still runs after `patience`.
   bool stop(std::chrono::milliseconds patience);
 };
@@ -97,7 +86,10 @@ Result<void> check_options(const Options& options) {
     return fail(ErrorCode::InvalidArgument,
                 "a guest joins the process that runs a data folder: set Options::data_dir");
   }
-  CLOUDOS_CHECK(check_backends(options));
+  if (options.hypervisor == Backend::User)
+    return fail(ErrorCode::InvalidArgument,
+                "user mode is for networks: the hypervisor is simulated or real");
+  CLOUDOS_CHECK(check_built(options));
   if (options.password_cost < 4 || options.password_cost > 16) {
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("password_cost is {}, must be 4 to 16", options.password_cost));
@@ -137,9 +129,6 @@ Result<void> Cloud::Impl::open_ground() {
   options.role = as_guest ? FolderRole::Guest : FolderRole::Runner;
   CLOUDOS_CHECK(open_store(as_guest));
   CLOUDOS_CHECK(open_schemas(as_guest));
-  if (options.host_names.empty() && options.hypervisor_drivers.empty()) {
-    CLOUDOS_TRY(options.host_names, known_host_names(*options.store, machine_name()));
-  }
   executor = std::make_unique<Executor>(*options.clock, options.workers);
   store::Store& rooms_store = open_audit();
   runner =
@@ -205,28 +194,6 @@ Result<void> Cloud::Impl::open_schemas(bool as_guest) {
   return migrator->raise();
 }
 
-/// What images ask of us, and of identity's policy. `identity` outlives the images.
-static ImageSettings image_settings(const Options& options, const Identity& identity) {
-  ImageSettings settings;
-  settings.stores = options.image_stores;
-  settings.imports = options.image_import;
-  settings.rules = options.image_rules;
-  settings.policy.enforce = [&identity](const Context& ctx, std::string_view rule,
-                                        const ProjectId& owner) {
-    PolicyTarget target;
-    target.project = owner;
-    return identity.enforce(ctx, rule, target);
-  };
-  settings.policy.says_yes = [&identity](const Context& ctx, std::string_view rule) {
-    const auto answer = identity.policy().explain(ctx, rule);
-    return answer && answer->allowed;
-  };
-  settings.policy.knows = [&identity](std::string_view rule) {
-    return identity.policy().rule(rule).has_value();
-  };
-  return settings;
-}
-
 Result<void> Cloud::Impl::open_services() {
   IdentitySettings identity_settings;
   identity_settings.public_url = options.public_url;
@@ -245,11 +212,20 @@ Result<void> Cloud::Impl::open_services() {
   if (!options.services.networks) identity_settings.left_out.insert("network");
   if (!options.services.compute) identity_settings.left_out.insert("compute");
   CLOUDOS_TRY(identity, make_identity(*engine, identity_settings));
+  const ServiceGround ground{options, *engine, *observatory, *identity};
   if (options.services.images) {
-    CLOUDOS_TRY(images, make_images(*engine, image_settings(options, *identity)));
+    CLOUDOS_TRY(images, images_service::open(ground));
   }
-  if (options.services.networks) CLOUDOS_CHECK(open_networks());
-  if (options.services.compute) CLOUDOS_CHECK(open_compute());
+  if (options.services.networks) {
+    CLOUDOS_TRY(networks, networks_service::open(ground));
+  }
+  if (options.services.compute) {
+    if (options.host_names.empty() && options.hypervisor_drivers.empty()) {
+      CLOUDOS_TRY(options.host_names,
+                  compute_service::known_hosts(*options.store, machine_name()));
+    }
+    CLOUDOS_TRY(compute, compute_service::open(ground, *images, *networks.networks));
+  }
   if (guest()) return Result<void>();  // The runner of the folder does the work.
   runner->add(Reconciler{"audit", std::chrono::minutes{10}, "",
                          [self = audit_impl] { return self->prune(); }});
@@ -264,55 +240,11 @@ Result<void> Cloud::Impl::open_services() {
   return Result<void>();
 }
 
-Result<void> Cloud::Impl::open_networks() {
-  network::Wiring::Drivers mechanisms;
-  for (const auto& driver : options.mechanism_drivers)
-    mechanisms.push_back(observatory->observe(driver));
-  NetworkSettings settings;
-  for (const auto& [name, bridge] : options.bridge_mappings)
-    settings.physical_networks.push_back(name);
-  if (!guest()) {
-    CLOUDOS_TRY(auto built_in, open_mechanism(options, *engine));
-    mechanisms.push_back(observatory->observe(built_in.driver));
-    serve_metadata = built_in.serve_metadata;
-  }
-  networks = make_networks(*engine, settings, std::move(mechanisms));
-  if (serve_metadata) serve_metadata(network::metadata_handler(*networks));
-  return Result<void>();
-}
-
-Result<void> Cloud::Impl::open_compute() {
-  if (!guest()) {
-    CLOUDOS_TRY(drivers, open_hypervisors(options, *engine));
-  }
-  std::map<const hypervisor::Driver*, std::shared_ptr<hypervisor::Driver>> observed;
-  for (auto& [host, driver] : drivers) {
-    // One watcher a driver: hosts that share the one keep sharing the other.
-    auto& watcher = observed[driver.get()];
-    if (!watcher) watcher = observatory->observe(driver);
-    driver = watcher;
-  }
-  placement::PlacementSettings placement_settings;
-  placement_settings.hosts = host_sources(drivers);
-  CLOUDOS_TRY(hosts, placement::make_hosts(*engine, placement_settings));
-  ComputeSettings compute_settings;
-  compute_settings.drivers = drivers;
-  compute_settings.resume_guests = options.resume_guests;
-  if (options.placement) compute_settings.policy = *options.placement;
-  CLOUDOS_TRY(servers, make_servers(*engine, compute_settings, *hosts, *images, *networks));
-
-  metadata = make_metadata_source(*servers);
-  device_owner = make_device_owner(*servers);
-  networks->set_metadata_source(metadata.get());
-  networks->set_device_owner(device_owner.get());
-  return Result<void>();
-}
-
 bool Cloud::Impl::stop(std::chrono::milliseconds patience) {
   guests.reset();
   // The data plane answers guests on a thread of its own: no question may come in once services go.
   if (observatory) observatory->stop();
-  if (serve_metadata) serve_metadata(nullptr);
+  if (networks.serve_metadata) networks.serve_metadata(nullptr);
   if (runner) runner->stop();
   if (recorder) {
     const auto written = recorder->flush();
@@ -323,8 +255,10 @@ bool Cloud::Impl::stop(std::chrono::milliseconds patience) {
 
 Result<std::unique_ptr<Cloud>> Cloud::open(Options options) {
   CLOUDOS_CHECK(check_options(options));
+  CLOUDOS_TRY(auto catalogues, read_languages(options));
   auto impl = std::make_unique<Impl>();
   impl->options = std::move(options);
+  impl->catalogues = std::move(catalogues);
   std::unique_ptr<Cloud> cloud(new Cloud(std::move(impl)));
   const ActorScope ours(Actor::Kind::Work);  // What the first start makes, nobody asked for.
   CLOUDOS_CHECK(cloud->impl_->open_ground());
@@ -356,16 +290,16 @@ Images& Cloud::images() {
   return *impl_->images;
 }
 Networks& Cloud::networks() {
-  CLOUDOS_ASSERT(impl_->networks && "Options::services.networks is false: this cloud has none");
-  return *impl_->networks;
+  CLOUDOS_ASSERT(impl_->networks.networks && "Options::services.networks is false: this cloud has none");
+  return *impl_->networks.networks;
 }
 Servers& Cloud::servers() {
-  CLOUDOS_ASSERT(impl_->servers && "Options::services.compute is false: this cloud has no servers");
-  return *impl_->servers;
+  CLOUDOS_ASSERT(impl_->compute.servers && "Options::services.compute is false: this cloud has no servers");
+  return *impl_->compute.servers;
 }
 Hosts& Cloud::hosts() {
-  CLOUDOS_ASSERT(impl_->hosts && "Options::services.compute is false: this cloud has no hosts");
-  return *impl_->hosts;
+  CLOUDOS_ASSERT(impl_->compute.hosts && "Options::services.compute is false: this cloud has no hosts");
+  return *impl_->compute.hosts;
 }
 Tasks& Cloud::tasks() { return impl_->runner->tasks(); }
 
@@ -397,6 +331,9 @@ std::string Cloud::dump_state() const { return impl_->observatory->dump(); }
 void Cloud::set_log_levels(const LogLevels& levels) { impl_->log.set_levels(levels); }
 
 const Options& Cloud::options() const { return impl_->options; }
+const locale::Catalogues& Cloud::catalogues() const {
+  return impl_->catalogues ? *impl_->catalogues : locale::Catalogues::built_in();
+}
 const Clock& Cloud::clock() const { return *impl_->options.clock; }
 IdSource& Cloud::ids() { return *impl_->ids; }
 Log Cloud::log(std::string_view room) const { return impl_->log.for_room(room); }

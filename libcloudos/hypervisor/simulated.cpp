@@ -19,6 +19,7 @@ Result<void> Simulated::enter(std::string_view verb, const ServerId& id) {
   if (hooks.before) {
     if (auto error = hooks.before(verb, id)) return fail(std::move(*error));
   }
+  if (!asked_ && (verb == "list" || !id.empty())) CLOUDOS_CHECK(find_what_ran());
   if (!hooks.delay || settings_.clock == nullptr) return Result<void>();
   const auto takes = hooks.delay(verb, id);
   LockGuard lock(mutex_);
@@ -28,6 +29,22 @@ Result<void> Simulated::enter(std::string_view verb, const ServerId& id) {
     return fail(ErrorCode::Timeout, fmt::format("the simulated host is slow: {}", verb));
   }
   busy_until_.erase(busy);
+  return Result<void>();
+}
+
+Result<void> Simulated::find_what_ran() {
+  LockGuard asking(asking_);
+  if (asked_) return Result<void>();
+  if (settings_.ran_before) {
+    CLOUDOS_TRY(auto running, settings_.ran_before());
+    LockGuard lock(mutex_);
+    for (DomainSpec& spec : running) {
+      Domain& domain = domains_[spec.id];
+      domain.spec = std::move(spec);
+      domain.power = PowerState::Running;
+    }
+  }
+  asked_ = true;
   return Result<void>();
 }
 

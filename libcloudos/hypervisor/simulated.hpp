@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <map>
@@ -42,13 +43,17 @@ struct SimulatedSettings {
   /// Null: every backing file exists.
   std::function<std::optional<std::uint64_t>(const std::filesystem::path&)> file_size;
   SimulatedHooks hooks;
+  /// The domains that run here since before the object was made; asked once, before the first call
+  /// that is about domains. Null: none.
+  std::function<Result<std::vector<DomainSpec>>()> ran_before{};
 };
 
 /// A host in memory: documents the semantics of Driver, and is what simulations run on.
 ///
 /// Thread-safe. Keeps its domains as long as the object lives: sharing it between two Clouds, one
-/// after the other, is a restart of our process with the guests living on. Same calls in the same
-/// order give the same answers.
+/// after the other, is a restart of our process with the guests living on. An object of its own for
+/// each of them does the same if it is told what ran: SimulatedSettings::ran_before. Same calls in
+/// the same order give the same answers.
 class Simulated final : public Driver {
  public:
   explicit Simulated(SimulatedSettings settings);
@@ -88,6 +93,7 @@ class Simulated final : public Driver {
     bool foreign = false;
   };
   Result<void> enter(std::string_view verb, const ServerId& id);
+  Result<void> find_what_ran();
   Result<void> leave(std::string_view verb, const ServerId& id);
   Domain* find(const ServerId& id) CLOUDOS_REQUIRES(mutex_);
   void settle(Domain& domain) CLOUDOS_REQUIRES(mutex_);
@@ -95,6 +101,8 @@ class Simulated final : public Driver {
   Result<void> put_domain(const DomainSpec& spec);
 
   const SimulatedSettings settings_;
+  Mutex asking_;  // Taken before mutex_.
+  std::atomic<bool> asked_{false};
   mutable Mutex mutex_;
   SimulatedHooks hooks_ CLOUDOS_GUARDED_BY(mutex_);
   std::map<ServerId, Domain> domains_ CLOUDOS_GUARDED_BY(mutex_);

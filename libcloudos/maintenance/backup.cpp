@@ -7,15 +7,11 @@
 #include <cerrno>
 
 #include "base/text.hpp"
-#include "cloudos/images.hpp"
 #include "cloudos/maintenance.hpp"
-#include "cloudos/servers.hpp"
-#include "compute/records.hpp"
-#include "image/records.hpp"
 #include "maintenance/files.hpp"
 #include "maintenance/folder.hpp"
+#include "maintenance/kinds.hpp"
 #include "maintenance/manifest.hpp"
-#include "records/table.hpp"
 #include "store/lmdb_copy.hpp"
 #include "store/lmdb_format.hpp"
 
@@ -59,31 +55,26 @@ class BackupRun {
   Result<void> copy_payloads() {
     CLOUDOS_TRY(const auto copy, store::open_lmdb({.directory = target("store"), .owner = false}));
     CLOUDOS_TRY(const auto snapshot, copy->snapshot());
-    CLOUDOS_TRY(const auto servers, records::all<Server>(*snapshot));
-    report_.server_disks = static_cast<std::uint64_t>(std::count_if(
-        servers.begin(), servers.end(), [](const Server& s) { return !s.host.empty(); }));
-    CLOUDOS_TRY(const auto payloads, records::all<image::Payload>(*snapshot));
-    if (!payloads.empty() && options_.payloads != Payloads::List)
-      CLOUDOS_CHECK(make_folder(target("images")));
-    for (const image::Payload& payload : payloads) {
-      // Other stores are folders of the operator's, with backups of their own.
-      if (std::none_of(payload.locations.begin(), payload.locations.end(), [](const auto& at) {
-            return at.url.empty() && at.store == image::kFirstStore;
-          }))
-        continue;
-      std::string known;
-      if (const auto of = records::get<Image>(*snapshot, payload.id); of && !of->sha512.empty())
-        known = "sha512:" + of->sha512;
-      CLOUDOS_CHECK(copy_payload(payload, known));
+    std::vector<PromisedFile> files;
+    for (const ServiceRecords& service : service_records()) {
+      if (service.files) {
+        CLOUDOS_TRY(auto more, service.files(*snapshot));
+        std::move(more.begin(), more.end(), std::back_inserter(files));
+      }
+      if (service.server_disks) {
+        CLOUDOS_TRY(report_.server_disks, service.server_disks(*snapshot));
+      }
     }
-    if (!payloads.empty() && options_.payloads != Payloads::List)
-      CLOUDOS_CHECK(sync_folder(target("images")));
+    const bool images = !files.empty() && options_.payloads != Payloads::List;
+    if (images) CLOUDOS_CHECK(make_folder(target("images")));
+    for (const PromisedFile& file : files) CLOUDOS_CHECK(copy_payload(file));
+    if (images) CLOUDOS_CHECK(sync_folder(target("images")));
     return Result<void>();
   }
 
-  /// `known`: the checksum that its upload was verified against, if the image still tells.
-  Result<void> copy_payload(const image::Payload& payload, const std::string& known) {
-    const std::string name = "images/" + payload.id.value;
+  Result<void> copy_payload(const PromisedFile& payload) {
+    const std::string& name = payload.name;
+    const std::string& known = payload.checksum;
     const auto from = options_.folder / name;
     ManifestEntry entry{ManifestEntry::Kind::File, 0440, payload.size_bytes, known, name};
     const std::string_view algorithm = known.empty() ? kAlgorithm : "sha512";
@@ -102,7 +93,7 @@ class BackupRun {
         facts->size = known.empty() ? facts->size : static_cast<std::uint64_t>(file.st_size);
     }
     if (!facts && facts.error().code == ErrorCode::NotFound) {
-      report_.gone.push_back(payload.id.value);
+      report_.gone.push_back(payload.id);
       entry.kind = ManifestEntry::Kind::Gone;
       add(entry);
       return Result<void>();
@@ -117,7 +108,7 @@ class BackupRun {
       return fail(ErrorCode::Internal,
                   fmt::format("the data of image {} is not what was uploaded; delete the image, or "
                               "put its file back",
-                              payload.id.value));
+                              payload.id));
     }
     entry.checksum = facts->checksum;
     add(entry);

@@ -41,9 +41,9 @@ class StoreCheck {
     CLOUDOS_CHECK(count_keys());
     for (const Kind& kind : kinds_) CLOUDOS_CHECK(check_strays(kind));
     CLOUDOS_CHECK(check_quotas(snapshot_, found_));
-    CLOUDOS_CHECK(check_addresses(snapshot_, found_));
-    CLOUDOS_CHECK(check_claims(snapshot_, found_));
-    return check_pins(snapshot_, found_);
+    for (const ServiceRecords& service : service_records())
+      if (service.check) CLOUDOS_CHECK(service.check(snapshot_, found_));
+    return Result<void>();
   }
 
  private:
@@ -183,7 +183,9 @@ Result<CheckReport> check(const CheckOptions& options) {
   CLOUDOS_TRY(const auto snapshot, guest->snapshot());
   CLOUDOS_TRY(CheckReport report, check_snapshot(*snapshot));
   Findings found(report);
-  CLOUDOS_CHECK(check_payloads(*snapshot, *guest, options, report, found));
+  for (const ServiceRecords& service : service_records())
+    if (service.check_files)
+      CLOUDOS_CHECK(service.check_files(*snapshot, *guest, options, report, found));
   return report;
 }
 

@@ -32,13 +32,7 @@ Result<void> each_entry(const store::Snapshot& snapshot, std::string_view prefix
 /// All that can be said of the records of one snapshot, without files.
 Result<CheckReport> check_snapshot(const store::Snapshot& snapshot);
 
-// check_counts.cpp: what is kept beside the records against the records.
+/// What projects are counted to have equals what there is.
 Result<void> check_quotas(const store::Snapshot& snapshot, Findings& found);
-Result<void> check_addresses(const store::Snapshot& snapshot, Findings& found);
-Result<void> check_claims(const store::Snapshot& snapshot, Findings& found);
-Result<void> check_pins(const store::Snapshot& snapshot, Findings& found);
-/// `now` tells what was deleted since the snapshot.
-Result<void> check_payloads(const store::Snapshot& snapshot, store::Store& now,
-                            const CheckOptions& options, CheckReport& report, Findings& found);
 
 }  // namespace cloudos::maintenance

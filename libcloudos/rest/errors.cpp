@@ -193,7 +193,8 @@ Response refusal(Service service, int status, std::string_view type, std::string
   // Only here, once the English text has said what kind of error it is.
   std::string localised;
   if (const std::string_view wanted = request.headers.get("Accept-Language"); !wanted.empty()) {
-    const auto& catalogues = locale::Catalogues::built_in();
+    const auto& catalogues =
+        request.catalogues ? *request.catalogues : locale::Catalogues::built_in();
     const std::string_view language = catalogues.choose(wanted);
     localised = catalogues.translate(language, message);
     message = localised;

@@ -41,7 +41,8 @@ std::map<std::string, std::set<std::string>> room_table() {
   table["maintenance"] = kEngine;
   table["maintenance"].insert({"image", "network", "compute"});
   table["cloud"] = kEngine;
-  table["cloud"].insert({"hypervisor", "image", "network", "compute", "maintenance"});
+  table["cloud"].insert(
+      {"hypervisor", "image", "network", "compute", "maintenance", "locale"});
   return table;
 }
 

@@ -40,6 +40,7 @@ struct RunnerFaults;
 enum class LimitModel : std::uint8_t;
 namespace hypervisor { class Driver; }
 namespace network { class MechanismDriver; }
+namespace locale { class Catalogues; }
 namespace store { class Store; }
 
 /// Which hypervisor and data plane the cloud's own host uses.
@@ -75,6 +76,10 @@ struct Services {
   bool networks = true;
   bool compute = true;  ///< Servers, flavors, keypairs and hosts. Needs images and networks.
   friend bool operator==(const Services&, const Services&) = default;
+
+  /// Those that this build of the library has (CMake's CLOUDOS_SERVICES). Cloud::open() refuses
+  /// the others as Unsupported: begin with these for whatever there is.
+  CLOUDOS_EXPORT static Services built();
 };
 
 /// How much of the past the audit log holds; what is oldest goes first.
@@ -139,6 +144,12 @@ struct Options {
   /// What images may be: counts, formats, protected properties.
   ImageRules image_rules;
   std::uint64_t store_limit_bytes = limits::kStoreMapBytes;
+
+  /// Languages beside those of the library, or in their place: a folder of GNU .po files named by
+  /// their tags ("pt-BR.po"), read when the cloud is opened; and such files' texts by tag, which go
+  /// over the folder's. See locale::Catalogues::add.
+  std::filesystem::path locale_dir;
+  std::map<std::string, std::string> catalogues;
 
   AuditKeep audit;
 
@@ -245,6 +256,8 @@ class CLOUDOS_EXPORT Cloud final {
   void set_log_levels(const LogLevels& levels);
 
   const Options& options() const;
+  /// What its callers may be told in other languages; REST chooses by Accept-Language.
+  const locale::Catalogues& catalogues() const;
   const Clock& clock() const;
   IdSource& ids();
   Log log(std::string_view room) const;

@@ -127,6 +127,7 @@ inline constexpr std::size_t kAuditTextChars = 256;      ///< Of a path, a user 
 inline constexpr std::size_t kLanguageHeaderBytes = 1'024;  ///< Of Accept-Language.
 inline constexpr std::size_t kLanguageRanges = 32;          ///< In it; more are not looked at.
 inline constexpr std::size_t kCatalogueBytes = 4 << 20;     ///< Of a .po file.
+inline constexpr std::size_t kLanguages = 256;              ///< That a folder of them adds.
 
 // Tasks.
 inline constexpr unsigned kWorkers = 256;
@@ -222,8 +223,8 @@ inline constexpr std::size_t kHeaderFields = 128;
 inline constexpr std::size_t kPathSegments = 32;
 inline constexpr std::size_t kQueryParameters = 256;
 inline constexpr std::size_t kListPage = 1'000;
-inline constexpr std::size_t kConnections = 10'000;
 inline constexpr std::size_t kRowTextBytes = 32 << 20;  ///< Of rows of one kind, kept for lists.
+inline constexpr std::size_t kConnections = 10'000;
 inline constexpr unsigned kCommitThreads = 64;     ///< Writers share an fsync only if they wait together.
 inline constexpr unsigned kStreamThreads = 64;
 inline constexpr unsigned kHashThreads = 2;

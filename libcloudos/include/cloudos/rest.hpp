@@ -20,7 +20,8 @@
 /// (cloudosd, a host program's own server, a test's table).
 namespace cloudos {
 class Cloud;
-}
+namespace locale { class Catalogues; }
+}  // namespace cloudos
 namespace cloudos::rest {
 
 struct Route;
@@ -57,6 +58,8 @@ struct Request {
   /// Who calls, when the host program vouches for it: no token is looked at, policy still is.
   /// Never set it from anything a client sent.
   std::optional<Context> caller;
+  /// The languages that refusals may be in; the Router sets its cloud's. Null: the library's.
+  const locale::Catalogues* catalogues = nullptr;
 };
 
 /// A part of a file, sent without a thread.

@@ -1,0 +1,141 @@
+#!/usr/bin/python3
+"""The machine goes down with everything on it, and comes up again: what ran runs again, or is shown
+for what it is.
+
+usage: host_restart.py BIN-DIR GUEST.qcow2
+"""
+import os
+import signal
+import subprocess
+import sys
+import uuid
+
+from harness import Cloud, Failed, Report, host_state, left_over, run, until
+
+
+class Machine(Cloud):
+    """A cloud on a machine that restarts: a start of the kernel is told by its boot_id."""
+
+    def __init__(self, bin_dir, before):
+        super().__init__(bin_dir)
+        self.before = before
+        self.boot_file = os.path.join(self.dir, "boot_id")
+        self.new_boot()
+
+    def new_boot(self):
+        with open(self.boot_file, "w") as f:
+            f.write("%s\n" % uuid.uuid4())
+
+    def start(self):
+        popen = subprocess.Popen
+        inside = ["unshare", "--mount", "--propagation", "slave", "sh", "-c",
+                  'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"', self.boot_file]
+        subprocess.Popen = lambda argv, **kw: popen(inside + argv, **kw)
+        try:
+            super().start()
+        finally:
+            subprocess.Popen = popen
+
+    def daemons(self):
+        """What serves the folder's networks."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open("/proc/%s/cmdline" % pid, "rb") as f:
+                    words = f.read()
+            except OSError:
+                continue
+            if b"dnsmasq" in words.split(b"\0")[0] and self.data.encode() in words:
+                found.append(int(pid))
+        return found
+
+    def lose_guests(self):
+        for pid in self.qemu_pids():
+            os.kill(pid, signal.SIGKILL)
+        until("no QEMU", 30, lambda: not self.qemu_pids())
+
+    def go_down(self):
+        """No process, no device, no rule: only the disk is left."""
+        self.kill()
+        self.lose_guests()
+        for pid in self.daemons():
+            os.kill(pid, signal.SIGKILL)
+        for name in self.namespaces():
+            run(["ip", "netns", "delete", name], check=False)
+        for device in set(os.listdir("/sys/class/net")) - self.before["device"]:
+            run(["ip", "link", "delete", device], check=False)
+        for table in set(run(["nft", "list", "tables"], check=False).stdout.splitlines()):
+            if table not in self.before["nft table"]:
+                run(["nft", "delete"] + table.split(), check=False)
+        self.new_boot()
+
+    def status(self, name):
+        return self.cli("server", "show", name)["status"]
+
+    def up(self, name, count):
+        def look():
+            text = self.cli("console", "log", "show", name, check=False).stdout
+            return text.count("GUEST-UP %s " % name) >= count
+        until("%s boots for the %d. time" % (name, count), 120, look)
+
+
+def scenario(cloud, report, guest):
+    cloud.cli("image", "create", "--disk-format", "qcow2", "--container-format", "bare",
+              "--file", guest, "guest")
+    cloud.cli("network", "create", "net-a")
+    cloud.cli("subnet", "create", "--network", "net-a", "--subnet-range", "10.79.0.0/24", "sub-a")
+    for name in ("ran", "off"):
+        cloud.cli("server", "create", "--image", "guest", "--flavor", "m1.nano", "--network",
+                  "net-a", "--wait", name)
+        cloud.up(name, 1)
+    cloud.cli("server", "stop", "off")
+    until("off is off", 90, lambda: cloud.status("off") == "SHUTOFF")
+
+    cloud.go_down()
+    report.check("the machine is down", not cloud.qemu_pids() and not cloud.namespaces())
+    cloud.start()
+    cloud.up("ran", 2)
+    until("ran is ACTIVE", 60, lambda: cloud.status("ran") == "ACTIVE")
+    report.check("what ran is resumed, with its network: it told its name by metadata", True)
+    report.check("what was off stays off",
+                 cloud.status("off") == "SHUTOFF" and len(cloud.qemu_pids()) == 1)
+
+    cloud.kill()
+    cloud.lose_guests()
+    cloud.start()
+    until("ran is shown SHUTOFF", 60, lambda: cloud.status("ran") == "SHUTOFF")
+    report.check("a guest that ended while the machine ran on is shown SHUTOFF, not resumed",
+                 not cloud.qemu_pids())
+    cloud.cli("server", "start", "ran")
+    cloud.up("ran", 3)
+
+    cloud.go_down()
+    os.environ["CLOUDOS_COMPUTE_RESUME_GUESTS_STATE_ON_HOST_BOOT"] = "no"
+    cloud.start()
+    until("ran is shown SHUTOFF", 60, lambda: cloud.status("ran") == "SHUTOFF")
+    report.check("with the option off what ran is shown SHUTOFF, and nothing runs",
+                 not cloud.qemu_pids())
+    cloud.cli("server", "start", "ran")
+    cloud.up("ran", 4)
+    report.check("and may be started", cloud.status("ran") == "ACTIVE")
+
+
+def main():
+    bin_dir, guest = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
+    report = Report()
+    before = host_state()
+    cloud = Machine(bin_dir, before)
+    try:
+        cloud.start()
+        scenario(cloud, report, guest)
+    except (Failed, OSError, subprocess.TimeoutExpired, KeyError, ValueError) as trouble:
+        report.check("the scenario runs to its end", False, "%s\n%s" % (trouble, cloud.tail()))
+    finally:
+        cloud.end()
+    left = left_over(before, host_state())
+    report.check("the host is as it was", not left, "; ".join(left))
+    report.end()
+
+
+if __name__ == "__main__":
+    main()
