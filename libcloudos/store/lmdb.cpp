@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "store/lmdb_commit.hpp"
 #include "store/lmdb_guest.hpp"
 #include "store/lmdb_pins.hpp"
@@ -33,13 +35,10 @@ class OwnerSnapshot final : public Snapshot {
   const Revision revision_;
 };
 
-/// Whether any of these wrote under `prefix`.
-bool wrote_under(std::span<const TxnBuffer* const> written, const std::string& prefix) {
-  for (const TxnBuffer* buffer : written) {
-    const auto at = buffer->writes().lower_bound(prefix);
-    if (at != buffer->writes().end() && at->first.starts_with(prefix)) return true;
-  }
-  return false;
+/// Whether any of these keys, which are sorted, lies under `prefix`.
+bool wrote_under(std::span<const std::string_view> written, const std::string& prefix) {
+  const auto at = std::lower_bound(written.begin(), written.end(), std::string_view(prefix));
+  return at != written.end() && at->starts_with(prefix);
 }
 
 class OwnerStore final : public Store, public PinSource {

@@ -56,14 +56,17 @@ class Committer::Batch {
   /// transaction, which is lost with all that it held; an error of the body alone is its outcome.
   Result<void> add(Waiter& waiter);
   Result<void> commit();
-  /// The buffers with writes, for watches; empty when nothing was committed.
-  std::vector<const TxnBuffer*> written() const;
+  /// The keys of all bodies, sorted, each once; empty when nothing was committed.
+  std::span<const std::string_view> written() const { return written_; }
+  /// How many bodies wrote them.
+  std::size_t writers() const { return writers_; }
 
  private:
   std::optional<std::string_view> get(std::string_view key);
   std::optional<std::string> first(std::string_view prefix, std::string_view from);
   Result<bool> has_room(const TxnBuffer::Writes& writes) const;
   Result<void> apply(const TxnBuffer::Writes& writes);
+  void collect_written();
   Result<void> append_log();
   Result<void> trim_log(std::uint64_t logged);
   Result<void> put_log(std::uint16_t part, const std::string& value);
@@ -76,6 +79,8 @@ class Committer::Batch {
   std::uint64_t logged_ = 0;         // Keys ever logged before it.
   std::uint64_t bytes_ = 0;
   std::vector<Waiter*> members_;
+  std::vector<std::string_view> written_;  // Into the members' buffers.
+  std::size_t writers_ = 0;
   TxnBuffer* running_ = nullptr;
 };
 
@@ -186,11 +191,14 @@ Result<void> Committer::Batch::apply(const TxnBuffer::Writes& writes) {
   return Result<void>();
 }
 
-std::vector<const TxnBuffer*> Committer::Batch::written() const {
-  std::vector<const TxnBuffer*> buffers;
-  for (const Waiter* waiter : members_)
-    if (waiter->outcome && !waiter->buffer->writes().empty()) buffers.push_back(&*waiter->buffer);
-  return buffers;
+void Committer::Batch::collect_written() {
+  for (const Waiter* waiter : members_) {
+    if (!waiter->outcome || waiter->buffer->writes().empty()) continue;
+    ++writers_;
+    for (const auto& [key, value] : waiter->buffer->writes()) written_.emplace_back(key);
+  }
+  std::sort(written_.begin(), written_.end());
+  written_.erase(std::unique(written_.begin(), written_.end()), written_.end());
 }
 
 Result<void> Committer::Batch::put_log(std::uint16_t part, const std::string& value) {
@@ -203,18 +211,14 @@ Result<void> Committer::Batch::put_log(std::uint16_t part, const std::string& va
   return Result<void>();
 }
 
-/// The keys of all bodies, each once, in parts that stay small; then what is over the limit goes.
+/// The keys, in parts that stay small; then what is over the limit goes.
 Result<void> Committer::Batch::append_log() {
-  std::vector<std::string_view> keys;
-  for (const TxnBuffer* buffer : written())
-    for (const auto& [key, value] : buffer->writes()) keys.emplace_back(key);
-  std::sort(keys.begin(), keys.end());
-  keys.erase(std::unique(keys.begin(), keys.end()), keys.end());
   std::uint16_t part = 0;
-  for (auto key = keys.begin(); key != keys.end(); ++part) {
+  for (auto key = written_.begin(); key != written_.end(); ++part) {
     std::string packed;
     std::uint16_t count = 0;
-    for (; key != keys.end() && packed.size() < kLogPartBytes - limits::kKeyBytes; ++key, ++count) {
+    for (; key != written_.end() && packed.size() < kLogPartBytes - limits::kKeyBytes;
+         ++key, ++count) {
       append_integer(packed, static_cast<std::uint16_t>(key->size()));
       packed += *key;
     }
@@ -248,7 +252,8 @@ Result<void> Committer::Batch::trim_log(std::uint64_t logged) {
 }
 
 Result<void> Committer::Batch::commit() {
-  if (written().empty()) {
+  collect_written();
+  if (written_.empty()) {
     // Nothing to make durable, and nobody read what is not.
     for (Waiter* waiter : members_)
       if (waiter->outcome) waiter->outcome = revision_ - 1;
@@ -308,11 +313,10 @@ Result<void> Committer::run(Batch& batch, const std::function<Waiter*()>& next) 
     CLOUDOS_CHECK(batch.add(*waiter));
   }
   CLOUDOS_CHECK(batch.commit());
-  const auto written = batch.written();
-  if (written.empty()) return Result<void>();
-  committed_(written);
+  if (batch.written().empty()) return Result<void>();
+  committed_(batch.written());
   if (meters_)
-    meters_->committed(std::chrono::steady_clock::now() - began, written.size(), batch.bytes());
+    meters_->committed(std::chrono::steady_clock::now() - began, batch.writers(), batch.bytes());
   return Result<void>();
 }
 

@@ -23,8 +23,8 @@ namespace cloudos::store::lmdb {
 /// thousand servers wants them recorded before the first ones are built on. Work never starves.
 class Committer {
  public:
-  /// Hears what a batch wrote, after its commit and before its callers return.
-  using Committed = std::function<void(std::span<const TxnBuffer* const>)>;
+  /// Hears the keys that a batch wrote, sorted, after its commit and before its callers return.
+  using Committed = std::function<void(std::span<const std::string_view>)>;
 
   /// `meters` may be null; outlives it.
   Committer(Env& env, const LmdbOptions& options, Meters* meters, Committed committed);
