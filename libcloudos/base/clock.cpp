@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <array>
+
 namespace cloudos {
 
 using std::chrono::microseconds;
@@ -32,16 +34,41 @@ void ManualClock::jump_wall(microseconds by) {
   wall_ += by;
 }
 
+namespace {
+
+/// Two decimal digits and what stands before them; `at` moves on.
+void put_two(char*& at, char before, unsigned value) {
+  *at++ = before;
+  *at++ = static_cast<char>('0' + value / 10);
+  *at++ = static_cast<char>('0' + value % 10);
+}
+
+}  // namespace
+
 std::string format_time(WallTime time, bool micros) {
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date{day};
   const std::chrono::hh_mm_ss clock{time - day};
-  std::string text = fmt::format(
-      "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()),
-      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-      clock.hours().count(), clock.minutes().count(), clock.seconds().count());
-  if (micros) text += fmt::format(".{:06}", clock.subseconds().count());
-  return text + "Z";
+  const int year = static_cast<int>(date.year());
+  // Every reply has some of these: by hand, for years that people see.
+  std::string text =
+      year >= 1000 && year <= 9999 ? std::to_string(year) : fmt::format("{:04}", year);
+  std::array<char, 32> rest;
+  char* at = rest.data();
+  put_two(at, '-', static_cast<unsigned>(date.month()));
+  put_two(at, '-', static_cast<unsigned>(date.day()));
+  put_two(at, 'T', static_cast<unsigned>(clock.hours().count()));
+  put_two(at, ':', static_cast<unsigned>(clock.minutes().count()));
+  put_two(at, ':', static_cast<unsigned>(clock.seconds().count()));
+  if (micros) {
+    auto fraction = static_cast<unsigned>(clock.subseconds().count());
+    *at = '.';
+    for (int digit = 6; digit > 0; --digit, fraction /= 10)
+      at[digit] = static_cast<char>('0' + fraction % 10);
+    at += 7;
+  }
+  *at++ = 'Z';
+  return text.append(rest.data(), at);
 }
 
 namespace {

@@ -1,6 +1,8 @@
 #include "base/text.hpp"
 
+#include <array>
 #include <charconv>
+#include <cstring>
 
 #include <fmt/format.h>
 #include <openssl/crypto.h>
@@ -125,18 +127,25 @@ std::optional<std::string> from_hex(std::string_view text) {
 std::string to_base64(std::string_view bytes, bool url) {
   static constexpr char kStd[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   static constexpr char kUrl[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  const char* digits = url ? kUrl : kStd;
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t left = std::min<std::size_t>(3, bytes.size() - i);
-    std::uint32_t group = 0;
-    for (std::size_t j = 0; j < 3; ++j)
-      group = (group << 8) | (j < left ? static_cast<unsigned char>(bytes[i + j]) : 0U);
-    for (std::size_t j = 0; j < 4; ++j) {
-      if (j <= left) out += digits[(group >> (18 - 6 * j)) & 63U];
-      else if (!url) out += '=';
-    }
+  const char* const digits = url ? kUrl : kStd;
+  const auto byte = [&](std::size_t at) {
+    return std::uint32_t{static_cast<unsigned char>(bytes[at])};
+  };
+  const std::size_t whole = bytes.size() / 3, left = bytes.size() % 3;
+  std::string out(4 * whole + (left == 0 ? 0 : url ? left + 1 : 4), '=');
+  char* to = out.data();
+  for (std::size_t i = 0; i < 3 * whole; i += 3) {
+    const std::uint32_t group = byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2);
+    *to++ = digits[group >> 18];
+    *to++ = digits[(group >> 12) & 63U];
+    *to++ = digits[(group >> 6) & 63U];
+    *to++ = digits[group & 63U];
+  }
+  if (left > 0) {
+    const std::uint32_t group = byte(3 * whole) << 16 | (left == 2 ? byte(3 * whole + 1) << 8 : 0);
+    *to++ = digits[group >> 18];
+    *to++ = digits[(group >> 12) & 63U];
+    if (left == 2) *to++ = digits[(group >> 6) & 63U];
   }
   return out;
 }
@@ -243,32 +252,73 @@ Result<void> check_name(std::string_view what, std::string_view text, std::size_
   return Result<void>();
 }
 
-void append_json_string(std::string& out, std::string_view text) {
-  out += '"';
+namespace {
+
+/// The characters that stand in JSON text as they are: ASCII but controls, quote and backslash.
+struct JsonPlain {
+  std::array<bool, 256> plain{};
+  constexpr JsonPlain() {
+    for (std::size_t c = 0x20; c < 0x80; ++c) plain[c] = c != '"' && c != '\\';
+  }
+};
+constexpr JsonPlain kJsonPlain;
+
+/// The same of eight at once; false is no more than a doubt.
+bool all_json_plain(const char* bytes) {
+  constexpr std::uint64_t kOnes = 0x0101010101010101, kHighs = kOnes << 7;
+  std::uint64_t word = 0;
+  std::memcpy(&word, bytes, sizeof word);
+  const auto with_zero = [](std::uint64_t w) { return (w - kOnes) & ~w; };
+  const std::uint64_t control = (word - kOnes * 0x20) & ~word;
+  const std::uint64_t special = with_zero(word ^ (kOnes * '"')) | with_zero(word ^ (kOnes * '\\'));
+  return ((word | control | special) & kHighs) == 0;
+}
+
+void append_json_escape(std::string& out, unsigned char c) {
+  switch (c) {
+    case '"': out += "\\\""; break;
+    case '\\': out += "\\\\"; break;
+    case '\n': out += "\\n"; break;
+    case '\r': out += "\\r"; break;
+    case '\t': out += "\\t"; break;
+    default: out += fmt::format("\\u{:04x}", c);
+  }
+}
+
+}  // namespace
+
+void append_json_text(std::string& out, std::string_view text) {
+  std::size_t begun = 0;  // Of what goes out as it is, in one piece.
+  const auto flush = [&](std::size_t until) {
+    out.append(text.data() + begun, until - begun);
+  };
   for (std::size_t at = 0; at < text.size();) {
-    const auto c = static_cast<unsigned char>(text[at]);
-    if (c >= 0x80) {
-      const std::size_t start = at;
-      if (next_code_point(text, at) == 0xffffffff) {
-        out += "\xef\xbf\xbd";  // Bytes that are not text become U+FFFD, never broken JSON.
-        at = start + 1;
-      } else {
-        out.append(text.substr(start, at - start));
-      }
+    if (at + 8 <= text.size() && all_json_plain(text.data() + at)) {
+      at += 8;
       continue;
     }
-    ++at;
-    switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      default:
-        if (c < 0x20) out += fmt::format("\\u{:04x}", c);
-        else out += static_cast<char>(c);
+    const auto c = static_cast<unsigned char>(text[at]);
+    if (kJsonPlain.plain[c]) {
+      ++at;
+      continue;
     }
+    const std::size_t start = at;
+    if (c >= 0x80) {
+      if (next_code_point(text, at) != 0xffffffff) continue;
+      flush(start);
+      out += "\xef\xbf\xbd";  // Bytes that are not text become U+FFFD, never broken JSON.
+    } else {
+      flush(start);
+      append_json_escape(out, c);
+    }
+    begun = at = start + 1;
   }
+  flush(text.size());
+}
+
+void append_json_string(std::string& out, std::string_view text) {
+  out += '"';
+  append_json_text(out, text);
   out += '"';
 }
 

@@ -42,7 +42,10 @@ bool equal_secret(std::string_view a, std::string_view b);
 Result<void> check_name(std::string_view what, std::string_view text, std::size_t min_chars,
                         std::size_t max_chars);
 
-/// The text as JSON string content, quotes included. For writers of responses and reports.
+/// The text as JSON string content, quotes included. For writers of responses and reports. Bytes
+/// that are not text become U+FFFD.
 void append_json_string(std::string& out, std::string_view text);
+/// The same without the quotes, for strings that are put together of several.
+void append_json_text(std::string& out, std::string_view text);
 
 }  // namespace cloudos

@@ -48,6 +48,21 @@ TEST_CASE("base64 round trips every length and refuses what is not base64") {
   }
 }
 
+TEST_CASE("base64 is as RFC 4648 has it") {
+  struct Row { std::string what; std::string bytes; std::string text; std::string url; };
+  const Row rows[] = {
+      {"nothing", "", "", ""},           {"one", "f", "Zg==", "Zg"},
+      {"two", "fo", "Zm8=", "Zm8"},      {"three", "foo", "Zm9v", "Zm9v"},
+      {"five", "fooba", "Zm9vYmE=", "Zm9vYmE"}, {"all ones", "\xff\xff\xfe", "///+", "___-"},
+      {"signs", "\xfb\xff", "+/8=", "-_8"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    CHECK(to_base64(row.bytes) == row.text);
+    CHECK(to_base64(row.bytes, true) == row.url);
+  }
+}
+
 TEST_CASE("numbers are read whole or not at all") {
   CHECK(parse_unsigned("18446744073709551615") == UINT64_MAX);
   for (const char* bad : {"", "-1", "+1", " 1", "1 ", "1x", "18446744073709551616", "0x10"}) {
@@ -71,6 +86,53 @@ TEST_CASE("JSON strings stay JSON whatever bytes they are made of") {
   std::string out;
   append_json_string(out, std::string("a\"\\\n\x01\xff ä", 9));
   CHECK(out == "\"a\\\"\\\\\\n\\u0001\xef\xbf\xbd ä\"");
+}
+
+TEST_CASE("JSON strings are the same wherever in them a byte stands") {
+  // Long runs are looked at several bytes at a time: each byte at each place, beside others.
+  const auto one_by_one = [](std::string_view text) {
+    std::string out;
+    for (const char c : text) append_json_text(out, {&c, 1});
+    return out;
+  };
+  for (int c = 0; c < 0x80; ++c) {
+    for (std::size_t at = 0; at < 20; ++at) {
+      std::string text(20, 'x');
+      text[at] = static_cast<char>(c);
+      if (at > 0) text[at - 1] = '!';  // One above a blank, and next to a quote.
+      std::string out;
+      append_json_text(out, text);
+      REQUIRE(out == one_by_one(text));
+    }
+  }
+  for (std::size_t at = 0; at < 20; ++at) {
+    std::string text(20, 'x');
+    text.insert(at, "서\"");
+    std::string out;
+    append_json_text(out, text);
+    CHECK(out == std::string(at, 'x') + "서\\\"" + std::string(20 - at, 'x'));
+    text.insert(at, "\xec\x84");
+    out.clear();
+    append_json_text(out, text);
+    CHECK(out == std::string(at, 'x') + "\xef\xbf\xbd\xef\xbf\xbd서\\\"" +
+                     std::string(20 - at, 'x'));
+  }
+}
+
+TEST_CASE("times are written for every year") {
+  struct Row { std::string what; std::int64_t micros; std::string text; };
+  const Row rows[] = {
+      {"the beginning", 0, "1970-01-01T00:00:00.000000Z"},
+      {"before it", -1, "1969-12-31T23:59:59.999999Z"},
+      {"a leap day", 1'709'164'800'000'010, "2024-02-29T00:00:00.000010Z"},
+      {"year 1", -62'135'596'800'000'000, "0001-01-01T00:00:00.000000Z"},
+      {"the last of four digits", 253'402'300'799'999'999, "9999-12-31T23:59:59.999999Z"},
+      {"five digits", 253'402'300'800'000'000, "10000-01-01T00:00:00.000000Z"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    CHECK(format_time(WallTime{std::chrono::microseconds{row.micros}}, true) == row.text);
+  }
 }
 
 TEST_CASE("times are read as they are written, and nonsense is refused") {
