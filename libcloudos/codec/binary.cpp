@@ -1,8 +1,10 @@
 #include "codec/binary.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
+#include <span>
 #include <vector>
 
 #include <fmt/format.h>
@@ -89,28 +91,29 @@ class Decoder final : public FieldVisitor {
  public:
   Decoder(std::string_view bytes, const char*& bad) : bad_(bad) {
     while (!bytes.empty()) {
-      const std::string_view start = bytes;
+      const char* const start = bytes.data();
       std::uint64_t tag = 0, number = 0;
       if (!get_varint(bytes, tag) || !get_varint(bytes, number)) {
         fault("cut off");
         return;
       }
-      Slot slot{static_cast<Wire>(tag & 1), number, {}, {}, false, 0};
+      Slot slot{start, bytes.data(), number, static_cast<std::uint32_t>(tag >> 1),
+                static_cast<Wire>(tag & 1), false};
       if (slot.wire == kBytes) {
         if (number > bytes.size()) {
           fault("a length is past the end");
           return;
         }
-        slot.bytes = bytes.substr(0, number);
         bytes.remove_prefix(number);
       }
-      slot.whole = start.substr(0, start.size() - bytes.size());
-      keep(static_cast<std::uint32_t>(tag >> 1), slot);
+      keep(slot);
     }
   }
+  Decoder(const Decoder&) = delete;
+  Decoder& operator=(const Decoder&) = delete;
 
   void text(Field field, std::string& value) override {
-    if (const Slot* slot = take(field, kBytes)) value = slot->bytes;
+    if (const Slot* slot = take(field, kBytes)) value = slot->bytes();
     else value.clear();
   }
   void integer(Field field, std::int64_t& value) override {
@@ -125,7 +128,7 @@ class Decoder final : public FieldVisitor {
             const std::function<void(FieldVisitor&, std::size_t)>& element) override {
     const Slot* slot = take(field, kBytes);
     if (!slot) return resize(0);
-    std::string_view in = slot->bytes;
+    std::string_view in = slot->bytes();
     std::uint64_t count = 0;
     // Each element takes a byte at least: a count beyond that is a lie, refused before it costs.
     if (!get_varint(in, count) || count > in.size()) return fault("a list's count is wrong");
@@ -142,57 +145,74 @@ class Decoder final : public FieldVisitor {
     const Slot* slot = take(field, kBytes);
     present = slot != nullptr;
     if (!slot) return;
-    Decoder inner(slot->bytes, bad_);
+    Decoder inner(slot->bytes(), bad_);
     visit(inner);
   }
   void unknown(std::string& kept) override {
     kept.clear();
-    for (const Slot& slot : slots_)
-      if (!slot.taken) kept += slot.whole;
+    for (const Slot& slot : slots())
+      if (!slot.taken) kept += slot.whole();
   }
 
  private:
   struct Slot {
-    Wire wire = kNumber;
-    std::uint64_t number = 0;
-    std::string_view bytes, whole;
-    bool taken = false;
-    std::uint32_t field = 0;
-  };
-  /// A number that comes again replaces what it was.
-  void keep(std::uint32_t number, Slot slot) {
-    slot.field = number;
-    if (slots_.empty()) slots_.reserve(16);
-    if (slots_.empty() || slots_.back().field < number) {
-      slots_.push_back(slot);
-      return;
+    const char* start;     // Of the tag.
+    const char* value;     // Behind the number: where its bytes are, if it has any.
+    std::uint64_t number;  // The value, or how many bytes it has.
+    std::uint32_t field;
+    Wire wire;
+    bool taken;
+    std::string_view bytes() const { return {value, number}; }
+    std::string_view whole() const {
+      return {start, static_cast<std::size_t>(value - start) + (wire == kBytes ? number : 0)};
     }
-    const auto at = std::find_if(slots_.begin(), slots_.end(),
-                                 [&](const Slot& known) { return known.field == number; });
-    if (at == slots_.end())
-      slots_.push_back(slot);
-    else
-      *at = slot;
+  };
+  std::span<Slot> slots() { return many_.empty() ? std::span(few_.data(), count_) : many_; }
+
+  /// A number that comes again replaces what it was.
+  void keep(const Slot& slot) {
+    const auto known = slots();
+    if (!known.empty() && known.back().field >= slot.field) {
+      ascending_ = false;
+      const auto at = std::find_if(known.begin(), known.end(),
+                                   [&](const Slot& other) { return other.field == slot.field; });
+      if (at != known.end()) {
+        *at = slot;
+        return;
+      }
+    }
+    if (count_ == few_.size()) many_.assign(few_.begin(), few_.end());
+    if (count_ < few_.size()) few_[count_] = slot;
+    else many_.push_back(slot);
+    ++count_;
   }
-  /// Records ask for their fields in the order they wrote them: the next slot is mostly the one.
+  /// Records ask for their fields in the order they wrote them: the next slot is mostly the one,
+  /// or, when it is of a later field, there is none.
   const Slot* take(Field field, Wire wire) {
+    const auto all = slots();
     std::size_t at = next_;
-    if (at >= slots_.size() || slots_[at].field != field.number) {
+    if (at >= all.size() || all[at].field != field.number) {
+      const bool behind = at == 0 || all[at - 1].field < field.number;
+      const bool before = at == all.size() || all[at].field > field.number;
+      if (ascending_ && behind && before) return nullptr;
       at = 0;
-      while (at < slots_.size() && slots_[at].field != field.number) ++at;
-      if (at == slots_.size()) return nullptr;
+      while (at < all.size() && all[at].field != field.number) ++at;
+      if (at == all.size()) return nullptr;
     }
     next_ = at + 1;
-    slots_[at].taken = true;
-    if (slots_[at].wire == wire) return &slots_[at];
+    all[at].taken = true;
+    if (all[at].wire == wire) return &all[at];
     fault("a field has another type");
     return nullptr;
   }
   void fault(const char* what) { bad_ = what; }
 
   const char*& bad_;
-  std::vector<Slot> slots_;  // Mostly in ascending order.
-  std::size_t next_ = 0;     // Behind the one taken last.
+  std::array<Slot, 24> few_;  // Not initialised: most records have fewer fields.
+  std::vector<Slot> many_;    // All of them, once there are more.
+  std::size_t count_ = 0;
+  bool ascending_ = true;
+  std::size_t next_ = 0;  // Behind the one taken last.
 };
 
 }  // namespace

@@ -104,6 +104,64 @@ TEST_CASE("a field that an older version does not know survives its read and wri
   CHECK(back->ratio == -1.5);
 }
 
+namespace {
+/// Many fields, read in any order.
+struct Wide {
+  std::vector<std::int64_t> numbers = std::vector<std::int64_t>(60);
+  std::vector<std::uint32_t> order;
+  std::string unknown;
+};
+void fields(codec::FieldVisitor& v, Wide& x) {
+  for (const std::uint32_t i : x.order) v.field({i + 1, "n"}, x.numbers[i]);
+  v.unknown(x.unknown);
+}
+}  // namespace
+
+TEST_CASE("fields are found however many there are and in whichever order they lie") {
+  std::vector<std::uint32_t> up, down, every_third;
+  for (std::uint32_t i = 0; i < 60; ++i) up.push_back(i);
+  down.assign(up.rbegin(), up.rend());
+  for (std::uint32_t i = 0; i < 60; i += 3) every_third.push_back(i);
+  const std::vector<std::uint32_t> orders[] = {up, down, every_third};
+  for (const auto& written : orders) {
+    Wide wide;
+    wide.order = written;
+    for (const std::uint32_t i : written) wide.numbers[i] = i % 5 ? 100 + i : 0;
+    const std::string bytes = codec::encode_record(wide);
+    for (const auto& read : orders) {
+      Wide back;
+      back.order = read;
+      const auto version = codec::decode(bytes, [&](codec::FieldVisitor& v) { fields(v, back); });
+      REQUIRE(version);
+      for (const std::uint32_t i : read) CHECK(back.numbers[i] == wide.numbers[i]);
+      // What was not asked for is kept, and read by who asks.
+      Wide again;
+      again.order = written;
+      REQUIRE(codec::decode(codec::encode_record(back),
+                            [&](codec::FieldVisitor& v) { fields(v, again); }));
+      CHECK(again.numbers == wide.numbers);
+    }
+  }
+}
+
+TEST_CASE("of a field that comes twice the last one counts") {
+  Wide wide;
+  std::string bytes = codec::encode_record(sample());
+  for (const std::int64_t value : {5, 6}) {
+    wide.numbers.assign(60, 0);
+    wide.numbers[40] = value;
+    wide.order = {40};
+    bytes += codec::encode_record(wide).substr(1);  // Without the schema.
+  }
+  Wide back;
+  back.order = {40};
+  REQUIRE(codec::decode(bytes, [&](codec::FieldVisitor& v) { fields(v, back); }));
+  CHECK(back.numbers[40] == 6);
+  const auto rest = codec::decode_record<New>(bytes);
+  REQUIRE(rest);
+  CHECK(rest->inner.size() == 2);
+}
+
 TEST_CASE("bytes that are no record are an error, never a crash") {
   const std::string good = codec::encode_record(sample());
   CHECK_FALSE(codec::decode_record<New>(""));
