@@ -1,22 +1,67 @@
 #include "records/keys.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <initializer_list>
 
 #include "base/text.hpp"
 #include "cloudos/limits.hpp"
 
 namespace cloudos::records {
 
+namespace {
+
+/// The characters that stand in a key as they are.
+struct KeyPlain {
+  std::array<bool, 256> plain{};
+  constexpr KeyPlain() {
+    // '.' and '-' are among them: addresses and ids are the commonest values and are read by
+    // people.
+    for (std::size_t c = 0x21; c < 0x7f; ++c) plain[c] = c != '/' && c != '%';
+  }
+};
+constexpr KeyPlain kKeyPlain;
+
+bool is_key_plain(std::string_view value) {
+  return value.size() <= limits::kKeyValueBytes &&
+         std::all_of(value.begin(), value.end(),
+                     [](char c) { return kKeyPlain.plain[static_cast<unsigned char>(c)]; });
+}
+
+/// "/a/b/" of plain words, and what follows as parts of values, in one piece of memory.
+std::string joined_key(std::initializer_list<std::string_view> words,
+                       std::initializer_list<std::string_view> values, bool open_end) {
+  std::size_t bytes = 1;
+  for (const std::string_view word : words) bytes += word.size() + 1;
+  for (const std::string_view value : values) bytes += value.size() + 1;
+  std::string key;
+  key.reserve(bytes);
+  for (const std::string_view word : words) (key += '/') += word;
+  for (const std::string_view value : values) {
+    key += '/';
+    if (is_key_plain(value))
+      key += value;
+    else
+      key += key_part(value);
+  }
+  if (open_end) key += '/';
+  return key;
+}
+
+}  // namespace
+
 std::string key_part(std::string_view value) {
+  if (is_key_plain(value)) return std::string(value);
   std::string out;
   bool cut = false;
   for (const char c : value) {
     const auto byte = static_cast<unsigned char>(c);
-    // '.' and '-' stay: addresses and ids are the commonest values and are read by people.
-    if (byte > 0x20 && byte < 0x7f && c != '/' && c != '%') out += c;
-    else out += fmt::format("%{:02X}", byte);
+    if (kKeyPlain.plain[byte])
+      out += c;
+    else
+      out += fmt::format("%{:02X}", byte);
     if (out.size() > limits::kKeyValueBytes) {
       cut = true;
       break;
@@ -28,25 +73,29 @@ std::string key_part(std::string_view value) {
   return out + '~' + to_hex({reinterpret_cast<const std::uint8_t*>(digest.data()), digest.size()});
 }
 
-std::string key_number(std::uint64_t value) { return fmt::format("{:016x}", value); }
+std::string key_number(std::uint64_t value) {
+  return fmt::format("{:016x}", value);
+}
 
 std::string record_key(std::string_view kind, std::string_view id) {
-  return fmt::format("/{}/{}", kind, key_part(id));
+  return joined_key({kind}, {id}, false);
 }
-std::string record_prefix(std::string_view kind) { return fmt::format("/{}/", kind); }
+std::string record_prefix(std::string_view kind) {
+  return joined_key({kind}, {}, true);
+}
 std::string unique_key(std::string_view kind, std::string_view field, std::string_view scope,
                        std::string_view value) {
-  return fmt::format("/ux/{}/{}/{}/{}", kind, field, key_part(scope), key_part(value));
+  return joined_key({"ux", kind, field}, {scope, value}, false);
 }
 std::string index_root(std::string_view kind, std::string_view field) {
-  return fmt::format("/ix/{}/{}/", kind, field);
+  return joined_key({"ix", kind, field}, {}, true);
 }
 std::string index_prefix(std::string_view kind, std::string_view field, std::string_view value) {
-  return fmt::format("/ix/{}/{}/{}/", kind, field, key_part(value));
+  return joined_key({"ix", kind, field}, {value}, true);
 }
 std::string index_key(std::string_view kind, std::string_view field, std::string_view value,
                       std::string_view id) {
-  return index_prefix(kind, field, value) + key_part(id);
+  return joined_key({"ix", kind, field}, {value, id}, false);
 }
 
 void Keys::unique(std::string_view field, std::string_view scope, std::string_view value) {

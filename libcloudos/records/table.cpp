@@ -1,6 +1,33 @@
 #include "records/table.hpp"
 
+#include <algorithm>
+
 namespace cloudos::records {
+namespace {
+
+constexpr std::size_t kFirstScan = 64;  // Most lists that are asked for are short ones.
+
+/// Everything under `prefix`, behind the id `after` if that is given.
+Result<void> scan_all(const store::Snapshot& snapshot, const std::string& prefix, bool newest_first,
+                      bool keys_only, std::string_view after,
+                      const std::function<Result<bool>(const store::Entry&)>& visit) {
+  store::ScanOptions options;
+  options.reverse = newest_first;
+  options.keys_only = keys_only;
+  options.limit = kFirstScan;
+  if (!after.empty()) options.after = prefix + key_part(after);
+  for (;; options.limit = std::min(4 * options.limit, limits::kScanPage)) {
+    CLOUDOS_TRY(const auto entries, snapshot.scan(prefix, options));
+    for (const store::Entry& entry : entries) {
+      CLOUDOS_TRY(const bool more, visit(entry));
+      if (!more) return Result<void>();
+    }
+    if (entries.size() < options.limit) return Result<void>();
+    options.after = entries.back().key;
+  }
+}
+
+}  // namespace
 
 Result<void> write_keys(store::Txn& txn, std::string_view kind, const Keys* before,
                         const Keys* after, std::string_view id) {
@@ -11,9 +38,8 @@ Result<void> write_keys(store::Txn& txn, std::string_view kind, const Keys* befo
   for (const auto& unique : new_uniques) {
     if (std::binary_search(old_uniques.begin(), old_uniques.end(), unique)) continue;
     if (const auto owner = txn.get(unique.key); owner && *owner != id) {
-      return fail(ErrorCode::AlreadyExists,
-                  fmt::format("a {} with {} '{}' exists already", kind, unique.field,
-                              unique.value));
+      return fail(ErrorCode::AlreadyExists, fmt::format("a {} with {} '{}' exists already", kind,
+                                                        unique.field, unique.value));
     }
   }
   for (const auto& unique : old_uniques)
@@ -65,34 +91,37 @@ Result<std::optional<std::string>> find_unique(const store::Snapshot& snapshot,
 Result<void> walk(const store::Snapshot& snapshot, std::string_view kind, const Range& range,
                   std::string_view after,
                   const std::function<Result<bool>(const store::Entry&)>& visit) {
-  const bool indexed = !range.field.empty();
-  const std::string prefix =
-      indexed ? index_prefix(kind, range.field, range.value) : record_prefix(kind);
-  store::ScanOptions options;
-  options.reverse = range.newest_first;
-  options.keys_only = indexed;
-  if (!after.empty()) options.after = prefix + key_part(after);
-  for (;;) {
-    CLOUDOS_TRY(const auto entries, snapshot.scan(prefix, options));
-    for (const store::Entry& entry : entries) {
-      bool more = true;
-      if (!indexed) {
-        CLOUDOS_TRY(more, visit(entry));
-      } else {
-        const std::string key =
-            std::string(record_prefix(kind)) + entry.key.substr(prefix.size());
-        CLOUDOS_TRY(const auto record, snapshot.get(key));
-        // An index entry without its record cannot be: both are written by one commit.
-        if (!record) {
-          return fail(ErrorCode::Internal, "an index points to nothing", entry.key);
-        }
-        CLOUDOS_TRY(more, visit(*record));
-      }
-      if (!more) return Result<void>();
-    }
-    if (entries.size() < limits::kScanPage) return Result<void>();
-    options.after = entries.back().key;
+  if (!range.field.empty()) {
+    return walk_keys(snapshot, kind, range, after,
+                     [&](const std::string& key, store::Revision) -> Result<bool> {
+                       CLOUDOS_TRY(const auto record, snapshot.get(key));
+                       // An index entry without its record cannot be: both are written by one
+                       // commit.
+                       if (!record)
+                         return fail(ErrorCode::Internal, "an index points to nothing", key);
+                       return visit(*record);
+                     });
   }
+  return scan_all(snapshot, record_prefix(kind), range.newest_first, false, after, visit);
+}
+
+Result<void> walk_keys(
+    const store::Snapshot& snapshot, std::string_view kind, const Range& range,
+    std::string_view after,
+    const std::function<Result<bool>(const std::string& key, store::Revision revision)>& visit) {
+  if (range.field.empty()) {
+    return scan_all(snapshot, record_prefix(kind), range.newest_first, true, after,
+                    [&](const store::Entry& entry) { return visit(entry.key, entry.revision); });
+  }
+  const std::string prefix = index_prefix(kind, range.field, range.value);
+  std::string key = record_prefix(kind);
+  const std::size_t root = key.size();
+  return scan_all(snapshot, prefix, range.newest_first, true, after,
+                  [&](const store::Entry& entry) {
+                    key.resize(root);
+                    key.append(entry.key, prefix.size());
+                    return visit(key, 0);
+                  });
 }
 
 }  // namespace cloudos::records

@@ -1,14 +1,14 @@
 #pragma once
+#include <fmt/format.h>
+
 #include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include <fmt/format.h>
-
+#include "cloudos/store.hpp"
 #include "codec/binary.hpp"
 #include "records/keys.hpp"
-#include "cloudos/store.hpp"
 
 /// Typed records over the store. A record type T has
 ///   T::kKind                       "port": the first part of its keys, and its noun in messages
@@ -19,8 +19,12 @@
 namespace cloudos::records {
 
 template <class Tag>
-const std::string& id_text(const Id<Tag>& id) { return id.value; }
-inline const std::string& id_text(const std::string& id) { return id; }
+const std::string& id_text(const Id<Tag>& id) {
+  return id.value;
+}
+inline const std::string& id_text(const std::string& id) {
+  return id;
+}
 
 /// Not template code: what put and erase do to a record's keys.
 Result<void> write_keys(store::Txn& txn, std::string_view kind, const Keys* before,
@@ -38,7 +42,7 @@ Keys keys_of(const T& record) {
 /// The unique values and indexes that a stored record has: those of its own schema.
 template <class T>
 Keys stored_keys(const codec::Stored<T>& stored) {
-  if constexpr (requires(Keys& k, std::uint32_t from) { keys(k, stored.record, from); }) {
+  if constexpr (requires(Keys & k, std::uint32_t from) { keys(k, stored.record, from); }) {
     if (stored.schema < T::kSchema) {
       Keys collected(T::kKind, id_text(stored.record.id));
       keys(collected, stored.record, stored.schema);
@@ -65,7 +69,9 @@ Result<T> get(store::Txn& txn, std::string_view id) {
   return codec::decode_record<T>(*bytes);
 }
 template <class T, class Tag>
-Result<T> get(store::Txn& txn, const Id<Tag>& id) { return get<T>(txn, id.value); }
+Result<T> get(store::Txn& txn, const Id<Tag>& id) {
+  return get<T>(txn, id.value);
+}
 
 /// Reads one record of a snapshot. Errors: NotFound.
 template <class T>
@@ -110,26 +116,50 @@ Result<void> update(store::Txn& txn, T& record) {
   return Result<void>();
 }
 
+/// A record between its reading and its writing within one transaction: what update() would have to
+/// read once more is kept.
+template <class T>
+struct Held {
+  T record{};
+  Keys before;
+  std::uint64_t generation = 0;
+};
+
+/// Reads a record that is to be written back. Errors: NotFound.
+template <class T, class IdType>
+Result<Held<T>> hold(store::Txn& txn, const IdType& id) {
+  CLOUDOS_TRY(auto stored, get_stored<T>(txn, record_key(T::kKind, id_text(id)), id_text(id)));
+  Keys before = stored_keys(stored);
+  const std::uint64_t generation = stored.record.generation;
+  return Held<T>{std::move(stored.record), std::move(before), generation};
+}
+
+/// Writes it back, one generation up. Nobody else may have written it since in this transaction.
+/// Errors: AlreadyExists (a unique value).
+template <class T>
+Result<void> write(store::Txn& txn, Held<T>& held) {
+  const std::string& id = id_text(held.record.id);
+  Keys after = keys_of(held.record);
+  CLOUDOS_CHECK(write_keys(txn, T::kKind, &held.before, &after, id));
+  held.record.generation = ++held.generation;
+  txn.put(record_key(T::kKind, id), codec::encode_record(held.record, T::kSchema));
+  held.before = std::move(after);
+  return Result<void>();
+}
+
 /// Reads, lets `change` alter (or refuse), writes. Errors: NotFound, and what `change` returns.
 template <class T, class IdType>
 Result<T> modify(store::Txn& txn, const IdType& id, const std::function<Result<void>(T&)>& change) {
-  CLOUDOS_TRY(auto stored, get_stored<T>(txn, record_key(T::kKind, id_text(id)), id_text(id)));
-  const Keys before = stored_keys(stored);
-  T record = std::move(stored.record);
-  const std::uint64_t generation = record.generation;
-  CLOUDOS_CHECK(change(record));
-  const Keys after = keys_of(record);
-  CLOUDOS_CHECK(write_keys(txn, T::kKind, &before, &after, id_text(id)));
-  record.generation = generation + 1;
-  txn.put(record_key(T::kKind, id_text(id)), codec::encode_record(record, T::kSchema));
-  return record;
+  CLOUDOS_TRY(Held<T> held, hold<T>(txn, id));
+  CLOUDOS_CHECK(change(held.record));
+  CLOUDOS_CHECK(write(txn, held));
+  return std::move(held.record);
 }
 
 /// Erases a record with all its keys. Errors: NotFound.
 template <class T, class IdType>
 Result<void> erase(store::Txn& txn, const IdType& id) {
-  CLOUDOS_TRY(const auto old,
-              get_stored<T>(txn, record_key(T::kKind, id_text(id)), id_text(id)));
+  CLOUDOS_TRY(const auto old, get_stored<T>(txn, record_key(T::kKind, id_text(id)), id_text(id)));
   const Keys before = stored_keys(old);
   CLOUDOS_CHECK(write_keys(txn, T::kKind, &before, nullptr, id_text(id)));
   txn.erase(record_key(T::kKind, id_text(id)));
@@ -146,8 +176,8 @@ Result<std::optional<std::string>> find_unique(const store::Snapshot& snapshot,
 
 /// Which records to walk, and in which direction of creation.
 struct Range {
-  std::string field;    ///< An index of the kind; empty: all records.
-  std::string value;    ///< The index's value.
+  std::string field;  ///< An index of the kind; empty: all records.
+  std::string value;  ///< The index's value.
   bool newest_first = true;
 };
 
@@ -159,14 +189,21 @@ struct PageSpec {
   /// Another order than creation: all matching records are read and sorted (at most
   /// limits::kSortedListRecords). Ties keep creation order.
   std::function<bool(const T&, const T&)> less;
-  std::string marker;           ///< Id of the last record of the page before; must exist.
-  std::size_t limit = SIZE_MAX; ///< SIZE_MAX: all.
+  std::string marker;            ///< Id of the last record of the page before; must exist.
+  std::size_t limit = SIZE_MAX;  ///< SIZE_MAX: all.
 };
 
 /// Calls `visit` with the bytes of each record in `range` behind `after` until it returns false.
 Result<void> walk(const store::Snapshot& snapshot, std::string_view kind, const Range& range,
                   std::string_view after,
                   const std::function<Result<bool>(const store::Entry&)>& visit);
+
+/// The same by key: `visit` gets each record's, and its revision, or 0 where that is not at hand
+/// (a range of an index). Values are not read.
+Result<void> walk_keys(
+    const store::Snapshot& snapshot, std::string_view kind, const Range& range,
+    std::string_view after,
+    const std::function<Result<bool>(const std::string& key, store::Revision revision)>& visit);
 
 tl::unexpected<Error> bad_marker(std::string_view kind, std::string_view marker);
 tl::unexpected<Error> too_many_to_sort(std::string_view kind);
