@@ -9,6 +9,7 @@
 
 #include <algorithm>
 
+#include "image/location_state.hpp"
 #include "image/reading.hpp"
 
 namespace cloudos::image {
@@ -106,19 +107,13 @@ Result<void> Cache::fetch(const Payload& payload, PayloadStore& into) {
   if (link_local(payload, into.path(payload.id))) return Result<void>();
   const std::uint64_t most = images_.set->options().cache_bytes;
   CLOUDOS_CHECK(prune_to(most - std::min(most, payload.size_bytes)));
-  // Read whole, so that its checksum is compared.
-  Context ctx = Context::system();
-  CLOUDOS_TRY(const auto source, read_payload(images_, payload, {}, ctx));
-  CLOUDOS_TRY(const auto writer, into.create(payload.id));
-  std::vector<std::byte> buffer(limits::kImageChunkBytes);
-  while (true) {
-    if (claim.cancelled()) return image_not_found(payload.id);
-    CLOUDOS_TRY(const std::size_t got, source->read(buffer));
-    if (got == 0) break;
-    CLOUDOS_CHECK(writer->write(std::span(buffer).first(got)));
-    bytes_copied_ += got;
-  }
-  return writer->publish();
+  CLOUDOS_CHECK(fill_verified(
+      images_, payload, [&] { return into.create(payload.id); },
+      [&]() -> Result<void> {
+        return claim.cancelled() ? image_not_found(payload.id) : Result<void>();
+      }));
+  bytes_copied_ += payload.size_bytes;
+  return Result<void>();
 }
 
 Result<std::vector<CachedImage>> Cache::entries() {

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "image/charge.hpp"
-#include "image/reading.hpp"
+#include "image/location_state.hpp"
 
 namespace cloudos::image {
 namespace {
@@ -130,17 +130,11 @@ Result<void> drop_location(store::Txn& txn, Image& image, Payload& payload, std:
 Result<void> copy_data(const Images::Impl& images, const Payload& payload, std::string_view store,
                        const std::function<Result<void>()>& go_on) {
   const std::vector<std::string> into{std::string(store)};
-  CLOUDOS_TRY(const auto writer, images.set->create(payload.id, into, payload.size_bytes, true));
-  const Context ctx = Context::system();
-  CLOUDOS_TRY(const auto source, read_payload(images, payload, {0, UINT64_MAX, 0, true}, ctx));
-  std::vector<std::byte> buffer(limits::kImageChunkBytes);
-  while (true) {
-    CLOUDOS_CHECK(go_on());
-    CLOUDOS_TRY(const std::size_t got, source->read(buffer));
-    if (got == 0) break;
-    CLOUDOS_CHECK(writer->write(std::span(buffer).first(got)));
-  }
-  return writer->publish();
+  const auto open = [&]() -> Result<std::unique_ptr<PayloadWriter>> {
+    CLOUDOS_TRY(auto writer, images.set->create(payload.id, into, payload.size_bytes, true));
+    return std::unique_ptr<PayloadWriter>(std::move(writer));
+  };
+  return fill_verified(images, payload, open, go_on);
 }
 
 tasks::TaskType copy_task(Images::Impl& images) {

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "image/cache.hpp"
 #include "image/certificates.hpp"
 #include "image/charge.hpp"
@@ -64,6 +66,7 @@ Result<std::unique_ptr<Images>> make_images(const Engine& engine, ImageSettings 
   engine.runner.add(std::move(reconciler));
   engine.runner.add(image::copy_task(*impl));
   engine.runner.add(image::cache_task(*impl));
+  engine.runner.add(image::location_task(*impl));
   return std::make_unique<Images>(std::move(impl));
 }
 
@@ -99,6 +102,25 @@ Result<Image> Images::Impl::change(const Context& ctx, const ImageId& id,
   return changed;
 }
 
+Result<Image> Images::Impl::change_within(
+    const Context& ctx, const ImageId& id,
+    const std::function<Result<void>(store::Txn&, Image&)>& edit) {
+  const WallTime now = engine.clock.wall();
+  Image changed;
+  CLOUDOS_CHECK(engine.store.transact([&](store::Txn& txn) -> Result<void> {
+    CLOUDOS_TRY(Image image, records::get<Image>(txn, id));
+    CLOUDOS_CHECK(image::check_may_change(ctx, image));
+    if (image.status == ImageStatus::PendingDelete)
+      return fail(ErrorCode::Conflict, fmt::format("image {} is deleted", id.value));
+    image.updated_at = now;
+    CLOUDOS_CHECK(edit(txn, image));
+    CLOUDOS_CHECK(image::update_image(txn, image));
+    changed = std::move(image);
+    return Result<void>();
+  }));
+  return changed;
+}
+
 Result<Image> Images::create(const Context& ctx, const ImageCreate& spec) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   const image::Caller caller(ctx, impl_->guard);
@@ -127,16 +149,9 @@ Result<Image> Images::get(const Context& ctx, const ImageId& id) const {
   return image::Caller(ctx, impl_->guard).shown(std::move(image));
 }
 
-Result<std::vector<Image>> Images::list(const Context& ctx, const ImageQuery& query) const {
-  CLOUDOS_CHECK(image::check_query(query));
-  if (!query.marker.empty() && !impl_->visible(ctx, ImageId{query.marker})) {
-    return records::bad_marker(Image::kKind, query.marker);
-  }
-  const image::Caller caller(ctx, impl_->guard);
-  const image::PropertyAccess access = caller.properties();
-  // Whether one is there must not be found out by filters either.
-  for (const auto& [name, value] : query.properties)
-    if (!access.may(PropertyAction::Read, name)) return std::vector<Image>();
+namespace {
+
+records::PageSpec<Image> image_page(const Context& ctx, const ImageQuery& query) {
   records::PageSpec<Image> spec;
   spec.matches = [&](const Image& image) { return image::matches(ctx, query, image); };
   if (!query.sort.empty()) {
@@ -146,10 +161,48 @@ Result<std::vector<Image>> Images::list(const Context& ctx, const ImageQuery& qu
   }
   spec.marker = query.marker;
   spec.limit = query.limit;
+  return spec;
+}
+
+}  // namespace
+
+Result<bool> Images::Impl::may_list(const Context& ctx, const ImageQuery& query,
+                                    const image::PropertyAccess& access) const {
+  CLOUDOS_CHECK(image::check_query(query));
+  if (!query.marker.empty() && !visible(ctx, ImageId{query.marker}))
+    return records::bad_marker(Image::kKind, query.marker);
+  // Whether one is there must not be found out by filters either.
+  return std::all_of(query.properties.begin(), query.properties.end(), [&](const auto& wanted) {
+    return access.may(PropertyAction::Read, wanted.first);
+  });
+}
+
+Result<std::vector<Image>> Images::list(const Context& ctx, const ImageQuery& query) const {
+  const image::Caller caller(ctx, impl_->guard);
+  const image::PropertyAccess access = caller.properties();
+  CLOUDOS_TRY(const bool any, impl_->may_list(ctx, query, access));
+  if (!any) return std::vector<Image>();
   CLOUDOS_TRY(const auto snapshot, impl_->engine.store.snapshot());
-  CLOUDOS_TRY(auto found, records::page<Image>(*snapshot, spec));
+  CLOUDOS_TRY(auto found, records::page<Image>(*snapshot, image_page(ctx, query)));
   for (Image& image : found) access.hide(image);
   return found;
+}
+
+Result<RowTexts> Images::list(const Context& ctx, const ImageQuery& query,
+                              const RowFormat<Image>& row) const {
+  const image::Caller caller(ctx, impl_->guard);
+  const image::PropertyAccess access = caller.properties();
+  CLOUDOS_TRY(const bool any, impl_->may_list(ctx, query, access));
+  if (!any) return RowTexts();
+  CLOUDOS_TRY(const auto snapshot, impl_->engine.store.snapshot());
+  if (!access.hides_some()) return impl_->rows.page(*snapshot, image_page(ctx, query), row);
+  // What one caller is shown is not what another is: each row is told for this one.
+  const RowFormat<Image> shown{{}, [&](std::string& out, const Image& image) {
+                                 Image copy = image;
+                                 access.hide(copy);
+                                 row.write(out, copy);
+                               }};
+  return impl_->rows.page(*snapshot, image_page(ctx, query), shown);
 }
 
 Result<Image> Images::update(const Context& ctx, const ImageId& id, const ImageUpdate& changes) {

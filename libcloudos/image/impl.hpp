@@ -8,6 +8,7 @@
 #include "image/records.hpp"
 #include "image/rules.hpp"
 #include "image/store_set.hpp"
+#include "records/kept_rows.hpp"
 
 namespace cloudos {
 
@@ -42,15 +43,23 @@ struct Images::Impl {
   std::map<std::pair<ImageId, std::string>, Writing> claimed CLOUDOS_GUARDED_BY(mutex);
   /// Data whose signature held: its checksum and the signature.
   std::map<ImageId, std::string> signed_data CLOUDOS_GUARDED_BY(mutex);
+  mutable records::KeptRows<Image> rows;  ///< Of lists.
   std::atomic<bool> swept{false};  ///< What unfinished uploads left has been looked for.
 
   /// Of the store in the data folder.
   image::PayloadStore& payloads() const { return *set->find(image::kFirstStore)->payloads; }
+  /// Checks a list's query; false: a filter asks for what the caller may not know of, so that
+  /// nothing is found. Errors: InvalidArgument, TooLarge.
+  Result<bool> may_list(const Context& ctx, const ImageQuery& query,
+                        const image::PropertyAccess& access) const;
   /// An image the caller may see, else NotFound.
   Result<Image> visible(const Context& ctx, const ImageId& id) const;
   /// One commit that changes an image the caller may change, with its new updated_at.
   Result<Image> change(const Context& ctx, const ImageId& id,
                        const std::function<Result<void>(Image&)>& edit);
+  /// The same, in a commit that may write more than the image.
+  Result<Image> change_within(const Context& ctx, const ImageId& id,
+                              const std::function<Result<void>(store::Txn&, Image&)>& edit);
   /// Queued -> Saving, with so much of the quota. Saving without a claim is what a crash left: it
   /// counts as Queued. Errors: as Images::upload.
   Result<Image> mark_saving(const Context& ctx, const ImageId& id, std::uint64_t reserved);

@@ -302,6 +302,8 @@ Result<void> place(ImageImports::Impl& imports, StepContext& step, const Image& 
   const auto container = container_format_from(step.value("container_format"));
   if (!disk || !container) return fail(ErrorCode::Internal, "the import lost its formats");
   CLOUDOS_TRY(const auto reader, open_prepared(imports, step));
+  if (reader->size() == 0)
+    return fail(ErrorCode::InvalidArgument, "image data refused: it has no bytes");
   CLOUDOS_TRY(const image::Verified found,
               image::verify_content(*reader, *disk, *container,
                                     images.guard.rules().require_format_match));
@@ -410,17 +412,6 @@ Result<Outcome> clear_step(ImageImports::Impl& imports, StepContext& step) {
 
 // ---- how it ends ----
 
-Result<void> end_image_task(store::Txn& txn, const tasks::TaskRecord& task, WallTime now,
-                            const Error* error) {
-  auto ours = records::get<ImageTask>(txn, task.id);
-  if (!ours) return Result<void>();
-  ours->status = error ? ImageTaskStatus::Failure : ImageTaskStatus::Success;
-  if (error) ours->message = error->message;
-  ours->updated_at = now;
-  ours->expires_at = now + limits::kImageTaskTime;
-  return records::update(txn, *ours);
-}
-
 /// The image is Queued again: its owner may try once more.
 Result<void> give_back(store::Txn& txn, const tasks::TaskRecord& task, WallTime now) {
   auto image = records::get<Image>(txn, ImageId{task.params.at("image")});
@@ -441,10 +432,10 @@ void add_ends(tasks::TaskType& type, ImageImports::Impl& imports) {
   type.failed = [&imports](store::Txn& txn, const tasks::TaskRecord& task, const Error& error) {
     const WallTime now = imports.images.engine.clock.wall();
     auto given = give_back(txn, task, now);
-    return given ? end_image_task(txn, task, now, &error) : given;
+    return given ? image::end_image_task(txn, task, now, &error) : given;
   };
   type.done = [&imports](store::Txn& txn, const tasks::TaskRecord& task) {
-    return end_image_task(txn, task, imports.images.engine.clock.wall(), nullptr);
+    return image::end_image_task(txn, task, imports.images.engine.clock.wall(), nullptr);
   };
 }
 
@@ -456,6 +447,17 @@ tasks::StepFunction bound(ImageImports::Impl& imports,
 }  // namespace
 
 namespace image {
+
+Result<void> end_image_task(store::Txn& txn, const tasks::TaskRecord& task, WallTime now,
+                            const Error* error) {
+  auto ours = records::get<ImageTask>(txn, task.id);
+  if (!ours) return Result<void>();
+  ours->status = error ? ImageTaskStatus::Failure : ImageTaskStatus::Success;
+  if (error) ours->message = error->message;
+  ours->updated_at = now;
+  ours->expires_at = now + limits::kImageTaskTime;
+  return records::update(txn, *ours);
+}
 
 Result<bool> owns_image(const store::Snapshot& at, const ImageId& id, const TaskId& task) {
   const auto image = records::get<Image>(at, id);

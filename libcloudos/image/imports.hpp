@@ -44,6 +44,13 @@ inline constexpr std::string_view kImportTaskProperty = "os_glance_import_task";
 tasks::TaskType import_task(ImageImports::Impl& imports);
 tasks::TaskType import_copy_task(ImageImports::Impl& imports);
 
+inline constexpr std::string_view kLocationTask = "add-location";
+tasks::TaskType location_task(Images::Impl& images);
+
+/// In the commit that ends a task: its owner sees how, for a while.
+Result<void> end_image_task(store::Txn& txn, const tasks::TaskRecord& task, WallTime now,
+                            const Error* error);
+
 /// Does this import still have the image? False when it was deleted, or is another one's by now.
 Result<bool> owns_image(const store::Snapshot& at, const ImageId& id, const TaskId& task);
 

@@ -6,142 +6,198 @@
 #include "image/charge.hpp"
 #include "image/copies.hpp"
 #include "image/fetch.hpp"
-#include "image/pipeline.hpp"
+#include "image/location_state.hpp"
+#include "image/location_rules.hpp"
 #include "image/reading.hpp"
 #include "image/stores.hpp"
-#include "image/url.hpp"
-#include "image/verify.hpp"
 
 // Where data is, as callers see and change it.
 namespace cloudos {
+
+using image::check_declared;
+using image::check_location_metadata;
+using image::check_place;
+using image::check_takes_location;
+using image::checked_location_url;
+using image::first_location;
+using image::PreparedLocation;
+
 namespace {
 
-/// What was found out of the bytes behind a URL.
-struct Findings {
-  std::uint64_t size_bytes = 0;
-  image::Digests::Values sums;
-  image::Verified verified;
-};
-
-Result<void> check_location_metadata(const std::map<std::string, std::string>& metadata) {
-  if (metadata.size() > limits::kImageLocationItems) {
-    return fail(ErrorCode::TooLarge, fmt::format("a location has at most {} items of metadata",
-                                                 limits::kImageLocationItems));
-  }
-  for (const auto& [name, value] : metadata) {
-    CLOUDOS_CHECK(check_name("metadata name", name, 1, limits::kNameChars));
-    CLOUDOS_CHECK(check_name("metadata value", value, 0, limits::kNameChars));
-  }
-  return Result<void>();
-}
-
-/// "a/../b", also with escapes: two readers may take it for two places.
-bool has_dot_segments(std::string_view target) {
-  for (std::string_view segment : split(target.substr(0, target.find('?')), '/')) {
-    std::string plain = fold_case(segment);
-    for (auto at = plain.find("%2e"); at != std::string::npos; at = plain.find("%2e"))
-      plain.replace(at, 3, ".");
-    if (plain == "." || plain == "..") return true;
-  }
-  return false;
-}
-
-/// Only what the web has: a path of this host, or a URL of a store of ours, would let a caller read
-/// what is not theirs.
-Result<std::string> checked_location_url(const Images::Impl& images, const std::string& text) {
-  if (images.set->find(image::kHttpStore) == nullptr) {
-    return fail(ErrorCode::InvalidArgument, "locations that are URLs are not on offer here");
-  }
-  if (text.size() > limits::kUrlBytes) {
-    return fail(ErrorCode::InvalidArgument,
-                fmt::format("a location's URL has at most {} bytes", limits::kUrlBytes));
-  }
-  CLOUDOS_TRY(const image::Url url, image::parse_url(text));
-  if (has_dot_segments(url.target)) {
-    return fail(ErrorCode::InvalidArgument, "a location's path may not have '.' or '..' in it");
-  }
-  CLOUDOS_CHECK(images.fetcher->guard().check_url(url));
-  // A fragment is never sent; with it one place of data may be two locations.
-  const std::size_t hash = text.find('#');
-  const std::string fragment = hash == std::string::npos ? "" : text.substr(hash);
-  for (const char c : fragment) {
-    if (c <= ' ' || c > '~')
-      return fail(ErrorCode::InvalidArgument, "a location's fragment is printable ASCII");
-  }
-  return url.text() + fragment;
-}
-
-Result<void> check_declared(const ImageLocationAdd& add) {
-  const auto is_sum = [](std::string_view text, std::size_t digits) {
-    return text.empty() || (text.size() == digits && from_hex(text).has_value());
-  };
-  if (is_sum(add.sha512, 128) && is_sum(add.md5, 32)) return Result<void>();
-  return fail(ErrorCode::InvalidArgument,
-              "a checksum is 32 (md5) or 128 (sha512) hexadecimal digits");
-}
-
-/// Reads all of it. `formats`: what the bytes must be.
-Result<Findings> read_location(const Images::Impl& images, const Context& ctx,
-                               const std::string& url, const Image& formats,
-                               const image::Claim& claim) {
+/// Asks for size and head of data that was declared.
+Result<image::Findings> look_at_location(const Images::Impl& images, const Context& ctx,
+                                         const std::string& url, const Image& formats,
+                                         const ImageLocationAdd& add) {
   CLOUDOS_TRY(const auto reader, image::open_url(images, url, ctx));
-  Findings found;
+  image::Findings found;
   found.size_bytes = reader->size();
-  CLOUDOS_TRY(const auto digests, image::DigestPipeline::make(images.engine.executor));
-  std::vector<std::byte> buffer(limits::kImageChunkBytes);
-  for (std::uint64_t at = 0; at < found.size_bytes;) {
-    CLOUDOS_CHECK(check_call(ctx, images.engine.clock));
-    if (claim.cancelled()) return image::image_not_found(formats.id);
-    CLOUDOS_TRY(const std::size_t got, reader->read_at(at, buffer));
-    if (got == 0) return fail(ErrorCode::Unavailable, "the location's data ends too early");
-    CLOUDOS_CHECK(digests->update(std::span(buffer).first(got)));
-    at += got;
-  }
-  CLOUDOS_TRY(found.sums, digests->finish());
+  found.sums = {fold_case(add.md5), fold_case(add.hash)};
+  if (formats.size_bytes) return found;
   CLOUDOS_TRY(found.verified,
               image::verify_content(*reader, formats.disk_format, formats.container_format,
                                     images.guard.rules().require_format_match));
   return found;
 }
 
-Result<void> check_sums(const Findings& found, const std::string& sha512, const std::string& md5) {
-  const bool same = (sha512.empty() || equals_ignore_case(sha512, found.sums.sha512)) &&
-                    (md5.empty() || equals_ignore_case(md5, found.sums.md5));
-  if (same) return Result<void>();
-  return fail(ErrorCode::Conflict, "the location's data has another checksum than it should have");
+/// `whole`: the data is read and compared now, whatever was declared.
+Result<PreparedLocation> prepare_location(const Images::Impl& images, const Context& ctx,
+                                          const Image& image, const ImageLocationAdd& add,
+                                          const image::Claim& claim, bool whole) {
+  CLOUDOS_CHECK(check_location_metadata(add.metadata));
+  CLOUDOS_CHECK(check_takes_location(image));
+  CLOUDOS_CHECK(check_declared(add, image));
+  PreparedLocation ready;
+  ready.location = {std::string(image::kHttpStore), {}, add.metadata};
+  CLOUDOS_TRY(ready.location.url, checked_location_url(images, add.url));
+  CLOUDOS_CHECK(check_place(images, image, ready.location.url));
+  if (!whole && !add.hash.empty()) {
+    CLOUDOS_TRY(ready.found, look_at_location(images, ctx, ready.location.url, image, add));
+    ready.location.unverified = true;
+    return ready;
+  }
+  CLOUDOS_TRY(ready.found,
+              image::read_location(images, ctx, ready.location.url, image, [&]() -> Result<void> {
+                return claim.cancelled() ? image::image_not_found(image.id) : Result<void>();
+              }));
+  CLOUDOS_CHECK(image::check_sums(ready.found.sums, add.hash, add.md5));
+  return ready;
 }
 
-/// Saving -> Active, with data that somebody else keeps.
-Result<Image> activate_location(Images::Impl& images, const ImageId& id, const Findings& found,
-                                const ImageLocation& location) {
-  const WallTime now = images.engine.clock.wall();
-  Image active;
-  CLOUDOS_CHECK(images.engine.store.transact([&](store::Txn& txn) -> Result<void> {
-    CLOUDOS_TRY(active, records::get<Image>(txn, id));
-    if (active.status != ImageStatus::Saving) {
-      return fail(ErrorCode::Conflict, fmt::format("image {} changed meanwhile", id.value));
+/// Within a commit: one more place of the data that the image has.
+Result<void> next_location(const Images::Impl& images, store::Txn& txn, Image& image,
+                           image::Payload& payload, const PreparedLocation& ready) {
+  CLOUDOS_CHECK(check_place(images, image, ready.location.url));
+  if (ready.found.size_bytes != payload.size_bytes) {
+    return fail(ErrorCode::Conflict, fmt::format("the location has {} bytes, the image has {}",
+                                                 ready.found.size_bytes, payload.size_bytes));
+  }
+  CLOUDOS_CHECK(image::check_sums(ready.found.sums, image.sha512,
+                                  ready.found.sums.md5.empty() ? "" : image.md5));
+  payload.sha512 = image.sha512;
+  auto locations = payload.locations;
+  locations.push_back(ready.location);
+  return image::put_locations(txn, image, payload, std::move(locations));
+}
+
+/// Changes of an image's locations, applied in their order to the records of one commit.
+class LocationEdits {
+ public:
+  LocationEdits(const Images::Impl& images, const ImageStores& stores)
+      : images_(images), stores_(stores) {}
+
+  /// Before the commit: asks the web for everything that is to be added.
+  Result<void> prepare(const Context& ctx, const Image& image, const image::Claim& claim,
+                       const std::vector<ImageLocationChange>& changes, bool whole) {
+    for (const ImageLocationChange& change : changes) {
+      const bool adds = change.kind == ImageLocationChange::Kind::Add ||
+                        (change.kind == ImageLocationChange::Kind::ReplaceAll &&
+                         image.locations.empty());
+      for (const ImageLocationAdd& add : change.wanted) {
+        if (!adds) CLOUDOS_CHECK(check_location_metadata(add.metadata));
+        if (!adds || ready_.contains(add.url)) continue;
+        CLOUDOS_TRY(ready_[add.url], prepare_location(images_, ctx, image, add, claim, whole));
+      }
     }
+    return Result<void>();
+  }
+
+  Result<void> apply(store::Txn& txn, Image& image,
+                     const std::vector<ImageLocationChange>& changes) const {
     image::Payload payload;
-    payload.id = id;
-    payload.format = active.disk_format;
-    payload.size_bytes = found.size_bytes;
-    payload.virtual_size_bytes = found.verified.virtual_size_bytes;
-    payload.sha512 = found.sums.sha512;
-    payload.boot_store = image::kHttpStore;
-    payload.locations = {location};
-    active.status = ImageStatus::Active;
-    active.size_bytes = found.size_bytes;
-    active.virtual_size_bytes.reset();
-    if (payload.virtual_size_bytes != 0) active.virtual_size_bytes = payload.virtual_size_bytes;
-    active.format_problem = found.verified.format_problem;
-    active.md5 = found.sums.md5;
-    active.sha512 = found.sums.sha512;
-    active.locations = payload.locations;
-    active.updated_at = now;
-    CLOUDOS_CHECK(records::insert(txn, payload));
-    return image::update_image(txn, active);
+    if (image.size_bytes) {
+      CLOUDOS_TRY(payload, records::get<image::Payload>(txn, image.id));
+    }
+    for (const ImageLocationChange& change : changes) {
+      using Kind = ImageLocationChange::Kind;
+      if (change.kind == Kind::Remove) {
+        CLOUDOS_CHECK(remove(txn, image, payload, change));
+      } else if (change.kind == Kind::ReplaceAll && !image.locations.empty()) {
+        CLOUDOS_CHECK(replace(txn, image, payload, change));
+      } else {
+        for (const ImageLocationAdd& wanted : change.wanted)
+          CLOUDOS_CHECK(add(txn, image, payload, wanted));
+      }
+    }
+    return Result<void>();
+  }
+
+ private:
+  Result<void> add(store::Txn& txn, Image& image, image::Payload& payload,
+                   const ImageLocationAdd& wanted) const {
+    const auto ready = ready_.find(wanted.url);
+    if (ready == ready_.end()) {
+      return fail(ErrorCode::Conflict,
+                  fmt::format("the locations of image {} changed meanwhile", image.id.value));
+    }
+    PreparedLocation mine = ready->second;
+    mine.location.metadata = wanted.metadata;
+    if (image.size_bytes) return next_location(images_, txn, image, payload, mine);
+    CLOUDOS_CHECK(check_takes_location(image));
+    return first_location(txn, image, payload, mine);
+  }
+
+  static Result<void> remove(store::Txn& txn, Image& image, image::Payload& payload,
+                             const ImageLocationChange& change) {
+    const std::size_t count = image.locations.size();
+    if (count == 0 || change.at.value_or(0) >= count)
+      return fail(ErrorCode::InvalidArgument, "there is no location at that position");
+    if (image.is_protected) {
+      return fail(ErrorCode::Forbidden,
+                  fmt::format("image {} is protected: its data stays", image.id.value));
+    }
+    return image::drop_location(txn, image, payload, change.at.value_or(count - 1));
+  }
+
+  Result<void> replace(store::Txn& txn, Image& image, image::Payload& payload,
+                       const ImageLocationChange& change) const {
+    auto locations = payload.locations;
+    bool same = change.wanted.size() == locations.size();
+    for (std::size_t at = 0; same && at < locations.size(); ++at)
+      same = stores_.url_of(image.id, locations[at]) == change.wanted[at].url;
+    if (!same) {
+      return fail(ErrorCode::InvalidArgument,
+                  "replacing locations changes their metadata only: send all URLs in their order");
+    }
+    for (std::size_t at = 0; at < locations.size(); ++at)
+      locations[at].metadata = change.wanted[at].metadata;
+    return image::put_locations(txn, image, payload, std::move(locations));
+  }
+
+  const Images::Impl& images_;
+  const ImageStores& stores_;
+  std::map<std::string, PreparedLocation> ready_;  // By the URL as it was asked for.
+};
+
+bool adds_location(const std::vector<ImageLocationChange>& changes) {
+  return std::any_of(changes.begin(), changes.end(), [](const ImageLocationChange& change) {
+    return change.kind != ImageLocationChange::Kind::Remove;
+  });
+}
+
+/// Attributes and locations of an image in one commit.
+Result<Image> change_image(Images::Impl& images, const Context& ctx, const ImageId& id,
+                           const ImageUpdate& attributes,
+                           const std::vector<ImageLocationChange>& changes, bool whole) {
+  CLOUDOS_CHECK(check_call(ctx, images.engine.clock));
+  const image::Caller caller(ctx, images.guard);
+  LocationEdits edits(images, *images.stores);
+  std::optional<image::Claim> claim;  // To the end: nobody else brings data meanwhile.
+  if (adds_location(changes)) {
+    claim.emplace(images, id);
+    CLOUDOS_TRY(Image image, images.visible(ctx, id));
+    CLOUDOS_CHECK(image::check_may_change(ctx, image));
+    if (!claim->holds())
+      return fail(ErrorCode::Conflict, fmt::format("image {} is being uploaded", id.value));
+    // As it is going to be: formats may be among the attributes.
+    CLOUDOS_CHECK(image::apply_update(caller, attributes, image));
+    CLOUDOS_CHECK(edits.prepare(ctx, image, *claim, changes, whole));
+  }
+  CLOUDOS_TRY(Image changed, images.change_within(ctx, id, [&](store::Txn& txn, Image& image) {
+    const auto applied = image::apply_update(caller, attributes, image);
+    return applied ? edits.apply(txn, image, changes) : applied;
   }));
-  return active;
+  if (!changes.empty()) images.engine.runner.wake_reconciler("images");
+  return caller.shown(std::move(changed));
 }
 
 }  // namespace
@@ -161,56 +217,17 @@ Result<std::vector<ImageLocation>> ImageStores::locations(const Context& ctx,
   return std::move(image.locations);
 }
 
+Result<Image> ImageStores::change(const Context& ctx, const ImageId& id,
+                                  const ImageUpdate& attributes,
+                                  const std::vector<ImageLocationChange>& locations) {
+  return change_image(impl_->images, ctx, id, attributes, locations, false);
+}
+
 Result<Image> ImageStores::add_location(const Context& ctx, const ImageId& id,
                                         const ImageLocationAdd& add) {
-  Images::Impl& images = impl_->images;
-  CLOUDOS_CHECK(check_call(ctx, images.engine.clock));
-  CLOUDOS_CHECK(check_location_metadata(add.metadata));
-  CLOUDOS_CHECK(check_declared(add));
-  CLOUDOS_TRY(Image image, images.visible(ctx, id));
-  CLOUDOS_CHECK(image::check_may_change(ctx, image));
-  CLOUDOS_TRY(const std::string url, checked_location_url(images, add.url));
-  const image::Claim claim(images, id);
-  if (!claim.holds()) {
-    return fail(ErrorCode::Conflict, fmt::format("image {} is being uploaded", id.value));
-  }
-  const ImageLocation location{std::string(image::kHttpStore), url, add.metadata};
-  if (image.status == ImageStatus::Queued || image.status == ImageStatus::Saving) {
-    CLOUDOS_TRY(image, images.mark_saving(ctx, id, 0));
-    auto found = read_location(images, ctx, url, image, claim);
-    const auto activated = [&]() -> Result<Image> {
-      CLOUDOS_CHECK(found);
-      CLOUDOS_CHECK(check_sums(*found, add.sha512, add.md5));
-      return activate_location(images, id, *found, location);
-    };
-    auto active = activated();
-    if (!active && !images.clear_unfinished(id)) images.swept = false;
-    return active;
-  }
-  const auto check_place = [&](const Image& now) -> Result<void> {
-    const std::size_t most = std::min(images.guard.rules().most_locations, limits::kImageLocations);
-    if (now.locations.size() >= most) {
-      return fail(ErrorCode::TooLarge, fmt::format("an image has at most {} locations", most));
-    }
-    for (const ImageLocation& at : now.locations)
-      if (at.url == url) return fail(ErrorCode::Conflict, "the image has this location already");
-    return Result<void>();
-  };
-  CLOUDOS_CHECK(check_place(image));
-  if (!image.size_bytes) {
-    return fail(ErrorCode::Conflict,
-                fmt::format("image {} is {}", id.value, to_string(image.status)));
-  }
-  CLOUDOS_TRY(const Findings found, read_location(images, ctx, url, image, claim));
-  CLOUDOS_CHECK(check_sums(found, add.sha512, add.md5));
-  CLOUDOS_CHECK(check_sums(found, image.sha512, image.md5));
-  return impl_->change_locations(
-      ctx, id, [&](store::Txn& txn, Image& now, image::Payload& payload) -> Result<void> {
-        CLOUDOS_CHECK(check_place(now));
-        auto locations = payload.locations;
-        locations.push_back(location);
-        return image::put_locations(txn, now, payload, std::move(locations));
-      });
+  ImageLocationChange change;
+  change.wanted.push_back(add);
+  return change_image(impl_->images, ctx, id, {}, {std::move(change)}, true);
 }
 
 Result<Image> ImageStores::remove_location(const Context& ctx, const ImageId& id, std::size_t at) {

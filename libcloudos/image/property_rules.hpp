@@ -25,6 +25,8 @@ struct PropertyAccess {
   Result<void> check(PropertyAction action, std::string_view property) const;
   /// Takes away what the caller may not read.
   void hide(Image& image) const;
+  /// May hide() take something away?
+  bool hides_some() const { return !rules.empty(); }
 };
 
 }  // namespace cloudos::image

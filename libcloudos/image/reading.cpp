@@ -4,6 +4,7 @@
 
 #include "image/digest.hpp"
 #include "image/fetch.hpp"
+#include "image/location_state.hpp"
 
 namespace cloudos::image {
 namespace {
@@ -127,7 +128,19 @@ class PayloadSource final : public ByteSource {
     if (at_ < end_) return bytes.size();
     CLOUDOS_TRY(const std::string sha512, digest_->finish());
     digest_.reset();
-    if (sha512 == payload_.sha512) return bytes.size();
+    const ImageLocation& from = locations_[next_ - 1];
+    // Only what came from one place tells something of that place.
+    const bool settles = whole_from_ == next_ && from.unverified;
+    if (sha512 == payload_.sha512) {
+      if (settles) note(settle_location(images_, payload_.id, from.url, ""));
+      return bytes.size();
+    }
+    if (settles) {
+      at_ = end_;
+      const std::string problem = not_as_declared(from.url);
+      CLOUDOS_CHECK(settle_location(images_, payload_.id, from.url, problem));
+      return fail(ErrorCode::Conflict, problem);
+    }
     images_.engine.log.write(
         LogLevel::Error,
         fmt::format("image {}: what was read is not what was stored (store '{}')",
@@ -136,6 +149,11 @@ class PayloadSource final : public ByteSource {
     at_ = end_;
     return fail(ErrorCode::Unavailable,
                 fmt::format("the data of image {} is damaged", payload_.id.value));
+  }
+
+  /// What a reader need not know: the next one verifies again.
+  void note(const Result<void>& settled) const {
+    if (!settled) images_.engine.log.warn(settled.error().message);
   }
 
   void remember_rate() {
@@ -158,11 +176,13 @@ class PayloadSource final : public ByteSource {
                                  ctx_.request_id);
       }
       if (next_ == locations_.size()) {
-        return fail(ErrorCode::Unavailable,
-                    fmt::format("no location of image {} can be read", payload_.id.value));
+        if (!why && why.error().code == ErrorCode::Conflict) return why;
+        return no_location_left(payload_);
       }
       auto opened = open_location(images_, payload_, locations_[next_++], ctx_);
+      if (opened) opened = verified(std::move(*opened));
       if (opened) {
+        whole_from_ = at_ == 0 ? next_ : 0;
         reader_ = std::move(*opened);
         return Result<void>();
       }
@@ -171,10 +191,20 @@ class PayloadSource final : public ByteSource {
     }
   }
 
+  /// Data that was only declared is verified on its way when it is read whole, else before.
+  Result<std::unique_ptr<RandomReader>> verified(std::unique_ptr<RandomReader> opened) {
+    const ImageLocation& from = locations_[next_ - 1];
+    if (!from.unverified || (digest_ && at_ == 0)) return opened;
+    CLOUDOS_CHECK(verify_location(images_, payload_, from, *opened,
+                                  [this] { return check_call(ctx_, images_.engine.clock); }));
+    return opened;
+  }
+
   const Images::Impl& images_;
   const Payload payload_;
   const Context ctx_;
   const std::vector<ImageLocation> locations_;
+  std::size_t whole_from_ = 0;  // next_, while all that was read came from the location at hand.
   std::size_t next_ = 0;  // Behind the location at hand.
   std::unique_ptr<RandomReader> reader_;
   std::uint64_t at_, end_;
@@ -210,8 +240,9 @@ std::vector<ImageLocation> ordered_locations(const Images::Impl& images, const P
   }
   const ImageStoreOptions& options = images.set->options();
   std::vector<ImageLocation> ordered;
-  for (const std::size_t at : reading_order(options.strategy, options.store_types, facts))
-    ordered.push_back(payload.locations[at]);
+  for (const std::size_t at : reading_order(options.strategy, options.store_types, facts)) {
+    if (payload.locations[at].problem.empty()) ordered.push_back(payload.locations[at]);
+  }
   return ordered;
 }
 

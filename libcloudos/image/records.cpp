@@ -82,6 +82,8 @@ void fields(codec::FieldVisitor& v, ImageLocation& l) {
   v.field({1, "store"}, l.store);
   v.field({2, "url"}, l.url);
   v.field({3, "metadata"}, l.metadata);
+  v.field({4, "unverified"}, l.unverified);
+  v.field({5, "problem"}, l.problem);
 }
 
 void fields(codec::FieldVisitor& v, Image& i) {
@@ -136,6 +138,7 @@ void fields(codec::FieldVisitor& v, Payload& p) {
   v.field({6, "locations"}, p.locations);
   v.field({7, "sha512"}, p.sha512);
   v.field({8, "boot_store"}, p.boot_store);
+  v.field({9, "declared"}, p.declared);
   v.unknown(p.unknown);
   name_first_store(true, p.locations);
   if (p.boot_store.empty()) p.boot_store = kFirstStore;

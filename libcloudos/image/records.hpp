@@ -36,6 +36,8 @@ struct Payload {
   std::uint64_t virtual_size_bytes = 0;
   std::vector<ImageLocation> locations;  ///< Equal to the image's while there is one.
   std::string sha512;      ///< Empty in records of before there were several stores.
+  /// Nobody has looked yet at bytes that were compared with `sha512`.
+  bool declared = false;
   std::string boot_store;  ///< Whose copy hosts build on; "http": the host's cache. Fixed by a pin.
   std::string unknown;
 };

@@ -8,10 +8,14 @@ namespace cloudos::image {
 
 Result<Verified> verify_content(RandomReader& bytes, DiskFormat disk, ContainerFormat container,
                                 bool require_match) {
-  if (bytes.size() == 0) {
-    return fail(ErrorCode::InvalidArgument, "image data refused: it has no bytes");
-  }
   Verified verified;
+  if (bytes.size() == 0) {
+    // Stored as asked, and nothing that a server could boot from.
+    if (require_match && disk != DiskFormat::Raw && is_bootable(container))
+      return fail(ErrorCode::InvalidArgument, "image data refused: it has no bytes");
+    verified.format_problem = "it has no bytes";
+    return verified;
+  }
   InspectRules rules;
   rules.ova = container == ContainerFormat::Ova;
   if (!is_bootable(container) && !rules.ova) return verified;

@@ -54,21 +54,25 @@ Result<Response> refuse_images_delete(Call& call) {
 
 Result<Response> list_images(Call& call) {
   if (names_no_image(call)) return fail(ErrorCode::NotFound, "The image has no id.");
-  CLOUDOS_TRY(ImageQuery query, decode_image_query(call));
-  // One more than the page, so that there is a next link only where a next page is.
-  const std::size_t page = query.limit++;
-  CLOUDOS_TRY(auto images, call.cloud.images().list(call.ctx, query));
-  const bool more = images.size() > page;
-  if (more) images.resize(page);
+  CLOUDOS_TRY(const ImageQuery query, decode_image_query(call));
+  const auto& options = call.cloud.images().stores().options();
+  RowFormat<Image> row;
+  // Where an image's data lies is looked up anew.
+  if (!options.show_locations && !options.show_direct_url) row.key = "image";
+  row.write = [&call](std::string& out, const Image& image) {
+    JsonWriter w(std::move(out));
+    write_image(w, image, call.cloud);
+    out = std::move(w).take();
+  };
+  CLOUDOS_TRY(const RowTexts rows, call.cloud.images().list(call.ctx, query, row));
   const std::string rest = query_without_marker(call);
-  JsonWriter w;
-  w.open().key("images").open_list();
-  for (const Image& image : images) write_image(w, image, call.cloud);
+  JsonWriter w(rows.text.size() + rest.size() * 2 + 256);
+  w.open().key("images").open_list().literal(rows.text);
   w.close_list().member("schema", "/v2/schemas/images");
   w.member("first", "/v2/images" + (rest.empty() ? "" : "?" + rest));
-  if (more) {
+  if (rows.more) {
     w.member("next", fmt::format("/v2/images?{}{}marker={}", rest, rest.empty() ? "" : "&",
-                                 images.back().id.value));
+                                 rows.last));
   }
   w.close();
   return json_response(200, std::move(w).take());
@@ -92,61 +96,18 @@ std::optional<PatchDialect> patch_dialect(std::string_view content_type) {
   return std::nullopt;
 }
 
-/// Of an image that has locations only their metadata can be replaced, all at once; others are
-/// added and removed one by one.
-Result<void> replace_locations(Call& call, const std::vector<ImageLocationAdd>& wanted) {
-  ImageStores& stores = call.cloud.images().stores();
-  CLOUDOS_TRY(const Image image, call.cloud.images().get(call.ctx, image_id(call)));
-  if (image.locations.empty()) {
-    for (const ImageLocationAdd& each : wanted)
-      CLOUDOS_CHECK(stores.add_location(call.ctx, image.id, each));
-    return Result<void>();
+/// Only where the operator shows locations, and only who may change them.
+Result<void> check_may_patch_locations(Call& call, const ImagePatch& patch) {
+  for (const ImageLocationChange& change : patch.locations) {
+    if (!call.cloud.images().stores().options().show_locations) {
+      return fail(ErrorCode::Forbidden,
+                  "Locations cannot be changed: the operator does not show them.");
+    }
+    const bool removes = change.kind == ImageLocationChange::Kind::Remove;
+    CLOUDOS_CHECK(call.cloud.identity().enforce(
+        call.ctx, removes ? "delete_image_location" : "set_image_location"));
   }
-  bool same = wanted.size() == image.locations.size();
-  for (std::size_t at = 0; same && at < wanted.size(); ++at)
-    same = stores.url_of(image.id, image.locations[at]) == wanted[at].url;
-  if (!same) {
-    return fail(ErrorCode::InvalidArgument,
-                "Replacing locations changes their metadata only: send all URLs in their order.");
-  }
-  for (std::size_t at = 0; at < wanted.size(); ++at)
-    CLOUDOS_CHECK(stores.set_location_metadata(call.ctx, image.id, at, wanted[at].metadata));
   return Result<void>();
-}
-
-Result<void> change_location(Call& call, const LocationChange& change) {
-  using Kind = LocationChange::Kind;
-  ImageStores& stores = call.cloud.images().stores();
-  if (!stores.options().show_locations) {
-    return fail(ErrorCode::Forbidden,
-                "Locations cannot be changed: the operator does not show them.");
-  }
-  const bool removes = change.kind == Kind::Remove;
-  CLOUDOS_CHECK(call.cloud.identity().enforce(
-      call.ctx, removes ? "delete_image_location" : "set_image_location"));
-  if (change.kind == Kind::ReplaceAll) return replace_locations(call, change.wanted);
-  if (!removes) {
-    CLOUDOS_CHECK(stores.add_location(call.ctx, image_id(call), change.wanted.front()));
-    return Result<void>();
-  }
-  CLOUDOS_TRY(const Image image, call.cloud.images().get(call.ctx, image_id(call)));
-  const std::size_t count = image.locations.size();
-  if (count == 0 || change.at.value_or(0) >= count)
-    return fail(ErrorCode::InvalidArgument, "There is no location at that position.");
-  if (count == 1) return fail(ErrorCode::Forbidden, "The last location cannot be removed.");
-  CLOUDOS_CHECK(stores.remove_location(call.ctx, image.id, change.at.value_or(count - 1)));
-  return Result<void>();
-}
-
-/// Attributes in one commit, which fails before any place of data is touched.
-Result<Image> apply_patch(Call& call, const ImagePatch& patch) {
-  Images& images = call.cloud.images();
-  if (patch.has_changes) {
-    CLOUDOS_CHECK(images.update(call.ctx, image_id(call), patch.changes));
-  }
-  for (const LocationChange& change : patch.locations)
-    CLOUDOS_CHECK(change_location(call, change));
-  return images.get(call.ctx, image_id(call));
 }
 
 Result<Response> update_image(Call& call) {
@@ -161,7 +122,9 @@ Result<Response> update_image(Call& call) {
   }
   CLOUDOS_TRY(const nlohmann::json* body, call.json());
   CLOUDOS_TRY(const ImagePatch patch, decode_image_patch(*body, *dialect));
-  CLOUDOS_TRY(const Image image, apply_patch(call, patch));
+  CLOUDOS_CHECK(check_may_patch_locations(call, patch));
+  CLOUDOS_TRY(const Image image, call.cloud.images().stores().change(
+                                     call.ctx, image_id(call), patch.changes, patch.locations));
   return image_response(call, 200, image);
 }
 

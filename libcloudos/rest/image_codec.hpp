@@ -45,16 +45,9 @@ enum class PatchDialect : std::uint8_t {
   V20,  ///< {"replace": "/name", "value": "x"}; add is for what is not there yet.
   V21,  ///< {"op": "replace", "path": "/name", "value": "x"}
 };
-/// One change of an image's list of locations.
-struct LocationChange {
-  enum class Kind : std::uint8_t { Add, Remove, ReplaceAll } kind = Kind::Add;
-  std::optional<std::size_t> at;           ///< Remove: its place. Absent: the last.
-  std::vector<ImageLocationAdd> wanted;    ///< Add: one. ReplaceAll: those that there are then.
-};
 struct ImagePatch {
   ImageUpdate changes;
-  bool has_changes = false;
-  std::vector<LocationChange> locations;
+  std::vector<ImageLocationChange> locations;
 };
 /// Errors: InvalidArgument; Forbidden (read-only attribute, or one that cannot be removed);
 /// Conflict (V20: an attribute is there already).

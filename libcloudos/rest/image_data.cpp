@@ -50,7 +50,8 @@ Result<Response> data_response(Call& call, const Image& image, const ImageFile& 
   Response response;
   response.headers.add("Content-Type", "application/octet-stream");
   response.headers.add("Accept-Ranges", "bytes");
-  if (range.length == file.size_bytes) response.headers.add("Content-MD5", image.md5);
+  if (range.length == file.size_bytes && !image.md5.empty())
+    response.headers.add("Content-MD5", image.md5);
   if (!file.path.empty()) {
     FileRange part{file.path, range.offset, range.length};
     part.resume = [&images = call.cloud.images(), ctx = call.ctx, id = image.id, file,
@@ -111,7 +112,8 @@ Result<Response> upload_image_data(Call& call) {
 Result<Response> download_image_data(Call& call) {
   const ImageId id{call.path("image_id")};
   CLOUDOS_TRY(const Image image, call.cloud.images().get(call.ctx, id));
-  if (!image.size_bytes) return empty_response(204);  // The API's word for "no data yet".
+  // The API's word for "no data yet", and for data of no bytes.
+  if (image.size_bytes.value_or(0) == 0) return empty_response(204);
   CLOUDOS_TRY(const ImageFile file, call.cloud.images().file(call.ctx, id));
   ByteRange range{0, file.size_bytes};
   const RangeAsked asked = decode_range(call.request.headers.get("Range"), file.size_bytes, range);

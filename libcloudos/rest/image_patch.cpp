@@ -90,7 +90,6 @@ Result<void> patch_attribute(const PatchOperation& operation, const ImageAttribu
     return fail(ErrorCode::Conflict,
                 fmt::format("Attribute '{}' is already present.", attribute.name));
   }
-  patch.has_changes = true;
   return attribute.update(*operation.value, patch.changes);
 }
 
@@ -106,15 +105,14 @@ Result<void> patch_property(const PatchOperation& operation, PatchDialect dialec
     if (!operation.value->is_string()) return wrong_attribute(change.name, "text");
     change.value = operation.value->get<std::string>();
   }
-  patch.has_changes = true;
   patch.changes.properties.push_back(std::move(change));
   return Result<void>();
 }
 
 /// "/locations/-" or "/locations/2"; a replacement has them all.
 Result<void> patch_locations(const PatchOperation& operation, ImagePatch& patch) {
-  using Kind = LocationChange::Kind;
-  LocationChange change;
+  using Kind = ImageLocationChange::Kind;
+  ImageLocationChange change;
   const bool one = operation.op != "replace";
   if (operation.path.size() != (one ? 2 : 1)) return bad_pointer("/locations");
   if (one && operation.path.back() != "-") {

@@ -13,6 +13,10 @@
 namespace cloudos::rest {
 namespace {
 
+/// Items of a location's metadata that are ours to say.
+constexpr const char* kPlace = "store";
+constexpr const char* kVerification = "verification";
+
 ImageId store_image_id(const Call& call) {
   return ImageId{call.path("image_id")};
 }
@@ -79,10 +83,11 @@ Result<Response> list_image_locations(Call& call) {
 Result<Response> add_image_location(Call& call) {
   CLOUDOS_TRY(const nlohmann::json* body, call.json());
   CLOUDOS_TRY(const ImageLocationAdd add, decode_location(*body));
-  CLOUDOS_TRY(const Image image,
-              call.cloud.images().stores().add_location(call.ctx, store_image_id(call), add));
+  const ImageId id = store_image_id(call);
+  CLOUDOS_TRY(const ImageLocation location,
+              call.cloud.images().stores().queue_location(call.ctx, id, add));
   JsonWriter w;
-  write_location(w, call.cloud, image.id, image.locations.back());
+  write_location(w, call.cloud, id, location);
   return json_response(202, std::move(w).take());
 }
 
@@ -112,9 +117,12 @@ void write_location(JsonWriter& w, Cloud& cloud, const ImageId& id, const ImageL
   bool names_store = false;
   for (const auto& [name, value] : location.metadata) {
     w.member(name, value);
-    names_store = names_store || name == "store";
+    names_store = names_store || name == kPlace;
   }
-  if (!names_store) w.member("store", location.store);
+  if (!names_store) w.member(kPlace, location.store);
+  // What is not said is verified.
+  if (location.unverified) w.member(kVerification, "pending");
+  if (!location.problem.empty()) w.member(kVerification, "failed: " + location.problem);
   w.close().close();
 }
 
@@ -124,8 +132,8 @@ Result<ImageLocationAdd> decode_location(const nlohmann::json& body) {
   CLOUDOS_TRY(add.url, in.text("url"));
   CLOUDOS_TRY(auto metadata, in.maybe_text_map("metadata"));
   if (metadata) add.metadata = std::move(*metadata);
-  // The place is ours to say.
-  add.metadata.erase("store");
+  add.metadata.erase(kPlace);
+  add.metadata.erase(kVerification);
   CLOUDOS_TRY(const nlohmann::json* const validation, in.maybe_object("validation_data"));
   CLOUDOS_CHECK(in.no_others());
   if (validation == nullptr) return add;
@@ -137,11 +145,9 @@ Result<ImageLocationAdd> decode_location(const nlohmann::json& body) {
   if (algorithm.has_value() != value.has_value()) {
     return fail(ErrorCode::InvalidArgument, "os_hash_algo and os_hash_value go together");
   }
-  if (algorithm && *algorithm != "sha512") {
-    return fail(ErrorCode::InvalidArgument, "os_hash_algo must be sha512");
-  }
   add.md5 = md5.value_or("");
-  add.sha512 = value.value_or("");
+  add.hash = value.value_or("");
+  add.hash_algorithm = algorithm.value_or(add.hash_algorithm);
   return add;
 }
 

@@ -15,6 +15,8 @@ void write_task_input(JsonWriter& w, const ImageTask& task) {
     w.member("import_from", task.request.uri);
     w.member("import_from_format", task.import_from_format);
     w.member("image_properties", task.image_properties);
+  } else if (task.type == "location_import") {
+    w.member("image_id", task.image).member("loc_url", task.request.uri);
   } else {
     w.key("import_req").open().key("method").open();
     w.member("name", to_string(task.request.method));

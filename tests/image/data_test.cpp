@@ -231,7 +231,6 @@ TEST_CASE("refused data leaves the image queued, no byte, and says why") {
        ErrorCode::InvalidArgument, "/etc/passwd"},
       {"data file", DiskFormat::Qcow2, qcow2_with_extension(0x44415441, "/etc/shadow").bytes,
        ErrorCode::InvalidArgument, "external data file"},
-      {"nothing", DiskFormat::Raw, "", ErrorCode::InvalidArgument, "no bytes"},
   };
   for (const Row& row : rows) {
     CAPTURE(row.what);
@@ -251,6 +250,21 @@ TEST_CASE("refused data leaves the image queued, no byte, and says why") {
     CHECK(folder.files() == 0);
     CHECK(code_of(world.images->base_file(id)) == ErrorCode::NotFound);
   }
+}
+
+TEST_CASE("data of no bytes is stored as asked, and no server boots from it") {
+  Folder folder;
+  World world(folder.path);
+  const ImageId id = world.active(kOwner, "");
+  const auto image = world.images->get(kOwner, id);
+  REQUIRE(image);
+  CHECK(image->size_bytes == 0);
+  CHECK(image->md5 == "d41d8cd98f00b204e9800998ecf8427e");
+  CHECK(image->format_problem == "it has no bytes");
+  CHECK_FALSE(world.with([&](store::Txn& txn) { return world.images->pin(txn, id, "server/1"); }));
+  const auto source = world.images->read(kOwner, id);
+  REQUIRE(source);
+  CHECK(drained(**source).empty());
 }
 
 TEST_CASE("an upload needs formats, and an image takes data once") {

@@ -6,7 +6,7 @@
 #include "cloudos/image_stores.hpp"
 #include "image/digest.hpp"
 #include "image/store_set.hpp"
-#include "image/web.hpp"
+#include "image/file_server.hpp"
 #include "image/world.hpp"
 #include "support/task_proofs.hpp"
 
@@ -18,51 +18,6 @@ namespace {
 const Context kLea = member_of("lea");
 const Context kBoss = admin_of("root");
 
-/// A server with one file, which can be cut off or changed.
-struct FileServer {
-  explicit FileServer(std::string the_body)
-      : body(std::move(the_body)), web([this](const std::string& head) { return answer(head); }) {}
-  std::string answer(const std::string& head) {
-    if (head.starts_with("GET /hop")) return redirect("http://169.254.169.254/latest");
-    if (head.starts_with("GET /gone")) return "HTTP/1.1 404 Gone\r\nContent-Length: 0\r\n\r\n";
-    std::string lower = fold_case(head);
-    const auto range = lower.find("range: bytes=");
-    std::size_t from = 0, to = body.size();
-    if (range != std::string::npos) {
-      const auto dash = lower.find('-', range);
-      from = parse_unsigned(lower.substr(range + 13, dash - range - 13)).value_or(0);
-      const auto end = lower.find('\r', dash);
-      if (const auto last = parse_unsigned(lower.substr(dash + 1, end - dash - 1))) to = *last + 1;
-    }
-    to = std::min(to, body.size());
-    std::string part = body.substr(from, to - from);
-    const std::string size = std::to_string(part.size());
-    if (part.size() > breaks_after) part.resize(breaks_after);
-    if (range == std::string::npos)
-      return "HTTP/1.1 200 OK\r\nContent-Length: " + size + "\r\n\r\n" + part;
-    return "HTTP/1.1 206 Partial Content\r\nContent-Length: " + size + "\r\nContent-Range: bytes " +
-           std::to_string(from) + "-" + std::to_string(to - 1) + "/" + std::to_string(body.size()) +
-           "\r\n\r\n" + part;
-  }
-  std::string body;
-  std::atomic<std::size_t> breaks_after{SIZE_MAX};
-  WebServer web;
-};
-
-ImageSettings with_http(std::uint16_t port) {
-  ImageSettings settings;
-  settings.stores.http = true;
-  settings.imports.web.ports = {port, 80};
-  settings.imports.web.allowed_networks = {"127.0.0.1"};
-  return settings;
-}
-
-std::string sha512_of(const std::string& text) {
-  auto digests = image::Digest::make("sha512");
-  REQUIRE(digests->update(std::as_bytes(std::span(text))));
-  return *digests->finish();
-}
-
 }  // namespace
 
 TEST_CASE("a queued image becomes active with data that others keep, once it was verified") {
@@ -73,15 +28,15 @@ TEST_CASE("a queued image becomes active with data that others keep, once it was
   ImageLocationAdd add;
   add.url = file.web.url("/disk.raw");
   add.metadata = {{"rack", "7"}};
-  add.sha512 = std::string(128, '0');
+  add.hash = std::string(128, '0');
   CHECK(code_of(stores.add_location(kLea, id, add)) == ErrorCode::Conflict);
   CHECK(world.images->get(kLea, id)->status == ImageStatus::Queued);
-  add.sha512 = sha512_of(file.body);
+  add.hash = sha512_of(file.body);
   const auto active = stores.add_location(kLea, id, add);
   REQUIRE(active);
   CHECK(active->status == ImageStatus::Active);
   CHECK(active->size_bytes == 200'000);
-  CHECK(active->sha512 == add.sha512);
+  CHECK(active->sha512 == add.hash);
   REQUIRE(active->locations.size() == 1);
   CHECK(active->locations[0].store == "http");
   CHECK(stores.url_of(id, active->locations[0]) == add.url);

@@ -85,7 +85,7 @@ struct ImageTask {
 
   TaskId id;
   std::uint64_t generation = 0;
-  std::string type;                ///< "import" (tasks API) or "api_image_import".
+  std::string type;                ///< "import" (tasks API), "api_image_import", "location_import".
   ImageTaskStatus status = ImageTaskStatus::Pending;
   ImageId image;
   ProjectId owner;

@@ -72,8 +72,21 @@ struct ImageStore {
 struct ImageLocationAdd {
   std::string url;
   std::map<std::string, std::string> metadata;
-  std::string sha512;                 ///< What the data must have; empty: it is read to find out.
-  std::string md5;
+  /// What the data must have, in hexadecimal. Where none is given the data is read to find out.
+  std::string hash, md5;
+  std::string hash_algorithm = "sha512";  ///< Of `hash`. No other is known.
+};
+
+/// One change of an image's list of locations.
+struct ImageLocationChange {
+  enum class Kind : std::uint8_t {
+    Add,
+    Remove,
+    ReplaceAll,  ///< Of an image without locations: adds them. Else they must be the same URLs in
+                 ///< the same order, and their metadata is replaced.
+  } kind = Kind::Add;
+  std::optional<std::size_t> at;         ///< Remove: its place; absent: the last.
+  std::vector<ImageLocationAdd> wanted;  ///< Add: one. ReplaceAll: those that there are then.
 };
 
 /// What a project has of images and may have; sizes in MiB, as the limits' names have it.
@@ -130,6 +143,20 @@ class CLOUDOS_EXPORT ImageStores final {
   /// Takes one out, by its place in the list. Errors: NotFound, Forbidden, Conflict (as
   /// remove_copy).
   Result<Image> remove_location(const Context& ctx, const ImageId& id, std::size_t at);
+  /// Attributes and locations in one commit: all of it or nothing.
+  ///
+  /// What is added with a `hash` is asked for its size and its head only, recorded as declared
+  /// (ImageLocation::unverified), and compared by whoever reads it first; else it is read whole
+  /// before the commit. Blocks for that. Errors: as Images::update and add_location; Forbidden (the
+  /// last location), InvalidArgument (no such place; other URLs than before).
+  Result<Image> change(const Context& ctx, const ImageId& id, const ImageUpdate& attributes,
+                       const std::vector<ImageLocationChange>& locations);
+  /// As add_location, by a durable task: a Queued image is Importing meanwhile, and Queued again
+  /// when the data is not what it should be; one that has data shows the location at once, as
+  /// unverified, and then verified or with its problem. Returns the location as it will be.
+  /// Errors: as add_location, but for what reading the data says.
+  Result<ImageLocation> queue_location(const Context& ctx, const ImageId& id,
+                                       const ImageLocationAdd& add);
   /// New metadata for the location at that place. Errors: NotFound, Forbidden, InvalidArgument.
   Result<Image> set_location_metadata(const Context& ctx, const ImageId& id, std::size_t at,
                                       const std::map<std::string, std::string>& metadata);

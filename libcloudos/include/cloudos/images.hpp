@@ -75,6 +75,11 @@ struct ImageLocation {
   std::string store;  ///< Its name: "file".
   std::string url;    ///< Of data that somebody else keeps; empty: it is ours.
   std::map<std::string, std::string> metadata;
+  /// Its bytes were not compared yet with the checksum that was declared. Whoever reads it first
+  /// compares them, and is given none that he could take for the whole before they agree.
+  bool unverified = false;
+  /// Why it is never read: its bytes are not what was declared.
+  std::string problem{};
   friend bool operator==(const ImageLocation&, const ImageLocation&) = default;
 };
 
@@ -242,14 +247,14 @@ class CLOUDOS_EXPORT Images final {
   Result<Image> get(const Context& ctx, const ImageId& id) const;
   /// Errors: InvalidArgument (marker), TooLarge (too many to sort).
   Result<std::vector<Image>> list(const Context& ctx, const ImageQuery& query) const;
+  /// The same as text.
+  Result<RowTexts> list(const Context& ctx, const ImageQuery& query,
+                        const RowFormat<Image>& row) const;
   /// Applies all changes or none. Errors: as create; NotFound, Forbidden (not the owner), Conflict
   /// (a property to replace or remove is not there).
   Result<Image> update(const Context& ctx, const ImageId& id, const ImageUpdate& changes);
   /// The record is gone on return, and its data unless a server boots from it: then with the last
   /// pin. An upload under way fails. Errors: NotFound, Forbidden (protected, not the owner).
-  /// The same as text.
-  Result<RowTexts> list(const Context& ctx, const ImageQuery& query,
-                        const RowFormat<Image>& row) const;
   Result<void> remove(const Context& ctx, const ImageId& id);
 
   /// Errors: NotFound, Forbidden, InvalidArgument, TooLarge.
