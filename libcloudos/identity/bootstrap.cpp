@@ -310,6 +310,8 @@ Result<std::unique_ptr<Identity>> make_identity(const Engine& engine, IdentitySe
                                [self = impl.get()] { return self->sweep_trusts(); }});
   engine.runner.add(Reconciler{"signatures", std::chrono::minutes(10), "",
                                [self = impl.get()] { return self->sweep_signatures(); }});
+  engine.runner.add(Reconciler{"credential-keys", std::chrono::minutes(10), "",
+                               [self = impl.get()] { return self->reseal_credentials(); }});
   engine.runner.add(Reconciler{"token-keys", std::chrono::minutes(1), "",
                                [self = impl.get()] { return self->age_keys(); }});
   return std::make_unique<Identity>(std::move(impl));

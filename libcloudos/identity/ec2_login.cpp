@@ -145,6 +145,7 @@ Result<Token> s3_token(const Identity::Impl& impl, const SignedRequest& request)
                                           }},
                                           made));
   CLOUDOS_CHECK(check_time(impl, made));
+  if (identity::s3_changes(request)) CLOUDOS_CHECK(use_signature(impl, request, made));
   return token_of_key(impl, key);
 }
 

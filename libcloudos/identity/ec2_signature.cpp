@@ -294,6 +294,12 @@ Result<ComputedSignature> ec2_signature(const SignedRequest& request, std::strin
   return with_timestamp(request.params, to_base64(hmac_of(EVP_sha1(), secret, *action + *stamp)));
 }
 
+bool s3_changes(const SignedRequest& request) {
+  const auto lines = split(request.string_to_sign, '\n');
+  if (lines.size() < 5 || parse_unsigned(trim(lines[3]))) return false;
+  return lines[0] == "PUT" || lines[0] == "POST" || lines[0] == "DELETE";
+}
+
 Result<ComputedSignature> s3_signature(const SignedRequest& request, std::string_view secret) {
   if (request.string_to_sign.starts_with("AWS4"))
     return s3_version_4(request.string_to_sign, secret);

@@ -20,6 +20,9 @@ struct ComputedSignature {
 /// signing; nothing in it tells about the secret.
 Result<ComputedSignature> ec2_signature(const SignedRequest& request, std::string_view host,
                                         std::string_view secret);
+/// Does the signed S3 request say of itself that it changes something, and is meant for one use?
+/// Of version 1 without an end; what is signed by version 4 does not tell.
+bool s3_changes(const SignedRequest& request);
 /// Of `string_to_sign`. Errors: Unauthenticated.
 Result<ComputedSignature> s3_signature(const SignedRequest& request, std::string_view secret);
 

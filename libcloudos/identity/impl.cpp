@@ -1,3 +1,4 @@
+#include "identity/revocations.hpp"
 #include "identity/impl.hpp"
 
 #include <fmt/format.h>
@@ -116,8 +117,12 @@ Result<void> Identity::Impl::commit(const store::Body& body) const {
   // Drawn outside the body, which may run twice; never read there, so that it conflicts with none.
   // Short enough to be read without an allocation, by every validation.
   const std::string state = fmt::format("{:015x}", draw() >> 4);
+  const WallTime now = engine.clock.wall();
+  const WallTime expires_at = now + keys->lifetime();  // No token of before lives longer.
   return commit_quietly([&](store::Txn& txn) -> Result<void> {
-    CLOUDOS_CHECK(body(txn));
+    identity::RevocationNotes noting(txn);
+    CLOUDOS_CHECK(body(noting));
+    CLOUDOS_CHECK(noting.write(now, expires_at));
     txn.put(identity::kStateKey, state);
     return Result<void>();
   });

@@ -27,6 +27,7 @@
 #include "identity/policy.hpp"
 #include "identity/records.hpp"
 #include "identity/tokens.hpp"
+#include "records/kept_rows.hpp"
 #include "records/table.hpp"
 
 namespace cloudos {
@@ -161,6 +162,7 @@ struct Identity::Impl {
   mutable DomainConfigs domain_configs{*this};
   mutable OAuthConsumers oauth_consumers{*this};
   mutable identity::ConclusionCache conclusions;
+  mutable records::KeptRows<identity::ProjectRecord> project_rows;
   mutable Trusts trusts{*this};
   mutable ApplicationCredentials application_credentials{*this};
 
@@ -276,6 +278,10 @@ struct Identity::Impl {
                                      const IdentityFilter& filter) const;
   /// Erases signatures that would not hold any more anyway. Returns true when more are due.
   Result<bool> sweep_signatures() const;
+  /// Seals anew what is not sealed with the first of the credentials' keys. True: there is more.
+  Result<bool> reseal_credentials() const;
+  mutable std::atomic<std::uint64_t> resealed{UINT64_MAX};  ///< All was, under that version of keys.
+  mutable std::mutex credential_rotation;                   ///< One at a time.
   /// Spends one use. Errors: NotFound (none left).
   Result<void> use_trust(const TrustId& id) const;
   /// Erases trusts that are over, or hand on one that is gone. Returns true when more are due.

@@ -273,6 +273,8 @@ constexpr PolicyRow kIdentityPolicies[] = {
 
     {"identity:list_token_keys", kCloudAdmin},
     {"identity:rotate_token_keys", kCloudAdmin},
+    {"identity:list_credential_keys", kCloudAdmin},
+    {"identity:rotate_credential_keys", kCloudAdmin},
 };
 
 }  // namespace

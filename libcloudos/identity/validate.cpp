@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "codec/binary.hpp"
+#include "identity/revocations.hpp"
 #include "identity/methods.hpp"
 
 /// Tokens: what they mean at this moment, and their end.
@@ -186,6 +187,10 @@ Result<identity::TokenCache::Entry> Identity::Impl::held_at(const store::Snapsho
   CLOUDOS_TRY(auto now, mark(at));
   const auto expired = [&](const WallTime end) { return engine.clock.wall() >= end + grace; };
   auto entry = cache.find(text);
+  if (entry && entry->issue) {
+    entry->unfold(text);
+    cache.put(text, *entry);
+  }
   if (entry && entry->token && entry->mark == now) {
     if (expired(entry->token->token.expires_at)) return bad_token();
     return std::move(*entry);
@@ -275,21 +280,38 @@ Result<std::vector<RevocationEvent>> Identity::list_revocations(
       event.audit_id = record.id;
     events.push_back(std::move(event));
   }
+  CLOUDOS_TRY(const auto others, records::all<identity::RevokeEventRecord>(*at));
+  for (const identity::RevokeEventRecord& record : others) {
+    if (impl_->engine.clock.wall() >= record.expires_at) continue;
+    if (since && record.revoked_at < *since) continue;
+    RevocationEvent event;
+    event.user = record.user;
+    event.project = record.project;
+    event.domain = record.domain;
+    event.role = record.role;
+    event.trust = record.trust;
+    event.revoked_at = record.revoked_at;
+    events.push_back(std::move(event));
+  }
   std::stable_sort(events.begin(), events.end(),
                    [](const auto& a, const auto& b) { return a.revoked_at < b.revoked_at; });
   return events;
 }
 
-Result<bool> Identity::Impl::sweep_revocations() const {
-  constexpr std::size_t kSwept = 200;
-  CLOUDOS_TRY(const auto at, snapshot());
+namespace {
+
+constexpr std::size_t kRevocationsSwept = 200;
+
+/// Ids of records of that kind whose time is over, by their index on it.
+Result<std::vector<std::string>> expired_ids(const store::Snapshot& at, std::string_view kind,
+                                             WallTime now) {
   store::ScanOptions options;
-  options.limit = kSwept;
+  options.limit = kRevocationsSwept;
   options.keys_only = true;
-  const std::string root = records::index_root(RevocationRecord::kKind, "expires");
-  CLOUDOS_TRY(const auto entries, at->scan(root, options));
-  const auto now = static_cast<std::uint64_t>(engine.clock.wall().time_since_epoch().count());
-  const std::string until = records::key_number(now);
+  const std::string root = records::index_root(kind, "expires");
+  CLOUDOS_TRY(const auto entries, at.scan(root, options));
+  const std::string until =
+      records::key_number(static_cast<std::uint64_t>(now.time_since_epoch().count()));
   std::vector<std::string> due;
   for (const store::Entry& entry : entries) {
     const std::string_view rest = std::string_view(entry.key).substr(root.size());
@@ -297,16 +319,31 @@ Result<bool> Identity::Impl::sweep_revocations() const {
     if (slash == std::string_view::npos || rest.substr(0, slash) > until) break;
     due.emplace_back(rest.substr(slash + 1));
   }
+  return due;
+}
+
+template <class Record>
+Result<bool> sweep_expired(const Identity::Impl& impl) {
+  CLOUDOS_TRY(const auto at, impl.snapshot());
+  CLOUDOS_TRY(const auto due, expired_ids(*at, Record::kKind, impl.engine.clock.wall()));
   if (due.empty()) return false;
   // An expired token is refused by its time: no cache needs to look again.
-  CLOUDOS_CHECK(commit_quietly([&](store::Txn& txn) -> Result<void> {
+  CLOUDOS_CHECK(impl.commit_quietly([&](store::Txn& txn) -> Result<void> {
     for (const std::string& id : due) {
-      auto erased = records::erase<RevocationRecord>(txn, id);
+      auto erased = records::erase<Record>(txn, id);
       if (!erased && erased.error().code != ErrorCode::NotFound) return erased;
     }
     return Result<void>();
   }));
-  return due.size() == kSwept;
+  return due.size() == kRevocationsSwept;
+}
+
+}  // namespace
+
+Result<bool> Identity::Impl::sweep_revocations() const {
+  CLOUDOS_TRY(const bool more, sweep_expired<RevocationRecord>(*this));
+  CLOUDOS_TRY(const bool others, sweep_expired<identity::RevokeEventRecord>(*this));
+  return more || others;
 }
 
 }  // namespace cloudos

@@ -57,6 +57,10 @@ constexpr Route kIdentityRoutes[] = {
     read_route("/identity/v3/OS-CLOUDOS/token_keys", list_token_keys, "identity:list_token_keys"),
     write_route("POST", "/identity/v3/OS-CLOUDOS/token_keys", rotate_token_keys,
                 "identity:rotate_token_keys"),
+    read_route("/identity/v3/OS-CLOUDOS/credential_keys", list_credential_keys,
+               "identity:list_credential_keys"),
+    write_route("POST", "/identity/v3/OS-CLOUDOS/credential_keys", rotate_credential_keys,
+                "identity:rotate_credential_keys"),
 
     hash_route("POST", "/identity/v3/users", create_user, "identity:create_user"),
     read_route("/identity/v3/users", list_users, "identity:list_users"),

@@ -236,4 +236,29 @@ Result<Response> s3_tokens(Call& call) {
   return token_answer(200, ValidToken(std::move(token)), call);
 }
 
+namespace {
+
+Response credential_keys_reply(int status, const std::vector<CredentialKey>& keys) {
+  JsonWriter w;
+  w.open().key("credential_keys").open_list();
+  for (const CredentialKey& key : keys) {
+    w.open().member("id", key.id).member("role", key.seals ? "primary" : "secondary");
+    w.member("secrets", key.secrets).close();
+  }
+  w.close_list().close();
+  return json_response(status, std::move(w).take());
+}
+
+}  // namespace
+
+Result<Response> list_credential_keys(Call& call) {
+  CLOUDOS_TRY(const auto keys, call.cloud.identity().credentials().keys(call.ctx));
+  return credential_keys_reply(200, keys);
+}
+
+Result<Response> rotate_credential_keys(Call& call) {
+  CLOUDOS_TRY(const auto keys, call.cloud.identity().credentials().rotate_keys(call.ctx));
+  return credential_keys_reply(201, keys);
+}
+
 }  // namespace cloudos::rest::identity_v3

@@ -335,6 +335,11 @@ Result<Response> list_revoke_events(Call& call) {
     w.open();
     if (!event.audit_id.empty()) w.member("audit_id", event.audit_id);
     if (!event.audit_chain_id.empty()) w.member("audit_chain_id", event.audit_chain_id);
+    if (!event.user.empty()) w.member("user_id", event.user.value);
+    if (!event.project.empty()) w.member("project_id", event.project.value);
+    if (!event.domain.empty()) w.member("domain_id", event.domain.value);
+    if (!event.role.empty()) w.member("role_id", event.role.value);
+    if (!event.trust.empty()) w.member("OS-TRUST:trust_id", event.trust.value);
     w.member("issued_before", format_time(event.revoked_at, true)).close();
   }
   w.close_list().key("links");

@@ -69,6 +69,24 @@ Response list_reply(std::string_view name, const std::vector<T>& things, const C
   return json_response(200, std::move(w).take());
 }
 
+/// The same of rows that are written already.
+Response list_reply(std::string_view name, const RowTexts& rows, const Call& call);
+/// How `write` tells a thing as a row: it depends on the service's URL and nothing else.
+template <class T>
+RowFormat<T> row_format(std::string_view name, const Call& call,
+                        void (*write)(JsonWriter&, const T&, std::string_view)) {
+  RowFormat<T> format;
+  format.key = name;
+  format.key += ' ';
+  format.key += call.service_url;
+  format.write = [write, url = call.service_url](std::string& out, const T& thing) {
+    JsonWriter w(std::move(out));
+    write(w, thing, url);
+    out = std::move(w).take();
+  };
+  return format;
+}
+
 /// What the five handlers of one kind share. A kind says how it is called on the wire (`one`,
 /// `many`, `key` of its path), how a body is read and a thing written, and which calls of `Service`
 /// do the work.
@@ -152,6 +170,8 @@ Result<Response> auth_domains(Call& call);
 Result<Response> auth_system(Call& call);
 Result<Response> list_token_keys(Call& call);
 Result<Response> rotate_token_keys(Call& call);
+Result<Response> list_credential_keys(Call& call);
+Result<Response> rotate_credential_keys(Call& call);
 Result<Response> list_revoke_events(Call& call);
 
 // Trusts, application credentials, access rules.

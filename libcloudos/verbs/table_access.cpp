@@ -186,6 +186,22 @@ constexpr Verb kAccessVerbs[] = {
      "Seals tokens with a new key; those of the keys before hold on.",
      "token key rotate",
      {}},
+    {"credential_keys.list",
+     "GET",
+     "/identity/v3/OS-CLOUDOS/credential_keys",
+     "",
+     "credential_keys",
+     "Lists the keys that seal users' secrets, and how many each has sealed.",
+     "credential key list",
+     {}},
+    {"credential_keys.rotate",
+     "POST",
+     "/identity/v3/OS-CLOUDOS/credential_keys",
+     "",
+     "credential_keys",
+     "Seals users' secrets with a new key; those of before are sealed anew.",
+     "credential key rotate",
+     {}},
 };
 #undef CLOUDOS_GRANT_VERBS
 

@@ -2,6 +2,7 @@
 
 #include "cloudos/application_credentials.hpp"
 #include "cloudos/trusts.hpp"
+#include "identity/credential_keys.hpp"
 #include "identity/credential_records.hpp"
 #include "identity/password_support.hpp"
 
@@ -242,4 +243,73 @@ TEST_CASE("tokens of delegations see and make only what is of the same delegatio
     CHECK_FALSE(p.credentials().update(admin, made->id, moved));
     CHECK(p.credentials().remove(row.ctx, made->id));
   }
+}
+
+TEST_CASE("another key seals secrets from now on, and those of before are sealed anew") {
+  TempFolder folder;
+  World world(folder.path);
+  const User una = world.add_user("una");
+  const Project work = world.add_project("work");
+  world.grant(una.id, work.id, "member");
+  auto& credentials = world.identity->credentials();
+  const Context admin = world.admin_token().context("r");
+  const auto made = credentials.create(admin, ec2_spec(una, work, "AK"));
+  REQUIRE(made);
+  CHECK(failure(credentials.keys(world.login("una", "password of una",
+                                             World::project_scope("work"))->context("r"))) ==
+        ErrorCode::Forbidden);
+  const auto before = credentials.keys(admin);
+  REQUIRE(before);
+  REQUIRE(before->size() == 1);
+  CHECK(before->front().seals);
+  CHECK(before->front().secrets == 2);  // The blob and the secret in it.
+  const auto sealed = [&] {
+    const auto at = world.store->snapshot();
+    return records::get<identity::CredentialRecord>(**at, made->id)->sealed_secret;
+  };
+  const std::string old = sealed();
+  const auto rotated = credentials.rotate_keys(admin);
+  REQUIRE(rotated);
+  REQUIRE(rotated->size() == 2);
+  CHECK(rotated->at(1).id == before->front().id);
+  CHECK(rotated->at(1).secrets == 2);
+  CHECK(sealed() == old);
+  CHECK(credentials.get(admin, made->id)->ec2.secret == "s");
+  // Not again before all is sealed anew: a key that is still needed would go.
+  CHECK(failure(credentials.rotate_keys(admin)) == ErrorCode::Conflict);
+  world.executor.run_pending();
+  CHECK(sealed() != old);
+  const auto after = credentials.keys(admin);
+  CHECK(after->at(0).secrets == 2);
+  CHECK(after->at(1).secrets == 0);
+  CHECK(credentials.get(admin, made->id)->ec2.secret == "s");
+  const auto second = credentials.rotate_keys(admin);
+  REQUIRE(second);
+  CHECK(second->size() == 2);
+  CHECK(second->at(1).id == rotated->at(0).id);  // The first one is gone.
+  world.start();
+  CHECK(world.identity->credentials().get(admin, made->id)->ec2.secret == "s");
+}
+
+TEST_CASE("who opens the folder later, or seals at the same time, follows another key") {
+  TempFolder folder;
+  SeededRandom random{7};
+  identity::CredentialKeys owner, guest;
+  const auto file = folder.path / "keys" / "credentials";
+  REQUIRE(owner.open(file, random, true));
+  REQUIRE(guest.open(file, random, false));
+  const auto first = guest.seal("one", random);
+  REQUIRE(first);
+  REQUIRE(owner.rotate(random));
+  const auto second = guest.seal("two", random);
+  REQUIRE(second);
+  CHECK(owner.sealed_by(*first) == 1);
+  CHECK(owner.sealed_by(*second) == 0);
+  CHECK(guest.ids() == owner.ids());
+  const auto third = owner.seal("three", random);
+  identity::CredentialKeys late;
+  REQUIRE(late.open(file, random, false));
+  for (const auto& [text, plain] :
+       {std::pair(*first, "one"), std::pair(*second, "two"), std::pair(*third, "three")})
+    CHECK(late.unseal(text) == plain);
 }

@@ -63,6 +63,13 @@ struct SignedRequest {
   std::string string_to_sign;  ///< S3: what the signature is of; the rest is not looked at.
 };
 
+/// What may be said about a key that secrets are sealed with; never the key.
+struct CredentialKey {
+  std::string id;             ///< Eight hexadecimal digits of its SHA-256, to tell keys apart.
+  bool seals = false;         ///< One does; the others open what is not sealed anew yet.
+  std::uint64_t secrets = 0;  ///< Sealed with it now.
+};
+
 /// Secrets of users: EC2 keys, TOTP secrets, certificates and whatever else a service keeps.
 ///
 /// Thread-safe. Secrets are sealed with keys/credentials before they are stored. Owners see and
@@ -100,6 +107,13 @@ class CLOUDOS_EXPORT Credentials final {
   /// one that has been shown before. Errors: Unauthenticated (whatever is wrong with it), Forbidden.
   Result<Token> token_for_ec2(const Context& ctx, const SignedRequest& request);
   Result<Token> token_for_s3(const Context& ctx, const SignedRequest& request);
+
+  /// The keys of keys/credentials, the one that seals first. Errors: Forbidden.
+  Result<std::vector<CredentialKey>> keys(const Context& ctx) const;
+  /// A new key seals from now on, in every process on the folder. The one before opens what it
+  /// sealed until the reconciler "credential-keys" has sealed all of it anew. Errors: Forbidden,
+  /// Conflict (not all is sealed with the present key yet), Unavailable, StorageFull.
+  Result<std::vector<CredentialKey>> rotate_keys(const Context& ctx);
 
  private:
   Identity::Impl& impl_;

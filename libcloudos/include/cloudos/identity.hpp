@@ -416,6 +416,12 @@ struct LoginOutcome {
 struct RevocationEvent {
   std::string audit_id;        ///< One token: its own audit id; else empty.
   std::string audit_chain_id;  ///< Every token that goes back to one login; else empty.
+  // Else every token that all of these hold for which are set.
+  UserId user;
+  ProjectId project;
+  DomainId domain;
+  RoleId role;
+  TrustId trust;
   WallTime revoked_at;
 };
 
@@ -463,8 +469,9 @@ class CLOUDOS_EXPORT Identity final {
   /// Ends this token before its time, or with `chain` all that go back to the same login: one's
   /// own, or any for an admin. Errors: NotFound (no valid token), Forbidden.
   Result<void> revoke(const Context& ctx, std::string_view token_text, bool chain = false);
-  /// Tokens ended by revoke() that would not have expired yet, oldest first; with `since` only
-  /// those ended then or later. Errors: Forbidden.
+  /// What ended tokens that would not have expired yet, oldest first: revoke(), and what became of
+  /// users, projects, domains, roles and trusts; with `since` only what ended then or later.
+  /// Errors: Forbidden.
   Result<std::vector<RevocationEvent>> list_revocations(
       const Context& ctx, const std::optional<WallTime>& since = {}) const;
   /// The same without a copy: what an edge asks for every request.
@@ -550,15 +557,15 @@ class CLOUDOS_EXPORT Identity final {
   Result<Project> get_project(const Context& ctx, const ProjectId& id) const;
   Result<std::vector<Project>> list_projects(const Context& ctx,
                                              const IdentityFilter& filter) const;
+  /// The same as text.
+  Result<RowTexts> list_projects(const Context& ctx, const IdentityFilter& filter,
+                                 const RowFormat<Project>& row) const;
   Result<Project> update_project(const Context& ctx, const ProjectId& id,
                                  const IdentityUpdate& with);
   /// The projects it lies under, its parent first, and all below it, each after its parent; those
   /// that the caller may see. Errors: NotFound, Forbidden.
   Result<std::vector<Project>> parents_of(const Context& ctx, const ProjectId& id) const;
   Result<std::vector<Project>> subtree_of(const Context& ctx, const ProjectId& id) const;
-  /// The same as text.
-  Result<RowTexts> list_projects(const Context& ctx, const IdentityFilter& filter,
-                                 const RowFormat<Project>& row) const;
   /// Its assignments go with it. What other services hold for it stays, visible to admins; the log
   /// names it. Errors: Forbidden (has projects below it).
   Result<void> remove_project(const Context& ctx, const ProjectId& id);
