@@ -26,6 +26,14 @@ std::string unescaped(std::string_view part) {
   return id;
 }
 
+/// The texts of a list in a record's bytes.
+std::vector<std::string> texts_in(std::string_view bytes, std::uint32_t field) {
+  std::vector<std::string> texts;
+  const auto read = codec::decode(
+      bytes, [&](codec::FieldVisitor& v) { v.field({field, "attached"}, texts); });
+  return read ? texts : std::vector<std::string>();
+}
+
 /// A transaction that remembers which resources were written.
 class NotingTxn final : public store::Txn {
  public:
@@ -61,6 +69,7 @@ class NotingTxn final : public store::Txn {
     std::string key_id;
     bool counts;
     RowTarget target;
+    std::map<std::uint32_t, std::vector<std::string>> before{};  // Lists, by their field.
   };
 
   Note* find(const Resource& resource, std::string_view id) {
@@ -79,9 +88,11 @@ class NotingTxn final : public store::Txn {
       describe(*known, value);
       return;
     }
-    const bool is_new = !inner_.get(key);
-    if (!is_new && !updates_) return;
-    add(resource, id, is_new ? AuditAction::Create : AuditAction::Update, value);
+    const auto old = inner_.get(key);
+    if (old && !updates_) return;
+    Note& note = add(resource, id, old ? AuditAction::Update : AuditAction::Create);
+    if (old) remember(note, *old);
+    describe(note, value);
   }
 
   void note_erase(const Resource& resource, std::string_view id, std::string_view key) {
@@ -91,11 +102,10 @@ class NotingTxn final : public store::Txn {
       return;
     }
     const auto value = inner_.get(key);
-    if (value) add(resource, id, AuditAction::Delete, *value);
+    if (value) describe(add(resource, id, AuditAction::Delete), *value);
   }
 
-  void add(const Resource& resource, std::string_view id, AuditAction action,
-           std::string_view value) {
+  Note& add(const Resource& resource, std::string_view id, AuditAction action) {
     Note& note = notes_.emplace_back();
     note.resource = &resource;
     note.key_id = id;
@@ -103,10 +113,46 @@ class NotingTxn final : public store::Txn {
     note.target.action = action;
     note.target.kind = resource.kind;
     note.target.id = unescaped(id);
-    describe(note, value);
+    return note;
+  }
+
+  /// What lists held before the change.
+  static void remember(Note& note, std::string_view before) {
+    for (const Attached& row : note.resource->attached)
+      if (row.list) note.before[row.field] = texts_in(before, row.field);
+  }
+
+  static void attach(Note& note, std::string_view value) {
+    for (const Attached& row : note.resource->attached) {
+      const std::string name(row.name);
+      if (!row.list) {
+        const auto text = codec::text_of(value, row.field);
+        if (!text.empty()) note.target.attached[name] = short_text(text);
+        continue;
+      }
+      const auto now = texts_in(value, row.field);
+      note.target.attached[name] = joined(now, {});
+      const auto before = note.before.find(row.field);
+      if (before == note.before.end()) continue;
+      note.target.attached[name + "_added"] = joined(now, before->second);
+      note.target.attached[name + "_removed"] = joined(before->second, now);
+      std::erase_if(note.target.attached, [](const auto& each) { return each.second.empty(); });
+    }
+  }
+
+  /// "a,b": those of `list` that `without` has not.
+  static std::string joined(const std::vector<std::string>& list,
+                            const std::vector<std::string>& without) {
+    std::string text;
+    for (const std::string& each : list) {
+      if (std::find(without.begin(), without.end(), each) != without.end()) continue;
+      text += (text.empty() ? "" : ",") + each;
+    }
+    return short_text(text);
   }
 
   static void describe(Note& note, std::string_view value) {
+    attach(note, value);
     if (note.resource->name)
       note.target.name = short_text(codec::text_of(value, note.resource->name));
     if (note.resource->project)

@@ -53,7 +53,7 @@ AuditEvent event_of(const Row& row, std::size_t index) {
   event.outcome = row.outcome;
   event.initiator = {row.user,         row.user_domain, row.project, row.domain,
                      row.system_scope, row.address,     row.agent,   row.request_id};
-  event.target = {target.kind, target.id, target.name, target.project, {}};
+  event.target = {target.kind, target.id, target.name, target.project, {}, target.attached};
   if (const auto* const resource = audit::resource_of_kind(target.kind))
     event.target.type_uri = resource->type_uri;
   else

@@ -32,6 +32,7 @@ void fields(codec::FieldVisitor& v, RowTarget& t) {
   v.field({3, "id"}, t.id);
   v.field({4, "name"}, t.name);
   v.field({5, "project"}, t.project);
+  v.field({6, "attached"}, t.attached);
 }
 
 void fields(codec::FieldVisitor& v, Row& r) {

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,7 @@ struct RowTarget {
   AuditAction action = AuditAction::Update;
   std::string kind, id, name;
   ProjectId project;
+  std::map<std::string, std::string> attached;
 };
 
 struct Row {

@@ -45,6 +45,15 @@ void write_initiator(JsonWriter& w, const AuditEvent::Initiator& initiator) {
   w.close();
 }
 
+/// What an attachment of that name holds ids of.
+std::string_view attached_type(std::string_view name) {
+  if (name.starts_with("role")) return "data/security/role";
+  if (name == "group") return "data/security/group";
+  if (name == "project") return "data/security/project";
+  if (name == "domain") return "data/security/domain";
+  return "data/security/account/user";
+}
+
 void write_cadf(JsonWriter& w, const AuditEvent& event) {
   w.open().member("typeURI", kEventType).member("id", event.id);
   w.member("eventType", event.action == AuditAction::Deny ? "control" : "activity");
@@ -63,6 +72,14 @@ void write_cadf(JsonWriter& w, const AuditEvent& event) {
   if (!target.name.empty()) w.member("name", target.name);
   if (!target.project.empty()) w.member("project_id", target.project.value);
   w.close();
+  if (!target.attached.empty()) {
+    w.key("attachments").open_list();
+    for (const auto& [name, content] : target.attached) {
+      w.open().member("name", name).member("typeURI", attached_type(name));
+      w.member("content", content).close();
+    }
+    w.close_list();
+  }
   w.key("observer").open().member("id", "cloudos");
   w.member("typeURI", fmt::format("service/{}", service_of_type(target.type_uri))).close();
   if (!event.operation.empty()) w.member("operation", event.operation);

@@ -46,7 +46,8 @@ AuditQuery by_kind(const std::string& kind, AuditAction action) {
 TEST_CASE("every kind of record is a resource that is told of, or said to be none") {
   const std::set<std::string_view> kNone = {
       "allocation",    "audit_change", "audit_failure", "audit_login",       "host_usage",
-      "image-payload", "task",         "image-task",    "metadef-catalogue", "signature"};
+      "image-payload", "task",         "image-task",    "metadef-catalogue", "signature",
+      "revoke_event"};
   for (const auto& kind : maintenance::all_kinds()) {
     CAPTURE(kind.name);
     CHECK((audit::resource_of_kind(kind.name) != nullptr) != (kNone.count(kind.name) > 0));
@@ -298,4 +299,39 @@ TEST_CASE("the log counts what it records") {
   const std::string text = site.cloud->metrics_text();
   CHECK(text.find("cloudos_audit_events_total{kind=\"change\"}") != std::string::npos);
   CHECK(text.find("cloudos_audit_events_total{kind=\"login\"} 1") != std::string::npos);
+}
+
+TEST_CASE("an assignment is told with who got which role where, and what came and went") {
+  Site site;
+  const std::string project = site.cloud->identity().list_projects(Context::system(), {})->front().id.value;
+  UserCreate spec;
+  spec.name = "una";
+  spec.domain = DomainId{"default"};
+  const auto user = site.cloud->identity().create_user(Context::system(), spec);
+  REQUIRE(user);
+  std::map<std::string, std::string> roles;
+  for (const Role& role : *site.cloud->identity().list_roles(Context::system(), {}))
+    roles[role.name] = role.id.value;
+  const std::string place = "/v3/projects/" + project + "/users/" + user->id.value + "/roles/";
+  REQUIRE(ask(site, "PUT", place + roles["member"], site.admin).status == 204);
+  REQUIRE(ask(site, "PUT", place + roles["reader"], site.admin).status == 204);
+  REQUIRE(ask(site, "DELETE", place + roles["member"], site.admin).status == 204);
+  AuditQuery query;
+  query.kind = "grant";
+  query.initiator = UserId{};
+  const auto events = site.cloud->audit().list(Context::system(), query);
+  REQUIRE(events);
+  REQUIRE(events->size() >= 3);
+  const auto& taken = events->at(0).target;
+  CHECK(taken.project.value == project);
+  CHECK(taken.attached.at("user") == user->id.value);
+  CHECK(taken.attached.at("project") == project);
+  CHECK(taken.attached.at("roles") == roles["reader"]);
+  CHECK(taken.attached.at("roles_removed") == roles["member"]);
+  CHECK(events->at(1).target.attached.at("roles_added") == roles["reader"]);
+  CHECK(events->at(2).action == AuditAction::Create);
+  CHECK(events->at(2).target.attached.at("roles") == roles["member"]);
+  const std::string cadf = cadf_json(events->at(0));
+  CHECK(cadf.find("\"attachments\"") != std::string::npos);
+  CHECK(cadf.find(roles["member"]) != std::string::npos);
 }

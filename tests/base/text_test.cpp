@@ -169,3 +169,25 @@ TEST_CASE("the same seed draws the same bytes, and below() stays below") {
     CHECK(x < 10);
   }
 }
+
+TEST_CASE("secrets are equal when every byte is") {
+  struct Row {
+    std::string what, a, b;
+    bool same;
+  };
+  const Row rows[] = {
+      {"nothing", "", "", true},
+      {"the same", "0123456789abcdef", "0123456789abcdef", true},
+      {"another first byte", "x123456789abcdef", "0123456789abcdef", false},
+      {"another last byte", "0123456789abcdex", "0123456789abcdef", false},
+      {"a beginning of the other", "0123", "0123456789abcdef", false},
+      {"nothing against something", "", "0", false},
+      {"bytes behind a zero", std::string("a\0b", 3), std::string("a\0c", 3), false},
+      {"zeros", std::string(3, '\0'), std::string(3, '\0'), true},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    CHECK(equal_secret(row.a, row.b) == row.same);
+    CHECK(equal_secret(row.b, row.a) == row.same);
+  }
+}

@@ -1,6 +1,7 @@
 // Reads the sources as text: who may include whom, how long files are, which words are banned.
 #include <doctest/doctest.h>
 
+#include <cctype>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -178,6 +179,84 @@ TEST_CASE("banned words stay out") {
       }
     }
   }
+}
+
+namespace {
+
+bool is_part_of_name(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.' || c == '>';
+}
+
+/// The names on both sides of each "==" and "!=" of a line.
+std::vector<std::string> compared_names(const std::string& line) {
+  std::vector<std::string> names;
+  for (std::size_t at = 1; at + 1 < line.size(); ++at) {
+    if (line[at] != '=' || (line[at - 1] != '=' && line[at - 1] != '!')) continue;
+    std::size_t left = at - 1, right = at + 1;
+    while (left > 0 && line[left - 1] == ' ') --left;
+    while (right < line.size() && (line[right] == ' ' || line[right] == '*')) ++right;
+    std::size_t from = left, to = right;
+    while (from > 0 && is_part_of_name(line[from - 1])) --from;
+    while (to < line.size() && is_part_of_name(line[to])) ++to;
+    const std::string a = line.substr(from, left - from), b = line.substr(right, to - right);
+    // With a number or nothing it is no comparison of two texts.
+    const auto no_text = [](const std::string& name) {
+      return name.empty() || std::isdigit(static_cast<unsigned char>(name[0])) != 0 ||
+             name == "nullptr" || name.ends_with("npos") || name == "true" || name == "false";
+    };
+    if (no_text(a) || no_text(b)) continue;
+    names.insert(names.end(), {a, b});
+  }
+  return names;
+}
+
+}  // namespace
+
+TEST_CASE("secrets are compared by the one helper whose time tells nothing") {
+  const std::set<std::string> kWords = {"secret", "signature", "passcode", "password",
+                                        "hmac",   "digest",    "mac_of"};
+  // Two things of our own that are no secret to whoever has one of them.
+  const std::set<std::string> kOthers = {
+      "const bool plain = !hash.foreign && candidate == password;",
+      "if (r.password_hash == user.password_hash) {"};
+  for (const fs::path& file : sources({"libcloudos/identity", "libcloudos/compute",
+                                       "libcloudos/rest", "libcloudos/cloud", "apps"})) {
+    for (const std::string& line : lines_of(file)) {
+      const auto from = line.find_first_not_of(' ');
+      if (from == std::string::npos || line.compare(from, 2, "//") == 0) continue;
+      if (kOthers.count(line.substr(from)) != 0) continue;
+      for (const std::string& name : compared_names(line)) {
+        for (const std::string& word : kWords) {
+          // "rules.password_days" is a number; a kind or version of a secret is none.
+          const std::string last = name.substr(name.rfind('.') + 1);
+          if (last != word && !last.ends_with("_" + word) && last != word + "_hash" &&
+              last != word + "_")
+            continue;
+          CAPTURE(file.string());
+          CAPTURE(line);
+          FAIL_CHECK("compare it by equal_secret()");
+        }
+      }
+      if (line.find("memcmp(") != std::string::npos && line.find("CRYPTO_memcmp(") == line.npos) {
+        CAPTURE(file.string());
+        FAIL_CHECK("memcmp stops at the first difference");
+      }
+    }
+  }
+  // Who does compare such: tokens and receipts, password hashes of every kind and with them secrets
+  // of application credentials, signatures of EC2 and S3 requests, passcodes.
+  for (const char* name : {"fernet", "hashes", "ec2_login", "methods_totp"}) {
+    CAPTURE(name);
+    bool uses = false;
+    const fs::path file = kRoot / "libcloudos/identity" / (std::string(name) + ".cpp");
+    for (const std::string& line : lines_of(file))
+      uses = uses || line.find("equal_secret(") != std::string::npos;
+    CHECK(uses);
+  }
+  bool constant = false;
+  for (const std::string& line : lines_of(kRoot / "libcloudos/base/text.cpp"))
+    constant = constant || line.find("CRYPTO_memcmp(") != std::string::npos;
+  CHECK(constant);
 }
 
 TEST_CASE("the top level holds its folders and files and nothing else") {

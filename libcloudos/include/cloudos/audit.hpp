@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -58,6 +59,9 @@ struct AuditEvent {
     std::string id, name;
     ProjectId project;     ///< Whose it is; empty: nobody's.
     std::string type_uri;  ///< "data/compute/server"
+    /// More that belongs to it, by name: of an assignment "user" or "group", "roles", and "domain",
+    /// "project" or "system".
+    std::map<std::string, std::string> attached;
   } target;
 
   std::string operation;  ///< The policy rule of the call: "identity:create_user".
