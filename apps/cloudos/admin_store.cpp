@@ -4,8 +4,11 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <map>
+#include <optional>
 
 #include "cloudos/maintenance.hpp"
+#include "speech.hpp"
 
 namespace cli {
 namespace {
@@ -13,7 +16,7 @@ namespace {
 namespace keep = cloudos::maintenance;
 
 int refuse(const cloudos::Error& error) {
-  fmt::print(stderr, "cloudos: {}\n", error.message);
+  complain("{}", error.message);
   if (!error.detail.empty()) fmt::print(stderr, "cloudos: ({})\n", error.detail);
   return 1;
 }
@@ -27,8 +30,37 @@ std::string human(std::uint64_t bytes) {
                    : fmt::format("{:.1f} {}", amount, kUnits[unit]);
 }
 
+/// "NAME=DIR", any number of times. Nothing when one is not like that, which was said then.
+std::optional<std::map<std::string, std::filesystem::path>> given_stores(const AdminGiven& given) {
+  std::map<std::string, std::filesystem::path> stores;
+  const auto all = given.find("--store");
+  if (all == given.end()) return stores;
+  for (const std::string& one : all->second) {
+    const auto equals = one.find('=');
+    if (equals == 0 || equals == std::string::npos || equals + 1 == one.size()) {
+      fmt::print(stderr, "cloudos: --store is NAME=DIR, not '{}'\n", one);
+      return std::nullopt;
+    }
+    stores[one.substr(0, equals)] = one.substr(equals + 1);
+  }
+  return stores;
+}
+
+/// A line for each store that has payloads of its own.
+void tell_elsewhere(const std::vector<std::string>& payloads) {
+  std::map<std::string, std::size_t> count;
+  for (const std::string& name : payloads) ++count[name.substr(0, name.find('/'))];
+  for (const auto& [store, number] : count) {
+    fmt::print("data of {} images is in the image store '{}', whose folder is kept by itself\n",
+               number, store);
+  }
+}
+
 int run_backup(const AdminGiven& given) {
   keep::BackupOptions options;
+  auto stores = given_stores(given);
+  if (!stores) return 2;
+  options.stores = std::move(*stores);
   options.folder = admin_value(given, "DIR");
   options.target = admin_value(given, "TARGET");
   const std::string payloads = admin_value(given, "--payloads");
@@ -37,18 +69,22 @@ int run_backup(const AdminGiven& given) {
   else if (payloads == "list")
     options.payloads = keep::Payloads::List;
   else if (!payloads.empty() && payloads != "copy") {
-    fmt::print(stderr, "cloudos: --payloads is 'copy', 'link' or 'list', not '{}'\n", payloads);
+    complain("--payloads is 'copy', 'link' or 'list', not '{}'", payloads);
     return 2;
   }
   const auto made = keep::backup(options);
   if (!made) return refuse(made.error());
-  fmt::print("backup of revision {}: {} keys, {}; {} payloads, {}{}\n", made->revision, made->keys,
-             human(made->store_bytes), made->payloads, human(made->payload_bytes),
-             options.payloads == keep::Payloads::List ? " (listed only)" : "");
+  if (options.payloads == keep::Payloads::List)
+    tell("backup of revision {}: {} keys, {}; {} payloads, {} (listed only)", made->revision,
+         made->keys, human(made->store_bytes), made->payloads, human(made->payload_bytes));
+  else
+    tell("backup of revision {}: {} keys, {}; {} payloads, {}", made->revision, made->keys,
+         human(made->store_bytes), made->payloads, human(made->payload_bytes));
   for (const std::string& image : made->gone)
-    fmt::print("the data of image {} was deleted meanwhile and is not in it\n", image);
+    tell("the data of image {} was deleted meanwhile and is not in it", image);
+  tell_elsewhere(made->elsewhere);
   if (made->server_disks > 0)
-    fmt::print("disks of {} servers are not in it: back them up from within\n", made->server_disks);
+    tell("disks of {} servers are not in it: back them up from within", made->server_disks);
   return 0;
 }
 
@@ -59,20 +95,24 @@ int run_restore(const AdminGiven& given) {
   options.same_id = given.contains("--same-id");
   const auto made = keep::restore(options);
   if (!made) return refuse(made.error());
-  fmt::print("restored revision {} of {}: {} files, {}\n", made->revision,
+  tell("restored revision {} of {}: {} files, {}", made->revision,
              cloudos::format_time(made->made_at), made->files, human(made->bytes));
   for (const std::string& path : made->missing)
-    fmt::print("not in the backup: {} (put it there before the images are used)\n", path);
+    tell("not in the backup: {} (put it there before the images are used)", path);
+  tell_elsewhere(made->elsewhere);
   return 0;
 }
 
 int run_check(const AdminGiven& given) {
-  const auto report = keep::check({admin_value(given, "DIR"), given.contains("--read-payloads")});
+  const auto stores = given_stores(given);
+  if (!stores) return 2;
+  const auto report =
+      keep::check({admin_value(given, "DIR"), given.contains("--read-payloads"), *stores});
   if (!report) return refuse(report.error());
-  for (const std::string& problem : report->problems) fmt::print("problem: {}\n", problem);
-  if (report->more > 0) fmt::print("problem: and {} more\n", report->more);
-  for (const std::string& note : report->notes) fmt::print("note: {}\n", note);
-  fmt::print("revision {}: {} records, {} keys, {} payloads, {} problems\n", report->revision,
+  for (const std::string& problem : report->problems) tell("problem: {}", problem);
+  if (report->more > 0) tell("problem: and {} more", report->more);
+  for (const std::string& note : report->notes) tell("note: {}", note);
+  tell("revision {}: {} records, {} keys, {} payloads, {} problems", report->revision,
              report->records, report->keys, report->payloads,
              report->problems.size() + report->more);
   return report->sound() ? 0 : 3;
@@ -81,7 +121,7 @@ int run_check(const AdminGiven& given) {
 int run_compact(const AdminGiven& given) {
   const auto done = keep::compact(admin_value(given, "DIR"));
   if (!done) return refuse(done.error());
-  fmt::print("{} before, {} now\n", human(done->bytes_before), human(done->bytes_after));
+  tell("{} before, {} now", human(done->bytes_before), human(done->bytes_after));
   return 0;
 }
 
@@ -107,10 +147,13 @@ int run_stat(const AdminGiven& given) {
 }
 
 constexpr AdminOption kFolder{"DIR", "DIR", "The data folder, in use or not", true};
+constexpr AdminOption kStore{"--store", "NAME=DIR", "The folder of a further image store", false,
+                             true};
 constexpr AdminOption kBackupOptions[] = {
     kFolder,
     {"TARGET", "DIR", "The folder to make", true},
     {"--payloads", "HOW", "Data of images: copy (default), link (same file system) or list"},
+    kStore,
 };
 constexpr AdminOption kRestoreOptions[] = {
     {"BACKUP", "DIR", "What 'cloudos backup' made", true},
@@ -120,6 +163,7 @@ constexpr AdminOption kRestoreOptions[] = {
 constexpr AdminOption kCheckOptions[] = {
     kFolder,
     {"--read-payloads", "", "Read the data of all images and compare checksums"},
+    kStore,
 };
 constexpr AdminOption kFolderOption[] = {kFolder};
 

@@ -67,8 +67,27 @@ class BackupRun {
     }
     const bool images = !files.empty() && options_.payloads != Payloads::List;
     if (images) CLOUDOS_CHECK(make_folder(target("images")));
-    for (const PromisedFile& file : files) CLOUDOS_CHECK(copy_payload(file));
+    for (const PromisedFile& file : files)
+      CLOUDOS_CHECK(file.store.empty() ? copy_payload(file) : list_elsewhere(file));
     if (images) CLOUDOS_CHECK(sync_folder(target("images")));
+    return Result<void>();
+  }
+
+  /// Further stores are folders of the operator's, with backups of their own: the manifest says what
+  /// they must hold for this backup to be whole.
+  Result<void> list_elsewhere(const PromisedFile& payload) {
+    const auto folder = options_.stores.find(payload.store);
+    if (folder != options_.stores.end()) {
+      std::error_code error;
+      const auto file = folder->second / payload.id;
+      const auto size = std::filesystem::file_size(file, error);
+      if (error && error != std::errc::no_such_file_or_directory)
+        return fail(file_error(error, "read", file));
+      if (error || size != payload.size_bytes) report_.gone.push_back(payload.name);
+    }
+    add({ManifestEntry::Kind::Elsewhere, 0, payload.size_bytes,
+         payload.checksum.empty() ? "-" : payload.checksum, payload.name});
+    report_.elsewhere.push_back(payload.name);
     return Result<void>();
   }
 

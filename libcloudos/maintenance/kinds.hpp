@@ -85,6 +85,7 @@ struct PromisedFile {
   std::string name;      ///< In the folder: "images/<id>".
   std::uint64_t size_bytes = 0;
   std::string checksum;  ///< That it was verified against once: "sha512:..."; or empty.
+  std::string store{};   ///< Not in the folder but in this further image store: "<id>" there.
 };
 
 /// What maintenance knows of the records of one service. A function that is null has nothing to do.

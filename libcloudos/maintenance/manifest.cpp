@@ -36,6 +36,8 @@ std::optional<ManifestEntry> parse_entry(std::string_view kind, std::string_view
     entry.kind = ManifestEntry::Kind::Listed;
   else if (kind == "gone")
     entry.kind = ManifestEntry::Kind::Gone;
+  else if (kind == "elsewhere")
+    entry.kind = ManifestEntry::Kind::Elsewhere;
   std::string_view fields[3];
   for (std::string_view& field : fields) {
     const auto end = rest.find(' ');
@@ -76,6 +78,9 @@ std::string write_manifest(const Manifest& manifest) {
       case ManifestEntry::Kind::Gone:
         text += fmt::format("gone - 0 - {}\n", entry.path);
         break;
+      case ManifestEntry::Kind::Elsewhere:
+        text += fmt::format("elsewhere - {} {} {}\n", entry.size, entry.checksum, entry.path);
+        break;
     }
   }
   return text + "end " + checksum_of(text) + "\n";
@@ -110,7 +115,8 @@ Result<Manifest> parse_manifest(std::string_view text) {
       manifest.revision = parse_unsigned(rest).value_or(0);
     } else if (word == "folder-id") {
       manifest.folder_id = rest;
-    } else if (word == "file" || word == "listed" || word == "gone") {
+    } else if (word == "file" || word == "listed" || word == "gone" ||
+               word == "elsewhere") {
       const auto entry = parse_entry(word, rest);
       ok = ok && entry.has_value();
       if (entry) manifest.entries.push_back(*entry);

@@ -16,6 +16,7 @@
 ///   file 600 8192 sha256:… store/data.mdb
 ///   listed - 1048576 sha512:… images/<id>
 ///   gone - 0 - images/<id>
+///   elsewhere - 1048576 sha512:… <store>/<id>
 ///   end sha256:…
 namespace cloudos::maintenance {
 
@@ -24,6 +25,7 @@ struct ManifestEntry {
     File,    ///< It is in the backup.
     Listed,  ///< It was there, and is kept elsewhere.
     Gone,    ///< The store names it, but it was deleted while the backup ran.
+    Elsewhere,  ///< Data of an image in a further store: `path` is "<store>/<id>".
   } kind = Kind::File;
   unsigned mode = 0600;
   std::uint64_t size = 0;

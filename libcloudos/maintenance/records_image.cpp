@@ -18,10 +18,12 @@ std::string_view after_last_slash(std::string_view text) {
   return text.substr(text.rfind('/') + 1);
 }
 
-bool is_in_first_store(const image::Payload& payload) {
-  return std::any_of(payload.locations.begin(), payload.locations.end(), [](const auto& at) {
-    return at.url.empty() && at.store == image::kFirstStore;
-  });
+/// Names of the stores that hold a payload of ours.
+std::vector<std::string> stores_of(const image::Payload& payload) {
+  std::vector<std::string> stores;
+  for (const ImageLocation& at : payload.locations)
+    if (at.url.empty()) stores.push_back(at.store);
+  return stores;
 }
 
 Result<void> count_images(const store::Snapshot& snapshot, Amounts& have) {
@@ -65,58 +67,119 @@ Result<void> check_pins(const store::Snapshot& snapshot, Findings& found) {
   });
 }
 
+/// Payloads against the folders of their stores.
+class PayloadCheck {
+ public:
+  PayloadCheck(const store::Snapshot& snapshot, store::Store& now, const CheckOptions& options,
+               Findings& found)
+      : snapshot_(snapshot), now_(now), options_(options), found_(found) {
+    folders_ = options.stores;
+    folders_.insert_or_assign(std::string(image::kFirstStore), options.folder / "images");
+  }
+
+  Result<void> check(const image::Payload& payload) {
+    for (const std::string& store : stores_of(payload)) {
+      const auto folder = folders_.find(store);
+      if (folder == folders_.end()) {
+        ++unseen_[store];
+        continue;
+      }
+      named_[store].insert(payload.id.value);
+      CLOUDOS_CHECK(check_file(payload, store, folder->second / payload.id.value));
+    }
+    return Result<void>();
+  }
+
+  Result<void> finish() {
+    for (const auto& [store, count] : unseen_) {
+      found_.note(fmt::format("{} payloads in image store '{}' were not looked at: say where it is "
+                              "(--store {}=DIR)",
+                              count, store, store));
+    }
+    for (const auto& [store, folder] : folders_) CLOUDOS_CHECK(check_spare(store, folder));
+    return Result<void>();
+  }
+
+ private:
+  /// "image 'x'", and where if that is not the data folder.
+  static std::string told(const ImageId& id, const std::string& store) {
+    if (store == image::kFirstStore) return fmt::format("image '{}'", id.value);
+    return fmt::format("image '{}' in store '{}'", id.value, store);
+  }
+
+  Result<void> check_file(const image::Payload& payload, const std::string& store,
+                          const std::filesystem::path& file) {
+    std::error_code error;
+    const auto size = std::filesystem::file_size(file, error);
+    if (error) {
+      CLOUDOS_TRY(const auto fresh, now_.snapshot());
+      const auto still = records::get<image::Payload>(*fresh, payload.id);
+      if (!still) return Result<void>();  // Deleted meanwhile.
+      const auto stores = stores_of(*still);
+      if (std::find(stores.begin(), stores.end(), store) == stores.end()) return Result<void>();
+      found_.problem(
+          fmt::format("{}: its data is not there ({})", told(payload.id, store), error.message()));
+      return Result<void>();
+    }
+    if (size != payload.size_bytes)
+      found_.problem(fmt::format("{}: its data has {} bytes, it should have {}",
+                                 told(payload.id, store), size, payload.size_bytes));
+    const auto image = records::get<Image>(snapshot_, payload.id);
+    if (!options_.read_payloads || !image || image->sha512.empty()) return Result<void>();
+    const auto facts = read_facts(file, "sha512");
+    if (!facts || facts->checksum != "sha512:" + image->sha512)
+      found_.problem(
+          fmt::format("{}: its data is not what was uploaded", told(payload.id, store)));
+    return Result<void>();
+  }
+
+  /// What is being uploaded or removed comes and goes; the rest is nobody's.
+  Result<void> check_spare(const std::string& store, const std::filesystem::path& folder) {
+    std::error_code error;
+    for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
+         at.increment(error)) {
+      const std::string name = at->path().filename();
+      if (named_[store].contains(name) || name.ends_with(".part")) continue;
+      CLOUDOS_TRY(const auto garbage, snapshot_.get(image::garbage_key(ImageId{name})));
+      const bool ours = store == image::kFirstStore;
+      if (!garbage)
+        found_.note(fmt::format("{}/{} belongs to no image", ours ? "images" : store, name));
+    }
+    return Result<void>();
+  }
+
+  const store::Snapshot& snapshot_;
+  store::Store& now_;
+  const CheckOptions& options_;
+  Findings& found_;
+  std::map<std::string, std::filesystem::path> folders_;
+  std::map<std::string, std::set<std::string>> named_;
+  std::map<std::string, std::uint64_t> unseen_;
+};
+
 Result<void> check_payloads(const store::Snapshot& snapshot, store::Store& now,
                             const CheckOptions& options, CheckReport& report, Findings& found) {
-  const auto folder = options.folder / "images";
-  std::set<std::string> named;
   std::vector<image::Payload> payloads;
   CLOUDOS_CHECK(each_record<image::Payload>(
       snapshot, [&](const image::Payload& payload) { payloads.push_back(payload); }));
   report.payloads = payloads.size();
-  for (const image::Payload& payload : payloads) {
-    // Other stores are folders of their own, which only a running cloud knows.
-    if (!is_in_first_store(payload)) continue;
-    named.insert(payload.id.value);
-    std::error_code error;
-    const auto size = std::filesystem::file_size(folder / payload.id.value, error);
-    if (error) {
-      CLOUDOS_TRY(const auto fresh, now.snapshot());
-      if (!records::get<image::Payload>(*fresh, payload.id)) continue;  // Deleted meanwhile.
-      found.problem(
-          fmt::format("image '{}': its data is not there ({})", payload.id.value, error.message()));
-      continue;
-    }
-    if (size != payload.size_bytes)
-      found.problem(fmt::format("image '{}': its data has {} bytes, it should have {}",
-                                payload.id.value, size, payload.size_bytes));
-    const auto image = records::get<Image>(snapshot, payload.id);
-    if (!options.read_payloads || !image || image->sha512.empty()) continue;
-    const auto facts = read_facts(folder / payload.id.value, "sha512");
-    if (!facts || facts->checksum != "sha512:" + image->sha512)
-      found.problem(fmt::format("image '{}': its data is not what was uploaded", payload.id.value));
-  }
-  // What is being uploaded or removed comes and goes; the rest is nobody's.
-  std::error_code error;
-  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
-       at.increment(error)) {
-    const std::string name = at->path().filename();
-    if (named.contains(name) || name.ends_with(".part")) continue;
-    CLOUDOS_TRY(const auto garbage, snapshot.get(image::garbage_key(ImageId{name})));
-    if (!garbage) found.note(fmt::format("images/{} belongs to no image", name));
-  }
-  return Result<void>();
+  PayloadCheck check(snapshot, now, options, found);
+  for (const image::Payload& payload : payloads) CLOUDOS_CHECK(check.check(payload));
+  return check.finish();
 }
 
 Result<std::vector<PromisedFile>> payload_files(const store::Snapshot& snapshot) {
   std::vector<PromisedFile> files;
   CLOUDOS_TRY(const auto payloads, records::all<image::Payload>(snapshot));
   for (const image::Payload& payload : payloads) {
-    // Other stores are folders of the operator's, with backups of their own.
-    if (!is_in_first_store(payload)) continue;
-    PromisedFile file{payload.id.value, "images/" + payload.id.value, payload.size_bytes, {}};
+    std::string checksum;
     if (const auto of = records::get<Image>(snapshot, payload.id); of && !of->sha512.empty())
-      file.checksum = "sha512:" + of->sha512;
-    files.push_back(std::move(file));
+      checksum = "sha512:" + of->sha512;
+    for (const std::string& store : stores_of(payload)) {
+      const bool ours = store == image::kFirstStore;
+      files.push_back({payload.id.value, (ours ? "images" : store) + "/" + payload.id.value,
+                       payload.size_bytes, checksum, ours ? "" : store});
+    }
   }
   return files;
 }

@@ -91,6 +91,10 @@ Result<RestoreReport> restore(const RestoreOptions& options) {
   report.made_at = manifest.made_at;
   std::set<std::filesystem::path> made{draft.path()};
   for (const ManifestEntry& entry : manifest.entries) {
+    if (entry.kind == ManifestEntry::Kind::Elsewhere) {
+      report.elsewhere.push_back(entry.path);
+      continue;
+    }
     if (entry.kind != ManifestEntry::Kind::File) {
       report.missing.push_back(entry.path);
       continue;

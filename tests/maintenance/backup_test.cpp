@@ -253,3 +253,57 @@ TEST_CASE("a folder that moved to another path and host goes on, and names neith
   cloud.reset();
   sound(work / "after");
 }
+
+TEST_CASE("data in further stores is listed with its store, looked at where it is named, and told") {
+  const WorkFolder work;
+  Options options = cloud_options(work / "a");
+  options.image_stores.folders["fast"].folder = work / "fast";
+  auto cloud = open_cloud(options);
+  const auto small = test::fill(*cloud);
+  REQUIRE(cloud->images().stores().copy(small.tenant, small.image, {"fast"}));
+  for (int i = 0; i < 400; ++i) {
+    if (cloud->images().get(small.tenant, small.image)->locations.size() == 2) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(25));
+  }
+  REQUIRE(cloud->images().get(small.tenant, small.image)->locations.size() == 2);
+  const std::string name = "fast/" + small.image.value;
+  BackupOptions backup{work / "a", work / "b", Payloads::Copy, {{"fast", work / "fast"}}};
+  const auto made = maintenance::backup(backup);
+  REQUIRE(made);
+  CHECK(made->elsewhere == std::vector<std::string>{name});
+  CHECK(made->gone.empty());
+  const auto manifest = maintenance::parse_manifest(test::read_text(work / "b" / "manifest"));
+  REQUIRE(manifest);
+  const auto entry = std::find_if(manifest->entries.begin(), manifest->entries.end(),
+                                  [&](const auto& each) { return each.path == name; });
+  REQUIRE(entry != manifest->entries.end());
+  CHECK(entry->kind == maintenance::ManifestEntry::Kind::Elsewhere);
+  CHECK(entry->checksum.starts_with("sha512:"));
+  maintenance::RestoreOptions restore;
+  restore.backup = work / "b";
+  restore.folder = work / "c";
+  const auto restored = maintenance::restore(restore);
+  REQUIRE(restored);
+  CHECK(restored->elsewhere == std::vector<std::string>{name});
+  CHECK(restored->missing.empty());
+
+  maintenance::CheckOptions look{work / "a", true, {}};
+  auto report = maintenance::check(look);
+  REQUIRE(report);
+  CHECK(report->sound());
+  REQUIRE(report->notes.size() == 1);
+  CHECK(report->notes[0].find("'fast'") != std::string::npos);
+  look.stores["fast"] = work / "fast";
+  report = maintenance::check(look);
+  REQUIRE(report);
+  CHECK(report->sound());
+  CHECK(report->notes.empty());
+  spoil(work / "fast" / small.image.value, 0);
+  report = maintenance::check(look);
+  REQUIRE(report->problems.size() == 1);
+  CHECK(report->problems[0].find("in store 'fast'") != std::string::npos);
+  std::filesystem::remove(work / "fast" / small.image.value);
+  CHECK(maintenance::check(look)->problems.size() == 1);
+  backup.target = work / "d";
+  CHECK(maintenance::backup(backup)->gone == std::vector<std::string>{name});
+}

@@ -25,6 +25,8 @@ struct BackupOptions {
   std::filesystem::path folder;  ///< The data folder, in use or not.
   std::filesystem::path target;  ///< A folder to make; must not exist, or be empty.
   Payloads payloads = Payloads::Copy;
+  /// Folders of further image stores, by name: what is in them is checked to be there and listed.
+  std::map<std::string, std::filesystem::path> stores{};
 };
 
 struct BackupReport {
@@ -33,6 +35,8 @@ struct BackupReport {
   std::uint64_t store_bytes = 0;
   std::uint64_t payloads = 0, payload_bytes = 0;  ///< In the backup, or only listed.
   std::vector<std::string> gone;     ///< Payloads deleted while the backup ran: ids of images.
+  /// Payloads that are in other stores than "file", "<store>/<id>": listed, never copied.
+  std::vector<std::string> elsewhere{};
   std::uint64_t server_disks = 0;    ///< Servers whose disks are not in the backup.
 };
 
@@ -58,6 +62,8 @@ struct RestoreReport {
   WallTime made_at;                  ///< When the backup was.
   std::uint64_t files = 0, bytes = 0;
   std::vector<std::string> missing;  ///< Payloads to be put into images/: listed, or gone then.
+  /// Payloads that were in other stores, "<store>/<id>": their folders must be what they were.
+  std::vector<std::string> elsewhere{};
 };
 
 /// Makes a data folder from a backup: everything is checked while it is copied, and the folder
@@ -71,6 +77,8 @@ CLOUDOS_EXPORT Result<RestoreReport> restore(const RestoreOptions& options);
 struct CheckOptions {
   std::filesystem::path folder;
   bool read_payloads = false;  ///< Compare the checksum of every payload: reads all of them.
+  /// Folders of further image stores, by name. Payloads of stores that are not named are noted.
+  std::map<std::string, std::filesystem::path> stores{};
 };
 
 struct CheckReport {
