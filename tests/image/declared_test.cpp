@@ -10,7 +10,7 @@ using namespace image_test;
 // Locations that were declared rather than read: who compares them, and when.
 namespace {
 
-const Context kMia = member_of("mia");
+const Context kMila = member_of("mila");
 
 ImageLocationAdd declared(const FileServer& file, const std::string& hash,
                           const std::string& target = "/disk") {
@@ -24,7 +24,7 @@ Result<Image> declare(World& world, const ImageId& id, const ImageLocationAdd& a
                       const ImageUpdate& attributes = {}) {
   ImageLocationChange change;
   change.wanted.push_back(add);
-  return world.images->stores().change(kMia, id, attributes, {change});
+  return world.images->stores().change(kMila, id, attributes, {change});
 }
 
 /// What a reader gets before the end or an error; and which.
@@ -34,7 +34,7 @@ struct Got {
 };
 Got read_all(World& world, const ImageId& id, std::uint64_t from = 0) {
   Got got;
-  const auto source = world.images->read(kMia, id, from);
+  const auto source = world.images->read(kMila, id, from);
   if (!source) {
     got.failed = source.error().code;
     return got;
@@ -49,7 +49,7 @@ Got read_all(World& world, const ImageId& id, std::uint64_t from = 0) {
 }
 
 ImageLocation location_at(World& world, const ImageId& id, std::size_t at) {
-  const auto image = world.images->get(kMia, id);
+  const auto image = world.images->get(kMila, id);
   REQUIRE(image);
   REQUIRE(image->locations.size() > at);
   return image->locations[at];
@@ -62,7 +62,7 @@ const std::string kWrong(128, 'a');
 TEST_CASE("what is declared of a location is recorded, and compared by who reads it first") {
   FileServer file(std::string(200'000, 'x'));
   World world({}, nullptr, with_http(file.web.port));
-  const ImageId id = world.make(kMia);
+  const ImageId id = world.make(kMila);
   const auto active = declare(world, id, declared(file, sha512_of(file.body)));
   REQUIRE(active);
   CHECK(active->status == ImageStatus::Active);
@@ -80,7 +80,7 @@ TEST_CASE("nobody is given the whole of what is not as declared, and it is read 
   FileServer file(std::string(200'000, 'x'));
   Folder folder;
   World world(folder.path, nullptr, with_http(file.web.port));
-  const ImageId id = world.make(kMia);
+  const ImageId id = world.make(kMila);
   SUBCASE("a download ends before its last bytes") {
     REQUIRE(declare(world, id, declared(file, kWrong)));
     const Got got = read_all(world, id);
@@ -102,9 +102,9 @@ TEST_CASE("nobody is given the whole of what is not as declared, and it is read 
   }
   SUBCASE("a copy fails and leaves nothing") {
     REQUIRE(declare(world, id, declared(file, kWrong)));
-    REQUIRE(world.images->stores().copy(kMia, id, {"file"}));
+    REQUIRE(world.images->stores().copy(kMila, id, {"file"}));
     world.settle_all();
-    CHECK(world.images->get(kMia, id)->failed_stores == std::vector<std::string>{"file"});
+    CHECK(world.images->get(kMila, id)->failed_stores == std::vector<std::string>{"file"});
     CHECK(folder.files() == 0);
   }
   CHECK(location_at(world, id, 0).problem.find("not what was declared") != std::string::npos);
@@ -122,7 +122,7 @@ TEST_CASE("of two declared locations the one that holds is used") {
   ImageSettings settings = with_http(wrong.web.port);
   settings.imports.web.ports.push_back(right.web.port);
   World world(folder.path, nullptr, std::move(settings));
-  const ImageId id = world.make(kMia);
+  const ImageId id = world.make(kMila);
   REQUIRE(declare(world, id, declared(wrong, sha512_of(body))));
   REQUIRE(declare(world, id, declared(right, sha512_of(body))));
   SUBCASE("a boot goes on with it at once") {
@@ -131,7 +131,7 @@ TEST_CASE("of two declared locations the one that holds is used") {
     CHECK(std::filesystem::file_size(base->path) == body.size());
   }
   SUBCASE("so does a copy") {
-    REQUIRE(world.images->stores().copy(kMia, id, {"file"}));
+    REQUIRE(world.images->stores().copy(kMila, id, {"file"}));
     world.settle_all();
     CHECK(location_at(world, id, 2).store == "file");
   }
@@ -159,7 +159,7 @@ TEST_CASE("content that changes behind its declared checksum boots no server") {
   World world(folder.path, nullptr, with_http(file.web.port));
   ImageCreate spec;
   spec.disk_format = DiskFormat::Qcow2;
-  const ImageId id = world.make(kMia, spec);
+  const ImageId id = world.make(kMila, spec);
   std::string later = trick;
   later.resize(file.body.size(), '\0');
   REQUIRE(declare(world, id, declared(file, sha512_of(later))));
@@ -173,7 +173,7 @@ TEST_CASE("content that changes behind its declared checksum boots no server") {
 TEST_CASE("what is declared must be a checksum, and that of the data which is there") {
   FileServer file(std::string(1'000, 'x'));
   World world({}, nullptr, with_http(file.web.port));
-  const ImageId id = world.make(kMia);
+  const ImageId id = world.make(kMila);
   ImageLocationAdd add = declared(file, "00");
   CHECK(code_of(declare(world, id, add)) == ErrorCode::InvalidArgument);
   add = declared(file, std::string(64, 'a'));
@@ -193,19 +193,19 @@ TEST_CASE("what is declared must be a checksum, and that of the data which is th
     add.hash_algorithm = row.algorithm;
     CHECK(code_of(declare(world, id, add)) == ErrorCode::Conflict);
   }
-  CHECK(world.images->get(kMia, id)->locations.size() == 1);
+  CHECK(world.images->get(kMila, id)->locations.size() == 1);
 }
 
 TEST_CASE("attributes and locations are one commit: all of it or nothing") {
   FileServer file(std::string(1'000, 'x'));
   World world({}, nullptr, with_http(file.web.port));
-  const auto bare = world.images->create(kMia, {});
+  const auto bare = world.images->create(kMila, {});
   REQUIRE(bare);
   ImageUpdate attributes;
   attributes.name = "new";
   CHECK(code_of(declare(world, bare->id, declared(file, kWrong), attributes)) ==
         ErrorCode::InvalidArgument);  // It has no formats.
-  CHECK(world.images->get(kMia, bare->id)->name.empty());
+  CHECK(world.images->get(kMila, bare->id)->name.empty());
   attributes.disk_format = DiskFormat::Raw;
   attributes.container_format = ContainerFormat::Bare;
   const auto before = (*world.store->snapshot())->revision();
@@ -218,9 +218,9 @@ TEST_CASE("attributes and locations are one commit: all of it or nothing") {
   away.kind = ImageLocationChange::Kind::Remove;
   attributes = {};
   attributes.name = "newer";
-  CHECK(code_of(world.images->stores().change(kMia, bare->id, attributes, {away})) ==
+  CHECK(code_of(world.images->stores().change(kMila, bare->id, attributes, {away})) ==
         ErrorCode::Forbidden);  // The last one.
-  CHECK(world.images->get(kMia, bare->id)->name == "new");
+  CHECK(world.images->get(kMila, bare->id)->name == "new");
 }
 
 TEST_CASE("a location that is queued is verified by a task") {
@@ -228,17 +228,17 @@ TEST_CASE("a location that is queued is verified by a task") {
   World world({}, nullptr, with_http(file.web.port));
   auto& stores = world.images->stores();
   const auto tasks_of = [&](const ImageId& id) {
-    return *world.images->imports().image_tasks(kMia, id);
+    return *world.images->imports().image_tasks(kMila, id);
   };
-  const ImageId id = world.make(kMia);
+  const ImageId id = world.make(kMila);
   SUBCASE("of an image without data, which is active when the data is what it should be") {
-    REQUIRE(stores.queue_location(kMia, id, declared(file, "")));
+    REQUIRE(stores.queue_location(kMila, id, declared(file, "")));
     CHECK(file.web.heads().empty());
-    CHECK(world.images->get(kMia, id)->status == ImageStatus::Importing);
-    CHECK(code_of(stores.queue_location(kMia, id, declared(file, "", "/b"))) ==
+    CHECK(world.images->get(kMila, id)->status == ImageStatus::Importing);
+    CHECK(code_of(stores.queue_location(kMila, id, declared(file, "", "/b"))) ==
           ErrorCode::Conflict);
     world.settle_all();
-    const auto image = world.images->get(kMia, id);
+    const auto image = world.images->get(kMila, id);
     CHECK(image->status == ImageStatus::Active);
     CHECK(image->sha512 == sha512_of(file.body));
     CHECK_FALSE(location_at(world, id, 0).unverified);
@@ -246,17 +246,17 @@ TEST_CASE("a location that is queued is verified by a task") {
     CHECK(tasks_of(id).at(0).status == ImageTaskStatus::Success);
   }
   SUBCASE("of an image without data, which is queued again when it is not") {
-    REQUIRE(stores.queue_location(kMia, id, declared(file, kWrong)));
+    REQUIRE(stores.queue_location(kMila, id, declared(file, kWrong)));
     world.settle_all();
-    CHECK(world.images->get(kMia, id)->status == ImageStatus::Queued);
-    CHECK(world.images->get(kMia, id)->properties.empty());
+    CHECK(world.images->get(kMila, id)->status == ImageStatus::Queued);
+    CHECK(world.images->get(kMila, id)->properties.empty());
     CHECK(tasks_of(id).at(0).status == ImageTaskStatus::Failure);
     CHECK(tasks_of(id).at(0).message.find("checksum") != std::string::npos);
-    CHECK(world.upload(kMia, id, "data"));
+    CHECK(world.upload(kMila, id, "data"));
   }
   SUBCASE("of an image with data, where it shows at once") {
-    REQUIRE(world.upload(kMia, id, file.body));
-    const auto queued = stores.queue_location(kMia, id, declared(file, ""));
+    REQUIRE(world.upload(kMila, id, file.body));
+    const auto queued = stores.queue_location(kMila, id, declared(file, ""));
     REQUIRE(queued);
     CHECK(queued->unverified);
     CHECK(location_at(world, id, 1).unverified);
@@ -265,17 +265,17 @@ TEST_CASE("a location that is queued is verified by a task") {
     CHECK(location_at(world, id, 1).problem.empty());
   }
   SUBCASE("of an image with other data, where it shows why it is never read") {
-    REQUIRE(world.upload(kMia, id, "other"));
-    REQUIRE(stores.queue_location(kMia, id, declared(file, "")));
+    REQUIRE(world.upload(kMila, id, "other"));
+    REQUIRE(stores.queue_location(kMila, id, declared(file, "")));
     world.settle_all();
     CHECK_FALSE(location_at(world, id, 1).problem.empty());
     CHECK(read_all(world, id).bytes == "other");
   }
   SUBCASE("of an image that is deleted meanwhile") {
-    REQUIRE(stores.queue_location(kMia, id, declared(file, "")));
-    REQUIRE(world.images->remove(kMia, id));
+    REQUIRE(stores.queue_location(kMila, id, declared(file, "")));
+    REQUIRE(world.images->remove(kMila, id));
     world.settle_all();
-    CHECK(code_of(world.images->get(kMia, id)) == ErrorCode::NotFound);
+    CHECK(code_of(world.images->get(kMila, id)) == ErrorCode::NotFound);
   }
 }
 
@@ -302,12 +302,12 @@ TEST_CASE("add-location fails clean, repeats and survives a crash after every co
   scenario.live = [&](std::shared_ptr<store::Store> store, RunnerFaults faults) {
     return std::make_unique<LocationLife>(file.web.port, std::move(store), std::move(faults));
   };
-  scenario.prepare = [&](test::Life& life) { id = world(life).make(kMia); };
+  scenario.prepare = [&](test::Life& life) { id = world(life).make(kMila); };
   scenario.begin = [&](test::Life& life) {
-    REQUIRE(world(life).images->stores().queue_location(kMia, id, declared(file, "")));
+    REQUIRE(world(life).images->stores().queue_location(kMila, id, declared(file, "")));
   };
   scenario.check = [&](test::Life& life, bool failed) {
-    const auto image = world(life).images->get(kMia, id);
+    const auto image = world(life).images->get(kMila, id);
     REQUIRE(image);
     CHECK(image->properties.empty());
     CHECK((image->status == ImageStatus::Queued || !failed));
