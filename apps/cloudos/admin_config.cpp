@@ -2,9 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "base/text.hpp"
 #include "config/import.hpp"
 #include "config/settings.hpp"
 #include "new_file.hpp"
+#include "speech.hpp"
 
 extern char** environ;
 
@@ -23,8 +27,8 @@ int write_out(const std::string& text) {
   return std::fflush(stdout) == 0 ? kGood : kBad;
 }
 
-int complain(const std::string& message) {
-  fmt::print(stderr, "cloudos: {}\n", message);
+int misused(const std::string& message) {
+  complain("{}", message);
   return kMisused;
 }
 
@@ -50,14 +54,14 @@ config::Merged loaded(const AdminGiven& given, bool with_environment) {
 
 int say_problems(const config::Merged& merged) {
   for (const config::Problem& problem : merged.problems)
-    fmt::print(stderr, "cloudos: {}\n", config::to_string(problem));
+    complain("{}", config::to_string(problem));
   return merged.problems.empty() ? kGood : kMisused;
 }
 
 int check(const AdminGiven& given) {
   const config::Merged merged = loaded(given, true);
   if (say_problems(merged) != kGood) return kMisused;
-  return write_out("The configuration is good.\n");
+  return write_out(tr("The configuration is good.") + "\n");
 }
 
 int show(const AdminGiven& given) {
@@ -95,11 +99,26 @@ cloudos::Result<config::ImportFile> read_source(const std::string& word) {
   return file;
 }
 
+/// What stands behind the indentation, in the language of the reader.
+std::string tr_line(std::string_view line) {
+  const auto begin = std::min(line.find_first_not_of(' '), line.size());
+  return std::string(line.substr(0, begin)) + tr(line.substr(begin));
+}
+
+// The frame of the report, which config makes:
+// l10n: "Mapped:"
+// l10n: "Nothing to do, it is so anyway:"
+// l10n: "To be decided by you:"
+// l10n: "Without a counterpart:"
+// l10n: "Unknown, not looked at:"
+// l10n: "Not read:"
+// l10n: "{} options: {} mapped, {} so anyway, {} to be decided, {} without a counterpart, {} unknown"
+
 int import_others(const AdminGiven& given) {
   std::vector<config::ImportFile> files;
   for (const std::string& word : given.at("FILE")) {
     auto file = read_source(word);
-    if (!file) return complain(file.error().message);
+    if (!file) return misused(file.error().message);
     files.push_back(std::move(*file));
   }
   const config::Import result = config::import_files(files);
@@ -108,9 +127,12 @@ int import_others(const AdminGiven& given) {
     if (const int printed = write_out(result.file); printed != kGood) return printed;
   } else if (const auto written = write_new_file(output, result.file); !written) {
     // Not over a file that is there: it may be the one that a running cloud was started with.
-    return complain(written.error().message);
+    return misused(written.error().message);
   }
-  fmt::print(stderr, "{}", config::report_text(result));
+  std::string trimmed = config::report_text(result);
+  while (trimmed.ends_with('\n')) trimmed.pop_back();
+  for (const std::string_view line : cloudos::split(trimmed, '\n'))
+    fmt::print(stderr, "{}\n", tr_line(line));
   return kGood;
 }
 

@@ -12,6 +12,7 @@
 #include "cloudos/limits.hpp"
 #include "cloudos/policy.hpp"
 #include "cloudos/token_keys.hpp"
+#include "speech.hpp"
 
 namespace cli {
 namespace {
@@ -26,7 +27,7 @@ using cloudos::Result;
 constexpr int kYes = 0, kRefused = 1, kUsage = 2, kNo = 3;
 
 int policy_refusal(const cloudos::Error& error) {
-  fmt::print(stderr, "cloudos: {}\n", error.message);
+  complain("{}", error.message);
   if (!error.detail.empty()) fmt::print(stderr, "cloudos: ({})\n", error.detail);
   return kRefused;
 }
@@ -75,11 +76,11 @@ int show_policy(const AdminGiven& given) {
   if (!rule) return policy_refusal(rule.error());
   print_rule(*rule);
   if (rule->guards)
-    fmt::print("# token's scope: {}\n", joined_scopes(*rule));
+    tell("# token's scope: {}", joined_scopes(*rule));
   else
-    fmt::print("# a helper: other rules refer to it\n");
+    tell("# a helper: other rules refer to it");
   if (rule->changed && !rule->default_rule.empty())
-    fmt::print("# by default: {}\n", rule->default_rule);
+    tell("# by default: {}", rule->default_rule);
   return kYes;
 }
 
@@ -165,12 +166,12 @@ int check_policy(const AdminGiven& given) {
   const std::string name = admin_value(given, "--rule");
   if (name.empty()) {
     if (given.contains("--as") || given.contains("--target")) {
-      fmt::print(stderr, "cloudos: --as and --target belong to a question: add --rule NAME\n");
+      complain("--as and --target belong to a question: add --rule NAME");
       return kUsage;
     }
     std::size_t changed = 0;
     for (const PolicyRule& rule : policy->rules()) changed += rule.changed ? 1 : 0;
-    fmt::print("good: {} rules differ from the defaults\n", changed);
+    tell("good: {} rules differ from the defaults", changed);
     return kYes;
   }
   Question question;
@@ -184,15 +185,19 @@ int check_policy(const AdminGiven& given) {
     });
   }
   if (wrong) {
-    fmt::print(stderr, "cloudos: {}\n", *wrong);
+    complain("{}", *wrong);
     return kUsage;
   }
   question.ctx.is_admin = policy->is_admin(question.ctx);
   question.target.complete = given.contains("--target");
   const auto answer = policy->explain(question.ctx, name, question.target);
   if (!answer) return policy_refusal(answer.error());
-  fmt::print("{}: {}\n", name, answer->allowed ? "allowed" : "refused");
-  for (const std::string& line : answer->lines) fmt::print("  {}\n", line);
+  // Scripts read the exit code.
+  if (answer->allowed)
+    tell("{}: allowed", name);
+  else
+    tell("{}: refused", name);
+  for (const std::string& line : answer->lines) fmt::print("  {}\n", tr(line));
   return answer->allowed ? kYes : kNo;
 }
 

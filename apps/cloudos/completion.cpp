@@ -4,6 +4,7 @@
 #include <set>
 
 #include "shell.hpp"
+#include "speech.hpp"
 
 // Scripts for shells: static texts from the table of commands. Names of things are asked for only
 // when the value of an option, or a place, refers to one.
@@ -196,7 +197,7 @@ std::string fish_script() {
       if (const auto noun = noun_of_flag(*leaf, option.flag); !noun.empty())
         out += fmt::format(" -a '(cloudos complete-names {} 2>/dev/null)'", noun);
       if (option.flag == "--format") out += " -a 'table json yaml csv value'";
-      out += fmt::format(" -d {}\n", fish_quoted(option.help));
+      out += fmt::format(" -d {}\n", fish_quoted(tr(option.help)));
     }
     if (const auto noun = noun_of_flag(*leaf, ""); !noun.empty())
       out += fmt::format("{} -a '(cloudos complete-names {} 2>/dev/null)'\n", when, noun);

@@ -323,6 +323,7 @@ Command make_command(const config::Settings& settings) {
   cloud.image_rules = image_rules(settings);
   cloud.token_lifetime = std::chrono::seconds(settings.number("identity", "token_lifetime"));
   cloud.policy_file = settings.text("identity", "policy_file");
+  cloud.locale_dir = settings.text("cloud", "locale_dir");
   cloud.token_key_age = std::chrono::seconds(settings.number("identity", "token_key_age"));
   cloud.list_limit = settings.number("identity", "list_limit");
   cloud.show_all_endpoints = settings.yes("identity", "return_all_endpoints_if_no_filter");

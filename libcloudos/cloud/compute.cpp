@@ -68,7 +68,7 @@ Result<std::shared_ptr<hypervisor::Driver>> open_hypervisor(const Options& optio
   CLOUDOS_TRY(auto driver, hypervisor::make_libvirt(settings));
   return std::shared_ptr<hypervisor::Driver>(std::move(driver));
 #else
-  return left_out("the libvirt driver is", "CLOUDOS_WITH_LIBVIRT off");
+  return left_out("the libvirt driver is", "CLOUDOS_WITH_LIBVIRT");
 #endif
 }
 
@@ -94,7 +94,7 @@ bool built() {
 Result<void> check([[maybe_unused]] const Options& options) {
 #if !CLOUDOS_WITH_LIBVIRT
   if (options.hypervisor == Backend::Real && !options.hypervisor_driver)
-    return left_out("the libvirt driver is", "CLOUDOS_WITH_LIBVIRT off");
+    return left_out("the libvirt driver is", "CLOUDOS_WITH_LIBVIRT");
 #endif
   return Result<void>();
 }

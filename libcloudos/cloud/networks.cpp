@@ -34,7 +34,7 @@ Result<Mechanism> open_mechanism(const Options& options, [[maybe_unused]] const 
                      driver->set_metadata_handler(std::move(handler));
                    }};
 #else
-  return left_out("the Linux-bridge driver is", "CLOUDOS_WITH_LINUXBRIDGE off");
+  return left_out("the Linux-bridge driver is", "CLOUDOS_WITH_LINUXBRIDGE");
 #endif
 }
 
@@ -47,7 +47,7 @@ bool built() {
 Result<void> check([[maybe_unused]] const Options& options) {
 #if !CLOUDOS_WITH_LINUXBRIDGE
   if (options.network == Backend::Real && !options.mechanism_driver)
-    return left_out("the Linux-bridge driver is", "CLOUDOS_WITH_LINUXBRIDGE off");
+    return left_out("the Linux-bridge driver is", "CLOUDOS_WITH_LINUXBRIDGE");
 #endif
   return Result<void>();
 }

@@ -11,7 +11,7 @@ Services Services::built() {
 tl::unexpected<Error> left_out(std::string_view what, std::string_view cmake_option) {
   return fail(ErrorCode::Unsupported,
               fmt::format("{} not in this build of the library: it was made with the CMake option "
-                          "{}",
+                          "{} off",
                           what, cmake_option));
 }
 

@@ -39,6 +39,11 @@ constexpr Key kKeys[] = {
      .flag = "--public-url",
      .word = "URL"},
     {.section = "cloud",
+     .name = "locale_dir",
+     .type = Type::Path,
+     .help = "a folder of .po files named by their languages (pt-BR.po): what clients are told in "
+             "languages beside those of the library"},
+    {.section = "cloud",
      .name = "workers",
      .type = Type::Count,
      .fallback = "64",
