@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include "cloudos/credentials.hpp"
+#include "cloudos/identity.hpp"
 #include "cloudos/image_stores.hpp"
 #include "world.hpp"
 
@@ -33,7 +35,8 @@ void World::act_of_tenant() {
   if (choice < 62) act_on_servers();
   else if (choice < 82) act_on_networks();
   else if (choice < 87) act_on_groups();
-  else if (choice < 95) act_on_images();
+  else if (choice < 94) act_on_images();
+  else if (choice < 98) act_on_identity();
   else clock_->advance(std::chrono::milliseconds{fate_.below(5'000)});
 }
 
@@ -117,6 +120,66 @@ void World::act_on_images() {
   }
   // The first one stays, so that servers can be made at all.
   else if (image->id != image_) ignore(cloud_->images().remove(tenant_, image->id));
+}
+
+/// What an administrator does, of people and projects that nothing else here needs.
+void World::act_on_identity() {
+  auto& api = cloud_->identity();
+  const Context admin = Context::system();
+  IdentityFilter filter;
+  std::vector<User> users;
+  if (const auto list = api.list_users(admin, filter)) {
+    for (const User& user : *list)
+      if (user.name.starts_with("sim-")) users.push_back(user);
+  }
+  std::vector<Project> projects;
+  if (const auto list = api.list_projects(admin, filter)) {
+    for (const Project& project : *list)
+      if (project.name.starts_with("sim-")) projects.push_back(project);
+  }
+  const auto choice = fate_.below(100);
+  if (users.empty() || choice < 20) {
+    UserCreate spec;
+    spec.name = fmt::format("sim-u{}", actions_);
+    spec.domain = DomainId{"default"};
+    return ignore(api.create_user(admin, spec));
+  }
+  if (projects.empty() || choice < 35) {
+    ProjectCreate spec;
+    spec.name = fmt::format("sim-p{}", actions_);
+    spec.domain = DomainId{"default"};
+    return ignore(api.create_project(admin, spec));
+  }
+  const User& user = users[fate_.below(users.size())];
+  const Project& project = projects[fate_.below(projects.size())];
+  IdentityUpdate change;
+  change.enabled = chance(500);
+  if (choice < 60) return grant_any(user.id, project.id);
+  if (choice < 70) return ignore(api.update_user(admin, user.id, change));
+  if (choice < 76) return ignore(api.update_project(admin, project.id, change));
+  if (choice < 84) {
+    CredentialCreate secret;
+    secret.type = "cert";
+    secret.blob = "blob";
+    secret.user = user.id;
+    return ignore(api.credentials().create(admin, secret));
+  }
+  if (choice < 88) return ignore(api.credentials().rotate_keys(admin));
+  if (choice < 94) return ignore(api.remove_user(admin, user.id));
+  ignore(api.remove_project(admin, project.id));
+}
+
+void World::grant_any(const UserId& user, const ProjectId& project) {
+  auto& api = cloud_->identity();
+  const auto roles = api.list_roles(Context::system(), {});
+  const Role* role = any_of(fate_, roles);
+  if (role == nullptr) return;
+  Assignment assignment;
+  assignment.user = user;
+  assignment.project = project;
+  assignment.role = role->id;
+  if (chance(650)) ignore(api.grant(Context::system(), assignment));
+  else ignore(api.ungrant(Context::system(), assignment));
 }
 
 void World::act_on_networks() {

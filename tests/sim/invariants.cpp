@@ -6,6 +6,7 @@
 
 #include "compute/records.hpp"
 #include "image/records.hpp"
+#include "maintenance/check.hpp"
 #include "network/plan.hpp"
 #include "network/record.hpp"
 #include "records/table.hpp"
@@ -97,6 +98,10 @@ void World::check_rest() {
     CHECK(is_final(task.state));
   }
   check_stores(*snapshot);
+  // Of people and projects too: references, unique names, what is counted.
+  const auto report = maintenance::check_snapshot(*snapshot);
+  REQUIRE(report);
+  for (const std::string& problem : report->problems) FAIL_CHECK(problem);
   std::size_t running = 0;
   const auto all_servers = *records::all<Server>(*snapshot);
   for (const Server& server : all_servers) {

@@ -85,6 +85,8 @@ class World {
   void act_on_world();
   void act_on_servers();
   void act_on_images();
+  void act_on_identity();
+  void grant_any(const UserId& user, const ProjectId& project);
   void upload_image();
   void act_on_networks();
   void act_on_groups();
