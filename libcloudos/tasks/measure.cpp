@@ -17,13 +17,33 @@ std::string_view outcome_word(const Result<Outcome>& outcome) {
   return std::holds_alternative<tasks::Again>(*outcome) ? "again" : "waits";
 }
 
+/// Found once: every call of a step asks for it.
+Histogram& step_seconds(const TaskRunner::Impl& runner, const TaskRecord& record,
+                        const tasks::Step& step, const Result<Outcome>& outcome) {
+  const std::size_t kind = outcome ? outcome->index() : std::variant_size_v<Outcome>;
+  const auto& meters = runner.meters.find(&step)->second;
+  auto& known = (record.unwinding ? meters.undo : meters.run)[kind];
+  if (Histogram* const found = known.load(std::memory_order_acquire)) return *found;
+  Histogram& histogram = runner.options.metrics->histogram(
+      "cloudos_task_step_seconds",
+      "Time of one call of a task's step; waits between two calls are not in it.",
+      Buckets::seconds(),
+      {{"type", record.type},
+       {"step", std::string(step.name)},
+       {"way", record.unwinding ? "undo" : "run"},
+       {"outcome", std::string(outcome_word(outcome))}});
+  known.store(&histogram, std::memory_order_release);
+  return histogram;
+}
+
 }  // namespace
 
 StepMeasure::StepMeasure(const TaskRunner::Impl& runner, const TaskRecord& record,
-                         std::string_view step)
+                         const tasks::Step& step)
     : runner_(runner), record_(record), step_(step), began_(runner.clock.mono()) {
   span_.emplace(runner.options.tracer,
-                fmt::format("{}/{}{}", record.type, step, record.unwinding ? " (undo)" : ""));
+                fmt::format("{}/{}{}", record.type, step.name, record.unwinding ? " (undo)" : ""));
+  if (!span_->reported()) return;
   span_->attribute("task.id", record.id.value);
   span_->attribute("task.resource", record.resource);
   span_->attribute("task.attempt", std::to_string(record.attempt + 1));
@@ -33,22 +53,13 @@ void StepMeasure::ended(const Result<Outcome>& outcome) {
   const auto took = runner_.clock.mono() - began_;
   const std::string_view word = outcome_word(outcome);
   if (!outcome) span_->failed(outcome.error().message);
-  span_->attribute("task.outcome", std::string(word));
+  if (span_->reported()) span_->attribute("task.outcome", std::string(word));
   if (runner_.log.wants(LogLevel::Debug))
     runner_.log.debug(fmt::format("task {} ({}), {} '{}': {} after {:.1f} ms", record_.id.value,
-                                  record_.type, record_.unwinding ? "undoing" : "step", step_, word,
-                                  static_cast<double>(took.count()) / 1000.0));
+                                  record_.type, record_.unwinding ? "undoing" : "step", step_.name,
+                                  word, static_cast<double>(took.count()) / 1000.0));
   span_.reset();
-  if (!runner_.options.metrics) return;
-  runner_.options.metrics
-      ->histogram("cloudos_task_step_seconds",
-                  "Time of one call of a task's step; waits between two calls are not in it.",
-                  Buckets::seconds(),
-                  {{"type", record_.type},
-                   {"step", std::string(step_)},
-                   {"way", record_.unwinding ? "undo" : "run"},
-                   {"outcome", std::string(word)}})
-      .observe(took);
+  if (runner_.options.metrics) step_seconds(runner_, record_, step_, outcome).observe(took);
 }
 
 void note_task_state(const TaskRunner::Impl& runner, const TaskRecord& record) {

@@ -22,13 +22,13 @@ class TaskWork final {
 class StepMeasure final {
  public:
   StepMeasure(const TaskRunner::Impl& runner, const tasks::TaskRecord& record,
-              std::string_view step);
+              const tasks::Step& step);
   void ended(const Result<tasks::Outcome>& outcome);
 
  private:
   const TaskRunner::Impl& runner_;
   const tasks::TaskRecord& record_;
-  const std::string_view step_;
+  const tasks::Step& step_;
   const MonoTime began_;
   std::optional<SpanScope> span_;
 };

@@ -8,8 +8,8 @@
 
 namespace cloudos {
 
-using tasks::TaskRecord;
 using std::chrono::milliseconds;
+using tasks::TaskRecord;
 
 TaskRunner::TaskRunner(store::Store& store, Executor& executor, const Clock& clock, Random& random,
                        Log log, RunnerOptions options)
@@ -19,15 +19,22 @@ TaskRunner::TaskRunner(store::Store& store, Executor& executor, const Clock& clo
       new Tasks(std::make_unique<Tasks::Impl>(Tasks::Impl{store, executor, clock, *this})));
 }
 
-TaskRunner::~TaskRunner() { stop(); }
+TaskRunner::~TaskRunner() {
+  stop();
+}
 
-Tasks& TaskRunner::tasks() { return *impl_->service; }
+Tasks& TaskRunner::tasks() {
+  return *impl_->service;
+}
 
 void TaskRunner::add(tasks::TaskType type) {
   CLOUDOS_ASSERT(!type.steps.empty() && type.steps.size() <= limits::kTaskSteps);
   std::string name = type.name;
-  const bool added = impl_->types.emplace(std::move(name), std::move(type)).second;
+  for (const tasks::Step& step : type.steps)
+    CLOUDOS_ASSERT(!step.joined || !step.point_of_no_return);
+  const auto [at, added] = impl_->types.emplace(std::move(name), std::move(type));
   CLOUDOS_ASSERT(added);
+  for (const tasks::Step& step : at->second.steps) impl_->meters[&step];
 }
 
 void TaskRunner::add(Reconciler reconciler) {
@@ -73,7 +80,9 @@ void TaskRunner::stop() {
   }
 }
 
-void TaskRunner::wake() { impl_->request_discover(); }
+void TaskRunner::wake() {
+  impl_->request_discover();
+}
 
 void TaskRunner::wake_reconciler(std::string_view name) {
   impl_->schedule_reconciler(std::string(name), milliseconds{0});
@@ -84,7 +93,9 @@ bool TaskRunner::Impl::is_started() {
   return started;
 }
 
-bool TaskRunner::stopping() const { return impl_->is_stopping(); }
+bool TaskRunner::stopping() const {
+  return impl_->is_stopping();
+}
 
 bool TaskRunner::Impl::is_stopping() {
   LockGuard lock(mutex);
@@ -103,8 +114,7 @@ Result<void> TaskRunner::Impl::find_open() {
     scan.keys_only = true;
     for (;;) {
       CLOUDOS_TRY(const auto entries, snapshot->scan(prefix, scan));
-      for (const auto& entry : entries)
-        schedule(entry.key.substr(prefix.size()), milliseconds{0});
+      for (const auto& entry : entries) schedule(entry.key.substr(prefix.size()), milliseconds{0});
       if (entries.size() < limits::kScanPage) break;
       scan.after = entries.back().key;
     }
@@ -148,11 +158,17 @@ void TaskRunner::Impl::discover() {
     }
     return;
   }
+  std::vector<std::string> news;
   {
     LockGuard lock(mutex);
+    for (const std::string& key : changes->keys) {
+      std::string id = key.substr(prefix.size());
+      if (!ended_here.contains(id)) news.push_back(std::move(id));
+    }
     seen = std::max(seen, changes->until);
+    std::erase_if(ended_here, [&](const auto& task) { return task.second <= seen; });
   }
-  for (const std::string& key : changes->keys) schedule(key.substr(prefix.size()), milliseconds{0});
+  for (const std::string& id : news) schedule(id, milliseconds{0});
 }
 
 void TaskRunner::Impl::schedule(const std::string& id, milliseconds after) {
@@ -174,68 +190,135 @@ void TaskRunner::Impl::schedule(const std::string& id, milliseconds after) {
   executor.post_at(due, [self = shared_from_this(), id, ticket] { self->run(id, ticket); });
 }
 
-TaskRunner::Impl::Before TaskRunner::Impl::look(const std::string& id, milliseconds rest) {
+TaskRunner::Impl::Stand TaskRunner::Impl::stand_of(TaskRecord record, store::Revision since) {
+  Stand stand;
+  stand.committed_state = record.state;
+  stand.committed_step = record.step;
+  stand.committed_unwinding = record.unwinding;
+  stand.record = std::move(record);
+  stand.since = since;
+  return stand;
+}
+
+/// Nothing: there is nothing to call, and `otherwise` says what then.
+std::optional<TaskRunner::Impl::Stand> TaskRunner::Impl::read_stand(const std::string& id,
+                                                                    Next& otherwise) {
+  // The store failing is no failure of the step: look again in a while.
+  otherwise = {false, std::chrono::seconds{1}};
   const auto snapshot = store.snapshot();
-  if (!snapshot) return {};
-  const auto record = records::get<TaskRecord>(**snapshot, id);
-  if (!record || is_final(record->state)) return {};
-  const auto type = types.find(record->type);
-  const StepPosition at = type == types.end() ? StepPosition{} : locate(type->second, *record);
-  const bool stuck = record->state == TaskState::Stuck;
-  if (type == types.end() || !at.known || must_hand_over(*record, at))
+  if (!snapshot) return std::nullopt;
+  auto record = records::get<TaskRecord>(**snapshot, id);
+  if (!record && record.error().code != ErrorCode::NotFound) {
+    log.error(fmt::format("task {}: {} ({})", id, record.error().message, record.error().detail));
+    return std::nullopt;
+  }
+  if (!record || is_final(record->state)) {
+    otherwise = {true};
+    return std::nullopt;
+  }
+  return stand_of(std::move(*record), (*snapshot)->revision());
+}
+
+/// Somebody else wrote the record since: takes over from it, say.
+bool TaskRunner::Impl::is_outdated(const Stand& stand) {
+  const auto snapshot = store.snapshot();
+  if (!snapshot) return true;
+  const auto entry =
+      (*snapshot)->get(records::record_key(TaskRecord::kKind, stand.record.id.value));
+  return !entry || !*entry || (*entry)->revision > stand.since;
+}
+
+TaskRunner::Impl::Before TaskRunner::Impl::look(const Stand& stand, milliseconds rest) {
+  const TaskRecord& record = stand.record;
+  const auto type = types.find(record.type);
+  const StepPosition at = type == types.end() ? StepPosition{} : locate(type->second, record);
+  const bool stuck = record.state == TaskState::Stuck;
+  if (type == types.end() || !at.known || must_hand_over(record, at))
     return {milliseconds{0}, {}, stuck};
   if (rest.count() > 0) return {rest, {}, stuck};
   const WallTime now = clock.wall();
   // A clock that was set back makes no short pause long: the pause is over then.
-  if (record->not_before && *record->not_before > now && record->updated_at <= now) {
-    const auto left = std::chrono::duration_cast<milliseconds>(*record->not_before - now);
+  if (record.not_before && *record.not_before > now && record.updated_at <= now) {
+    const auto left = std::chrono::duration_cast<milliseconds>(*record.not_before - now);
     return {std::min(limits::kBackoffMost, left + milliseconds{1}), {}, stuck};
   }
-  const bool calls = !stuck && record->state != TaskState::Parked;
+  const bool calls = !stuck && record.state != TaskState::Parked;
   if (calls && at.step().kind == tasks::Step::Kind::Remote && type->second.host)
-    return {milliseconds{0}, type->second.host(*record), false};
+    return {milliseconds{0}, type->second.host(record), false};
   return {milliseconds{0}, {}, stuck};
+}
+
+/// False: this closure is void. `lane` is the one handed to the task while it waited.
+bool TaskRunner::Impl::begin_run(const std::string& id, std::uint64_t ticket, std::string& lane,
+                                 milliseconds& rest) {
+  LockGuard lock(mutex);
+  const auto found = slots.find(id);
+  if (stopping || found == slots.end() || found->second.ticket != ticket) return false;
+  Slot& slot = found->second;
+  slot.running = true;
+  slot.again = false;
+  slot.due.reset();
+  lane.swap(slot.lane);
+  const MonoTime now = clock.mono();
+  if (slot.rest_until > now) rest = std::chrono::ceil<milliseconds>(slot.rest_until - now);
+  return true;
+}
+
+/// Changes `lane`, the one held, for that of `host`. False: it is not free; the task queues for it.
+bool TaskRunner::Impl::hold_lane(const std::string& host, const std::string& id,
+                                 std::string& lane) {
+  if (lane == host) return true;
+  leave_lane(lane);
+  lane.clear();
+  if (!enter_lane(host, id)) return false;
+  lane = host;
+  return true;
+}
+
+void TaskRunner::Impl::pause_run(const std::string& id, const Before& before) {
+  bool again = false;
+  {
+    LockGuard lock(mutex);
+    if (const auto slot = slots.find(id); slot != slots.end()) {
+      slot->second.running = false;
+      slot->second.stuck = before.stuck;
+      again = slot->second.again;
+    }
+  }
+  if (again)
+    schedule(id, milliseconds{0});
+  else if (before.pause.count() > 0)
+    schedule(id, before.pause);
 }
 
 void TaskRunner::Impl::run(const std::string& id, std::uint64_t ticket) {
   std::string lane;
   milliseconds rest{0};
-  {
-    LockGuard lock(mutex);
-    const auto found = slots.find(id);
-    if (stopping || found == slots.end() || found->second.ticket != ticket) return;
-    Slot& slot = found->second;
-    slot.running = true;
-    slot.again = false;
-    slot.due.reset();
-    lane.swap(slot.lane);
-    const MonoTime now = clock.mono();
-    if (slot.rest_until > now)
-      rest = std::chrono::ceil<milliseconds>(slot.rest_until - now);
-  }
-  const Before before = look(id, rest);
-  if (!lane.empty() && lane != before.host) {
-    leave_lane(lane);
-    lane.clear();
-  }
-  if (before.pause.count() > 0 || (lane.empty() && !enter_lane(before.host, id))) {
-    bool again = false;
-    {
-      LockGuard lock(mutex);
-      if (const auto slot = slots.find(id); slot != slots.end()) {
-        slot->second.running = false;
-        slot->second.stuck = before.stuck;
-        again = slot->second.again;
-      }
+  if (!begin_run(id, ticket, lane, rest)) return;
+  Next next;
+  for (std::optional<Stand> stand;;) {
+    if (!stand) stand = read_stand(id, next);
+    if (!stand) break;
+    const Before before = look(*stand, rest);
+    if (before.pause.count() > 0) {
+      leave_lane(lane);
+      return pause_run(id, before);
     }
-    if (again) schedule(id, milliseconds{0});
-    else if (before.pause.count() > 0) schedule(id, before.pause);
-    return;
+    if (!hold_lane(before.host, id, lane)) return pause_run(id, before);
+    next = perform(id, *stand);
+    if (!next.go_on || is_stopping()) break;
+    // Before a driver is called once more. A local step's own commit would notice.
+    if (!before.host.empty() && is_outdated(*stand)) stand.reset();
+    rest = {};
   }
-  const Next next = perform(id);
-  leave_lane(before.host);
+  leave_lane(lane);
+  end_run(id, next);
+}
+
+/// What follows from the last call.
+void TaskRunner::Impl::end_run(const std::string& id, const Next& next) {
   std::unique_ptr<store::Watch> old_watch;
-  bool again;
+  bool again = false, told = false;
   {
     LockGuard lock(mutex);
     const auto found = slots.find(id);
@@ -248,10 +331,12 @@ void TaskRunner::Impl::run(const std::string& id, std::uint64_t ticket) {
       slot.rest_until = clock.mono() + *next.after;
     again = slot.again;
     old_watch = std::move(slot.waiting);
+    told = next.ended && awaited.contains(id);
+    if (told) ++settled;
   }
   old_watch.reset();
-  if (next.ended) finished.notify_all();
-  if (next.ended && !next.after) return forget(id);
+  if (told) finished.notify_all();
+  if (next.ended && !next.after) return forget(id, next.since);
   // Changes of the record that we made ourselves come back as "again" too: one more look is cheap,
   // and it honours the pause of a task that nobody takes over.
   if (again) return schedule(id, milliseconds{0});
@@ -259,7 +344,8 @@ void TaskRunner::Impl::run(const std::string& id, std::uint64_t ticket) {
   schedule(id, next.after.value_or(milliseconds{0}));
 }
 
-void TaskRunner::Impl::forget(const std::string& id) {
+/// `ended_by`: the commit that ended it, if it ended here.
+void TaskRunner::Impl::forget(const std::string& id, store::Revision ended_by) {
   std::string lane;
   bool prune = false;
   {
@@ -268,6 +354,7 @@ void TaskRunner::Impl::forget(const std::string& id) {
     if (slot == slots.end() || slot->second.running) return;
     lane = std::move(slot->second.lane);
     slots.erase(slot);
+    if (ended_by > seen) ended_here.emplace(id, ended_by);
     prune = ++ended_lately >= limits::kFinishedTasksSlack;
     if (prune) ended_lately = 0;
   }

@@ -28,6 +28,13 @@ StepPosition locate(const tasks::TaskType& type, const TaskRecord& record) {
   return at;
 }
 
+std::size_t reach_of(const tasks::TaskType& type, std::size_t index) {
+  std::size_t reach = index;
+  for (std::size_t i = index + 1; i < type.steps.size() && type.steps[i].joined; ++i)
+    if (type.steps[i].kind == tasks::Step::Kind::Remote) reach = i;
+  return reach;
+}
+
 bool must_hand_over(const TaskRecord& record, const StepPosition& at) {
   return !record.superseded_by.empty() && !record.unwinding &&
          (!at.no_return || record.state == TaskState::Stuck);
@@ -48,8 +55,9 @@ void store_error(TaskRecord& record, const Error& error) {
 
 /// Moves the record as the transition says and runs the hooks of the type that belong to it.
 Result<void> apply_transition(store::Txn& txn, const StepPosition& at, const Transition& transition,
-                              TaskRecord& record, const Error* error, WallTime now,
+                              records::Held<TaskRecord>& held, const Error* error, WallTime now,
                               std::optional<std::chrono::milliseconds> delay) {
+  TaskRecord& record = held.record;
   const bool was_unwinding = record.unwinding;
   record.state = transition.state;
   record.updated_at = now;
@@ -74,11 +82,12 @@ Result<void> apply_transition(store::Txn& txn, const StepPosition& at, const Tra
     case Transition::Move::Back:
       record.attempt = 0;
       record.unwinding = true;
-      // Unwinding begins with the step that had begun, and then goes one back each time.
+      // Unwinding begins with the last step that may have begun, in an earlier life perhaps, and
+      // then goes one back each time.
       if (was_unwinding)
         record.step = steps[at.index - 1].name;
       else
-        record.step = steps[at.index].name;
+        record.step = steps[reach_of(*at.type, at.index)].name;
       break;
     case Transition::Move::Stay:
     case Transition::Move::End:
@@ -95,13 +104,16 @@ Result<void> apply_transition(store::Txn& txn, const StepPosition& at, const Tra
   if (record.state == TaskState::Stuck && at.type->stuck) {
     CLOUDOS_CHECK(at.type->stuck(txn, record, error ? *error : stored_error(record)));
   }
-  return records::update(txn, record);
+  return records::write(txn, held);
 }
+
+/// A row of joined steps that lasts longer is recorded on the way.
+constexpr std::chrono::milliseconds kJoinedTime{50};
 
 class StepCall final : public tasks::StepContext {
  public:
-  StepCall(TaskRunner::Impl& runner, TaskRecord record, StepPosition at)
-      : runner_(runner), record_(std::move(record)), at_(at) {}
+  StepCall(TaskRunner::Impl& runner, const TaskRunner::Impl::Stand& stand, StepPosition at)
+      : runner_(runner), stand_(stand), record_(stand.record), at_(at) {}
 
   const TaskRecord& task() const override { return record_; }
   Result<std::unique_ptr<store::Snapshot>> snapshot() const override {
@@ -125,7 +137,26 @@ class StepCall final : public tasks::StepContext {
   bool superseded() const { return superseded_; }
   bool moved_on() const { return moved_on_; }
   bool has_outputs() const { return !outputs_.empty(); }
-  const TaskRecord& written() const { return written_; }
+  TaskRecord& written() { return written_; }
+  store::Revision revision() const { return revision_; }
+
+  /// Whether what comes next may begin without a commit.
+  bool may_join() const {
+    if (record_.unwinding || at_.last() || !at_.type->steps[at_.index + 1].joined) return false;
+    return !stand_.ahead_since || runner_.clock.mono() - *stand_.ahead_since < kJoinedTime;
+  }
+  /// Where the task is then.
+  TaskRunner::Impl::Stand joined(MonoTime began) && {
+    TaskRunner::Impl::Stand next = stand_;
+    next.record.step = at_.type->steps[at_.index + 1].name;
+    next.record.attempt = 0;
+    for (auto& [name, value] : outputs_) {
+      next.record.outputs.insert_or_assign(name, value);
+      next.kept.insert_or_assign(name, std::move(value));
+    }
+    if (!next.ahead_since) next.ahead_since = began;
+    return next;
+  }
 
   Event done_event() const {
     Event event{record_.unwinding ? Event::Kind::UndoDone : Event::Kind::StepDone};
@@ -141,34 +172,44 @@ class StepCall final : public tasks::StepContext {
     superseded_ = false;
     const WallTime now = runner_.clock.wall();
     auto result = runner_.store.transact([&](store::Txn& txn) -> Result<void> {
-      CLOUDOS_TRY(TaskRecord current, records::get<TaskRecord>(txn, record_.id));
-      moved_on_ = current.state != record_.state || current.step != record_.step ||
-                  current.unwinding != record_.unwinding;
+      CLOUDOS_TRY(auto held, records::hold<TaskRecord>(txn, record_.id));
+      TaskRecord& current = held.record;
+      moved_on_ = current.state != stand_.committed_state ||
+                  current.step != stand_.committed_step ||
+                  current.unwinding != stand_.committed_unwinding;
       if (moved_on_) return fail(ErrorCode::Stale, "the task has moved on");
       superseded_ = !current.superseded_by.empty() && !current.unwinding && !at_.no_return &&
                     event.kind != Event::Kind::Superseded;
       if (superseded_) return fail(ErrorCode::Conflict, "another task takes over");
       if (effect) CLOUDOS_CHECK(effect(txn));
+      if (current.step != record_.step) {  // The steps in between were joined.
+        current.step = record_.step;
+        current.attempt = 0;
+      }
+      for (const auto& [name, value] : stand_.kept) current.outputs.insert_or_assign(name, value);
       for (const auto& [name, value] : outputs_) current.outputs.insert_or_assign(name, value);
       const Transition transition = tasks::next_state(current.state, event);
-      CLOUDOS_CHECK(apply_transition(txn, at_, transition, current, error, now, delay));
+      CLOUDOS_CHECK(apply_transition(txn, at_, transition, held, error, now, delay));
       if (!waits_for.empty()) {
         current.waits_for = waits_for;
-        CLOUDOS_CHECK(records::update(txn, current));
+        CLOUDOS_CHECK(records::write(txn, held));
       }
       written_ = std::move(current);
       return Result<void>();
     });
     if (!result) return fail(result.error());
+    revision_ = *result;
     return Result<void>();
   }
 
  private:
   TaskRunner::Impl& runner_;
-  const TaskRecord record_;
+  const TaskRunner::Impl::Stand& stand_;
+  const TaskRecord& record_;
   const StepPosition at_;
   tasks::Values outputs_;
   TaskRecord written_;
+  store::Revision revision_ = 0;
   bool committed_ = false, superseded_ = false, moved_on_ = false;
 };
 
@@ -197,55 +238,89 @@ bool TaskRunner::Impl::set_state(const TaskRecord& known, TaskState state) {
   return written.has_value();
 }
 
-TaskRunner::Impl::Next TaskRunner::Impl::perform(const std::string& id) {
-  // The store failing is no failure of the step: look again in a while.
-  const Next later{false, std::chrono::seconds{1}, std::nullopt, 0};
-  const Next now{false, std::chrono::milliseconds{0}, std::nullopt, 0};
-  const Next ended{true, std::nullopt, std::nullopt, 0};
-  auto snapshot = store.snapshot();
-  if (!snapshot) return later;
-  const store::Revision since = (*snapshot)->revision();
-  const auto found = records::get<TaskRecord>(**snapshot, id);
-  snapshot->reset();
-  if (!found) {
-    if (found.error().code == ErrorCode::NotFound) return ended;
-    log.error(fmt::format("task {}: {} ({})", id, found.error().message, found.error().detail));
-    return later;
+/// Out of reach of this program, or back within it.
+TaskRunner::Impl::Next TaskRunner::Impl::park(const TaskRecord& record, bool known) {
+  const bool parked = record.state == TaskState::Parked;
+  const Next later{false, std::chrono::seconds{1}};
+  if (!known) {
+    if (parked) return {true};
+    log.warn(fmt::format("task {}: type {} version {} step '{}' is not known here; parked",
+                         record.id.value, record.type, record.version, record.step));
+    return set_state(record, TaskState::Parked) ? Next{true} : later;
   }
-  const TaskRecord& record = *found;
-  if (is_final(record.state)) return ended;
+  // An older program left it to us.
+  const auto resumed = record.unwinding ? TaskState::Unwinding : TaskState::Running;
+  return set_state(record, resumed) ? Next{false, std::chrono::milliseconds{0}} : later;
+}
+
+namespace {
+
+/// The commit behind a call, and where it leaves the task: in `stand` if it goes on from there.
+TaskRunner::Impl::Next stand_after(TaskRunner::Impl& runner, StepCall& call,
+                                   std::optional<std::chrono::milliseconds> delay,
+                                   const Error* error, TaskRunner::Impl::Stand& stand) {
+  const TaskRecord& written = call.written();
+  note_task_state(runner, written);
+  TaskRunner::Impl::Next next;
+  next.since = call.revision();
+  if (is_final(written.state)) {
+    next.ended = true;
+    return next;
+  }
+  if (written.state == TaskState::Stuck) {
+    runner.log.warn(fmt::format("task {} ({}) is stuck at '{}': {}", written.id.value, written.type,
+                                stand.record.step, error ? error->message : std::string()));
+    next.ended = true;
+    next.after = delay;
+    return next;
+  }
+  next.after = delay.value_or(std::chrono::milliseconds{0});
+  // Without threads of ours the host program hears of every step: it may have other things to do.
+  next.go_on = !delay && runner.executor.threads() > 0;
+  if (next.go_on) stand = TaskRunner::Impl::stand_of(std::move(call.written()), call.revision());
+  return next;
+}
+
+/// What a step's error makes of the task.
+struct Setback {
+  Event event;
+  std::optional<std::chrono::milliseconds> delay;
+};
+Setback setback_of(const Error& error, const TaskRecord& record, const StepPosition& at,
+                   Random& random) {
+  Setback setback{{record.unwinding ? Event::Kind::UndoFailed : Event::Kind::StepFailed}, {}};
+  setback.event.retryable = is_retryable(error.code);
+  setback.event.no_return = at.no_return;
+  setback.event.attempt = record.attempt;
+  const Transition expected = tasks::next_state(record.state, setback.event);
+  if (expected.move == Transition::Move::BackOff)
+    setback.delay = tasks::backoff(record.attempt, random);
+  // Nothing is stuck for ever: what failed for good today may work once its cause is mended.
+  if (expected.state == TaskState::Stuck)
+    setback.delay = setback.event.retryable ? limits::kStuckRetry : limits::kStuckRetryFinal;
+  return setback;
+}
+
+}  // namespace
+
+TaskRunner::Impl::Next TaskRunner::Impl::perform(const std::string& id, Stand& stand) {
+  const Next later{false, std::chrono::seconds{1}};
+  const Next now{false, std::chrono::milliseconds{0}};
+  const TaskRecord& record = stand.record;
   const TaskWork work(record);  // What is logged from here on belongs to the request it came from.
 
   const auto type = types.find(record.type);
-  const bool known = type != types.end() && type->second.version >= record.version;
-  const StepPosition at = known ? locate(type->second, record) : StepPosition{};
-  const bool parked = record.state == TaskState::Parked;
-  if (!known || !at.known) {
-    if (parked) return ended;
-    log.warn(fmt::format("task {}: type {} version {} step '{}' is not known here; parked", id,
-                         record.type, record.version, record.step));
-    return set_state(record, TaskState::Parked) ? Next{true, std::nullopt, std::nullopt, 0} : later;
-  }
-  if (parked) {
-    // An older program left it to us.
-    const auto resumed = record.unwinding ? TaskState::Unwinding : TaskState::Running;
-    if (!set_state(record, resumed)) return later;
-    return now;
-  }
+  const bool known_type = type != types.end() && type->second.version >= record.version;
+  const StepPosition at = known_type ? locate(type->second, record) : StepPosition{};
+  const bool known = known_type && at.known;
+  if (!known || record.state == TaskState::Parked) return park(record, known);
 
-  StepCall call(*this, record, at);
+  StepCall call(*this, stand, at);
   const auto move = [&](const Event& event, const Error* error,
                         std::optional<std::chrono::milliseconds> delay) -> Next {
     const auto moved = call.advance(event, error, delay);
     if (!moved) return call.moved_on() || call.superseded() ? now : later;
-    note_task_state(*this, call.written());
-    if (is_final(call.written().state)) return ended;
-    if (call.written().state == TaskState::Stuck) {
-      log.warn(fmt::format("task {} ({}) is stuck at '{}': {}", id, record.type, record.step,
-                           error ? error->message : std::string()));
-      return {true, delay, std::nullopt, 0};
-    }
-    return {false, delay.value_or(std::chrono::milliseconds{0}), std::nullopt, 0};
+    return stand_after(*this, call, delay, error, stand);
   };
 
   if (must_hand_over(record, at))
@@ -255,55 +330,52 @@ TaskRunner::Impl::Next TaskRunner::Impl::perform(const std::string& id) {
     return move({.kind = Event::Kind::Retry, .unwinding = record.unwinding}, nullptr, std::nullopt);
 
   const std::string_view name = at.step().name;
-  StepMeasure measure(*this, record, name);
+  const MonoTime began = clock.mono();
+  StepMeasure measure(*this, record, at.step());
   std::optional<Error> injected;
   if (options.faults.before_step)
     injected = options.faults.before_step(record, name, record.unwinding);
   auto outcome = injected ? Result<Outcome>(fail(*injected))
                           : call_step(record.unwinding ? at.step().undo : at.step().run, call);
   measure.ended(outcome);
-  if (call.committed()) {
-    note_task_state(*this, call.written());
-    if (is_final(call.written().state)) return ended;
-    return now;
-  }
+  if (call.committed()) return stand_after(*this, call, std::nullopt, nullptr, stand);
   if (options.faults.forget_step && options.faults.forget_step(record, name, record.unwinding))
     return now;
   if (call.moved_on() || call.superseded()) return now;
 
   if (!outcome) {
     const Error error = outcome.error();
-    Event event{record.unwinding ? Event::Kind::UndoFailed : Event::Kind::StepFailed};
-    event.retryable = is_retryable(error.code);
-    event.no_return = at.no_return;
-    event.attempt = record.attempt;
     log.write(LogLevel::Warning,
               fmt::format("task {} ({}), {} '{}', attempt {}: {}{}{}", id, record.type,
                           record.unwinding ? "undoing" : "step", name, record.attempt + 1,
                           error.message, error.detail.empty() ? "" : " - ", error.detail),
               record.request_id);
-    const Transition expected = tasks::next_state(record.state, event);
-    std::optional<std::chrono::milliseconds> delay;
-    if (expected.move == Transition::Move::BackOff) delay = tasks::backoff(record.attempt, random);
-    // Nothing is stuck for ever: what failed for good today may work once its cause is mended.
-    if (expected.state == TaskState::Stuck)
-      delay = event.retryable ? limits::kStuckRetry : limits::kStuckRetryFinal;
-    return move(event, &error, delay);
+    const Setback setback = setback_of(error, record, at, random);
+    return move(setback.event, &error, setback.delay);
   }
-  if (std::holds_alternative<tasks::Done>(*outcome))
-    return move(call.done_event(), nullptr, std::nullopt);
+  if (std::holds_alternative<tasks::Done>(*outcome)) {
+    if (!call.may_join()) return move(call.done_event(), nullptr, std::nullopt);
+    stand = std::move(call).joined(began);
+    Next next = now;
+    next.go_on = true;
+    return next;
+  }
 
   // Again and WaitFor: a commit only when there is something to keep, so that polling is free.
   const auto* again = std::get_if<tasks::Again>(&*outcome);
   const auto* wait = std::get_if<tasks::WaitFor>(&*outcome);
   const std::string waits_for = wait ? wait->key : std::string();
-  if (call.has_outputs() || record.waits_for != waits_for) {
+  const store::Revision since = stand.since;
+  if (call.has_outputs() || stand.ahead_since || record.waits_for != waits_for) {
     const auto kept =
         call.advance({.kind = Event::Kind::StepAgain}, nullptr, std::nullopt, nullptr, waits_for);
     if (!kept) return call.moved_on() || call.superseded() ? now : later;
   }
-  if (again) return {false, again->after, std::nullopt, 0};
-  return {false, std::nullopt, *wait, since};
+  Next next;
+  if (again) next.after = again->after;
+  if (wait) next.wait = *wait;
+  next.since = since;
+  return next;
 }
 
 }  // namespace cloudos

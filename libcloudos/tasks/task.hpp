@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "cloudos/random.hpp"
+#include "cloudos/store.hpp"
 #include "cloudos/tasks.hpp"
 #include "codec/fields.hpp"
 #include "records/keys.hpp"
-#include "cloudos/store.hpp"
 
 /// Durable tasks: lists of named steps with undo, run to an end whatever crashes in between.
 namespace cloudos::tasks {
@@ -29,22 +29,22 @@ struct TaskRecord {
   std::string type;
   std::uint32_t version = 1;
   TaskState state = TaskState::Queued;
-  std::string step;            ///< Name of the step begun and not done; of the one to undo.
-  Values params;               ///< Fixed at creation.
-  Values outputs;              ///< What steps chose and made, by name.
-  std::string resource;        ///< "server/<id>"
+  std::string step;      ///< Name of the step begun and not done; of the one to undo.
+  Values params;         ///< Fixed at creation.
+  Values outputs;        ///< What steps chose and made, by name.
+  std::string resource;  ///< "server/<id>"
   ProjectId project;
   std::string request_id;
-  std::uint8_t priority = 1;   ///< 0 first (deletes), then 1.
+  std::uint8_t priority = 1;  ///< 0 first (deletes), then 1.
   std::uint32_t attempt = 0;
   WallTime created_at, updated_at;
   std::optional<WallTime> not_before;
   std::string waits_for;
-  std::string superseded_by;   ///< Id of the task that makes this one unwind.
-  bool unwinding = false;      ///< Which way a Stuck task goes when it is tried again.
+  std::string superseded_by;  ///< Id of the task that makes this one unwind.
+  bool unwinding = false;     ///< Which way a Stuck task goes when it is tried again.
   std::optional<std::int32_t> error_code;
   std::string error_message, error_detail;
-  std::string traceparent;     ///< Of the call that made it: parent of its steps' spans.
+  std::string traceparent;  ///< Of the call that made it: parent of its steps' spans.
   std::string unknown;
 };
 void fields(codec::FieldVisitor& v, TaskRecord& t);
@@ -99,6 +99,13 @@ struct Step {
   StepFunction run;
   StepFunction undo;                ///< Empty: nothing to undo.
   bool point_of_no_return = false;  ///< Once this step began, the task never unwinds.
+  /// May begin right behind the step before it, without a commit between them that says so: what is
+  /// quick and repeatable is then recorded by one commit, with the step that ends the row.
+  ///
+  /// After a crash the row is run again from its recorded step on. Unwinding begins with its last
+  /// remote step, whether that ever began or not: its undo finds nothing to do then. Never together
+  /// with point_of_no_return.
+  bool joined = false;
 };
 
 struct TaskType {
@@ -132,13 +139,21 @@ StepFunction wait_superseded(std::string param_name);
 
 /// What the transition function decides; pure and table-tested.
 struct Event {
-  enum class Kind : std::uint8_t { StepDone, StepAgain, StepFailed, UndoDone, UndoFailed,
-                                   Superseded, Retry, Unwind } kind;
-  bool retryable = false;       ///< StepFailed, UndoFailed
-  bool last_step = false;       ///< StepDone: no step follows. UndoDone: none is left to undo.
-  bool no_return = false;       ///< The point of no return has begun.
-  bool unwinding = false;       ///< Retry: the way the task went when it got stuck.
-  std::uint32_t attempt = 0;    ///< Failures of this step before this one.
+  enum class Kind : std::uint8_t {
+    StepDone,
+    StepAgain,
+    StepFailed,
+    UndoDone,
+    UndoFailed,
+    Superseded,
+    Retry,
+    Unwind
+  } kind;
+  bool retryable = false;     ///< StepFailed, UndoFailed
+  bool last_step = false;     ///< StepDone: no step follows. UndoDone: none is left to undo.
+  bool no_return = false;     ///< The point of no return has begun.
+  bool unwinding = false;     ///< Retry: the way the task went when it got stuck.
+  std::uint32_t attempt = 0;  ///< Failures of this step before this one.
 };
 struct Transition {
   TaskState state;

@@ -1,8 +1,8 @@
 #include "cloudos/tasks.hpp"
 
-#include <thread>
-
 #include <fmt/format.h>
+
+#include <thread>
 
 #include "records/table.hpp"
 #include "tasks/runner_impl.hpp"
@@ -30,6 +30,38 @@ Task public_task(const TaskRecord& record) {
     task.error = Error{static_cast<ErrorCode>(*record.error_code), record.error_message, {}};
   return task;
 }
+
+/// Endings of a task that is awaited are told.
+class Awaited final {
+ public:
+  Awaited(TaskRunner::Impl& runner, const TaskId& id) : runner_(runner) {
+    const LockGuard lock(runner_.mutex);
+    at_ = runner_.awaited.insert(id.value);
+  }
+  ~Awaited() {
+    const LockGuard lock(runner_.mutex);
+    runner_.awaited.erase(at_);
+  }
+  Awaited(const Awaited&) = delete;
+  Awaited& operator=(const Awaited&) = delete;
+
+  /// How often such a task has settled.
+  std::uint64_t told() const {
+    const LockGuard lock(runner_.mutex);
+    return runner_.settled;
+  }
+  /// Until one more has, or `until`.
+  void wait(std::uint64_t known, std::chrono::steady_clock::time_point until) CLOUDOS_TSA(
+      no_thread_safety_analysis) {  // The condition's lock is not one that the analysis knows.
+    std::unique_lock lock(runner_.mutex);
+    while (runner_.settled == known && !runner_.stopping)
+      if (runner_.finished.wait_until(lock, until) == std::cv_status::timeout) return;
+  }
+
+ private:
+  TaskRunner::Impl& runner_;
+  std::multiset<std::string>::iterator at_;
+};
 
 bool has_settled(TaskState state) {
   return is_final(state) || state == TaskState::Stuck || state == TaskState::Parked;
@@ -73,7 +105,9 @@ Result<Task> Tasks::wait(const Context& ctx, const TaskId& id,
   if (ctx.deadline) end = std::min(end, *ctx.deadline);
   // A guest of the folder waits for what another process does: nothing tells it but the store.
   const bool elsewhere = !runner.is_started();
+  Awaited awaited(runner, id);
   for (;;) {
+    const std::uint64_t told = awaited.told();
     auto task = get(ctx, id);
     if (!task && task.error().code != ErrorCode::Stale) return task;
     if (task && has_settled(task->state)) return task;
@@ -88,16 +122,13 @@ Result<Task> Tasks::wait(const Context& ctx, const TaskId& id,
       if (impl_->executor.run_pending(end) > 0) continue;
       const auto due = impl_->executor.next_due();
       if (!elsewhere && (!due || *due > end)) {
-        return fail(ErrorCode::Timeout,
-                    fmt::format("task {} waits and nothing is due", id.value));
+        return fail(ErrorCode::Timeout, fmt::format("task {} waits and nothing is due", id.value));
       }
       std::this_thread::sleep_for(std::chrono::milliseconds{elsewhere ? 5 : 1});
       continue;
     }
-    // Endings notify; the short period covers one that came between the look and the wait.
-    std::unique_lock lock(runner.mutex);
     const auto look = elsewhere ? std::chrono::milliseconds{5} : kLook;
-    runner.finished.wait_until(lock, std::min(real_end, real_now + look));
+    awaited.wait(told, std::min(real_end, real_now + look));
   }
 }
 
@@ -107,10 +138,11 @@ Result<Task> Tasks::retry(const Context& ctx, const TaskId& id) {
   CLOUDOS_CHECK(impl_->store.transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_CHECK(records::modify<TaskRecord>(txn, id, [&](TaskRecord& t) -> Result<void> {
       if (t.state != TaskState::Stuck)
-        return fail(ErrorCode::Conflict, fmt::format("task {} is {}, not stuck", id.value,
-                                                     to_string(t.state)));
-      t.state = tasks::next_state(t.state, {.kind = tasks::Event::Kind::Retry,
-                                            .unwinding = t.unwinding}).state;
+        return fail(ErrorCode::Conflict,
+                    fmt::format("task {} is {}, not stuck", id.value, to_string(t.state)));
+      t.state =
+          tasks::next_state(t.state, {.kind = tasks::Event::Kind::Retry, .unwinding = t.unwinding})
+              .state;
       t.attempt = 0;
       t.not_before.reset();
       return Result<void>();
@@ -129,13 +161,13 @@ Result<Task> Tasks::unwind(const Context& ctx, const TaskId& id) {
     CLOUDOS_CHECK(records::modify<TaskRecord>(txn, id, [&](TaskRecord& t) -> Result<void> {
       const auto type = types.find(t.type);
       const bool no_return = type == types.end() || locate(type->second, t).no_return;
-      const auto next = tasks::next_state(
-          t.state, {.kind = tasks::Event::Kind::Unwind, .no_return = no_return});
+      const auto next =
+          tasks::next_state(t.state, {.kind = tasks::Event::Kind::Unwind, .no_return = no_return});
       if (next.state != TaskState::Unwinding)
-        return fail(ErrorCode::Conflict,
-                    fmt::format("task {} is {} and cannot be unwound{}", id.value,
-                                to_string(t.state),
-                                no_return ? ": it is past its point of no return" : ""));
+        return fail(
+            ErrorCode::Conflict,
+            fmt::format("task {} is {} and cannot be unwound{}", id.value, to_string(t.state),
+                        no_return ? ": it is past its point of no return" : ""));
       t.state = next.state;
       t.unwinding = true;
       t.attempt = 0;
