@@ -31,6 +31,30 @@ scheduler::Request request_of(const Server& server) {
   return request;
 }
 
+/// A host to try.
+struct Candidate {
+  HostId id;
+  std::string name, zone;
+};
+
+/// The best hosts by the newest view. Errors: NoCapacity (there is none).
+Result<std::vector<Candidate>> candidates(Servers::Impl& room, const scheduler::Request& request) {
+  CLOUDOS_TRY(const auto hosts, placement::host_states(room.hosts));
+  const auto ranking = scheduler::rank(room.settings.policy, *hosts, request);
+  if (ranking.best.empty()) {
+    return fail(ErrorCode::NoCapacity,
+                "No valid host was found. " + scheduler::summary(ranking.report),
+                scheduler::explain(room.settings.policy, hosts->states(), request));
+  }
+  std::vector<Candidate> best;
+  best.reserve(ranking.best.size());
+  for (const std::size_t i : ranking.best) {
+    const scheduler::HostState& host = hosts->states()[i];
+    best.push_back({host.id, host.name, host.zone});
+  }
+  return best;
+}
+
 /// Ranks over the newest view, then claims the best host that still has room.
 Result<Outcome> place_server(Servers::Impl& room, StepContext& step, const Server& server) {
   // Before every hypervisor was asked once, "down" only means "not known yet".
@@ -39,22 +63,16 @@ Result<Outcome> place_server(Servers::Impl& room, StepContext& step, const Serve
   const auto request = request_of(server);
   const WallTime now = step.clock().wall();
   for (int round = 0; round < kRankings; ++round) {
-    CLOUDOS_TRY(const auto hosts, placement::host_states(room.hosts));
-    const auto ranking = scheduler::rank(room.settings.policy, *hosts, request);
-    if (ranking.best.empty()) {
-      return fail(ErrorCode::NoCapacity,
-                  "No valid host was found. " + scheduler::summary(ranking.report),
-                  scheduler::explain(room.settings.policy, *hosts, request));
-    }
-    for (const std::size_t best : ranking.best) {
-      const scheduler::HostState& host = (*hosts)[best];
+    CLOUDOS_TRY(const auto hosts, candidates(room, request));
+    for (const Candidate& host : hosts) {
       step.output("host", host.name);
       const auto claimed = step.commit([&](store::Txn& txn) -> Result<void> {
         CLOUDOS_CHECK(placement::claim(txn, host.id, server.id, resources_of(server)));
         return change_server(txn, server.id, now, [&](Server& s) {
           s.host = host.name;
           s.host_zone = host.zone;
-          s.task_state = ServerTask::Networking;
+          s.task_state =
+              s.networks.empty() ? ServerTask::BlockDeviceMapping : ServerTask::Networking;
         });
       });
       if (claimed) return Outcome(tasks::Done{});
@@ -78,6 +96,7 @@ Result<Outcome> unplace_server(Servers::Impl&, StepContext& step, const Server& 
 }
 
 Result<Outcome> allocate_ports(Servers::Impl& room, StepContext& step, const Server& server) {
+  if (server.networks.empty()) return Outcome(tasks::Done{});  // Placing it wrote what there is.
   const Context ctx = compute::caller_of(step.task(), server);
   const std::string owner = "compute:" + server.host_zone;
   CLOUDOS_TRY(auto snapshot, step.snapshot());
@@ -118,8 +137,7 @@ Result<Outcome> allocate_ports(Servers::Impl& room, StepContext& step, const Ser
   return Outcome(tasks::Done{});
 }
 
-Result<Outcome> release_server_ports(Servers::Impl& room, StepContext& step,
-                                     const Server& server) {
+Result<Outcome> release_server_ports(Servers::Impl& room, StepContext& step, const Server& server) {
   const WallTime now = step.clock().wall();
   CLOUDOS_CHECK(step.commit([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_CHECK(room.release_ports(txn, server.id, server.ports));
@@ -147,42 +165,43 @@ Result<Outcome> activate(Servers::Impl&, StepContext& step, const Server& server
 tasks::TaskType Servers::Impl::create_type() {
   const auto remote = [this](std::string_view name,
                              Result<void> (*work)(Impl&, StepContext&, const Server&)) {
-    return on_server(*this, name, [work](Impl& room, StepContext& step, const Server& server)
-                                      -> Result<Outcome> {
-      CLOUDOS_CHECK(work(room, step, server));
-      return Outcome(tasks::Done{});
-    });
+    return on_server(
+        *this, name,
+        [work](Impl& room, StepContext& step, const Server& server) -> Result<Outcome> {
+          CLOUDOS_CHECK(work(room, step, server));
+          return Outcome(tasks::Done{});
+        });
   };
   tasks::TaskType type;
   type.name = "create-server";
+  // Wiring, disks and boot find what they did before: one commit for the row, with its end.
   type.steps = {
       {"place", Step::Kind::Local, on_server(*this, "place", place_server),
        on_server(*this, "place", unplace_server)},
       {"ports", Step::Kind::Local, on_server(*this, "ports", allocate_ports),
        on_server(*this, "ports", release_server_ports)},
       {"wire", Step::Kind::Remote,
-       remote("wire", [](Impl& room, StepContext& step, const Server& server) {
-         return room.plug_ports(server, step);
-       }),
-       remote("wire", [](Impl& room, StepContext&, const Server& server) {
-         return room.unplug_ports(server);
-       })},
+       remote("wire", [](Impl& room, StepContext& step,
+                         const Server& server) { return room.plug_ports(server, step); }),
+       remote("wire", [](Impl& room, StepContext&,
+                         const Server& server) { return room.unplug_ports(server); }),
+       false, true},
       {"disks", Step::Kind::Remote,
-       remote("disks", [](Impl& room, StepContext&, const Server& server) {
-         return room.make_disks(server);
-       }),
-       remote("disks", [](Impl& room, StepContext&, const Server& server) {
-         return room.remove_disks(server.id);
-       })},
+       remote("disks", [](Impl& room, StepContext&,
+                          const Server& server) { return room.make_disks(server); }),
+       remote("disks", [](Impl& room, StepContext&,
+                          const Server& server) { return room.remove_disks(server.id); }),
+       false, true},
       {"boot", Step::Kind::Remote,
-       remote("boot", [](Impl& room, StepContext& step, const Server& server) {
-         return room.boot(server, step);
-       }),
-       remote("boot", [](Impl& room, StepContext&, const Server& server) -> Result<void> {
-         CLOUDOS_TRY(const auto driver, room.driver_of(server.host));
-         return driver->destroy(server.id);
-       })},
-      {"activate", Step::Kind::Local, on_server(*this, "activate", activate), nullptr},
+       remote("boot", [](Impl& room, StepContext& step,
+                         const Server& server) { return room.boot(server, step); }),
+       remote("boot",
+              [](Impl& room, StepContext&, const Server& server) -> Result<void> {
+                CLOUDOS_TRY(const auto driver, room.driver_of(server.host));
+                return driver->destroy(server.id);
+              }),
+       false, true},
+      {"activate", Step::Kind::Local, on_server(*this, "activate", activate), nullptr, false, true},
   };
   type.host = [](const tasks::TaskRecord& task) {
     const auto host = task.outputs.find("host");

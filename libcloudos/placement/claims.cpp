@@ -1,6 +1,6 @@
-#include <map>
-
 #include <fmt/format.h>
+
+#include <map>
 
 #include "placement/placement.hpp"
 #include "placement/records.hpp"
@@ -16,11 +16,12 @@ Result<std::optional<Allocation>> find_allocation(store::Txn& txn, const ServerI
   return std::optional<Allocation>(std::move(found));
 }
 
-Result<std::optional<HostUsage>> find_usage(store::Txn& txn, const HostId& host) {
-  const auto bytes = txn.get(records::record_key(HostUsage::kKind, host.value));
-  if (!bytes) return std::optional<HostUsage>();
-  CLOUDOS_TRY(HostUsage found, codec::decode_record<HostUsage>(*bytes));
-  return std::optional<HostUsage>(std::move(found));
+Result<std::optional<records::Held<HostUsage>>> find_usage(store::Txn& txn, const HostId& host) {
+  auto found = records::hold<HostUsage>(txn, host);
+  if (!found && found.error().code == ErrorCode::NotFound)
+    return std::optional<records::Held<HostUsage>>();
+  if (!found) return fail(std::move(found).error());
+  return std::optional<records::Held<HostUsage>>(std::move(*found));
 }
 
 Result<void> check_room(const scheduler::Capacity& have, std::uint64_t want,
@@ -42,21 +43,22 @@ Result<void> claim(store::Txn& txn, const HostId& host, const ServerId& server,
     return fail(ErrorCode::NoCapacity, "the host was disabled meanwhile");
   CLOUDOS_TRY(auto usage, find_usage(txn, host));
   scheduler::Capacity vcpus, ram_mib, disk_gib;
-  fill_capacity(record, usage ? &*usage : nullptr, vcpus, ram_mib, disk_gib);
+  fill_capacity(record, usage ? &usage->record : nullptr, vcpus, ram_mib, disk_gib);
   CLOUDOS_CHECK(check_room(vcpus, resources.vcpus, "vCPUs"));
   CLOUDOS_CHECK(check_room(ram_mib, resources.ram_mib, "MiB of RAM"));
   CLOUDOS_CHECK(check_room(disk_gib, resources.disk_gib, "GiB of disk"));
 
-  HostUsage now = usage.value_or(HostUsage{});
-  now.id = host;
+  HostUsage first;
+  first.id = host;
+  HostUsage& now = usage ? usage->record : first;
   now.vcpus += resources.vcpus;
   now.ram_mib += resources.ram_mib;
   now.disk_gib += resources.disk_gib;
   now.servers += 1;
   if (usage) {
-    CLOUDOS_CHECK(records::update(txn, now));
+    CLOUDOS_CHECK(records::write(txn, *usage));
   } else {
-    CLOUDOS_CHECK(records::insert(txn, now));
+    CLOUDOS_CHECK(records::insert(txn, first));
   }
   Allocation allocation;
   allocation.id = server;
@@ -70,19 +72,20 @@ Result<void> release(store::Txn& txn, const ServerId& server) {
   if (!held) return Result<void>();
   CLOUDOS_TRY(auto usage, find_usage(txn, held->host));
   const Resources& back = held->resources;
-  if (!usage || usage->servers == 0 || usage->vcpus < back.vcpus ||
-      usage->ram_mib < back.ram_mib || usage->disk_gib < back.disk_gib) {
+  if (!usage || usage->record.servers == 0 || usage->record.vcpus < back.vcpus ||
+      usage->record.ram_mib < back.ram_mib || usage->record.disk_gib < back.disk_gib) {
     return fail(ErrorCode::Internal, "a host's use is less than the claims on it",
                 fmt::format("host {} server {}", held->host.value, server.value));
   }
-  usage->vcpus -= back.vcpus;
-  usage->ram_mib -= back.ram_mib;
-  usage->disk_gib -= back.disk_gib;
-  usage->servers -= 1;
-  if (usage->servers == 0) {
+  HostUsage& left = usage->record;
+  left.vcpus -= back.vcpus;
+  left.ram_mib -= back.ram_mib;
+  left.disk_gib -= back.disk_gib;
+  left.servers -= 1;
+  if (left.servers == 0) {
     CLOUDOS_CHECK(records::erase<HostUsage>(txn, held->host));
   } else {
-    CLOUDOS_CHECK(records::update(txn, *usage));
+    CLOUDOS_CHECK(records::write(txn, *usage));
   }
   return records::erase<Allocation>(txn, server);
 }
@@ -113,10 +116,10 @@ Result<std::vector<std::string>> audit(const store::Snapshot& snapshot) {
         sum.disk_gib == usage.disk_gib && sum.servers == usage.servers) {
       continue;
     }
-    differences.push_back(fmt::format(
-        "host {}: recorded {}/{}/{} for {} servers, claims add up to {}/{}/{} for {}",
-        usage.id.value, usage.vcpus, usage.ram_mib, usage.disk_gib, usage.servers, sum.vcpus,
-        sum.ram_mib, sum.disk_gib, sum.servers));
+    differences.push_back(
+        fmt::format("host {}: recorded {}/{}/{} for {} servers, claims add up to {}/{}/{} for {}",
+                    usage.id.value, usage.vcpus, usage.ram_mib, usage.disk_gib, usage.servers,
+                    sum.vcpus, sum.ram_mib, sum.disk_gib, sum.servers));
   }
   for (const auto& [host, sum] : sums) {
     differences.push_back(

@@ -1,10 +1,12 @@
 #pragma once
 #include <optional>
+#include <shared_mutex>
 #include <unordered_map>
 
 #include "base/mutex.hpp"
 #include "placement/placement.hpp"
 #include "placement/records.hpp"
+#include "scheduler/table.hpp"
 
 namespace cloudos {
 
@@ -20,7 +22,8 @@ struct Hosts::Impl {
     std::uint64_t disk_free_gib = 0;
   };
   struct Cache {
-    std::shared_ptr<std::vector<scheduler::HostState>> states;  // Shared with rankings under way.
+    bool loaded = false;
+    scheduler::HostTable table;
     std::unordered_map<HostId, std::size_t> at;
     std::vector<bool> alive;  // Per source, as written into `states`.
     store::Revision since = 0;
@@ -33,15 +36,11 @@ struct Hosts::Impl {
   mutable Mutex mutex;
   std::vector<Answer> answers CLOUDOS_GUARDED_BY(mutex);  // Per source.
 
-  Mutex cache_mutex;  // Taken before `mutex`.
-  Cache cache CLOUDOS_GUARDED_BY(cache_mutex);
+  std::shared_mutex cache_mutex;  // Taken before `mutex`. Shared by rankings under way.
+  Cache cache;                    // By cache_mutex.
 
   bool is_up(const Answer& answer) const {
     return answer.at && engine.clock.mono() - *answer.at < settings.down_after;
-  }
-  std::vector<Answer> answers_now() const {
-    LockGuard lock(mutex);
-    return answers;
   }
 
   Result<void> register_hosts();
@@ -52,6 +51,9 @@ struct Hosts::Impl {
   Result<Host> change(const Context& ctx, std::string_view name,
                       const std::function<void(placement::HostRecord&)>& change);
   Result<void> refresh_cache();
+  Result<void> load_cache(const store::Snapshot& snapshot);
+  Result<bool> update_cache(const store::Snapshot& snapshot, const std::vector<std::string>& keys);
+  void refresh_alive();
 };
 
 }  // namespace cloudos

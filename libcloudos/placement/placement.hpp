@@ -1,10 +1,12 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <shared_mutex>
 #include <string>
 #include <vector>
 
 #include "cloudos/hosts.hpp"
+#include "scheduler/table.hpp"
 #include "tasks/engine.hpp"
 
 /// Hosts, what they hold, and what is promised on them. The transactional side of Hosts.
@@ -55,9 +57,22 @@ struct Claim {
 };
 Result<std::optional<Claim>> claim_of(const store::Snapshot& snapshot, const ServerId& server);
 
-/// Every host as the scheduler sees it, as of at least the newest commit before the call. Cached:
-/// only hosts whose records changed are read again.
-Result<std::shared_ptr<const std::vector<scheduler::HostState>>> host_states(const Hosts& hosts);
+/// Every host as the scheduler sees it, for as long as this lives. Keep it for a ranking and no
+/// longer, never over a commit: whoever needs a newer view waits for it.
+class HostsView final {
+ public:
+  HostsView(std::shared_lock<std::shared_mutex> lock, const scheduler::HostTable& table)
+      : lock_(std::move(lock)), table_(&table) {}
+  const scheduler::HostTable& operator*() const { return *table_; }
+  const scheduler::HostTable* operator->() const { return table_; }
+
+ private:
+  std::shared_lock<std::shared_mutex> lock_;
+  const scheduler::HostTable* table_;
+};
+
+/// As of at least the newest commit before the call. Cached: only what changed is read again.
+Result<HostsView> host_states(const Hosts& hosts);
 
 /// False until each hypervisor was asked once: before that nobody knows which hosts are up.
 bool all_probed(const Hosts& hosts);

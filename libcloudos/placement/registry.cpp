@@ -1,6 +1,6 @@
-#include <set>
-
 #include <fmt/format.h>
+
+#include <set>
 
 #include "base/text.hpp"
 #include "placement/hosts_impl.hpp"
@@ -53,9 +53,8 @@ Result<void> Hosts::Impl::register_hosts() {
       }
     }
     if (source_of.size() > limits::kHosts) {
-      return fail(ErrorCode::InvalidArgument,
-                  fmt::format("{} hosts, at most {} are possible", source_of.size(),
-                              limits::kHosts));
+      return fail(ErrorCode::InvalidArgument, fmt::format("{} hosts, at most {} are possible",
+                                                          source_of.size(), limits::kHosts));
     }
   }
   for (std::size_t from = 0; from < fresh.size(); from += kHostsPerCommit) {
@@ -83,12 +82,12 @@ Result<void> Hosts::Impl::record_facts(const placement::HostSource& source,
     const std::size_t to = std::min(differ.size(), from + kHostsPerCommit);
     CLOUDOS_CHECK(engine.store.transact([&](store::Txn& txn) -> Result<void> {
       for (std::size_t i = from; i < to; ++i) {
-        CLOUDOS_CHECK(records::modify<placement::HostRecord>(
-            txn, differ[i], [&](placement::HostRecord& host) {
-              host.facts = facts;
-              host.facts.disk_free_gib = 0;
-              return Result<void>();
-            }));
+        CLOUDOS_CHECK(records::modify<placement::HostRecord>(txn, differ[i],
+                                                             [&](placement::HostRecord& host) {
+                                                               host.facts = facts;
+                                                               host.facts.disk_free_gib = 0;
+                                                               return Result<void>();
+                                                             }));
       }
       return Result<void>();
     }));
@@ -103,7 +102,7 @@ Result<bool> Hosts::Impl::probe_all() {
     auto facts = settings.hosts[i].probe();
     // Recorded before the host counts as up: the scheduler must not see it without its amounts.
     auto recorded = facts ? record_facts(settings.hosts[i], *facts) : Result<void>();
-    const auto& error = !facts ? std::optional<Error>(facts.error())
+    const auto& error = !facts      ? std::optional<Error>(facts.error())
                         : !recorded ? std::optional<Error>(recorded.error())
                                     : std::nullopt;
     if (error && !first_error) first_error = error;
@@ -119,67 +118,111 @@ Result<bool> Hosts::Impl::probe_all() {
   return false;
 }
 
+namespace {
+
+void show_host(const placement::HostRecord& record, const placement::HostUsage* usage,
+               scheduler::HostState& state) {
+  placement::fill_capacity(record, usage, state.vcpus, state.ram_mib, state.disk_gib);
+  state.id = record.id;
+  state.name = record.name;
+  state.zone = record.zone;
+  // Forced down reads as out of use: liveness is what answers, and changes by itself.
+  state.enabled = !record.disabled && !record.forced_down;
+  state.servers = usage ? usage->servers : 0;
+}
+
+void show_usage(const placement::HostUsage& usage, scheduler::HostState& state) {
+  state.vcpus.used = usage.vcpus;
+  state.ram_mib.used = usage.ram_mib;
+  state.disk_gib.used = usage.disk_gib;
+  state.servers = usage.servers;
+}
+
+Result<std::optional<placement::HostUsage>> stored_usage(const store::Snapshot& snapshot,
+                                                     std::string_view host) {
+  auto usage = records::get<placement::HostUsage>(snapshot, host);
+  if (!usage && usage.error().code == ErrorCode::NotFound)
+    return std::optional<placement::HostUsage>();
+  if (!usage) return fail(std::move(usage).error());
+  return std::optional<placement::HostUsage>(std::move(*usage));
+}
+
+}  // namespace
+
+/// The whole view anew.
+Result<void> Hosts::Impl::load_cache(const store::Snapshot& snapshot) {
+  CLOUDOS_TRY(const auto hosts, records::all<placement::HostRecord>(snapshot));
+  std::vector<scheduler::HostState> states(hosts.size());
+  cache.at.clear();
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    CLOUDOS_TRY(const auto usage, stored_usage(snapshot, hosts[i].id.value));
+    show_host(hosts[i], usage ? &*usage : nullptr, states[i]);
+    cache.at[hosts[i].id] = i;
+  }
+  cache.table.assign(std::move(states));
+  cache.alive.assign(settings.hosts.size(), false);
+  cache.loaded = true;
+  return Result<void>();
+}
+
+/// The hosts of these keys. False: one is not in the view yet.
+Result<bool> Hosts::Impl::update_cache(const store::Snapshot& snapshot,
+                                       const std::vector<std::string>& keys) {
+  const std::string record_prefix = records::record_prefix(placement::HostRecord::kKind);
+  for (const std::string& key : keys) {
+    const std::string id = key.substr(key.rfind('/') + 1);
+    const auto at = cache.at.find(HostId{id});
+    if (at == cache.at.end()) return false;  // A host joined: rare.
+    CLOUDOS_TRY(const auto usage, stored_usage(snapshot, id));
+    if (!key.starts_with(record_prefix)) {
+      cache.table.change(at->second, [&](scheduler::HostState& state) {
+        show_usage(usage.value_or(placement::HostUsage{}), state);
+      });
+      continue;
+    }
+    CLOUDOS_TRY(const auto record, records::get<placement::HostRecord>(snapshot, id));
+    cache.table.change(at->second, [&](scheduler::HostState& state) {
+      show_host(record, usage ? &*usage : nullptr, state);
+    });
+  }
+  return true;
+}
+
 /// Brings the scheduler's view up to the newest commit. Under cache_mutex.
 Result<void> Hosts::Impl::refresh_cache() {
   // "/host" begins the keys of both kinds the view is made of.
   constexpr std::string_view kPrefix = "/host";
-  bool rebuild = !cache.states;
-  std::set<std::string> ids;
-  store::Revision until = 0;
-  if (!rebuild) {
+  if (cache.loaded) {
     CLOUDOS_TRY(const auto changes, engine.store.changes(kPrefix, cache.since));
-    rebuild = changes.too_old;
-    until = changes.until;
-    for (const std::string& key : changes.keys) ids.insert(key.substr(key.rfind('/') + 1));
-    if (!rebuild && ids.empty()) {
-      cache.since = until;
-      return Result<void>();
+    if (!changes.too_old) {
+      bool known = true;
+      if (!changes.keys.empty()) {
+        CLOUDOS_TRY(const auto snapshot, engine.store.snapshot());
+        CLOUDOS_TRY(known, update_cache(*snapshot, changes.keys));
+      }
+      cache.since = changes.until;
+      if (known) return Result<void>();
     }
   }
   CLOUDOS_TRY(const auto snapshot, engine.store.snapshot());
-  const auto load = [&](const placement::HostRecord& record,
-                        scheduler::HostState& state) -> Result<void> {
-    auto usage = records::get<placement::HostUsage>(*snapshot, record.id);
-    if (!usage && usage.error().code != ErrorCode::NotFound) return fail(usage.error());
-    placement::fill_capacity(record, usage ? &*usage : nullptr, state.vcpus, state.ram_mib,
-                             state.disk_gib);
-    state.id = record.id;
-    state.name = record.name;
-    state.zone = record.zone;
-    // Forced down reads as out of use: liveness is what answers, and changes by itself.
-    state.enabled = !record.disabled && !record.forced_down;
-    state.servers = usage ? usage->servers : 0;
-    return Result<void>();
-  };
-  if (!rebuild) {
-    // A ranking may still read the old view: then it keeps it, and we write a copy.
-    if (cache.states.use_count() > 1) {
-      cache.states = std::make_shared<std::vector<scheduler::HostState>>(*cache.states);
-    }
-    for (const std::string& id : ids) {
-      const auto at = cache.at.find(HostId{id});
-      if (at == cache.at.end()) {
-        rebuild = true;  // A host joined: rare.
-        break;
-      }
-      CLOUDOS_TRY(const auto record, records::get<placement::HostRecord>(*snapshot, id));
-      CLOUDOS_CHECK(load(record, (*cache.states)[at->second]));
-    }
-    cache.since = until;
+  cache.since = snapshot->revision();
+  return load_cache(*snapshot);
+}
+
+/// Writes into the view who answers. Under cache_mutex.
+void Hosts::Impl::refresh_alive() {
+  std::vector<bool> alive;
+  {
+    LockGuard lock(mutex);
+    alive.reserve(answers.size());
+    for (const Answer& answer : answers) alive.push_back(is_up(answer));
   }
-  if (rebuild) {
-    CLOUDOS_TRY(const auto hosts, records::all<placement::HostRecord>(*snapshot));
-    auto states = std::make_shared<std::vector<scheduler::HostState>>(hosts.size());
-    cache.at.clear();
-    for (std::size_t i = 0; i < hosts.size(); ++i) {
-      CLOUDOS_CHECK(load(hosts[i], (*states)[i]));
-      cache.at[hosts[i].id] = i;
-    }
-    cache.states = std::move(states);
-    cache.alive.assign(settings.hosts.size(), false);
-    cache.since = snapshot->revision();
+  if (alive == cache.alive) return;
+  for (std::size_t i = 0; i < cache.table.size(); ++i) {
+    const auto source = source_of.find(cache.table.states()[i].name);
+    cache.table.set_alive(i, source != source_of.end() && alive[source->second]);
   }
-  return Result<void>();
+  cache.alive = std::move(alive);
 }
 
 namespace placement {
@@ -193,30 +236,22 @@ Result<std::unique_ptr<Hosts>> make_hosts(const Engine& engine, PlacementSetting
   return std::make_unique<Hosts>(std::move(impl));
 }
 
-Result<std::shared_ptr<const std::vector<scheduler::HostState>>> host_states(const Hosts& hosts) {
+Result<HostsView> host_states(const Hosts& hosts) {
   Hosts::Impl& impl = hosts.impl();
-  LockGuard lock(impl.cache_mutex);
-  CLOUDOS_CHECK(impl.refresh_cache());
-  const auto answers = impl.answers_now();
-  auto& cache = impl.cache;
-  std::vector<bool> alive(answers.size());
-  for (std::size_t i = 0; i < answers.size(); ++i) alive[i] = impl.is_up(answers[i]);
-  if (alive != cache.alive) {
-    if (cache.states.use_count() > 1) {
-      cache.states = std::make_shared<std::vector<scheduler::HostState>>(*cache.states);
-    }
-    for (scheduler::HostState& state : *cache.states) {
-      const auto source = impl.source_of.find(state.name);
-      state.alive = source != impl.source_of.end() && alive[source->second];
-    }
-    cache.alive = alive;
+  {
+    const std::unique_lock lock(impl.cache_mutex);
+    CLOUDOS_CHECK(impl.refresh_cache());
+    impl.refresh_alive();
   }
-  return std::shared_ptr<const std::vector<scheduler::HostState>>(cache.states);
+  // Who comes in between makes it newer yet.
+  return HostsView(std::shared_lock(impl.cache_mutex), impl.cache.table);
 }
 
 bool all_probed(const Hosts& hosts) {
-  const auto answers = hosts.impl().answers_now();
-  return std::all_of(answers.begin(), answers.end(), [](const auto& a) { return a.asked; });
+  Hosts::Impl& impl = hosts.impl();
+  LockGuard lock(impl.mutex);
+  return std::all_of(impl.answers.begin(), impl.answers.end(),
+                     [](const auto& answer) { return answer.asked; });
 }
 
 }  // namespace placement

@@ -210,35 +210,41 @@ TEST_CASE("a disabled host takes no claim and says why it is disabled; admins on
 
 TEST_CASE("the scheduler's view follows claims, answers and administrators") {
   PlacementWorld world;
-  const auto view = [&] { return *placement::host_states(*world.hosts); };
-  const auto first = view();
-  REQUIRE(first->size() == 2);
-  CHECK_FALSE((*first)[0].alive);
+  const auto seen = [&](std::size_t host) {
+    const auto view = placement::host_states(*world.hosts);
+    REQUIRE(view);
+    REQUIRE((*view)->size() == 2);
+    return (*view)->states()[host];
+  };
+  CHECK_FALSE(seen(0).alive);
   world.executor.run_pending();
-  CHECK((*view())[0].alive);
-  CHECK((*view())[0].ram_mib.limit() == 1500);
-  CHECK_FALSE((*first)[0].alive);  // A ranking under way keeps the view it began with.
+  CHECK(seen(0).alive);
+  CHECK(seen(0).ram_mib.limit() == 1500);
   REQUIRE(world.claim("b", "s1", {1, 500, 4}));
-  CHECK((*view())[1].ram_mib.used == 500);
-  CHECK((*view())[1].alive);
+  CHECK(seen(1).ram_mib.used == 500);
+  CHECK(seen(1).alive);
+  CHECK((*placement::host_states(*world.hosts))->free_ram_mib()[1] == 1000);
   REQUIRE(world.hosts->disable(world.admin, "a"));
-  CHECK_FALSE((*view())[0].enabled);
+  CHECK_FALSE(seen(0).enabled);
+  CHECK((*placement::host_states(*world.hosts))->usable()[0] == 0);
   REQUIRE(world.release("s1"));
-  CHECK((*view())[1].ram_mib.used == 0);
+  CHECK(seen(1).ram_mib.used == 0);
+  CHECK(seen(1).servers == 0);
   world.answers["b"].reset();
   world.pass_time(std::chrono::seconds(61));
-  CHECK((*view())[0].alive);
-  CHECK_FALSE((*view())[1].alive);
+  CHECK(seen(0).alive);
+  CHECK_FALSE(seen(1).alive);
+  CHECK((*placement::host_states(*world.hosts))->usable()[1] == 0);
 }
 
 TEST_CASE("the view is whole again after more changes than the change log keeps") {
   PlacementWorld world(std::vector<std::vector<std::string>>{{"a"}, {"b"}}, 4);
   world.executor.run_pending();
-  CHECK((*placement::host_states(*world.hosts))->at(0).alive);
+  CHECK((*placement::host_states(*world.hosts))->states()[0].alive);
   for (int i = 0; i < 8; ++i) REQUIRE(world.claim("b", fmt::format("s{}", i), {1, 10, 1}));
   const auto view = *placement::host_states(*world.hosts);
-  CHECK(view->at(1).servers == 8);
-  CHECK(view->at(0).alive);
+  CHECK(view->states()[1].servers == 8);
+  CHECK(view->states()[0].alive);
 }
 
 TEST_CASE("ten thousand hosts share one hypervisor connection and register in batches") {
@@ -246,8 +252,8 @@ TEST_CASE("ten thousand hosts share one hypervisor connection and register in ba
   for (int i = 0; i < 10'000; ++i) names.push_back(fmt::format("host-{:05}", i));
   PlacementWorld world({names});
   world.executor.run_pending();
-  CHECK(placement::host_states(*world.hosts)->get()->size() == 10'000);
-  CHECK(placement::host_states(*world.hosts)->get()->back().alive);
+  CHECK((*placement::host_states(*world.hosts))->size() == 10'000);
+  CHECK((*placement::host_states(*world.hosts))->states().back().alive);
   CHECK(world.hosts->list(world.admin, "host-09997")->size() == 2);
 }
 
