@@ -30,7 +30,7 @@ set(CLOUDOS_HAS_ALL ${CLOUDOS_HAS_compute})
 # service's own, or what stands for it.
 function(cloudos_without room out)
   set(own_cloud_images "/cloud/images")
-  set(own_cloud_networks "/cloud/networks")
+  set(own_cloud_networks "/cloud/networks[a-z_]*")
   set(own_cloud_compute "/cloud/(compute|host_names)")
   set(own_maintenance_images "/maintenance/records_image")
   set(own_maintenance_networks "/maintenance/records_network")

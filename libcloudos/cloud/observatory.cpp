@@ -41,13 +41,6 @@ std::shared_ptr<hypervisor::Driver> Observatory::observe(
   return observed.driver;
 }
 
-std::shared_ptr<network::MechanismDriver> Observatory::observe(
-    std::shared_ptr<network::MechanismDriver> driver) {
-  auto observed = observe_mechanism({metrics, tracer, *options_.clock}, std::move(driver));
-  mechanisms_.push_back(observed.pulse);
-  return observed.driver;
-}
-
 void Observatory::watch(store::Store& store, Executor& executor, TaskRunner& runner) {
   store_ = &store;
   executor_ = &executor;

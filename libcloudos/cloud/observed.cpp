@@ -2,45 +2,11 @@
 
 #include <fmt/format.h>
 
+#include "cloud/observed_call.hpp"
+
 namespace cloudos {
 
 namespace {
-
-/// The durations of one verb of one driver, by how it ended.
-struct VerbMeter {
-  VerbMeter(Metrics& metrics, std::string_view driver, std::string_view verb)
-      : ok(meter(metrics, driver, verb, "ok")), failed(meter(metrics, driver, verb, "failed")) {}
-  static Histogram& meter(Metrics& metrics, std::string_view driver, std::string_view verb,
-                          std::string_view outcome) {
-    return metrics.histogram("cloudos_driver_call_seconds",
-                             "Time of one call of a driver, by driver, verb and outcome.",
-                             Buckets::seconds(),
-                             {{"driver", std::string(driver)},
-                              {"verb", std::string(verb)},
-                              {"outcome", std::string(outcome)}});
-  }
-  Histogram& ok;
-  Histogram& failed;
-};
-
-template <class T>
-const Error* error_of(const Result<T>& result) {
-  return result ? nullptr : &result.error();
-}
-
-/// Calls, measures and traces. `id` is the thing's that the call is about, or empty.
-template <class Call>
-auto observed_call(const DriverWatch& watch, VerbMeter& meter, std::string_view driver,
-                   std::string_view verb, std::string_view kind, const std::string& id,
-                   const Call& call) {
-  SpanScope span(&watch.tracer, fmt::format("{} {}", driver, verb));
-  if (!id.empty()) span.attribute(fmt::format("{}.id", kind), id);
-  const MonoTime began = watch.clock.mono();
-  auto result = call();
-  (result ? meter.ok : meter.failed).observe(watch.clock.mono() - began);
-  if (!result) span.failed(result.error().message);
-  return result;
-}
 
 class HypervisorObserver final : public hypervisor::Driver {
   template <class Call>
@@ -94,51 +60,6 @@ class HypervisorObserver final : public hypervisor::Driver {
   VerbMeter list_{watch_.metrics, driver_->name(), "list"};
 };
 
-std::string_view change_kind(network::Change::Kind kind) {
-  switch (kind) {
-    case network::Change::Kind::Network:
-      return "network";
-    case network::Change::Kind::Group:
-      return "security_group";
-    case network::Change::Kind::Port:
-      return "port";
-  }
-  return "port";
-}
-
-class MechanismObserver final : public network::MechanismDriver {
- public:
-  MechanismObserver(const DriverWatch& watch, std::shared_ptr<network::MechanismDriver> driver,
-                    std::shared_ptr<DriverPulse> pulse)
-      : watch_(watch), driver_(std::move(driver)), pulse_(std::move(pulse)) {}
-
-  std::string_view name() const override { return driver_->name(); }
-  // Within a transaction, or pure: nothing that a driver may take its time for.
-  Result<void> precommit(store::Txn& txn, const network::Change& change) override {
-    return driver_->precommit(txn, change);
-  }
-  std::optional<network::Binding> bind_port(const network::PortContext& port) const override {
-    return driver_->bind_port(port);
-  }
-  Result<void> postcommit(const network::Change& change) override {
-    return observed_call(watch_, postcommit_, name(), "postcommit", change_kind(change.kind),
-                         change.id, [&] { return driver_->postcommit(change); });
-  }
-  Result<void> converge(const network::Plan& plan) override {
-    auto result = observed_call(watch_, converge_, name(), "converge", {}, {},
-                                [&] { return driver_->converge(plan); });
-    pulse_->note(error_of(result));
-    return result;
-  }
-
- private:
-  const DriverWatch watch_;
-  const std::shared_ptr<network::MechanismDriver> driver_;  // Shared with whoever passed it in.
-  const std::shared_ptr<DriverPulse> pulse_;
-  VerbMeter postcommit_{watch_.metrics, driver_->name(), "postcommit"};
-  VerbMeter converge_{watch_.metrics, driver_->name(), "converge"};
-};
-
 }  // namespace
 
 void DriverPulse::note(const Error* error) {
@@ -157,12 +78,6 @@ ObservedHypervisor observe_hypervisor(const DriverWatch& watch,
                                       std::shared_ptr<hypervisor::Driver> driver) {
   auto pulse = std::make_shared<DriverPulse>(fmt::format("hypervisor {}", driver->name()));
   return {std::make_shared<HypervisorObserver>(watch, std::move(driver), pulse), pulse};
-}
-
-ObservedMechanism observe_mechanism(const DriverWatch& watch,
-                                    std::shared_ptr<network::MechanismDriver> driver) {
-  auto pulse = std::make_shared<DriverPulse>(fmt::format("network {}", driver->name()));
-  return {std::make_shared<MechanismObserver>(watch, std::move(driver), pulse), pulse};
 }
 
 }  // namespace cloudos
