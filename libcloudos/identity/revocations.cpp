@@ -11,7 +11,7 @@ namespace cloudos::identity {
 namespace {
 
 /// More in one commit are of something that goes as a whole, which has an event of its own.
-constexpr std::size_t kMostGrantsNoted = 16;
+constexpr std::size_t kMostGrantsNoted = 1;
 
 /// The kind in a record's key: "user" of "/user/<id>".
 std::string_view kind_of_key(std::string_view key) {
@@ -108,17 +108,17 @@ void RevocationNotes::gone(std::string_view kind, std::string_view before) {
   if (kind == GrantRecord::kKind) return taken_away(id, before, {});
   RevokeEventRecord event = event_of_kind(kind, id);
   noted_[event.id] = event;
+  grants_ = kMostGrantsNoted + 1;
 }
 
 /// `after` empty: the grant goes.
 void RevocationNotes::taken_away(const std::string& grant, std::string_view before,
                                  std::string_view after) {
   const auto record = codec::decode_record<GrantRecord>(before);
-  if (!record) return;
+  if (!record || ++grants_ > kMostGrantsNoted) return;
   const std::vector<RoleId> left = after.empty() ? std::vector<RoleId>() : roles_in(after);
   for (const RoleId& role : record->roles) {
     if (std::find(left.begin(), left.end(), role) != left.end()) continue;
-    if (++grants_ > kMostGrantsNoted) return;
     RevokeEventRecord event;
     event.id = "grant:" + grant + ":" + role.value;
     event.user = record->user;

@@ -12,11 +12,12 @@
 namespace cloudos::image {
 namespace {
 
-/// True when there was such a location that waited to be settled.
+/// True when there was such a location to settle. One that was verified may still turn out to hold
+/// what no server should boot from.
 bool settle_in(std::vector<ImageLocation>& locations, const std::string& url,
                const std::string& problem) {
   const auto at = std::find_if(locations.begin(), locations.end(), [&](const ImageLocation& l) {
-    return l.url == url && l.unverified;
+    return l.url == url && (l.unverified || (!problem.empty() && l.problem.empty()));
   });
   if (at == locations.end()) return false;
   at->unverified = false;

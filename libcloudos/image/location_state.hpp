@@ -26,7 +26,7 @@ Result<void> check_sums(const Digests::Values& found, const std::string& sha512,
                         const std::string& md5);
 
 /// One commit: the location's bytes are what was declared, or `problem` says why they are not.
-/// A location that is gone, or was settled before, is left as it is.
+/// A location that is gone, or has its problem already, is left as it is.
 Result<void> settle_location(const Images::Impl& images, const ImageId& id, const std::string& url,
                              const std::string& problem);
 /// The same within the caller's transaction.

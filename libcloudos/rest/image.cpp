@@ -122,6 +122,10 @@ Result<Response> update_image(Call& call) {
   }
   CLOUDOS_TRY(const nlohmann::json* body, call.json());
   CLOUDOS_TRY(const ImagePatch patch, decode_image_patch(*body, *dialect));
+  if (body->empty()) {
+    CLOUDOS_TRY(const Image same, call.cloud.images().get(call.ctx, image_id(call)));
+    return image_response(call, 200, same);
+  }
   CLOUDOS_CHECK(check_may_patch_locations(call, patch));
   CLOUDOS_TRY(const Image image, call.cloud.images().stores().change(
                                      call.ctx, image_id(call), patch.changes, patch.locations));
