@@ -347,3 +347,33 @@ TEST_CASE("an S3 signature is good for its life, and a signed URL until its own 
   k.world.clock.advance(seconds(300));
   CHECK_FALSE(k.credentials().token_for_s3(k.service, url));
 }
+
+TEST_CASE("an S3 signature of a change is good once, those that are meant to be repeated again") {
+  Keys k;
+  const Ec2Key key = k.key();
+  struct Row {
+    std::string what, text;
+    bool once;
+  };
+  // Now is 2023-11-14T22:13:20Z.
+  const std::string date = "\n\n\nTue, 14 Nov 2023 22:13:20 GMT\n/bucket/key";
+  const Row rows[] = {
+      {"a read", "GET" + date, false},
+      {"a look", "HEAD" + date, false},
+      {"a write", "PUT" + date, true},
+      {"a form", "POST" + date, true},
+      {"a removal", "DELETE" + date, true},
+      {"a signed URL to write to", "PUT\n\n\n1700001200\n/bucket/key", false},
+      {"version 4, which does not tell",
+       "AWS4-HMAC-SHA256\n20231114T221320Z\n20231114/R/s3/aws4_request\nab", false},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    SignedRequest request;
+    request.access = key.access;
+    request.string_to_sign = row.text;
+    request.signature = identity::s3_signature(request, key.secret)->text;
+    CHECK(k.credentials().token_for_s3(k.service, request));
+    CHECK(k.credentials().token_for_s3(k.service, request).has_value() == !row.once);
+  }
+}
