@@ -41,19 +41,26 @@ bool matches_common(const Record& r, const IdentityFilter& filter) {
                       [&](std::string_view field) { return record_text(r, field); });
 }
 
-/// A page of a list; `matches` asks what is special to the kind.
-template <class Public, class Record>
-Result<std::vector<Public>> listed(
-    const store::Snapshot& at, const IdentityFilter& filter, records::Range range = {},
-    const std::function<bool(const Record&)>& matches = {}) {
+/// What a filter asks for; `matches` asks what is special to the kind. The filter outlives it.
+template <class Record>
+records::PageSpec<Record> page_of(const IdentityFilter& filter, records::Range range,
+                                  const std::function<bool(const Record&)>& matches) {
   records::PageSpec<Record> spec;
   spec.range = std::move(range);
-  spec.matches = [&](const Record& r) {
+  spec.matches = [&filter, matches](const Record& r) {
     return matches_common(r, filter) && (!matches || matches(r));
   };
   spec.marker = filter.marker;
   spec.limit = filter.limit;
-  return public_page<Public>(at, spec);
+  return spec;
+}
+
+/// A page of a list.
+template <class Public, class Record>
+Result<std::vector<Public>> listed(
+    const store::Snapshot& at, const IdentityFilter& filter, records::Range range = {},
+    const std::function<bool(const Record&)>& matches = {}) {
+  return public_page<Public>(at, page_of<Record>(filter, std::move(range), matches));
 }
 
 /// Every record behind an index as its public part, newest first.

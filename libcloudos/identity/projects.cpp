@@ -115,17 +115,35 @@ Result<Project> Identity::get_project(const Context& ctx, const ProjectId& id) c
   return Project(std::move(record));
 }
 
+namespace {
+
+/// The page of projects that a filter asks for, of one domain where the caller sees but that.
+records::PageSpec<ProjectRecord> project_page(const IdentityFilter& filter,
+                                              const std::optional<DomainId>& domain) {
+  records::Range range;
+  if (filter.parent) range = {"parent", *filter.parent, true};
+  else if (domain) range = {"domain", domain->value, true};
+  return identity::page_of<ProjectRecord>(
+      filter, std::move(range),
+      [domain](const ProjectRecord& r) { return !domain || *domain == r.domain; });
+}
+
+}  // namespace
+
 Result<std::vector<Project>> Identity::list_projects(const Context& ctx,
                                                      const IdentityFilter& filter) const {
   CLOUDOS_TRY(const auto domain,
               impl_->allow_list(ctx, "identity:list_projects", filter.domain));
   CLOUDOS_TRY(const auto at, impl_->snapshot());
-  records::Range range;
-  if (filter.parent) range = {"parent", *filter.parent, true};
-  else if (domain) range = {"domain", domain->value, true};
-  return identity::listed<Project, ProjectRecord>(
-      *at, filter, std::move(range),
-      [&](const ProjectRecord& r) { return !domain || *domain == r.domain; });
+  return identity::public_page<Project>(*at, project_page(filter, domain));
+}
+
+Result<RowTexts> Identity::list_projects(const Context& ctx, const IdentityFilter& filter,
+                                         const RowFormat<Project>& row) const {
+  CLOUDOS_TRY(const auto domain,
+              impl_->allow_list(ctx, "identity:list_projects", filter.domain));
+  CLOUDOS_TRY(const auto at, impl_->snapshot());
+  return impl_->project_rows.page(*at, project_page(filter, domain), row);
 }
 
 Result<Project> Identity::update_project(const Context& ctx, const ProjectId& id,

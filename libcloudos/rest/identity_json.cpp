@@ -10,11 +10,12 @@
 namespace cloudos::rest::identity_v3 {
 namespace {
 
+constexpr std::size_t kListFrameBytes = 1'024;  // Names and links around a list's rows, about.
+
 void write_self_link(JsonWriter& w, std::string_view service_url, std::string_view kind,
                      std::string_view id) {
-  w.key("links").open();
-  w.member("self", fmt::format("{}/{}/{}", service_url, kind, percent_encode(id)));
-  w.close();
+  w.key("links").open().key("self");
+  w.value({service_url, "/", kind, "/", percent_encode(id)}).close();
 }
 
 /// What clients sent and we only keep; `options` is part of every body, given or not.
@@ -249,6 +250,14 @@ void write_list_end(JsonWriter& w, const Call& call, bool cut, std::string_view 
   w.key("links");
   write_list_links(w, call, cut ? last : std::string_view());
   if (cut) w.member("truncated", true);
+}
+
+Response list_reply(std::string_view name, const RowTexts& rows, const Call& call) {
+  JsonWriter w(rows.text.size() + kListFrameBytes);
+  w.open().key(name).open_list().literal(rows.text).close_list();
+  write_list_end(w, call, rows.more, rows.last);
+  w.close();
+  return json_response(200, std::move(w).take());
 }
 
 Result<std::optional<std::optional<bool>>> read_immutable(const nlohmann::json& object) {

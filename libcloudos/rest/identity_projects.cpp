@@ -242,14 +242,17 @@ Result<Response> create_project(Call& call) {
 }
 
 Result<Response> list_projects(Call& call) {
-  CLOUDOS_TRY(const auto filter, read_filter(call, {"name", "description"}));
+  CLOUDOS_TRY(auto filter, read_filter(call, {"name", "description"}));
   const auto is_domain = call.query("is_domain");
   if (is_domain && *is_domain != "0" && *is_domain != "false" && *is_domain != "False") {
     CLOUDOS_TRY(const auto domains, call.cloud.identity().list_domains(call.ctx, filter));
     return list_reply("projects", domains, call, write_domain_project, true);
   }
-  CLOUDOS_TRY(const auto projects, call.cloud.identity().list_projects(call.ctx, filter));
-  return list_reply("projects", projects, call, write_project, true);
+  filter.limit = shown_entries(call);
+  CLOUDOS_TRY(const auto rows,
+              call.cloud.identity().list_projects(
+                  call.ctx, filter, row_format<Project>("projects", call, write_project)));
+  return list_reply("projects", rows, call);
 }
 
 Result<Response> show_project(Call& call) {

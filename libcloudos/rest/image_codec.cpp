@@ -107,7 +107,6 @@ constexpr auto kSetId = CLOUDOS_IMAGE_SETTER(ImageId, id, read_text("id", value,
 #undef CLOUDOS_IMAGE_SETTER
 
 using Writer = void (*)(JsonWriter&, const Image&);
-std::string image_path(const Image& image) { return "/v2/images/" + image.id.value; }
 
 constexpr Writer kWriteTags = [](JsonWriter& w, const Image& i) {
   w.open_list();
@@ -179,9 +178,10 @@ constexpr ImageAttribute kImageAttributeRows[] = {
     {"direct_url", ImageShape::Link, "Where the data is, without this API", nullptr, nullptr,
      nullptr},
     {"self", ImageShape::Link, "Where the image is",
-     [](JsonWriter& w, const Image& i) { w.value(image_path(i)); }, nullptr, nullptr},
+     [](JsonWriter& w, const Image& i) { w.value({"/v2/images/", i.id.value}); }, nullptr, nullptr},
     {"file", ImageShape::Link, "Where the data is",
-     [](JsonWriter& w, const Image& i) { w.value(image_path(i) + "/file"); }, nullptr, nullptr},
+     [](JsonWriter& w, const Image& i) { w.value({"/v2/images/", i.id.value, "/file"}); }, nullptr,
+     nullptr},
     {"schema", ImageShape::Link, "Where this schema is",
      [](JsonWriter& w, const Image&) { w.value("/v2/schemas/image"); }, nullptr, nullptr},
 };

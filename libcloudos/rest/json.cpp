@@ -119,10 +119,11 @@ Members::Members(const nlohmann::json& object, std::string_view where)
     : object_(object), where_(where) {}
 
 const nlohmann::json* Members::find(std::string_view name) const {
-  asked_.emplace_back(name);
   if (!object_.is_object()) return nullptr;
-  const auto it = object_.find(std::string(name));
-  return it == object_.end() ? nullptr : &*it;
+  const auto it = object_.find(name);
+  if (it == object_.end()) return nullptr;
+  asked_.push_back(&*it);
+  return asked_.back();
 }
 
 std::string Members::where(std::string_view name) const {
@@ -269,9 +270,9 @@ Result<void> Members::no_others() const {
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("{} must be an object", where_.empty() ? "the body" : where_));
   }
-  for (const auto& [name, item] : object_.items())
-    if (std::find(asked_.begin(), asked_.end(), name) == asked_.end())
-      return wrong(name, "is not known here");
+  for (auto it = object_.begin(); it != object_.end(); ++it)
+    if (std::find(asked_.begin(), asked_.end(), &*it) == asked_.end())
+      return wrong(it.key(), "is not known here");
   return Result<void>();
 }
 
@@ -317,6 +318,14 @@ JsonWriter& JsonWriter::key(std::string_view name) {
 JsonWriter& JsonWriter::value(std::string_view text) {
   before_value();
   append_json_string(out_, text);
+  return *this;
+}
+
+JsonWriter& JsonWriter::value(std::initializer_list<std::string_view> pieces) {
+  before_value();
+  out_ += '"';
+  for (const std::string_view piece : pieces) append_json_text(out_, piece);
+  out_ += '"';
   return *this;
 }
 

@@ -1,5 +1,8 @@
 #pragma once
+#include <array>
+#include <charconv>
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -85,7 +88,7 @@ class Members {
 
   const nlohmann::json& object_;
   std::string where_;
-  mutable std::vector<std::string> asked_;
+  mutable std::vector<const nlohmann::json*> asked_;  // Of those that are there.
 };
 
 /// Writes JSON text straight away, commas and quotes in their places: for replies, hot lists above
@@ -96,6 +99,12 @@ class Members {
 ///   return json_response(200, std::move(w).take());
 class JsonWriter {
  public:
+  JsonWriter() = default;
+  /// Makes room for a text of about that size at once.
+  explicit JsonWriter(std::size_t expected) { out_.reserve(expected); }
+  /// Goes on behind what is there, which ends where a value may stand.
+  explicit JsonWriter(std::string begun) : out_(std::move(begun)) {}
+
   JsonWriter& open();                      ///< {
   JsonWriter& close();                     ///< }
   JsonWriter& open_list();                 ///< [
@@ -103,12 +112,19 @@ class JsonWriter {
   JsonWriter& key(std::string_view name);  ///< "name":
   JsonWriter& value(std::string_view text);
   JsonWriter& value(const char* text) { return value(std::string_view(text)); }
+  /// One text of several pieces.
+  JsonWriter& value(std::initializer_list<std::string_view> pieces);
   template <class Number>
   requires std::is_arithmetic_v<Number> JsonWriter& value(Number number) {
-    if constexpr (std::is_same_v<Number, bool>)
+    if constexpr (std::is_same_v<Number, bool>) {
       return literal(number ? "true" : "false");
-    else
+    } else if constexpr (std::is_integral_v<Number>) {
+      std::array<char, 24> digits;
+      const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), +number).ptr;
+      return literal({digits.data(), static_cast<std::size_t>(end - digits.data())});
+    } else {
       return literal(std::to_string(number));
+    }
   }
   template <class T>
   JsonWriter& value(const std::optional<T>& maybe) {
@@ -137,6 +153,8 @@ class JsonWriter {
     key(name);
     return text.empty() ? null() : value(text);
   }
+  /// How much is written so far.
+  std::size_t size() const { return out_.size(); }
   std::string take() && { return std::move(out_); }
 
  private:
