@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <span>
 
+#include "base/assert.hpp"
 #include "base/text.hpp"
 #include "codec/binary.hpp"
 #include "identity/methods.hpp"
@@ -154,37 +156,36 @@ LoginOutcome make_receipt(const Identity::Impl& impl, const Conclusion& conclusi
   return {nullptr, std::move(receipt)};
 }
 
-LoginOutcome make_token(const Identity::Impl& impl, const Conclusion& conclusion,
+LoginOutcome make_token(const Identity::Impl& impl, std::shared_ptr<const Conclusion> conclusion,
                         const Proof& proof, const identity::StateMark& mark) {
-  TokenPayload payload = conclusion.payload;
-  payload.issued_at = impl.engine.clock.wall();
-  const WallTime end = payload.issued_at + impl.token_lifetime.load();
+  identity::Issue issue;
+  issue.of = std::move(conclusion);
+  issue.issued_at = impl.engine.clock.wall();
+  const WallTime end = issue.issued_at + impl.token_lifetime.load();
   // A trust's or credential's end is in the conclusion.
-  payload.expires_at = payload.expires_at == WallTime{} ? end : std::min(payload.expires_at, end);
-  if (proof.expires_at) payload.expires_at = std::min(payload.expires_at, *proof.expires_at);
-  std::string audit(kAuditIdBytes, '\0');
-  impl.engine.random.fill({reinterpret_cast<std::uint8_t*>(audit.data()), kAuditIdBytes});
-  payload.audit_ids = {std::move(audit)};
-  if (proof.first_audit) payload.audit_ids.push_back(*proof.first_audit);
-
+  const WallTime last = issue.of->payload.expires_at;
+  issue.expires_at = last == WallTime{} ? end : std::min(last, end);
+  if (proof.expires_at) issue.expires_at = std::min(issue.expires_at, *proof.expires_at);
+  const std::span audit(reinterpret_cast<std::uint8_t*>(issue.audit.data()), kAuditIdBytes);
+  impl.engine.random.fill(audit);
+  issue.has_ancestor = proof.first_audit.has_value();
+  if (issue.has_ancestor) {
+    CLOUDOS_ASSERT(proof.first_audit->size() == kAuditIdBytes);
+    std::copy(proof.first_audit->begin(), proof.first_audit->end(),
+              issue.audit.begin() + kAuditIdBytes);
+  }
   const std::uint64_t key_version = impl.keys->version();
-  Token token = conclusion.token;
-  token.text = impl.keys->seal(identity::encode_token(conclusion.sealed, payload),
-                               unix_seconds(payload.issued_at));
-  token.methods = identity::method_names(payload.methods);
-  token.issued_at = payload.issued_at;
-  token.expires_at = payload.expires_at;
-  for (const std::string& id : payload.audit_ids) token.audit_ids.push_back(to_base64(id, true));
-  auto valid = std::make_shared<const ValidToken>(std::move(token));
-  impl.cache.put(valid->token.text, {std::make_shared<const TokenPayload>(std::move(payload)),
-                                     valid, key_version, mark});
+  auto valid = std::make_shared<const ValidToken>(
+      issue.token(impl.keys->seal(issue.sealed(), unix_seconds(issue.issued_at))));
+  impl.cache.put(valid->token.text, {nullptr, nullptr, key_version, mark,
+                                     std::make_shared<const identity::Issue>(std::move(issue))});
   return {std::move(valid), std::nullopt};
 }
 
-/// The last step: one snapshot in which all that was proved still stands.
+/// The last step: one snapshot in which all that was proved still stands; `mark` is its.
 Result<LoginOutcome> finish_login(const Identity::Impl& impl, const store::Snapshot& at,
-                                  const Login& login, const Proof& proof) {
-  CLOUDOS_TRY(const auto mark, impl.mark(at));
+                                  const identity::StateMark& mark, const Login& login,
+                                  const Proof& proof) {
   // What ends by time alone is concluded anew each time.
   const bool lasting = proof.credential.empty() && login.scope.kind != Scope::Kind::Trust;
   std::string key;
@@ -203,7 +204,7 @@ Result<LoginOutcome> finish_login(const Identity::Impl& impl, const store::Snaps
   }
   if (conclusion->payload.user_epoch != proof.user_epoch) return bad_login();
   if (!conclusion->missing.empty()) return make_receipt(impl, *conclusion, proof.methods);
-  return make_token(impl, *conclusion, proof, mark);
+  return make_token(impl, std::move(conclusion), proof, mark);
 }
 
 }  // namespace
@@ -215,8 +216,9 @@ Result<LoginOutcome> Identity::Impl::log_in_by_key(
   proof.credential = credential;
   Login login;
   login.scope = scope;
-  CLOUDOS_TRY(auto outcome, by_snapshot([&](const store::Snapshot& at) {
-                return finish_login(*this, at, login, proof);
+  CLOUDOS_TRY(auto outcome, by_snapshot([&](const store::Snapshot& at) -> Result<LoginOutcome> {
+                CLOUDOS_TRY(const auto mark, this->mark(at));
+                return finish_login(*this, at, mark, login, proof);
               }));
   if (outcome.token && outcome.token->token.trust)
     CLOUDOS_CHECK(use_trust(outcome.token->token.trust->id));
@@ -334,13 +336,16 @@ Result<LoginOutcome> Identity::perform_login(const Login& login) {
   }
   CLOUDOS_TRY(auto outcome,
               impl_->by_snapshot([&](const store::Snapshot& at) -> Result<LoginOutcome> {
-                Proof now = proof;
-                if (login.token) {
-                  // The old token must hold in the very state the new one is made from.
-                  CLOUDOS_TRY(const auto entry, impl_->held_at(at, *login.token));
-                  if (token_alone) CLOUDOS_CHECK(add_token(entry, now));
+                if (!login.token) {
+                  CLOUDOS_TRY(const auto mark, impl_->mark(at));
+                  return finish_login(*impl_, at, mark, login, proof);
                 }
-                return finish_login(*impl_, at, login, now);
+                // The old token must hold in the very state the new one is made from.
+                CLOUDOS_TRY(const auto entry, impl_->held_at(at, *login.token));
+                if (!token_alone) return finish_login(*impl_, at, entry.mark, login, proof);
+                Proof now;
+                CLOUDOS_CHECK(add_token(entry, now));
+                return finish_login(*impl_, at, entry.mark, login, now);
               }));
   // Only now: a login that fails spends no use of the trust.
   if (outcome.token && outcome.token->token.trust)

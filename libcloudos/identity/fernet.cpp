@@ -25,12 +25,6 @@ unsigned char* octets(std::string& text) {
   return reinterpret_cast<unsigned char*>(text.data());
 }
 
-std::string random_text(Random& random, std::size_t bytes) {
-  std::string text(bytes, '\0');
-  random.fill({octets(text), text.size()});
-  return text;
-}
-
 }  // namespace
 
 // Named, for Fernet::Tools holds them: in a unity build its header would otherwise seem to.
@@ -107,23 +101,25 @@ Fernet::Fernet(std::vector<FernetKey> keys) {
 
 std::string Fernet::seal(std::string_view plain, std::uint64_t unix_seconds, Random& random) const {
   const Tools::Key& key = tools_->keys.front();
-  std::string sealed(1, kFernetVersion);
-  for (int shift = 56; shift >= 0; shift -= 8)
-    sealed += static_cast<char>((unix_seconds >> shift) & 0xff);
-  const std::string iv = random_text(random, kFernetBlock);
-  sealed += iv;
+  // In place: head, what is encrypted with its padding, and room for the MAC.
+  std::string sealed(kFernetHead + plain.size() + kFernetBlock + kFernetMac, '\0');
+  sealed[0] = kFernetVersion;
+  for (int i = 0; i < 8; ++i)
+    sealed[1 + static_cast<std::size_t>(i)] =
+        static_cast<char>((unix_seconds >> (56 - 8 * i)) & 0xff);
+  unsigned char* const iv = octets(sealed) + kFernetHead - kFernetBlock;
+  random.fill({iv, kFernetBlock});
 
-  std::string cipher(plain.size() + kFernetBlock, '\0');
+  unsigned char* const cipher = octets(sealed) + kFernetHead;
   int first = 0, last = 0;
   const FernetCipher context(EVP_CIPHER_CTX_new());
   CLOUDOS_ASSERT(context != nullptr);
   CLOUDOS_ASSERT(EVP_EncryptInit_ex2(context.get(), tools_->cipher.get(), octets(key.encryption),
-                                     octets(iv), nullptr) == 1);
-  CLOUDOS_ASSERT(EVP_EncryptUpdate(context.get(), octets(cipher), &first, octets(plain),
+                                     iv, nullptr) == 1);
+  CLOUDOS_ASSERT(EVP_EncryptUpdate(context.get(), cipher, &first, octets(plain),
                                    static_cast<int>(plain.size())) == 1);
-  CLOUDOS_ASSERT(EVP_EncryptFinal_ex(context.get(), octets(cipher) + first, &last) == 1);
-  cipher.resize(static_cast<std::size_t>(first + last));
-  sealed += cipher;
+  CLOUDOS_ASSERT(EVP_EncryptFinal_ex(context.get(), cipher + first, &last) == 1);
+  sealed.resize(kFernetHead + static_cast<std::size_t>(first + last));
   sealed += key.mac(sealed);
   return to_base64(sealed, true);
 }

@@ -52,13 +52,18 @@ void shared_fields(codec::FieldVisitor& v, TokenPayload& p) {
   p.application_credential.value = unpack_id(credential);
 }
 
-/// What it has alone.
+/// What it has alone; `audit`: the ids, one behind the other.
+void own_fields(codec::FieldVisitor& v, WallTime& issued_at, WallTime& expires_at,
+                std::string& audit) {
+  v.field({5, "issued_at"}, issued_at);
+  v.field({6, "expires_at"}, expires_at);
+  v.field({7, "audit_ids"}, audit);
+}
+
 void own_fields(codec::FieldVisitor& v, TokenPayload& p) {
-  v.field({5, "issued_at"}, p.issued_at);
-  v.field({6, "expires_at"}, p.expires_at);
   std::string audit;
   for (const std::string& id : p.audit_ids) audit += id;
-  v.field({7, "audit_ids"}, audit);
+  own_fields(v, p.issued_at, p.expires_at, audit);
   p.audit_ids.clear();
   for (std::size_t at = 0; at + 16 <= audit.size(); at += 16)
     p.audit_ids.push_back(audit.substr(at, 16));
@@ -77,13 +82,43 @@ std::string encode_shared(const TokenPayload& payload) {
   return codec::encode(1, [&](codec::FieldVisitor& v) { shared_fields(v, copy); });
 }
 
-std::string encode_token(const std::string& shared, const TokenPayload& payload) {
-  TokenPayload own;
-  own.issued_at = payload.issued_at;
-  own.expires_at = payload.expires_at;
-  own.audit_ids = payload.audit_ids;
-  const std::string rest = codec::encode(1, [&](codec::FieldVisitor& v) { own_fields(v, own); });
-  return shared + rest.substr(1);  // Without the schema, which takes one byte.
+TokenPayload Issue::payload() const {
+  TokenPayload payload = of->payload;
+  payload.issued_at = issued_at;
+  payload.expires_at = expires_at;
+  payload.audit_ids = {std::string(audit_ids().substr(0, 16))};
+  if (has_ancestor) payload.audit_ids.emplace_back(audit_ids().substr(16));
+  return payload;
+}
+
+Token Issue::token(std::string text) const {
+  Token token = of->token;
+  token.text = std::move(text);
+  token.methods = method_names(of->payload.methods);
+  token.issued_at = issued_at;
+  token.expires_at = expires_at;
+  token.audit_ids = {to_base64(audit_ids().substr(0, 16), true)};
+  if (has_ancestor) token.audit_ids.push_back(to_base64(audit_ids().substr(16), true));
+  return token;
+}
+
+std::string Issue::sealed() const {
+  WallTime issued = issued_at, expires = expires_at;
+  std::string ids(audit_ids());
+  const std::string own =
+      codec::encode(1, [&](codec::FieldVisitor& v) { own_fields(v, issued, expires, ids); });
+  std::string all;
+  all.reserve(of->sealed.size() + own.size());
+  all += of->sealed;
+  all.append(own, 1);  // Without the schema, which takes one byte.
+  return all;
+}
+
+void TokenCache::Entry::unfold(std::string_view text) {
+  if (!issue) return;
+  payload = std::make_shared<const TokenPayload>(issue->payload());
+  token = std::make_shared<const ValidToken>(issue->token(std::string(text)));
+  issue.reset();
 }
 
 void fields(codec::FieldVisitor& v, ReceiptPayload& p) {

@@ -61,10 +61,8 @@ struct ReceiptPayload {
 };
 void fields(codec::FieldVisitor& v, ReceiptPayload& p);
 
-/// The record of a payload in two steps: what it shares with others, and the whole made of that
-/// with times and audit ids.
+/// The part of a payload's record that it shares with others: all but times and audit ids.
 std::string encode_shared(const TokenPayload& payload);
-std::string encode_token(const std::string& shared, const TokenPayload& payload);
 
 constexpr std::uint32_t method_bit(TokenPayload::Method method) {
   return static_cast<std::uint32_t>(method);
@@ -82,6 +80,32 @@ struct StateMark {
   friend bool operator==(const StateMark&, const StateMark&) = default;
 };
 
+/// What a login of this user, by these methods, for this scope, means in one state of the store.
+struct Conclusion {
+  TokenPayload payload;  ///< Without audit ids and times, but the end of a trust or credential.
+  Token token;           ///< Without text, methods, audit ids and times.
+  std::string sealed;    ///< encode_shared() of the payload with its methods.
+  /// Lists of methods of which one must be complete yet: then there is no scope nor role above.
+  std::vector<std::vector<std::string>> missing;
+};
+
+/// What one token has beside its conclusion.
+struct Issue {
+  // Shared by the tokens that were made of it.
+  std::shared_ptr<const Conclusion> of;
+  WallTime issued_at, expires_at;
+  std::array<char, 32> audit{};  ///< Its own id, and its first ancestor's, 16 raw bytes each.
+  bool has_ancestor = false;
+
+  TokenPayload payload() const;
+  Token token(std::string text) const;
+  /// What is sealed: encode_record() of the payload.
+  std::string sealed() const;
+
+ private:
+  std::string_view audit_ids() const { return {audit.data(), has_ancestor ? 32U : 16U}; }
+};
+
 /// Tokens seen lately: what they hold and what that meant in which state of the store.
 ///
 /// Bounded: two generations of entries; when the younger is full the older is dropped. Nothing in
@@ -95,6 +119,12 @@ class TokenCache final {
     std::shared_ptr<const ValidToken> token;
     std::uint64_t keys = 0;  ///< KeyRing::version when the payload was opened.
     StateMark mark;          ///< When `token` was made.
+    /// Of a token that was made and not used yet, in place of the first two: most of those that
+    /// are made at a high rate are used little. Shared for the same reason.
+    std::shared_ptr<const Issue> issue;
+
+    /// Puts together what was left to the first use.
+    void unfold(std::string_view text);
   };
   explicit TokenCache(std::size_t entries_per_generation)
       : most_(std::max<std::size_t>(1, entries_per_generation / kParts)) {}
@@ -123,15 +153,6 @@ class TokenCache final {
 
   const std::size_t most_;
   std::array<Part, kParts> parts_;
-};
-
-/// What a login of this user, by these methods, for this scope, means in one state of the store.
-struct Conclusion {
-  TokenPayload payload;  ///< Without audit ids and times, but the end of a trust or credential.
-  Token token;           ///< Without text, methods, audit ids and times.
-  std::string sealed;    ///< encode_shared() of the payload with its methods.
-  /// Lists of methods of which one must be complete yet: then there is no scope nor role above.
-  std::vector<std::vector<std::string>> missing;
 };
 
 /// Conclusions of one state, all dropped when another one is seen or there are too many: exchanging
