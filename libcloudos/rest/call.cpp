@@ -12,6 +12,7 @@ namespace cloudos::rest {
 
 struct Call::Parsed {
   ParsedTarget target;
+  std::optional<std::string> text;
   std::optional<nlohmann::json> body;
 };
 
@@ -55,13 +56,15 @@ Result<Call::Page> Call::page(std::size_t most) const {
   return page;
 }
 
-Result<const nlohmann::json*> Call::json() {
-  if (parsed_->body) return &*parsed_->body;
+Result<std::string_view> Call::text() {
+  if (parsed_->text) return std::string_view(*parsed_->text);
   std::string text;
   if (request.body) {
-    if (const auto size = request.body->size(); size && *size > limits::kJsonBodyBytes)
+    const auto size = request.body->size();
+    if (size && *size > limits::kJsonBodyBytes)
       return fail(ErrorCode::TooLarge,
                   fmt::format("The body is larger than {} bytes.", limits::kJsonBodyBytes));
+    if (size) text.reserve(*size);
     char buffer[16 << 10];
     while (true) {
       CLOUDOS_TRY(const std::size_t count,
@@ -73,6 +76,13 @@ Result<const nlohmann::json*> Call::json() {
       text.append(buffer, count);
     }
   }
+  parsed_->text = std::move(text);
+  return std::string_view(*parsed_->text);
+}
+
+Result<const nlohmann::json*> Call::json() {
+  if (parsed_->body) return &*parsed_->body;
+  CLOUDOS_TRY(const std::string_view text, this->text());
   if (trim(text).empty())
     return fail(ErrorCode::InvalidArgument, "The request needs a JSON body and has none.");
   CLOUDOS_TRY(parsed_->body, parse_json(text));

@@ -19,10 +19,31 @@ bool answers(const Route& route, std::string_view method) {
 }  // namespace
 
 struct RouteTree::Node {
-  std::map<std::string, std::unique_ptr<Node>, std::less<>> literals;
+  struct Child {
+    std::string_view segment;  // Of a route's pattern.
+    std::unique_ptr<Node> node;
+  };
+  std::vector<Child> literals;  // By length and then text: mostly the length alone tells.
   std::unique_ptr<Node> name;
   std::vector<const Route*> routes;
 
+  std::vector<Child>::const_iterator place_of(std::string_view segment) const {
+    return std::lower_bound(literals.begin(), literals.end(), segment,
+                            [](const Child& child, std::string_view wanted) {
+                              return child.segment.size() != wanted.size()
+                                         ? child.segment.size() < wanted.size()
+                                         : child.segment < wanted;
+                            });
+  }
+  const Node* literal(std::string_view segment) const {
+    const auto at = place_of(segment);
+    return at != literals.end() && at->segment == segment ? at->node.get() : nullptr;
+  }
+  Node& make_literal(std::string_view segment) {
+    const auto at = place_of(segment);
+    if (at != literals.end() && at->segment == segment) return *at->node;
+    return *literals.insert(at, {segment, std::make_unique<Node>()})->node;
+  }
   const Route* route_for(std::string_view method) const {
     const Route* found = nullptr;
     for (const Route* route : routes) {
@@ -39,9 +60,12 @@ RouteTree::~RouteTree() = default;
 void RouteTree::add(const Route& route) {
   Node* node = root_.get();
   for (const std::string_view segment : path_segments(route.pattern)) {
-    auto& next = is_name_segment(segment) ? node->name : node->literals[std::string(segment)];
-    if (!next) next = std::make_unique<Node>();
-    node = next.get();
+    if (!is_name_segment(segment)) {
+      node = &node->make_literal(segment);
+      continue;
+    }
+    if (!node->name) node->name = std::make_unique<Node>();
+    node = node->name.get();
   }
   for (const Route* other : node->routes) CLOUDOS_ASSERT(other->method != route.method);
   node->routes.push_back(&route);
@@ -50,16 +74,15 @@ void RouteTree::add(const Route& route) {
 // Depth-first, literal before name, so that /servers/detail is never taken for a server's id while
 // /servers/detail/metadata still may be. Patterns bound the work: at most two ways a segment.
 const RouteTree::Node* RouteTree::walk(const Node& node, std::string_view method,
-                                       const std::vector<std::string_view>& segments,
+                                       const PathSegments& segments,
                                        std::size_t at, Match& match, const Node*& other) const {
   if (at == segments.size()) {
     if (node.route_for(method)) return &node;
     if (!node.routes.empty() && !other) other = &node;
     return nullptr;
   }
-  if (const auto literal = node.literals.find(segments[at]); literal != node.literals.end())
-    if (const Node* found = walk(*literal->second, method, segments, at + 1, match, other))
-      return found;
+  if (const Node* literal = node.literal(segments[at]))
+    if (const Node* found = walk(*literal, method, segments, at + 1, match, other)) return found;
   if (node.name && !segments[at].empty()) {
     match.parameters.push_back(segments[at]);
     if (const Node* found = walk(*node.name, method, segments, at + 1, match, other)) return found;
@@ -69,7 +92,7 @@ const RouteTree::Node* RouteTree::walk(const Node& node, std::string_view method
 }
 
 RouteTree::Match RouteTree::find(std::string_view method,
-                                 const std::vector<std::string_view>& segments) const {
+                                 const PathSegments& segments) const {
   Match match;
   if (segments.size() > limits::kPathSegments) return match;
   const Node* other = nullptr;

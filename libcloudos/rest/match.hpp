@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "rest/router.hpp"
+#include "rest/target.hpp"
 
 namespace cloudos::rest {
 
@@ -25,12 +26,12 @@ class RouteTree {
     Service service = Service::None;           ///< Of the path, when it exists.
   };
   /// `segments` as path_segments() gives them.
-  Match find(std::string_view method, const std::vector<std::string_view>& segments) const;
+  Match find(std::string_view method, const PathSegments& segments) const;
 
  private:
   struct Node;
   const Node* walk(const Node& node, std::string_view method,
-                   const std::vector<std::string_view>& segments, std::size_t at, Match& match,
+                   const PathSegments& segments, std::size_t at, Match& match,
                    const Node*& other) const;
   std::unique_ptr<Node> root_;
 };

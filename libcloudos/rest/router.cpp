@@ -31,10 +31,12 @@ constexpr ServicePrefix kServicePrefixes[] = {
     {"network", Service::Network, "/network/v2.0"},
 };
 
-const ServicePrefix* prefix_of(const std::vector<std::string_view>& segments) {
-  if (segments.empty()) return nullptr;
+/// `path` as it came.
+const ServicePrefix* prefix_of(std::string_view path) {
+  if (!path.empty() && path.front() == '/') path.remove_prefix(1);
+  const std::string_view first = path.substr(0, path.find('/'));
   for (const ServicePrefix& prefix : kServicePrefixes)
-    if (segments[0] == prefix.segment) return &prefix;
+    if (first == prefix.segment) return &prefix;
   return nullptr;
 }
 
@@ -47,10 +49,13 @@ std::string_view left_out(const Services& services, Service service) {
 }
 
 /// The segments of the path, /v3/... told as /identity/v3/...
-std::vector<std::string_view> routed_segments(std::string_view path) {
-  auto segments = path_segments(path);
-  if (!segments.empty() && segments[0] == "v3") segments.insert(segments.begin(), "identity");
-  return segments;
+PathSegments routed_segments(std::string_view path) {
+  PathSegments segments = path_segments(path);
+  if (segments.empty() || segments[0] != "v3") return segments;
+  PathSegments told;
+  told.push_back("identity");
+  for (const std::string_view segment : segments) told.push_back(segment);
+  return told;
 }
 
 /// "req-" and a UUID: another's request id that is fit for the log.
@@ -151,11 +156,13 @@ Result<Router::Impl::Caller> Router::Impl::admit(const Route& route,
 Result<Response> Router::Impl::authenticated(const Route& route, const RouteTree::Match& match,
                                              Request& request, Microversion version) const {
   ParsedTarget target;
-  const auto names = pattern_names(route.pattern);
-  CLOUDOS_ASSERT(names.size() == match.parameters.size());
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    CLOUDOS_TRY(std::string value, percent_decode(match.parameters[i], false));
-    target.path.emplace_back(names[i], std::move(value));
+  if (!match.parameters.empty()) {
+    const auto names = pattern_names(route.pattern);
+    CLOUDOS_ASSERT(names.size() == match.parameters.size());
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      CLOUDOS_TRY(std::string value, percent_decode(match.parameters[i], false));
+      target.path.emplace_back(names[i], std::move(value));
+    }
   }
   const auto [path, query] = split_target(request.target);
   CLOUDOS_TRY(target.query, parse_query(query));
@@ -165,8 +172,9 @@ Result<Response> Router::Impl::authenticated(const Route& route, const RouteTree
   Call call(cloud, caller.ctx, request, std::move(target));
   call.microversion = version;
   call.token = caller.token ? &caller.token->token : nullptr;
-  const ServicePrefix* prefix = prefix_of(path_segments(path));
-  call.service_url = request.base_url + std::string(prefix ? prefix->service_path : "");
+  const ServicePrefix* prefix = prefix_of(path);
+  call.service_url = request.base_url;
+  if (prefix) call.service_url += prefix->service_path;
   auto reply = route.handler(call);
   if (!reply && route.auth) cloud.audit().refused(caller.ctx, route.policy, reply.error());
   return reply;
@@ -270,6 +278,7 @@ Router::~Router() = default;
 
 Response Router::handle(Request& request) const {
   const MonoTime began = impl_->cloud.clock().mono();
+  if (!request.catalogues) request.catalogues = &impl_->cloud.catalogues();
   if (request.request_id.empty()) request.request_id = "req-" + impl_->cloud.ids().uuid();
   RequestSpan span(impl_->cloud.tracer(), request);
   Response response = impl_->guarded(request);
@@ -296,6 +305,7 @@ void Router::Impl::finish(const Request& request, Response& response, MonoTime b
 
 std::optional<Response> Router::refuse_early(Request& request) const {
   const MonoTime began = impl_->cloud.clock().mono();
+  if (!request.catalogues) request.catalogues = &impl_->cloud.catalogues();
   const auto match =
       impl_->tree.find(request.method, routed_segments(split_target(request.target).first));
   if (!match.route || !match.route->auth) return std::nullopt;
@@ -352,7 +362,7 @@ std::size_t Router::body_limit(std::string_view method, std::string_view target)
 }
 
 Service Router::service_of(std::string_view target) {
-  const ServicePrefix* prefix = prefix_of(path_segments(split_target(target).first));
+  const ServicePrefix* prefix = prefix_of(split_target(target).first);
   return prefix ? prefix->service : Service::None;
 }
 

@@ -57,6 +57,9 @@ class Call {
     std::size_t limit = SIZE_MAX;
   };
   Result<Page> page(std::size_t most = limits::kListPage) const;
+  /// The body as it came, at most limits::kJsonBodyBytes of it. Lives as long as the call.
+  /// Errors: TooLarge, those of the body's source.
+  Result<std::string_view> text();
   /// The body as JSON: at most limits::kJsonBodyBytes, limits::kJsonDepth deep, valid UTF-8, no
   /// duplicate surprises. Errors: InvalidArgument (with line and reason), TooLarge.
   Result<const nlohmann::json*> json();

@@ -1,5 +1,7 @@
 #include "rest/target.hpp"
 
+#include <algorithm>
+
 #include "base/text.hpp"
 #include "cloudos/limits.hpp"
 
@@ -45,8 +47,9 @@ Result<std::string> percent_decode(std::string_view text, bool plus) {
 
 std::string percent_encode(std::string_view text) {
   static constexpr char kDigits[] = "0123456789ABCDEF";
+  if (std::all_of(text.begin(), text.end(), is_unreserved)) return std::string(text);
   std::string out;
-  out.reserve(text.size());
+  out.reserve(text.size() + 16);
   for (const char c : text) {
     if (is_unreserved(c)) {
       out += c;
@@ -66,11 +69,15 @@ std::pair<std::string_view, std::string_view> split_target(std::string_view targ
   return {target.substr(0, mark), target.substr(mark + 1)};
 }
 
-std::vector<std::string_view> path_segments(std::string_view path) {
+PathSegments path_segments(std::string_view path) {
   if (!path.empty() && path.front() == '/') path.remove_prefix(1);
   if (!path.empty() && path.back() == '/') path.remove_suffix(1);
-  if (path.empty()) return {};
-  return split(path, '/');
+  PathSegments segments;
+  if (path.empty()) return segments;
+  for (std::size_t slash; (slash = path.find('/')) != path.npos; path.remove_prefix(slash + 1))
+    segments.push_back(path.substr(0, slash));
+  segments.push_back(path);
+  return segments;
 }
 
 Result<std::vector<std::pair<std::string, std::string>>> parse_query(std::string_view query) {
