@@ -277,7 +277,8 @@ class VerbRunner {
     // What only changes says nothing, as the field's client.
     const bool shows = verb.method == "GET" || verb.name == "tasks.retry" ||
                        verb.name == "tasks.unwind" || verb.name == "implied_roles.create" ||
-                       verb.name == "image_members.create" || verb.name == "token_keys.rotate";
+                       verb.name == "image_members.create" || verb.name == "token_keys.rotate" ||
+                       verb.name == "credential_keys.rotate";
     if (reply.is_null() || !shows) return Result<void>();
     if (noun.name == "quotas" || noun.name == "network_quotas")
       return print_sheet(&session_, member_rows(reply, "Resource"), printing_);

@@ -385,6 +385,8 @@ constexpr Column kRegionColumns[] = {
     {"Region", "id"}, {"Parent Region", "parent_region_id"}, {"Description", "description"}};
 constexpr Column kTokenKeyColumns[] = {
     {"ID", "id"}, {"Role", "role"}, {"Since", "since"}, {"Until", "until"}};
+constexpr Column kCredentialKeyColumns[] = {
+    {"ID", "id"}, {"Role", "role"}, {"Secrets", "secrets"}};
 constexpr Column kCatalogColumns[] = {
     {"Name", "name"}, {"Type", "type"}, {"Endpoints", "endpoints", Look::Endpoints}};
 
@@ -401,6 +403,7 @@ constexpr Noun kIdentityNouns[] = {
     {"regions", "region", "identity", kRegionColumns, "id", "id"},
     {"tokens", "token", "identity", {}, "", ""},
     {"token_keys", "token key", "identity", kTokenKeyColumns, "id", ""},
+    {"credential_keys", "credential key", "identity", kCredentialKeyColumns, "id", ""},
     {"catalog", "catalog", "identity", kCatalogColumns, "type", "name"},
 };
 

@@ -56,6 +56,7 @@ const std::vector<Expectation>& expectations() {
         "identity:delete_service", "identity:create_endpoint", "identity:get_endpoint",
         "identity:list_endpoints", "identity:update_endpoint", "identity:delete_endpoint",
         "identity:list_token_keys", "identity:rotate_token_keys", "identity:list_revoke_events",
+        "identity:list_credential_keys", "identity:rotate_credential_keys",
         "identity:create_domain_config", "identity:get_domain_config",
         "identity:get_domain_config_default", "identity:update_domain_config",
         "identity:delete_domain_config", "identity:create_consumer", "identity:get_consumer",
