@@ -235,3 +235,22 @@ TEST_CASE("policy: rules given to the cloud hold for requests at once, bad ones 
   options.policy = "identity:list_users: nonsense";
   CHECK(Cloud::open(options).error().code == ErrorCode::InvalidArgument);
 }
+
+TEST_CASE("credential keys are told without the keys, and rotated by admins") {
+  Site site;
+  const std::string keys = kIdentity + "/OS-CLOUDOS/credential_keys";
+  const Json before = site.get(keys).json()["credential_keys"];
+  REQUIRE(before.size() == 1);
+  CHECK(before[0]["role"] == "primary");
+  CHECK(before[0]["secrets"] == 0);
+  CHECK(before[0].size() == 3);
+  const Answer rotated = site.send("POST", keys, "", site.admin);
+  CHECK(rotated.status == 201);
+  const Json after = rotated.json()["credential_keys"];
+  REQUIRE(after.size() == 2);
+  CHECK(after[0]["id"] != before[0]["id"]);
+  CHECK(after[1]["id"] == before[0]["id"]);
+  const std::string member = site.add_user("una");
+  CHECK(site.send("GET", keys, "", member).status == 403);
+  CHECK(site.send("POST", keys, "", member).status == 403);
+}
