@@ -60,10 +60,10 @@ tasks::StepFunction on_server(Servers::Impl& room, std::string_view step, Server
 
 Result<void> change_server(store::Txn& txn, const ServerId& id, WallTime now,
                            const std::function<void(Server&)>& change) {
-  CLOUDOS_TRY(Server server, records::get<Server>(txn, id));
-  change(server);
-  server.updated_at = now;
-  return records::update(txn, server);
+  CLOUDOS_TRY(auto held, records::hold<Server>(txn, id));
+  change(held.record);
+  held.record.updated_at = now;
+  return records::write(txn, held);
 }
 
 }  // namespace compute

@@ -137,7 +137,8 @@ tasks::TaskType Servers::Impl::stop_type() {
   type.name = "stop-server";
   type.steps = {
       {"power-off", Step::Kind::Remote, on_server(*this, "power-off", power_off), nullptr},
-      {"record", Step::Kind::Local, on_server(*this, "record", record_stopped), nullptr},
+      {"record", Step::Kind::Local, on_server(*this, "record", record_stopped), nullptr, false,
+       true},
   };
   type.host = host_param;
   // Still what it was: the next look at the hypervisor records what it finds.
@@ -150,8 +151,10 @@ tasks::TaskType Servers::Impl::start_type() {
   type.name = "start-server";
   type.steps = {
       {"wire", Step::Kind::Remote, on_server(*this, "wire", wire), nullptr},
-      {"power-on", Step::Kind::Remote, on_server(*this, "power-on", power_on), nullptr},
-      {"record", Step::Kind::Local, on_server(*this, "record", record_active), nullptr},
+      {"power-on", Step::Kind::Remote, on_server(*this, "power-on", power_on), nullptr, false,
+       true},
+      {"record", Step::Kind::Local, on_server(*this, "record", record_active), nullptr, false,
+       true},
   };
   type.host = host_param;
   type.failed = [this](store::Txn& txn, const tasks::TaskRecord& task,
@@ -177,8 +180,10 @@ tasks::TaskType Servers::Impl::reboot_type() {
        tasks::wait_superseded("waits")},
       {"power-off", Step::Kind::Remote, on_server(*this, "power-off", power_off), nullptr},
       {"wire", Step::Kind::Remote, on_server(*this, "wire", wire), nullptr},
-      {"power-on", Step::Kind::Remote, on_server(*this, "power-on", power_on), nullptr},
-      {"record", Step::Kind::Local, on_server(*this, "record", record_active), nullptr},
+      {"power-on", Step::Kind::Remote, on_server(*this, "power-on", power_on), nullptr, false,
+       true},
+      {"record", Step::Kind::Local, on_server(*this, "record", record_active), nullptr, false,
+       true},
   };
   type.host = [](const tasks::TaskRecord& task) {
     return task.step.empty() || task.step == "takeover" ? std::string() : host_param(task);

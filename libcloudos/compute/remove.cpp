@@ -78,9 +78,10 @@ tasks::TaskType Servers::Impl::delete_type() {
       // A server that is being deleted is never brought back: no return from the first step on.
       {"takeover", Step::Kind::Remote, tasks::wait_superseded("waits"), nullptr, true},
       {"power-off", Step::Kind::Remote, on_server(*this, "power-off", cut_power), nullptr},
-      {"unwire", Step::Kind::Remote, on_server(*this, "unwire", unwire), nullptr},
-      {"disks", Step::Kind::Remote, on_server(*this, "disks", discard_disks), nullptr},
-      {"forget", Step::Kind::Local, on_server(*this, "forget", forget_server), nullptr},
+      {"unwire", Step::Kind::Remote, on_server(*this, "unwire", unwire), nullptr, false, true},
+      {"disks", Step::Kind::Remote, on_server(*this, "disks", discard_disks), nullptr, false, true},
+      {"forget", Step::Kind::Local, on_server(*this, "forget", forget_server), nullptr, false,
+       true},
   };
   type.host = [](const tasks::TaskRecord& task) {
     // Waiting for the task before must not take the lane that it needs to end.

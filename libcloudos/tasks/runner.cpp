@@ -250,7 +250,7 @@ TaskRunner::Impl::Before TaskRunner::Impl::look(const Stand& stand, milliseconds
 
 /// False: this closure is void. `lane` is the one handed to the task while it waited.
 bool TaskRunner::Impl::begin_run(const std::string& id, std::uint64_t ticket, std::string& lane,
-                                 milliseconds& rest) {
+                                 std::optional<Stand>& stand, milliseconds& rest) {
   LockGuard lock(mutex);
   const auto found = slots.find(id);
   if (stopping || found == slots.end() || found->second.ticket != ticket) return false;
@@ -259,6 +259,7 @@ bool TaskRunner::Impl::begin_run(const std::string& id, std::uint64_t ticket, st
   slot.again = false;
   slot.due.reset();
   lane.swap(slot.lane);
+  stand = std::exchange(slot.stand, std::nullopt);
   const MonoTime now = clock.mono();
   if (slot.rest_until > now) rest = std::chrono::ceil<milliseconds>(slot.rest_until - now);
   return true;
@@ -275,13 +276,16 @@ bool TaskRunner::Impl::hold_lane(const std::string& host, const std::string& id,
   return true;
 }
 
-void TaskRunner::Impl::pause_run(const std::string& id, const Before& before) {
+/// `stand`: of a task that waits for a lane.
+void TaskRunner::Impl::pause_run(const std::string& id, const Before& before,
+                                 std::optional<Stand> stand) {
   bool again = false;
   {
     LockGuard lock(mutex);
     if (const auto slot = slots.find(id); slot != slots.end()) {
       slot->second.running = false;
       slot->second.stuck = before.stuck;
+      slot->second.stand = std::move(stand);
       again = slot->second.again;
     }
   }
@@ -293,23 +297,24 @@ void TaskRunner::Impl::pause_run(const std::string& id, const Before& before) {
 
 void TaskRunner::Impl::run(const std::string& id, std::uint64_t ticket) {
   std::string lane;
+  std::optional<Stand> stand;
   milliseconds rest{0};
-  if (!begin_run(id, ticket, lane, rest)) return;
+  if (!begin_run(id, ticket, lane, stand, rest)) return;
+  if (stand && is_outdated(*stand)) stand.reset();
   Next next;
-  for (std::optional<Stand> stand;;) {
+  for (;; rest = {}) {
     if (!stand) stand = read_stand(id, next);
     if (!stand) break;
     const Before before = look(*stand, rest);
     if (before.pause.count() > 0) {
       leave_lane(lane);
-      return pause_run(id, before);
+      return pause_run(id, before, std::nullopt);
     }
-    if (!hold_lane(before.host, id, lane)) return pause_run(id, before);
+    if (!hold_lane(before.host, id, lane)) return pause_run(id, before, std::move(stand));
     next = perform(id, *stand);
     if (!next.go_on || is_stopping()) break;
     // Before a driver is called once more. A local step's own commit would notice.
     if (!before.host.empty() && is_outdated(*stand)) stand.reset();
-    rest = {};
   }
   leave_lane(lane);
   end_run(id, next);

@@ -26,6 +26,16 @@ struct TaskRunner::Impl : std::enable_shared_from_this<TaskRunner::Impl> {
   Impl(store::Store& s, Executor& e, const Clock& c, Random& r, Log l, RunnerOptions o)
       : store(s), executor(e), clock(c), random(r), log(std::move(l)), options(std::move(o)) {}
 
+  /// A task as one thread knows it between two calls.
+  struct Stand {
+    tasks::TaskRecord record;  ///< Its place and outputs may be ahead of the store: joined steps.
+    tasks::Values kept;        ///< Outputs of joined steps that no commit holds yet.
+    TaskState committed_state = TaskState::Queued;  ///< Where the store has it …
+    std::string committed_step;
+    bool committed_unwinding = false;
+    store::Revision since = 0;            ///< … as of this revision.
+    std::optional<MonoTime> ahead_since;  ///< When the first joined step began.
+  };
   struct Slot {
     bool running = false;         ///< A closure of this task is on a thread.
     bool again = false;           ///< Something changed meanwhile: look once more when it ends.
@@ -35,6 +45,7 @@ struct TaskRunner::Impl : std::enable_shared_from_this<TaskRunner::Impl> {
     MonoTime rest_until{};        ///< The pause the last call asked for.
     std::string queued_for;       ///< The host in whose queue it stands.
     std::string lane;             ///< The host whose lane was handed to it while it stood there.
+    std::optional<Stand> stand;   ///< From where it goes on then: what a row has done is not done anew.
     std::unique_ptr<store::Watch> waiting;
   };
   struct ReconcilerSlot {
@@ -95,25 +106,15 @@ struct TaskRunner::Impl : std::enable_shared_from_this<TaskRunner::Impl> {
     std::string host;
     bool stuck = false;
   };
-  /// A task as one thread knows it between two calls.
-  struct Stand {
-    tasks::TaskRecord record;  ///< Its place and outputs may be ahead of the store: joined steps.
-    tasks::Values kept;        ///< Outputs of joined steps that no commit holds yet.
-    TaskState committed_state = TaskState::Queued;  ///< Where the store has it …
-    std::string committed_step;
-    bool committed_unwinding = false;
-    store::Revision since = 0;            ///< … as of this revision.
-    std::optional<MonoTime> ahead_since;  ///< When the first joined step began.
-  };
   static Stand stand_of(tasks::TaskRecord record, store::Revision since);
   struct Next;
   std::optional<Stand> read_stand(const std::string& id, Next& otherwise);
   bool is_outdated(const Stand& stand);
   Before look(const Stand& stand, milliseconds rest);
   bool begin_run(const std::string& id, std::uint64_t ticket, std::string& lane,
-                 milliseconds& rest);
+                 std::optional<Stand>& stand, milliseconds& rest);
   bool hold_lane(const std::string& host, const std::string& id, std::string& lane);
-  void pause_run(const std::string& id, const Before& before);
+  void pause_run(const std::string& id, const Before& before, std::optional<Stand> stand);
   bool enter_lane(const std::string& host, const std::string& id);
   void leave_lane(const std::string& host);
   void forget(const std::string& id, store::Revision ended_by);
