@@ -1,19 +1,18 @@
 // Placement among many hosts, boots in a storm, lists of many servers.
 #include <fmt/format.h>
-#include <lmdb.h>
 
 #include <atomic>
-#include <mutex>
 #include <thread>
 
 #include "bench.hpp"
 #include "cloudos/networks.hpp"
 #include "cloudos/rest.hpp"
-#include "cloudos/scheduler.hpp"
 #include "cloudos/tasks.hpp"
 #include "compute/records.hpp"
 #include "placement/placement.hpp"
+#include "recorder.hpp"
 #include "records/table.hpp"
+#include "scheduler/table.hpp"
 #include "seed.hpp"
 
 namespace cloudos::bench {
@@ -55,6 +54,8 @@ std::size_t plain_best(std::span<const scheduler::HostState> hosts) {
 
 Figure rank_figure(const Settings& settings) {
   const auto hosts = many_hosts(settings.quick ? 100 : 10'000);
+  scheduler::HostTable table;  // As placement keeps it.
+  table.assign(hosts);
   const scheduler::Policy policy = scheduler::default_policy();
   scheduler::Request request;
   request.vcpus = 1;
@@ -65,7 +66,7 @@ Figure rank_figure(const Settings& settings) {
   std::size_t sum = 0;  // Used, so that nothing is optimised away.
   for (int round = 0; round < (settings.quick ? 1 : 9); ++round) {
     auto began = Steady::now();
-    for (int i = 0; i < times; ++i) sum += scheduler::rank(policy, hosts, request).passed;
+    for (int i = 0; i < times; ++i) sum += scheduler::rank(policy, table, request).passed;
     const double ours = ms_since(began) * 1'000 / times;
     began = Steady::now();
     for (int i = 0; i < times; ++i) sum += plain_best(hosts);
@@ -98,13 +99,17 @@ Figure place_figure(const Settings& settings) {
     for (int i = 0; i < times; ++i) {
       const ServerId server{fmt::format("{:032x}", ++serial)};
       const auto began = Steady::now();
-      const auto view = must(placement::host_states(seeded.cloud->hosts()), "the hosts");
-      const auto viewed = Steady::now();
-      const auto ranked = scheduler::rank(policy, *view, request);
-      ranking += ms_since(viewed) * 1'000;
-      if (ranked.best.empty()) give_up("no host: " + scheduler::summary(ranked.report));
+      HostId host;
+      {
+        const auto view = must(placement::host_states(seeded.cloud->hosts()), "the hosts");
+        const auto viewed = Steady::now();
+        const auto ranked = scheduler::rank(policy, *view, request);
+        ranking += ms_since(viewed) * 1'000;
+        if (ranked.best.empty()) give_up("no host: " + scheduler::summary(ranked.report));
+        host = view->states()[ranked.best.front()].id;
+      }
       must(seeded.store->transact([&](store::Txn& txn) {
-        return placement::claim(txn, (*view)[ranked.best.front()].id, server, {1, 64, 0});
+        return placement::claim(txn, host, server, {1, 64, 0});
       }), "claiming");
       whole += ms_since(began) * 1'000;
     }
@@ -116,88 +121,6 @@ Figure place_figure(const Settings& settings) {
 }
 
 // ---- boots --------------------------------------------------------------------------------------
-
-/// Passes everything on and keeps what was written, for the reference to write again.
-class Recorder final : public store::Store {
- public:
-  explicit Recorder(std::unique_ptr<store::Store> inner) : inner_(std::move(inner)) {}
-  using Written = std::vector<std::pair<std::string, std::string>>;
-
-  Written take() {
-    std::lock_guard lock(mutex_);
-    return std::move(written_);
-  }
-  Result<std::unique_ptr<store::Snapshot>> snapshot() override { return inner_->snapshot(); }
-  Result<store::Revision> transact(const store::Body& body) override {
-    Written mine;
-    auto result = inner_->transact([&](store::Txn& txn) {
-      mine.clear();
-      Copy copy(txn, mine);
-      return body(copy);
-    });
-    if (result) {
-      std::lock_guard lock(mutex_);
-      for (auto& pair : mine) written_.push_back(std::move(pair));
-    }
-    return result;
-  }
-  std::unique_ptr<store::Watch> watch(std::string prefix, std::function<void()> wake) override {
-    return inner_->watch(std::move(prefix), std::move(wake));
-  }
-  Result<store::Changes> changes(std::string_view prefix, store::Revision since) override {
-    return inner_->changes(prefix, since);
-  }
-
- private:
-  class Copy final : public store::Txn {
-   public:
-    Copy(store::Txn& inner, Written& written) : inner_(inner), written_(written) {}
-    std::optional<std::string_view> get(std::string_view key) override { return inner_.get(key); }
-    void put(std::string_view key, std::string_view value) override {
-      written_.emplace_back(key, value);
-      inner_.put(key, value);
-    }
-    void erase(std::string_view key) override { inner_.erase(key); }
-    bool none(std::string_view prefix) override { return inner_.none(prefix); }
-
-   private:
-    store::Txn& inner_;
-    Written& written_;
-  };
-
-  std::unique_ptr<store::Store> inner_;
-  std::mutex mutex_;
-  Written written_;
-};
-
-void check_lmdb(int code, const char* what) {
-  if (code) give_up(fmt::format("{}: {}", what, mdb_strerror(code)));
-}
-
-/// Plain LMDB: the same keys and values, 64 keys and one fsync a commit.
-double raw_ms(const std::filesystem::path& folder, const Recorder::Written& written) {
-  std::filesystem::create_directories(folder);
-  MDB_env* env = nullptr;
-  check_lmdb(mdb_env_create(&env), "create");
-  check_lmdb(mdb_env_set_mapsize(env, std::size_t{1} << 34), "map");
-  check_lmdb(mdb_env_open(env, folder.c_str(), 0, 0600), "open");
-  MDB_dbi tree = 0;
-  const auto began = Steady::now();
-  for (std::size_t from = 0; from < written.size(); from += 64) {
-    MDB_txn* txn = nullptr;
-    check_lmdb(mdb_txn_begin(env, nullptr, 0, &txn), "begin");
-    if (from == 0) check_lmdb(mdb_dbi_open(txn, nullptr, 0, &tree), "tree");
-    for (std::size_t i = from; i < std::min(from + 64, written.size()); ++i) {
-      MDB_val key{written[i].first.size(), const_cast<char*>(written[i].first.data())};
-      MDB_val value{written[i].second.size(), const_cast<char*>(written[i].second.data())};
-      check_lmdb(mdb_put(txn, tree, &key, &value, 0), "put");
-    }
-    check_lmdb(mdb_txn_commit(txn), "commit");
-  }
-  const double ms = ms_since(began);
-  mdb_env_close(env);
-  return ms;
-}
 
 /// Creates `count` servers from 16 callers and waits until all are ACTIVE.
 double boot_ms(const Seeded& seeded, std::size_t count, const std::string& prefix) {
@@ -233,8 +156,10 @@ Figure boots_figure(const Settings& settings) {
     const Seeded seeded = seed(folder, 100, recorder);
     boot_ms(seeded, settings.quick ? 1 : 20, "warm");
     recorder->take();
+    const double cpu_us = process_cpu_us();
     const double ours = boot_ms(seeded, count, "server");
-    rounds.add(ours, raw_ms(folder / "raw", recorder->take()));
+    const double cpu_us_each = (process_cpu_us() - cpu_us) / static_cast<double>(count);
+    rounds.add(ours, raw_ms(folder / "raw", recorder->take()), cpu_us_each);
   }
   return rounds.figure(
       "compute.boots_1000",

@@ -10,6 +10,7 @@
 #include "bench.hpp"
 #include "daemon.hpp"
 #include "http_load.hpp"
+#include "peer.hpp"
 #include "seed.hpp"
 
 namespace cloudos::bench {
@@ -88,42 +89,6 @@ Figure creating(const Daemon& daemon, const std::string& token, const Times& tim
                        "ms");
 }
 
-/// The same validation at another service: --compare.
-Figure beside_peer(const Settings& settings, const Daemon& daemon, const std::string& request,
-                   const Times& times) {
-  constexpr std::string_view kScheme = "http://127.0.0.1:";
-  if (!settings.peer.starts_with(kScheme)) give_up("--compare: http://127.0.0.1:PORT/PATH");
-  const auto slash = settings.peer.find('/', kScheme.size());
-  const auto port = static_cast<std::uint16_t>(std::atoi(settings.peer.c_str() + kScheme.size()));
-  const std::string path = slash == std::string::npos ? "" : settings.peer.substr(slash);
-  const auto or_else = [](const char* name, const char* fallback) {
-    const char* text = std::getenv(name);
-    return std::string(text ? text : fallback);
-  };
-  const std::string body = fmt::format(
-      R"({{"auth":{{"identity":{{"methods":["password"],"password":{{"user":{{"name":"{}",)"
-      R"("domain":{{"id":"default"}},"password":"{}"}}}}}},)"
-      R"("scope":{{"project":{{"name":"{}","domain":{{"id":"default"}}}}}}}}}})",
-      or_else("OS_USERNAME", "admin"), or_else("OS_PASSWORD", ""),
-      or_else("OS_PROJECT_NAME", "admin"));
-  const std::string reply = ask_once(port, Daemon::post(path + "/auth/tokens", body));
-  const auto at = reply.find("X-Subject-Token: ");
-  if (at == reply.npos) give_up("--compare: no token there: " + reply.substr(0, 200));
-  const std::string token = reply.substr(at + 17, reply.find('\r', at) - at - 17);
-  const std::string theirs = Daemon::get(
-      path + "/auth/tokens", fmt::format("X-Auth-Token: {0}\r\nX-Subject-Token: {0}\r\n", token));
-  Rounds rounds;
-  for (int i = 0; i < times.rounds; ++i) {
-    const Load ours = drive(daemon.port(), request, kClients, times.warm_up, times.during);
-    rounds.add(ours.per_second,
-               drive(port, theirs, kClients, times.warm_up, times.during).per_second);
-  }
-  return rounds.figure(
-      "http.validate_peer",
-      fmt::format("GET /v3/auth/tokens, {} connections; reference: {}", kClients, settings.peer),
-      "requests/s");
-}
-
 /// Logs in with passwords as fast as the server hashes, for as long as it lives.
 class Logins {
  public:
@@ -155,9 +120,10 @@ Figure against_hello(const char* name, const char* what, const Daemon& daemon,
   const std::string plain = Daemon::get("/");
   Rounds rounds;
   for (int i = 0; i < times.rounds; ++i) {
-    const Load ours = drive(daemon.port(), request, kClients, times.warm_up, times.during);
+    double cpu_us = 0;
+    const Load ours = daemon.drive(request, kClients, times.warm_up, times.during, cpu_us);
     const Load reference = drive(hello.port(), plain, kClients, times.warm_up, times.during);
-    rounds.add(ours.per_second, reference.per_second);
+    rounds.add(ours.per_second, reference.per_second, cpu_us);
   }
   return rounds.figure(name,
                        fmt::format("{}, {} connections; reference: hello world with "
@@ -253,7 +219,10 @@ std::vector<Figure> bench_http(const Settings& settings) {
   if (settings.wants("http.login")) figures.push_back(login_figure(daemon, times));
   if (settings.wants("http.projects_1000"))
     figures.push_back(projects_figure(daemon, token, settings.quick ? 3 : 1'000, times));
-  if (!settings.peer.empty()) figures.push_back(beside_peer(settings, daemon, validate, times));
+  for (Figure& figure : bench_http_ports(settings, daemon, token))
+    figures.push_back(std::move(figure));
+  for (Figure& figure : bench_identity_peer(settings, daemon, token))
+    figures.push_back(std::move(figure));
   return figures;
 }
 

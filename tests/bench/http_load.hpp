@@ -10,6 +10,7 @@ namespace cloudos::bench {
 struct Load {
   double per_second = 0;
   double p50_us = 0, p99_us = 0;  ///< From a request's first byte sent to its reply's last.
+  std::uint64_t replies = 0;      ///< In all, those of the warming up too.
 };
 
 /// Sends `request` again and again on `connections` connections to 127.0.0.1. Gives up on any

@@ -17,6 +17,7 @@
 #include "bench.hpp"
 #include "daemon.hpp"
 #include "http_load.hpp"
+#include "peer.hpp"
 #include "seed.hpp"
 
 namespace cloudos::bench {
@@ -332,13 +333,16 @@ void bench_list(const Settings& settings, const Daemon& daemon, const std::strin
   const auto warm_up = during / 5;
   Rounds rounds;
   for (int round = 0; round < (settings.quick ? 1 : 5); ++round) {
-    const Load ours = drive(daemon.port(), list, 1, warm_up, during);
+    double cpu_us = 0;
+    const Load ours = daemon.drive(list, 1, warm_up, during, cpu_us);
     const Load plain = drive(hello.port(), "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 1, warm_up, during);
-    rounds.add(ours.per_second, plain.per_second);
+    rounds.add(ours.per_second, plain.per_second, cpu_us);
   }
   figures.push_back(rounds.figure(
       "image.list_1000", "GET of a page of 1,000 images, one connection, beside hello world",
       "requests/s"));
+  for (Figure& figure : bench_image_peer(settings, daemon, list))
+    figures.push_back(std::move(figure));
 }
 
 }  // namespace

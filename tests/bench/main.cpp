@@ -24,8 +24,10 @@ struct Group {
 
 // A group of cases is one file; this is the table of them.
 constexpr Group kGroups[] = {
-    {"compute", bench_compute},   {"http", bench_http},   {"hypervisor", bench_hypervisor},
-    {"identity", bench_identity}, {"image", bench_image}, {"store", bench_store},
+    {"cli", bench_cli},           {"compute", bench_compute},
+    {"http", bench_http},         {"hypervisor", bench_hypervisor},
+    {"identity", bench_identity}, {"image", bench_image},
+    {"network", bench_network},   {"store", bench_store},
     {"startup", bench_startup},
 };
 
@@ -60,8 +62,13 @@ void print(const std::vector<Figure>& figures) {
     fmt::print(
         "{}    {{\"name\": \"{}\", \"what\": \"{}\", \"unit\": \"{}\",\n"
         "     \"ours\": {:.1f}, \"reference\": {:.1f}, \"ratio\": {:.2f}, "
-        "\"ratio_least\": {:.2f}, \"ratio_most\": {:.2f}}}",
+        "\"ratio_least\": {:.2f}, \"ratio_most\": {:.2f}",
         comma, f.name, f.what, f.unit, f.ours, f.reference, f.ratio, f.ratio_least, f.ratio_most);
+    if (f.cpu_us_per_request > 0)
+      fmt::print(", \"cpu_us_per_request\": {:.1f}", f.cpu_us_per_request);
+    if (f.reference_cpu_us_per_request > 0)
+      fmt::print(", \"reference_cpu_us_per_request\": {:.1f}", f.reference_cpu_us_per_request);
+    fmt::print("}}");
     comma = ",\n";
   }
   fmt::print("\n  ]\n}}\n");
@@ -70,7 +77,7 @@ void print(const std::vector<Figure>& figures) {
 int usage() {
   fmt::print(
       stderr,
-      "usage: cloudos_bench [--quick] [--dir FOLDER] [--compare URL] [GROUP[.CASE]...]\ngroups:");
+      "usage: cloudos_bench [--quick] [--dir FOLDER] [--compare URL] [--compare-images URL] [GROUP[.CASE]...]\ngroups:");
   for (const Group& group : kGroups) fmt::print(stderr, " {}", group.name);
   fmt::print(stderr, "\n");
   return 2;
@@ -90,6 +97,8 @@ int run(const std::vector<std::string_view>& words) {
       settings.folder = words[++i];
     } else if (words[i] == "--compare" && i + 1 < words.size()) {
       settings.peer = words[++i];
+    } else if (words[i] == "--compare-images" && i + 1 < words.size()) {
+      settings.peer_images = words[++i];
     } else if (group != std::end(kGroups)) {
       if (std::find(chosen.begin(), chosen.end(), group) == chosen.end()) chosen.push_back(group);
       settings.cases.emplace_back(words[i]);
@@ -126,7 +135,8 @@ Figure Rounds::figure(std::string name, std::string what, std::string unit) cons
   for (std::size_t i = 0; i < ours_.size(); ++i) ratios.push_back(ours_[i] / reference_[i]);
   const auto [least, most] = std::minmax_element(ratios.begin(), ratios.end());
   return {std::move(name),    std::move(what), std::move(unit), median(ours_),
-          median(reference_), median(ratios),  *least,          *most};
+          median(reference_), median(ratios),  *least,          *most,
+          cpu_us_.empty() ? 0 : median(cpu_us_), 0};
 }
 
 }  // namespace cloudos::bench
