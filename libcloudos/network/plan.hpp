@@ -1,10 +1,11 @@
 #pragma once
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 
-#include "cloudos/networks.hpp"
 #include "cloudos/network_driver.hpp"
+#include "cloudos/networks.hpp"
 #include "cloudos/store.hpp"
 
 /// What should be true on a host, as a pure function of a snapshot.
@@ -17,14 +18,34 @@ namespace cloudos::network {
 template <class PlanType>
 using PlanPtr = std::shared_ptr<const PlanType>;  // Shared with Change and with who remembers it.
 
-/// Null: not in `driver`'s plan, or gone.
-Result<PlanPtr<NetworkPlan>> plan_network(const store::Snapshot& snapshot, std::string_view driver,
+/// Whose plan it is: what `driver` has bound, on `host` alone when that is named.
+struct PlanScope {
+  std::string_view driver, host = {};
+  /// Where each host's tunnels end; null: no host has any.
+  const std::map<std::string, std::string>* tunnels = nullptr;
+  PlanScope(std::string_view name, std::string_view on = {},
+            const std::map<std::string, std::string>* ends = nullptr)
+      : driver(name), host(on), tunnels(ends) {}
+  bool has(const Port& port) const {
+    return port.plugged && port.driver == driver && (host.empty() || port.host == host);
+  }
+};
+
+/// Null: not in the scope's plan, or gone.
+Result<PlanPtr<NetworkPlan>> plan_network(const store::Snapshot& snapshot, const PlanScope& scope,
                                           const NetworkId& id);
-Result<PlanPtr<GroupPlan>> plan_group(const store::Snapshot& snapshot, std::string_view driver,
+Result<PlanPtr<GroupPlan>> plan_group(const store::Snapshot& snapshot, const PlanScope& scope,
                                       const SecurityGroupId& id);
-Result<PlanPtr<PortPlan>> plan_port(const store::Snapshot& snapshot, std::string_view driver,
+/// A router's leg is its router's: no port of its own.
+Result<PlanPtr<PortPlan>> plan_port(const store::Snapshot& snapshot, const PlanScope& scope,
                                     const PortId& id);
-Result<Plan> plan_all(const store::Snapshot& snapshot, std::string_view driver);
+Result<PlanPtr<AddressGroupPlan>> plan_address_group(const store::Snapshot& snapshot,
+                                                     const PlanScope& scope,
+                                                     const AddressGroupId& id);
+/// plan_router(), and what is counted on it.
+Result<PlanPtr<RouterPlan>> plan_whole_router(const store::Snapshot& snapshot,
+                                              const PlanScope& scope, const RouterId& id);
+Result<Plan> plan_all(const store::Snapshot& snapshot, const PlanScope& scope);
 
 // The parts that need no scan; precommit sees these.
 NetworkPlan plan_of(const Network& network);

@@ -23,10 +23,15 @@ Result<void> SimulatedDriver::precommit(store::Txn&, const Change& change) {
 void SimulatedDriver::check_order_locked(const Change& change) {
   auto& newest = revisions_[{change.kind, change.id}];
   if (change.revision < newest) {
-    complaints_.push_back(fmt::format("{} was told revision {} after {}", change.id,
-                                      change.revision, newest));
+    complaints_.push_back(
+        fmt::format("{} was told revision {} after {}", change.id, change.revision, newest));
   }
   newest = change.revision;
+  if (change.router) {
+    for (const RouterPortPlan& leg : change.router->legs)
+      if (!state_.networks.count(leg.network))
+        complaints_.push_back(fmt::format("router {} came before a network of its", change.id));
+  }
   if (!change.port) return;
   if (!state_.networks.count(change.port->network))
     complaints_.push_back(fmt::format("port {} came before its network", change.id));
@@ -42,16 +47,34 @@ Result<void> SimulatedDriver::postcommit(const Change& change) {
   check_order_locked(change);
   switch (change.kind) {
     case Change::Kind::Network:
-      if (change.network) state_.networks.insert_or_assign(change.network->id, *change.network);
-      else state_.networks.erase(NetworkId{change.id});
+      if (change.network)
+        state_.networks.insert_or_assign(change.network->id, *change.network);
+      else
+        state_.networks.erase(NetworkId{change.id});
       break;
     case Change::Kind::Group:
-      if (change.group) state_.groups.insert_or_assign(change.group->id, *change.group);
-      else state_.groups.erase(SecurityGroupId{change.id});
+      if (change.group)
+        state_.groups.insert_or_assign(change.group->id, *change.group);
+      else
+        state_.groups.erase(SecurityGroupId{change.id});
       break;
     case Change::Kind::Port:
-      if (change.port) state_.ports.insert_or_assign(change.port->id, *change.port);
-      else state_.ports.erase(PortId{change.id});
+      if (change.port)
+        state_.ports.insert_or_assign(change.port->id, *change.port);
+      else
+        state_.ports.erase(PortId{change.id});
+      break;
+    case Change::Kind::AddressGroup:
+      if (change.address_group)
+        state_.address_groups.insert_or_assign(change.address_group->id, *change.address_group);
+      else
+        state_.address_groups.erase(AddressGroupId{change.id});
+      break;
+    case Change::Kind::Router:
+      if (change.router)
+        state_.routers.insert_or_assign(change.router->id, *change.router);
+      else
+        state_.routers.erase(RouterId{change.id});
       break;
   }
   return Result<void>();
@@ -67,6 +90,7 @@ Result<void> SimulatedDriver::converge(const Plan& plan) {
 
 std::optional<Binding> SimulatedDriver::bind_port(const PortContext& port) const {
   if (port.vnic_type != "normal") return std::nullopt;
+  if (!host_.empty() && port.host != host_) return std::nullopt;
   return Binding{"simulated", "tap", {{"port_filter", "true"}}};
 }
 
@@ -83,6 +107,17 @@ Plan SimulatedDriver::state() const {
 void SimulatedDriver::reboot() {
   const std::lock_guard lock(mutex_);
   state_ = Plan{};
+}
+
+void SimulatedDriver::watch(std::function<void()> disturbed) {
+  const std::lock_guard lock(telling_);
+  disturbed_ = std::move(disturbed);
+}
+
+void SimulatedDriver::disturb() {
+  reboot();
+  const std::lock_guard lock(telling_);
+  if (disturbed_) disturbed_();
 }
 
 SimulatedDriver::Calls SimulatedDriver::calls() const {

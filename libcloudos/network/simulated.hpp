@@ -18,7 +18,15 @@ class SimulatedDriver final : public MechanismDriver {
   /// Called with what is about to be done; an error is what the call returns, undone.
   using Fault = std::function<std::optional<Error>(std::string_view call, const std::string& id)>;
 
+  SimulatedDriver() = default;
+  /// Works on one host alone, whose tunnels end at `tunnel_address`.
+  explicit SimulatedDriver(std::string host, std::string tunnel_address = {})
+      : host_(std::move(host)), tunnel_address_(std::move(tunnel_address)) {}
+
   std::string_view name() const override { return "simulated"; }
+  std::string host() const override { return host_; }
+  std::string tunnel_address() const override { return tunnel_address_; }
+  void watch(std::function<void()> disturbed) override;
   Result<void> precommit(store::Txn& txn, const Change& change) override;
   Result<void> postcommit(const Change& change) override;
   Result<void> converge(const Plan& plan) override;
@@ -29,6 +37,8 @@ class SimulatedDriver final : public MechanismDriver {
   Plan state() const;
   /// Forgets everything, as a host that was started again.
   void reboot();
+  /// Forgets everything and says so, as a host on which somebody deleted it.
+  void disturb();
   struct Calls {
     std::size_t precommit = 0, postcommit = 0, converge = 0;
   };
@@ -41,6 +51,9 @@ class SimulatedDriver final : public MechanismDriver {
   std::optional<Error> fault(std::string_view call, const std::string& id) const;
   void check_order_locked(const Change& change);
 
+  const std::string host_, tunnel_address_;
+  std::mutex telling_;  ///< Held while `disturbed_` runs: replacing it waits for that.
+  std::function<void()> disturbed_;
   mutable std::mutex mutex_;
   Fault fault_;
   Plan state_;

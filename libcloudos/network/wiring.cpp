@@ -1,11 +1,14 @@
 #include "network/wiring.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "network/errors.hpp"
+#include "network/extra_records.hpp"
+#include "network/l3_records.hpp"
 #include "network/plan.hpp"
+#include "network/plan_router.hpp"
 #include "network/record.hpp"
 
 namespace cloudos::network {
@@ -13,6 +16,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kConvergePeriod{30'000};
 constexpr std::size_t kSettleBatch = 100;
+/// Who keeps disturbing is put right once in this time.
+constexpr std::chrono::milliseconds kDisturbedPause{1'000};
 
 template <class T>
 bool same_plan(const PlanPtr<T>& a, const PlanPtr<T>& b) {
@@ -20,7 +25,31 @@ bool same_plan(const PlanPtr<T>& a, const PlanPtr<T>& b) {
 }
 bool same_change(const Change& a, const Change& b) {
   return same_plan(a.network, b.network) && same_plan(a.group, b.group) &&
-         same_plan(a.port, b.port);
+         same_plan(a.port, b.port) && same_plan(a.address_group, b.address_group) &&
+         same_plan(a.router, b.router);
+}
+
+bool stands_on(const RouterPlan& router, const std::set<NetworkId>& networks) {
+  const auto in = [&](const RouterPortPlan& leg) { return networks.count(leg.network) > 0; };
+  return std::any_of(router.legs.begin(), router.legs.end(), in) ||
+         (router.gateway && in(*router.gateway));
+}
+
+/// The legs of a router that its driver holds are wired.
+void note_router(const RouterPlan& router, std::vector<PortId>& wired) {
+  for (const RouterPortPlan& leg : router.legs) wired.push_back(leg.port);
+  if (router.gateway) wired.push_back(router.gateway->port);
+}
+
+Result<std::set<AddressGroupId>> address_groups_of(const store::Snapshot& snapshot,
+                                                   const std::vector<SecurityGroupId>& groups) {
+  std::set<AddressGroupId> all;
+  for (const SecurityGroupId& group : groups) {
+    CLOUDOS_TRY(const auto rules, records::all<SecurityGroupRule>(snapshot, "group", group.value));
+    for (const SecurityGroupRule& rule : rules)
+      if (!rule.remote_address_group.empty()) all.insert(rule.remote_address_group);
+  }
+  return all;
 }
 
 Change gone_change(Change::Kind kind, const std::string& id, store::Revision revision) {
@@ -33,22 +62,78 @@ Change gone_change(Change::Kind kind, const std::string& id, store::Revision rev
 
 }  // namespace
 
-Wiring::Wiring(const Engine& engine, Drivers drivers)
-    : engine_(engine), drivers_(std::move(drivers)) {}
+Result<HostFacts> MechanismDriver::inspect(const HostQuestion&) {
+  return fail(ErrorCode::Unsupported, fmt::format("driver {} does not look at hosts", name()));
+}
 
-Wiring::~Wiring() = default;
+Wiring::Wiring(const Engine& engine, Drivers drivers)
+    : engine_(engine), drivers_(std::move(drivers)), started_(engine.clock.wall()) {
+  for (const auto& driver : drivers_) {
+    hosts_.push_back(driver->host());
+    if (auto end = driver->tunnel_address(); !end.empty()) tunnels_[hosts_.back()] = std::move(end);
+  }
+}
+
+Wiring::~Wiring() {
+  for (const auto& driver : drivers_) driver->watch(nullptr);
+}
+
+PlanScope Wiring::scope_of(std::size_t driver) const {
+  return {drivers_[driver]->name(), hosts_[driver], tunnels_.empty() ? nullptr : &tunnels_};
+}
 
 void Wiring::start_watching(TaskRunner& runner) {
   runner.add(Reconciler{"ports", kConvergePeriod, {}, [this] { return pass(); }});
   const auto wake = [&runner] { runner.wake_reconciler("ports"); };
-  for (const std::string_view kind : {Network::kKind, Subnet::kKind, Port::kKind,
-                                      SecurityGroup::kKind, SecurityGroupRule::kKind})
+  for (const std::string_view kind :
+       {Network::kKind, Subnet::kKind, Port::kKind, SecurityGroup::kKind, SecurityGroupRule::kKind,
+        Router::kKind, FloatingIp::kKind, PortForwarding::kKind, AddressGroup::kKind,
+        QosPolicy::kKind, MeteringLabel::kKind, MeteringRule::kKind})
     watches_.push_back(engine_.store.watch(records::record_prefix(kind), wake));
+  for (const auto& driver : drivers_) driver->watch([this] { disturbed(); });
+}
+
+/// Called from a driver's own thread: what it keeps is not as it left it.
+void Wiring::disturbed() {
+  const std::lock_guard lock(mutex_);
+  const MonoTime now = engine_.clock.mono();
+  const MonoTime at = disturbed_at_ ? std::max(now, *disturbed_at_ + kDisturbedPause) : now;
+  if (converge_at_ <= at) return;
+  disturbed_at_ = at;
+  converge_at_ = at;
+  TaskRunner& runner = engine_.runner;
+  engine_.executor.post_at(at, [&runner] { runner.wake_reconciler("ports"); });
+}
+
+std::vector<Wiring::HostAbilities> Wiring::abilities() const {
+  std::vector<HostAbilities> out;
+  for (std::size_t i = 0; i < drivers_.size(); ++i)
+    out.push_back({std::string(drivers_[i]->name()), hosts_[i], drivers_[i]->abilities()});
+  return out;
+}
+
+Result<HostFacts> Wiring::inspect(std::string_view host, const HostQuestion& question) const {
+  HostFacts all;
+  for (std::size_t i = 0; i < drivers_.size(); ++i) {
+    if (!host.empty() && !hosts_[i].empty() && hosts_[i] != host) continue;
+    auto found = drivers_[i]->inspect(question);
+    if (!found && found.error().code == ErrorCode::Unsupported) continue;
+    if (!found) return fail(std::move(found).error());
+    all.facts.insert(all.facts.end(), found->facts.begin(), found->facts.end());
+  }
+  return all;
+}
+
+std::optional<WallTime> Wiring::pulse() const {
+  const std::lock_guard lock(mutex_);
+  return pulse_;
 }
 
 Result<Binding> Wiring::bind(const PortContext& context) const {
-  for (const auto& driver : drivers_)
-    if (auto binding = driver->bind_port(context)) return std::move(*binding);
+  for (std::size_t i = 0; i < drivers_.size(); ++i) {
+    if (!hosts_[i].empty() && hosts_[i] != context.host) continue;
+    if (auto binding = drivers_[i]->bind_port(context)) return std::move(*binding);
+  }
   if (engine_.guest) {
     return fail(ErrorCode::Unsupported,
                 "binding:host_id is set through the process that runs the data folder: it has the "
@@ -64,20 +149,30 @@ Result<void> Wiring::precommit(store::Txn& txn, const Change& change) const {
   return Result<void>();
 }
 
-Result<Change> Wiring::build(const store::Snapshot& snapshot, const MechanismDriver& driver,
+Result<Change> Wiring::build(const store::Snapshot& snapshot, std::size_t driver,
                              const Key& key) const {
   Change change = gone_change(key.first, key.second, snapshot.revision());
+  const PlanScope scope = scope_of(driver);
   switch (key.first) {
     case Change::Kind::Network: {
-      CLOUDOS_TRY(change.network, plan_network(snapshot, driver.name(), NetworkId{key.second}));
+      CLOUDOS_TRY(change.network, plan_network(snapshot, scope, NetworkId{key.second}));
       break;
     }
     case Change::Kind::Group: {
-      CLOUDOS_TRY(change.group, plan_group(snapshot, driver.name(), SecurityGroupId{key.second}));
+      CLOUDOS_TRY(change.group, plan_group(snapshot, scope, SecurityGroupId{key.second}));
       break;
     }
     case Change::Kind::Port: {
-      CLOUDOS_TRY(change.port, plan_port(snapshot, driver.name(), PortId{key.second}));
+      CLOUDOS_TRY(change.port, plan_port(snapshot, scope, PortId{key.second}));
+      break;
+    }
+    case Change::Kind::Router: {
+      CLOUDOS_TRY(change.router, plan_whole_router(snapshot, scope, RouterId{key.second}));
+      break;
+    }
+    case Change::Kind::AddressGroup: {
+      CLOUDOS_TRY(change.address_group,
+                  plan_address_group(snapshot, scope, AddressGroupId{key.second}));
       break;
     }
   }
@@ -88,24 +183,37 @@ Result<store::Revision> Wiring::tell_now(const Key& key, std::vector<std::option
   CLOUDOS_TRY(const auto snapshot, engine_.store.snapshot());
   std::optional<Error> failure;
   for (std::size_t i = 0; i < drivers_.size(); ++i) {
-    CLOUDOS_TRY(const Change change, build(*snapshot, *drivers_[i], key));
+    CLOUDOS_TRY(const Change change, build(*snapshot, i, key));
     if (last[i] && same_change(*last[i], change)) continue;
-    if (change.port) CLOUDOS_CHECK(tell_needs(*snapshot, *change.port));
+    CLOUDOS_CHECK(tell_needs(*snapshot, change));
     last[i].reset();
     const auto told = drivers_[i]->postcommit(change);
-    if (told) last[i] = change;
-    else if (!failure) failure = told.error();
+    if (told)
+      last[i] = change;
+    else if (!failure)
+      failure = told.error();
   }
   if (failure) return fail(std::move(*failure));
   return snapshot->revision();
 }
 
-/// What a port stands on, as of the snapshot its plan was made of: a plug that commits between the
-/// telling of a group and of the port must not bring the port first.
-Result<void> Wiring::tell_needs(const store::Snapshot& snapshot, const PortPlan& port) {
+/// What a port or a router stands on, as of the snapshot its plan was made of: a plug that commits
+/// between the telling of a group and of the port must not bring the port first.
+Result<void> Wiring::tell_needs(const store::Snapshot& snapshot, const Change& change) {
   const store::Revision least = snapshot.revision();
-  CLOUDOS_CHECK(tell_in_turn({Change::Kind::Network, port.network.value}, least, true));
-  CLOUDOS_TRY(const auto groups, with_remote_groups(snapshot, port.groups));
+  std::set<NetworkId> networks;
+  if (change.port) networks.insert(change.port->network);
+  if (change.router) {
+    for (const RouterPortPlan& leg : change.router->legs) networks.insert(leg.network);
+    if (change.router->gateway) networks.insert(change.router->gateway->network);
+  }
+  for (const NetworkId& network : networks)
+    CLOUDOS_CHECK(tell_in_turn({Change::Kind::Network, network.value}, least, true));
+  if (!change.port) return Result<void>();
+  CLOUDOS_TRY(const auto addresses, address_groups_of(snapshot, change.port->groups));
+  for (const AddressGroupId& group : addresses)
+    CLOUDOS_CHECK(tell_in_turn({Change::Kind::AddressGroup, group.value}, least, true));
+  CLOUDOS_TRY(const auto groups, with_remote_groups(snapshot, change.port->groups));
   for (const SecurityGroupId& group : groups)
     CLOUDOS_CHECK(tell_in_turn({Change::Kind::Group, group.value}, least, true));
   return Result<void>();
@@ -116,7 +224,7 @@ Result<bool> Wiring::tell(Change::Kind kind, const std::string& id, store::Revis
 }
 
 /// `nested` is part of another resource's turn, which a converge waits for: it must not wait for
-/// the converge in turn. Only ports nest, and only in networks and groups.
+/// the converge in turn. Only ports and routers nest others, and only networks and groups.
 Result<bool> Wiring::tell_in_turn(const Key& key, store::Revision least, bool nested) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] {
@@ -141,8 +249,10 @@ Result<bool> Wiring::tell_in_turn(const Key& key, store::Revision least, bool ne
     after.busy = false;
     after.failed = !told;
     after.last = std::move(last);
-    if (told) after.revision = *told;
-    else converge_later_locked();
+    if (told)
+      after.revision = *told;
+    else
+      converge_later_locked();
     --active_;
     changed_.notify_all();
     if (!told) return fail(std::move(told).error());
@@ -150,8 +260,8 @@ Result<bool> Wiring::tell_in_turn(const Key& key, store::Revision least, bool ne
   const auto& last = told_[key].last;
   const bool held = std::any_of(last.begin(), last.end(),
                                 [](const auto& change) { return change && !change->gone(); });
-  const bool sure = std::all_of(last.begin(), last.end(),
-                                [](const auto& change) { return change.has_value(); });
+  const bool sure =
+      std::all_of(last.begin(), last.end(), [](const auto& change) { return change.has_value(); });
   if (!held && sure && converged_) told_.erase(key);
   return held;
 }
@@ -170,8 +280,7 @@ Result<std::set<SecurityGroupId>> Wiring::with_remote_groups(
     const store::Snapshot& snapshot, const std::vector<SecurityGroupId>& groups) const {
   std::set<SecurityGroupId> all(groups.begin(), groups.end());
   for (const SecurityGroupId& group : groups) {
-    CLOUDOS_TRY(const auto rules,
-                records::all<SecurityGroupRule>(snapshot, "group", group.value));
+    CLOUDOS_TRY(const auto rules, records::all<SecurityGroupRule>(snapshot, "group", group.value));
     for (const SecurityGroupRule& rule : rules)
       if (!rule.remote_group.empty()) all.insert(rule.remote_group);
   }
@@ -181,7 +290,7 @@ Result<std::set<SecurityGroupId>> Wiring::with_remote_groups(
 Result<void> Wiring::tell_plugged(const Port& port, store::Revision least) {
   CLOUDOS_CHECK(tell(Change::Kind::Port, port.id.value, least));
   CLOUDOS_TRY(const bool served, tell(Change::Kind::Network, port.network.value, least));
-  return settle({{port.id}, {{port.network, served}}});
+  return settle({{port.id}, {{port.network, served}}, {}});
 }
 
 Result<void> Wiring::tell_unplugged(const PortId& id, const std::optional<Port>& port,
@@ -196,12 +305,19 @@ Result<void> Wiring::tell_unplugged(const PortId& id, const std::optional<Port>&
   for (const SecurityGroupId& group : groups)
     CLOUDOS_CHECK(tell(Change::Kind::Group, group.value, least));
   CLOUDOS_TRY(const bool served, tell(Change::Kind::Network, port->network.value, least));
-  return settle({{}, {{port->network, served}}});
+  return settle({{}, {{port->network, served}}, {}});
 }
 
 // ---- what drivers did, written down -------------------------------------------------------------
 
+Result<void> Wiring::settle_routers(const Settled& settled) {
+  for (const auto& [id, works] : settled.routed)
+    CLOUDOS_CHECK(settle_router(engine_.store, id, works));
+  return Result<void>();
+}
+
 Result<void> Wiring::settle(const Settled& settled) {
+  CLOUDOS_CHECK(settle_routers(settled));
   // An idle cloud commits nothing: only what differs is written.
   std::vector<std::pair<PortId, bool>> differing;
   CLOUDOS_TRY(const auto snapshot, engine_.store.snapshot());
@@ -235,42 +351,59 @@ Result<void> Wiring::settle(const Settled& settled) {
 
 // ---- the whole plan -----------------------------------------------------------------------------
 
-Result<Wiring::Settled> Wiring::converge_drivers(store::Revision& revision,
-                                                 std::map<Key, Told>& told) {
-  CLOUDOS_TRY(const auto snapshot, engine_.store.snapshot());
-  revision = snapshot->revision();
-  Settled settled;
-  std::optional<Error> failure;
-  const auto remember = [&](std::size_t driver, Change change) {
+Result<void> Wiring::converge_one(const store::Snapshot& snapshot, std::size_t driver,
+                                  std::map<Key, Told>& told, Settled& settled) {
+  const store::Revision revision = snapshot.revision();
+  const auto remember = [&](Change change) {
     Told& one = told[{change.kind, change.id}];
     one.revision = revision;
     if (one.last.empty())
       one.last.assign(drivers_.size(), gone_change(change.kind, change.id, revision));
     one.last[driver] = std::move(change);
   };
+  CLOUDOS_TRY(const Plan plan, plan_all(snapshot, scope_of(driver)));
+  CLOUDOS_CHECK(drivers_[driver]->converge(plan));
+  for (const auto& [id, network] : plan.networks) {
+    Change change = gone_change(Change::Kind::Network, id.value, revision);
+    change.network = std::make_shared<const NetworkPlan>(network);
+    remember(std::move(change));
+    settled.served.emplace_back(id, true);
+  }
+  for (const auto& [id, group] : plan.groups) {
+    Change change = gone_change(Change::Kind::Group, id.value, revision);
+    change.group = std::make_shared<const GroupPlan>(group);
+    remember(std::move(change));
+  }
+  for (const auto& [id, group] : plan.address_groups) {
+    Change change = gone_change(Change::Kind::AddressGroup, id.value, revision);
+    change.address_group = std::make_shared<const AddressGroupPlan>(group);
+    remember(std::move(change));
+  }
+  for (const auto& [id, port] : plan.ports) {
+    Change change = gone_change(Change::Kind::Port, id.value, revision);
+    change.port = std::make_shared<const PortPlan>(port);
+    remember(std::move(change));
+    settled.wired.push_back(id);
+  }
+  for (const auto& [id, router] : plan.routers) {
+    Change change = gone_change(Change::Kind::Router, id.value, revision);
+    change.router = std::make_shared<const RouterPlan>(router);
+    remember(std::move(change));
+    note_router(router, settled.wired);
+    settled.routed.emplace_back(id, true);
+  }
+  return Result<void>();
+}
+
+Result<Wiring::Settled> Wiring::converge_drivers(store::Revision& revision,
+                                                 std::map<Key, Told>& told) {
+  CLOUDOS_TRY(const auto snapshot, engine_.store.snapshot());
+  revision = snapshot->revision();
+  Settled settled;
+  std::optional<Error> failure;
   for (std::size_t i = 0; i < drivers_.size(); ++i) {
-    CLOUDOS_TRY(const Plan plan, plan_all(*snapshot, drivers_[i]->name()));
-    if (const auto done = drivers_[i]->converge(plan); !done) {
-      if (!failure) failure = done.error();
-      continue;
-    }
-    for (const auto& [id, network] : plan.networks) {
-      Change change = gone_change(Change::Kind::Network, id.value, revision);
-      change.network = std::make_shared<const NetworkPlan>(network);
-      remember(i, std::move(change));
-      settled.served.emplace_back(id, true);
-    }
-    for (const auto& [id, group] : plan.groups) {
-      Change change = gone_change(Change::Kind::Group, id.value, revision);
-      change.group = std::make_shared<const GroupPlan>(group);
-      remember(i, std::move(change));
-    }
-    for (const auto& [id, port] : plan.ports) {
-      Change change = gone_change(Change::Kind::Port, id.value, revision);
-      change.port = std::make_shared<const PortPlan>(port);
-      remember(i, std::move(change));
-      settled.wired.push_back(id);
-    }
+    const auto done = converge_one(*snapshot, i, told, settled);
+    if (!done && !failure) failure = done.error();
   }
   if (failure) return fail(std::move(*failure));
   return settled;
@@ -286,6 +419,7 @@ void Wiring::end_converge(const Result<Settled>& done, store::Revision revision,
   if (done) {
     told_ = std::move(told);
     failures_ = 0;
+    pulse_ = engine_.clock.wall();
     // A little early, so that the period's own pass is never just too soon.
     converge_at_ = engine_.clock.mono() + kConvergePeriod - std::chrono::milliseconds{500};
   } else {
@@ -318,7 +452,7 @@ Result<bool> Wiring::collect(store::Revision since, Dirty& dirty, store::Revisio
   // Index entries tell what a deleted record belonged to.
   const auto port = std::string("/ix/") + std::string(Port::kKind);
   const auto rule = std::string("/ix/") + std::string(SecurityGroupRule::kKind);
-  const std::pair<std::string, std::function<void(std::string)>> sources[] = {
+  std::vector<std::pair<std::string, std::function<void(std::string)>>> sources{
       {records::record_prefix(Network::kKind),
        [&](std::string id) { dirty.networks.insert(NetworkId{std::move(id)}); }},
       {records::record_prefix(Port::kKind),
@@ -333,7 +467,19 @@ Result<bool> Wiring::collect(store::Revision since, Dirty& dirty, store::Revisio
        [&](std::string id) { dirty.groups.insert(SecurityGroupId{std::move(id)}); }},
       {rule + "/remote/",
        [&](std::string id) { dirty.groups.insert(SecurityGroupId{std::move(id)}); }},
+      {rule + "/addresses/",
+       [&](std::string id) { dirty.address_groups.insert(AddressGroupId{std::move(id)}); }},
+      {records::record_prefix(AddressGroup::kKind),
+       [&](std::string id) { dirty.address_groups.insert(AddressGroupId{std::move(id)}); }},
+      {records::record_prefix(QosPolicy::kKind),
+       [&](std::string id) { dirty.policies.insert(QosPolicyId{std::move(id)}); }},
+      {records::record_prefix(MeteringLabel::kKind), [&](std::string) { dirty.meters = true; }},
+      {records::record_prefix(MeteringRule::kKind), [&](std::string) { dirty.meters = true; }},
   };
+  for (const std::string_view prefix : kRouterChanges) {
+    sources.emplace_back(prefix,
+                         [&](std::string id) { dirty.routers.insert(RouterId{std::move(id)}); });
+  }
   until = UINT64_MAX;
   for (const auto& [prefix, take] : sources) {
     CLOUDOS_TRY(const store::Changes changes, engine_.store.changes(prefix, since));
@@ -348,10 +494,17 @@ Result<bool> Wiring::collect(store::Revision since, Dirty& dirty, store::Revisio
 }
 
 Result<void> Wiring::widen(const store::Snapshot& snapshot, Dirty& dirty) const {
+  for (const QosPolicyId& id : dirty.policies) {
+    CLOUDOS_TRY(const auto ports, records::all<Port>(snapshot, "qos", id.value));
+    for (const Port& port : ports) dirty.ports.insert(port.id);
+    CLOUDOS_TRY(const auto networks, records::all<Network>(snapshot, "qos", id.value));
+    for (const Network& network : networks) dirty.networks.insert(network.id);
+  }
   for (const PortId& id : dirty.ports) {
     const auto port = records::get<Port>(snapshot, id);
     if (!port) continue;
     dirty.networks.insert(port->network);
+    if (!port->router.empty()) dirty.routers.insert(port->router);
     dirty.groups.insert(port->security_groups.begin(), port->security_groups.end());
   }
   const std::vector<SecurityGroupId> groups(dirty.groups.begin(), dirty.groups.end());
@@ -369,22 +522,46 @@ Result<void> Wiring::tell_dirty(const Dirty& dirty, store::Revision until) {
   };
   Settled settled;
   std::vector<PortId> plugged;
+  std::vector<RouterId> routers;
   // Devices that go come first, then what devices need, then the devices that stay or come.
   for (const PortId& id : dirty.ports) {
     const auto port = records::get<Port>(*snapshot, id);
-    if (port && port->plugged) plugged.push_back(id);
-    else say(Change::Kind::Port, id.value);
+    if (port && port->plugged && port->router.empty())
+      plugged.push_back(id);
+    else if (!port || port->router.empty())
+      say(Change::Kind::Port, id.value);
+  }
+  for (const RouterId& id : dirty.routers) {
+    if (records::get<Router>(*snapshot, id))
+      routers.push_back(id);
+    else
+      say(Change::Kind::Router, id.value);
   }
   for (const NetworkId& id : dirty.networks) {
     const bool served = say(Change::Kind::Network, id.value);
     settled.served.emplace_back(id, served);
   }
+  for (const AddressGroupId& id : dirty.address_groups) say(Change::Kind::AddressGroup, id.value);
   for (const SecurityGroupId& id : dirty.groups) say(Change::Kind::Group, id.value);
   for (const PortId& id : plugged)
     if (say(Change::Kind::Port, id.value)) settled.wired.push_back(id);
+  for (const RouterId& id : routers) tell_router(*snapshot, id, until, settled, failure);
   CLOUDOS_CHECK(settle(settled));
   if (failure) return fail(std::move(*failure));
   return Result<void>();
+}
+
+/// A router that is carried nowhere has nothing to be said of its addresses.
+void Wiring::tell_router(const store::Snapshot& snapshot, const RouterId& id, store::Revision until,
+                         Settled& settled, std::optional<Error>& failure) {
+  const auto told = tell(Change::Kind::Router, id.value, until);
+  if (!told && !failure) failure = told.error();
+  if (!told || *told) settled.routed.emplace_back(id, told.has_value());
+  if (!told || !*told) return;
+  const auto router = records::get<Router>(snapshot, id);
+  if (!router) return;
+  settled.wired.insert(settled.wired.end(), router->interfaces.begin(), router->interfaces.end());
+  if (!router->gateway_port.empty()) settled.wired.push_back(router->gateway_port);
 }
 
 Result<bool> Wiring::pass() {
@@ -406,10 +583,13 @@ Result<bool> Wiring::pass() {
     // A network's change may be its ports' (MTU); one that is not told is none of ours.
     const std::lock_guard lock(mutex_);
     for (const auto& [key, told] : told_) {
-      if (key.first != Change::Kind::Port) continue;
-      for (const auto& change : told.last)
+      for (const auto& change : told.last) {
         if (change && change->port && dirty.networks.count(change->port->network))
           dirty.ports.insert(PortId{key.second});
+        if (change && change->router &&
+            (dirty.meters || stands_on(*change->router, dirty.networks)))
+          dirty.routers.insert(RouterId{key.second});
+      }
     }
   }
   const auto told = tell_dirty(dirty, until);

@@ -9,8 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "cloudos/networks.hpp"
 #include "cloudos/network_driver.hpp"
+#include "cloudos/networks.hpp"
+#include "network/plan.hpp"
 #include "tasks/engine.hpp"
 
 namespace cloudos::network {
@@ -44,6 +45,18 @@ class Wiring final {
   Result<void> tell_unplugged(const PortId& id, const std::optional<Port>& port,
                               store::Revision least);
 
+  /// What the drivers found they can do, host by host.
+  struct HostAbilities {
+    std::string driver, host;
+    std::vector<Ability> abilities;
+  };
+  std::vector<HostAbilities> abilities() const;
+  /// When a pass last left every driver as it should be; nothing: none has yet.
+  std::optional<WallTime> pulse() const;
+  WallTime started() const { return started_; }
+  /// What is on the host (empty: any) of what is asked for, of every driver that looks.
+  Result<HostFacts> inspect(std::string_view host, const HostQuestion& question) const;
+
   /// One pass of the reconciler; true when there is more to do now.
   Result<bool> pass();
 
@@ -60,24 +73,35 @@ class Wiring final {
     std::set<NetworkId> networks;
     std::set<SecurityGroupId> groups;
     std::set<PortId> ports;
+    std::set<RouterId> routers;
+    std::set<AddressGroupId> address_groups;
+    std::set<QosPolicyId> policies;
+    bool meters = false;  ///< What routers count.
   };
   /// What to write about a port once its driver did it.
   struct Settled {
     std::vector<PortId> wired;
     std::vector<std::pair<NetworkId, bool>> served;  ///< Whether the network is on the host.
+    std::vector<std::pair<RouterId, bool>> routed;   ///< Whether the router is as it should be.
   };
 
-  Result<Change> build(const store::Snapshot& snapshot, const MechanismDriver& driver,
-                       const Key& key) const;
+  Result<Change> build(const store::Snapshot& snapshot, std::size_t driver, const Key& key) const;
   Result<bool> tell_in_turn(const Key& key, store::Revision least, bool nested);
   Result<store::Revision> tell_now(const Key& key, std::vector<std::optional<Change>>& last);
-  Result<void> tell_needs(const store::Snapshot& snapshot, const PortPlan& port);
+  Result<void> tell_needs(const store::Snapshot& snapshot, const Change& change);
+  PlanScope scope_of(std::size_t driver) const;
+  void disturbed();
   Result<bool> converge();
   Result<Settled> converge_drivers(store::Revision& revision, std::map<Key, Told>& told);
   void end_converge(const Result<Settled>& done, store::Revision revision,
                     std::map<Key, Told> told);
   Result<bool> collect(store::Revision since, Dirty& dirty, store::Revision& until);
   Result<void> widen(const store::Snapshot& snapshot, Dirty& dirty) const;
+  Result<void> converge_one(const store::Snapshot& snapshot, std::size_t driver,
+                            std::map<Key, Told>& told, Settled& settled);
+  Result<void> settle_routers(const Settled& settled);
+  void tell_router(const store::Snapshot& snapshot, const RouterId& id, store::Revision until,
+                   Settled& settled, std::optional<Error>& failure);
   Result<void> tell_dirty(const Dirty& dirty, store::Revision until);
   Result<std::set<SecurityGroupId>> with_remote_groups(
       const store::Snapshot& snapshot, const std::vector<SecurityGroupId>& groups) const;
@@ -86,18 +110,23 @@ class Wiring final {
 
   Engine engine_;
   Drivers drivers_;
+  WallTime started_;
+  std::vector<std::string> hosts_;              ///< Of each driver, in their order.
+  std::map<std::string, std::string> tunnels_;  ///< Host to tunnel address, as the drivers say.
   std::vector<std::unique_ptr<store::Watch>> watches_;
 
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable changed_;
   // Below: guarded by mutex_. Never held across a driver call; `busy` and `converging_` keep order.
   std::map<Key, Told> told_;
   bool converging_ = false;
-  bool converged_ = false;        ///< Drivers hold what told_ says, and nothing else.
+  bool converged_ = false;  ///< Drivers hold what told_ says, and nothing else.
   std::size_t active_ = 0;
   std::uint32_t failures_ = 0;
   std::optional<store::Revision> since_;
   MonoTime converge_at_{};
+  std::optional<WallTime> pulse_;
+  std::optional<MonoTime> disturbed_at_;
 };
 
 }  // namespace cloudos::network

@@ -1,11 +1,10 @@
-#include <sys/socket.h>
-#include <csignal>
-
-#include <atomic>
-
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <linux/netlink.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <csignal>
 
 #include "dataplane/support.hpp"
 #include "network/linuxbridge/dnsmasq.hpp"
@@ -90,7 +89,9 @@ lb::Fd accept_one(const lb::Fd& listener) {
 
 using Octets = std::vector<std::uint8_t>;
 
-void append(Octets& out, const Octets& more) { out.insert(out.end(), more.begin(), more.end()); }
+void append(Octets& out, const Octets& more) {
+  out.insert(out.end(), more.begin(), more.end());
+}
 
 /// fe80::<last>, or the guest's own made of its MAC fa:16:3e:00:01:<last>.
 Octets link_local(std::uint8_t last, bool of_mac) {
@@ -407,10 +408,11 @@ TEST_CASE("no network's guests keep another network's from their metadata") {
       REQUIRE(lb::change_link(*inside, **lo, {.up = true}));
     });
     for (std::uint16_t i = 0; i < 5; ++i) {
-      auto listener = lb::listen_in_netns(t.a.netns(), "127.0.0.1",
-                                          static_cast<std::uint16_t>(8000 + i));
+      auto listener =
+          lb::listen_in_netns(t.a.netns(), "127.0.0.1", static_cast<std::uint16_t>(8000 + i));
       REQUIRE(listener);
-      REQUIRE(server.add(NetworkId{fmt::format("net-{}", i)}, std::move(*listener)));
+      REQUIRE(server.add(fmt::format("net-{}", i), NetworkId{fmt::format("net-{}", i)},
+                         std::move(*listener)));
     }
     std::vector<lb::Fd> hoard;  // Four networks, 64 idle connections each.
     for (std::uint16_t network = 0; network < 4; ++network) {

@@ -297,15 +297,14 @@ TEST_CASE("detach frees a port of its server and binding; another server's is le
   const PortId id = world.of_server("");
   const auto attach = [&](const char* server) {
     return world.store->transact([&](store::Txn& txn) -> Result<void> {
-      CLOUDOS_CHECK(world.networks->attach_port(txn, world.ctx, id, ServerId{server},
-                                                "compute:nova"));
+      CLOUDOS_CHECK(
+          world.networks->attach_port(txn, world.ctx, id, ServerId{server}, "compute:nova"));
       return Result<void>();
     });
   };
   const auto detach = [&](const char* server) {
-    return world.store->transact([&](store::Txn& txn) {
-      return world.networks->detach_port(txn, id, ServerId{server});
-    });
+    return world.store->transact(
+        [&](store::Txn& txn) { return world.networks->detach_port(txn, id, ServerId{server}); });
   };
   REQUIRE(attach("s1"));
   REQUIRE(attach("s1"));
@@ -365,4 +364,48 @@ TEST_CASE("metadata goes to the server whose plugged port has the address, and t
   const Network other = world.network(member("q"));
   world.subnet(member("q"), other);
   CHECK(handler(other.id, address, "/x").status == 404);
+}
+
+TEST_CASE("of several hosts each holds its own ports alone") {
+  const auto one = std::make_shared<network::SimulatedDriver>("host-1", "192.0.2.1");
+  const auto two = std::make_shared<network::SimulatedDriver>("host-2", "192.0.2.2");
+  World world({"physnet1"}, {one, two});
+  const Context ctx = member("p");
+  const Network net = world.network(ctx);
+  world.subnet(ctx, net);
+  const auto first = world.server_port(ctx, net.id, "s1");
+  const auto second = world.server_port(ctx, net.id, "s2");
+  REQUIRE(first);
+  REQUIRE(second);
+  REQUIRE(world.networks->plug(first->id, ServerId{"s1"}, "host-1"));
+  CHECK(two->state().networks.empty());
+  CHECK(two->state().groups.empty());
+  REQUIRE(world.networks->plug(second->id, ServerId{"s2"}, "host-2"));
+  world.start();
+  world.run(60s);
+  CHECK(one->state().ports.size() == 1);
+  CHECK(one->state().ports.count(first->id) == 1);
+  CHECK(two->state().ports.size() == 1);
+  CHECK(two->state().ports.count(second->id) == 1);
+  CHECK(one->state().networks.count(net.id) == 1);
+  CHECK(type_of(world.networks->plug(first->id, ServerId{"s1"}, "host-3")) == "PortInUse");
+  REQUIRE(world.networks->unplug(second->id));
+  CHECK(two->state().networks.empty());
+  CHECK(one->state().networks.count(net.id) == 1);
+  CHECK(one->complaints().empty());
+  CHECK(two->complaints().empty());
+}
+
+TEST_CASE("what somebody else destroyed is there again within a second, not once a period") {
+  PluggedWorld world;
+  const PortId id = world.of_server("s1");
+  world.start();
+  world.run(1s);
+  REQUIRE(world.networks->plug(id, ServerId{"s1"}, "host-1"));
+  for (int round = 0; round < 3; ++round) {
+    world.driver->disturb();
+    CHECK(world.driver->state().ports.empty());
+    world.run(1s);
+    CHECK(world.driver->state().ports.count(id) == 1);
+  }
 }

@@ -1,7 +1,11 @@
-#include <set>
-
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "base/text.hpp"
 #include "network/linuxbridge/dnsmasq.hpp"
 #include "network/linuxbridge/names.hpp"
 
@@ -33,7 +37,7 @@ struct DhcpSubnet {
 Result<DhcpSubnet> check_subnet(const SubnetPlan& plan, std::vector<std::string>& rejected) {
   const auto cidr = parse_ip_prefix(plan.cidr);
   const auto address = parse_ip(plan.dhcp_address);
-  if (!is_plain_id(plan.id.value) || !cidr || !address || cidr->v6 || address->v6) {
+  if (!is_plain_id(plan.id.value) || !cidr || !address || cidr->v6 != address->v6) {
     return fail(ErrorCode::InvalidArgument, "a subnet's CIDR or DHCP address is not valid");
   }
   DhcpSubnet out{"s-" + plan.id.value, *cidr, address->address, "", {}, {}};
@@ -42,7 +46,7 @@ Result<DhcpSubnet> check_subnet(const SubnetPlan& plan, std::vector<std::string>
   };
   if (!plan.gateway.empty()) {
     const auto gateway = parse_ip(plan.gateway);
-    if (gateway && !gateway->v6) {
+    if (gateway && gateway->v6 == cidr->v6) {
       out.gateway = gateway->address;
     } else {
       reject("its gateway");
@@ -50,7 +54,7 @@ Result<DhcpSubnet> check_subnet(const SubnetPlan& plan, std::vector<std::string>
   }
   for (const auto& server : plan.dns_servers) {
     const auto ip = parse_ip(server);
-    if (ip && !ip->v6) {
+    if (ip && ip->v6 == cidr->v6) {
       out.dns.push_back(ip->address);
     } else {
       reject("a name server");
@@ -60,6 +64,7 @@ Result<DhcpSubnet> check_subnet(const SubnetPlan& plan, std::vector<std::string>
   for (const auto& [destination, hop] : plan.host_routes) {
     const auto to = parse_ip_prefix(destination);
     const auto via = parse_ip(hop);
+    if (cidr->v6) continue;  // DHCPv6 has no routes: they come by advertisements.
     if (to && via && !to->v6 && !via->v6) {
       out.routes.emplace_back(fmt::format("{}/{}", to->network, to->length), via->address);
     } else {
@@ -71,6 +76,11 @@ Result<DhcpSubnet> check_subnet(const SubnetPlan& plan, std::vector<std::string>
 
 std::string options_of(const DhcpSubnet& subnet, std::uint32_t mtu) {
   const std::string tag = "tag:" + subnet.tag + ",";
+  if (subnet.cidr.v6) {
+    std::string out = tag + "option6:dns-server";
+    for (const auto& server : subnet.dns) out += ",[" + server + "]";
+    return out + "\n";
+  }
   // Clients that take option 121 ignore option 3, so the default route is in both.
   std::string routes = fmt::format("{}/32,{}", kMetadataAddress, subnet.address);
   for (const auto& [to, via] : subnet.routes) routes += fmt::format(",{},{}", to, via);
@@ -85,40 +95,117 @@ std::string options_of(const DhcpSubnet& subnet, std::uint32_t mtu) {
   return out;
 }
 
+/// SLAAC hands out nothing here; without a mode somebody else does.
+bool has_range(const SubnetPlan& plan) {
+  return plan.cidr.find(':') == std::string::npos || plan.address_mode == "dhcpv6-stateful" ||
+         plan.address_mode == "dhcpv6-stateless";
+}
+
+std::string range_of(const DhcpSubnet& subnet) {
+  if (subnet.cidr.v6)
+    return fmt::format("dhcp-range=set:{},{},static,{},{}s\n", subnet.tag, subnet.cidr.network,
+                       subnet.cidr.length, kLeaseSeconds);
+  return fmt::format("dhcp-range=set:{},{},static,{},{}s\n", subnet.tag, subnet.cidr.network,
+                     netmask_of(subnet.cidr.length), kLeaseSeconds);
+}
+
+/// "example.org." as "example.org", or nothing when it is no domain.
+std::optional<std::string> domain_of(std::string text) {
+  if (!text.empty() && text.back() == '.') text.pop_back();
+  if (text.empty() || text.size() > 253) return std::nullopt;
+  for (const auto label : split(text, '.'))
+    if (!is_host_label(label)) return std::nullopt;
+  return text;
+}
+
+/// The network's one domain; several (of ports of their own) leave it at the usual one.
+std::string common_domain(const NetworkPlan& network) {
+  std::set<std::string> domains;
+  for (const auto& host : network.hosts) {
+    if (host.domain.empty()) continue;
+    if (const auto domain = domain_of(host.domain)) domains.insert(*domain);
+  }
+  return domains.size() == 1 ? *domains.begin() : std::string(kDomain);
+}
+
+/// One option of a port's own. The server reads lines and commas: what is neither a plain name or
+/// number, nor printable text, is no option.
+std::optional<std::string> own_option(const DhcpHost& host, const DhcpHost::Option& option) {
+  const auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '+';
+  };
+  const bool name = !option.name.empty() && option.name.size() <= 64 &&
+                    std::all_of(option.name.begin(), option.name.end(), plain);
+  const bool value = option.value.size() <= 1'024 &&
+                     std::all_of(option.value.begin(), option.value.end(), [](char c) {
+                       return c >= ' ' && c <= '~' && c != '#' && c != '\\';
+                     });
+  if (!name || !value) return std::nullopt;
+  const auto number = parse_unsigned(option.name);
+  if (number && *number > (option.ipv6 ? 65'535U : 254U)) return std::nullopt;
+  std::string key = option.ipv6 ? "option6:" + option.name : "option:" + option.name;
+  if (number && !option.ipv6) key = option.name;
+  return fmt::format("tag:p-{},{}{}{}\n", host.port.value, key, option.value.empty() ? "" : ",",
+                     option.value);
+}
+
+/// Marks the port's requests by its MAC, for its own options. In the configuration, which a change
+/// of starts the server again: a mark in the hosts file would crash dnsmasq 2.90.
+void add_own_options(const DhcpHost& host, const std::string& mac, DhcpFiles& files,
+                     std::set<std::string>& marked, std::vector<std::string>& rejected) {
+  if (host.options.empty() || !is_plain_id(host.port.value)) return;
+  if (!marked.insert(host.port.value).second) return;
+  files.config += fmt::format("dhcp-mac=set:p-{},{}\n", host.port.value, mac);
+  for (const auto& option : host.options) {
+    if (auto line = own_option(host, option)) {
+      files.options += *line;
+    } else {
+      rejected.push_back(fmt::format("port {}: a DHCP option is none", host.port.value));
+    }
+  }
+}
+
 }  // namespace
 
 Result<DhcpFiles> render_dhcp(const NetworkPlan& network, const std::string& device,
                               int device_index, std::vector<std::string>& rejected) {
   DhcpFiles files;
+  const std::string domain = common_domain(network);
   // Its sockets are bound to the device's index: a device made anew needs a restart.
   files.config = fmt::format("# {0} {1}\n", device, device_index);
   files.config += fmt::format(
       "no-hosts\nno-resolv\nbind-interfaces\nexcept-interface=lo\ninterface={0}\n"
-      "dhcp-authoritative\ndhcp-lease-max=65536\nquiet-dhcp\ndomain={1}\nlocal=/{1}/\n"
-      "dhcp-hostsfile={2}/hosts\ndhcp-optsfile={2}/options\naddn-hosts={2}/names\n",
-      device, kDomain, kSeenAt);
-  std::set<std::string> served;
+      "dhcp-authoritative\ndhcp-lease-max=65536\nquiet-dhcp\nquiet-dhcp6\ndomain={1}\n"
+      "local=/{1}/\ndhcp-hostsfile={2}/hosts\ndhcp-optsfile={2}/options\naddn-hosts={2}/names\n",
+      device, domain, kSeenAt);
+  std::map<std::string, bool> served;  // To whether its addresses are handed out.
   for (const auto& plan : network.subnets) {
     if (!plan.dhcp || plan.dhcp_address.empty()) continue;
     CLOUDOS_TRY(const auto subnet, check_subnet(plan, rejected));
-    files.config += fmt::format("dhcp-range=set:{},{},static,{},{}s\n", subnet.tag,
-                                subnet.cidr.network, netmask_of(subnet.cidr.length), kLeaseSeconds);
+    served[plan.id.value] = has_range(plan) && plan.address_mode != "dhcpv6-stateless";
+    if (!has_range(plan)) continue;
+    files.config += range_of(subnet);
     files.options += options_of(subnet, network.mtu);
-    served.insert(plan.id.value);
   }
+  std::set<std::string> marked;
   for (const auto& host : network.hosts) {
-    if (served.count(host.subnet.value) == 0) continue;
+    const auto handed_out = served.find(host.subnet.value);
+    if (handed_out == served.end()) continue;
     const auto mac = parse_mac(host.mac);
     const auto ip = parse_ip(host.address);
-    if (!mac || !ip || ip->v6 || !is_host_label(host.host_name)) {
+    if (!mac || !ip || !is_host_label(host.host_name)) {
       rejected.push_back("a DHCP host has a bad name, MAC or address");
       continue;
     }
+    const std::string own = domain_of(host.domain).value_or(domain);
+    add_own_options(host, *mac, files, marked, rejected);
     // No "set:" tag here: dnsmasq 2.90 links it into its own state while it answers, and crashes
     // when it frees it as it reads the file again.
-    files.hosts += fmt::format("{},{}.{},{}\n", *mac, host.host_name, kDomain, ip->address);
-    files.names +=
-        fmt::format("{} {}.{} {}\n", ip->address, host.host_name, kDomain, host.host_name);
+    if (handed_out->second)
+      files.hosts += fmt::format("{},{}.{},{}\n", *mac, host.host_name, own,
+                                 ip->v6 ? "[" + ip->address + "]" : ip->address);
+    files.names += fmt::format("{} {}.{} {}\n", ip->address, host.host_name, own, host.host_name);
   }
   return files;
 }

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "cloudos/result.hpp"
 #include "cloudos/network_driver.hpp"
+#include "cloudos/result.hpp"
 
 /// The DHCP and name server of one network: dnsmasq, in the network's namespace.
 ///

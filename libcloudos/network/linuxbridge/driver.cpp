@@ -1,22 +1,35 @@
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <linux/netlink.h>
+
+#include <algorithm>
+#include <functional>
 #include <map>
 #include <set>
-
-#include <fmt/format.h>
 
 #include "base/mutex.hpp"
 #include "network/linuxbridge/filter.hpp"
 #include "network/linuxbridge/linuxbridge.hpp"
 #include "network/linuxbridge/names.hpp"
+#include "network/linuxbridge/netns.hpp"
 #include "network/linuxbridge/platform.hpp"
+#include "network/linuxbridge/router_rules.hpp"
+#include "network/linuxbridge/routers.hpp"
+#include "network/linuxbridge/watchman.hpp"
 #include "network/linuxbridge/wires.hpp"
-
-#include <linux/netlink.h>
 
 namespace cloudos::network::linuxbridge {
 namespace {
 
 bool is_our_type(const NetworkPlan& plan) {
-  return plan.type == "local" || plan.type == "flat";
+  return plan.type == "local" || plan.type == "flat" || plan.type == "vxlan";
+}
+
+std::set<NetworkId> networks_of(const RouterPlan& plan) {
+  std::set<NetworkId> out;
+  for (const auto& leg : plan.legs) out.insert(leg.network);
+  if (plan.gateway) out.insert(plan.gateway->network);
+  return out;
 }
 
 /// All failures of a pass as one error: the first with its place, and how many more there were.
@@ -42,28 +55,77 @@ class Failures {
 
 class Driver final : public LinuxBridgeDriver {
  public:
-  Driver(const LinuxBridgeSettings& settings, const std::string& dnsmasq, Nft nft, Netlink netlink,
-         MetadataHandler handler, Log log)
-      : names_(settings.folder_id),
+  struct Sockets {
+    Nft nft;
+    Netlink wires, routers;
+    Fd home;
+  };
+  Driver(const LinuxBridgeSettings& settings, const std::string& dnsmasq, Sockets sockets,
+         std::vector<Ability> abilities, MetadataHandler handler, Log log)
+      : names_(settings.folder_id, settings.shared_machine ? settings.host : ""),
+        host_(settings.host),
+        tunnel_address_(settings.tunnel_address),
+        abilities_(std::move(abilities)),
+        home_(std::move(sockets.home)),
         mappings_(settings.physical_bridges),
         switch_note_(settings.run_dir + "/bridge-filter-was-off"),
         log_(log),
         metadata_(std::move(handler), log),
-        filter_(std::move(nft), names_.table()),
-        wires_(names_, {settings.run_dir + "/networks", dnsmasq, settings.physical_bridges},
-               std::move(netlink), metadata_, log),
+        watchman_(names_.table()),
+        filter_(std::move(sockets.nft), names_.table()),
+        wires_(names_,
+               {settings.run_dir + "/networks", dnsmasq, settings.physical_bridges,
+                settings.tunnel_address},
+               std::move(sockets.wires), metadata_, log),
+        routers_(names_, std::move(sockets.routers), metadata_, log),
         rules_(empty_ruleset(names_)) {}
 
   std::string_view name() const override { return "linuxbridge"; }
+  std::string host() const override { return host_; }
+  std::string tunnel_address() const override { return tunnel_address_; }
+  std::vector<Ability> abilities() const override { return abilities_; }
   Result<void> precommit(store::Txn&, const Change&) override { return Result<void>(); }
-  Result<void> postcommit(const Change& change) override;
-  Result<void> converge(const Plan& plan) override;
+  Result<void> postcommit(const Change& change) override {
+    return at_home([&] { return undisturbed([&] { return apply_change(change); }); });
+  }
+  Result<void> converge(const Plan& plan) override {
+    return at_home([&] { return undisturbed([&] { return apply_plan(plan); }); });
+  }
   std::optional<Binding> bind_port(const PortContext& port) const override;
+  void watch(std::function<void()> disturbed) override {
+    const auto started = at_home([&]() -> Result<void> {
+      watchman_.start(std::move(disturbed));
+      return Result<void>();
+    });
+    if (!started) log_.warn("nobody watches the host: " + started.error().message);
+  }
   void set_metadata_handler(MetadataHandler handler) override {
     metadata_.set_handler(std::move(handler));
   }
 
  private:
+  /// Taps and switches belong to the namespace of the thread that asks for them.
+  Result<void> at_home(const std::function<Result<void>()>& work) const {
+    if (same_netns(home_.get(), "/proc/thread-self/ns/net")) return work();
+    return run_in_netns(home_.get(), work);
+  }
+  /// What the work does is not somebody else's doing.
+  Result<void> undisturbed(const std::function<Result<void>()>& work) {
+    LockGuard lock(mutex_);
+    watchman_.rest();
+    auto done = work();
+    watchman_.resume(wires_.servers(), routers_.listening());
+    return done;
+  }
+  Result<void> apply_change(const Change& change);
+  Result<void> apply_plan(const Plan& plan);
+  bool works(std::string_view ability) const;
+  Result<void> address_group_changed(const Change& change);
+  Result<void> router_changed(const Change& change);
+  Result<void> ensure_router(const RouterPlan& plan, const LinkFinder& find);
+  std::vector<std::string> links_of(const NetworkId& id) const;
+  void put_network_in_filter(const NetworkId& id);
+  Result<void> shape_port(const PortPlan& plan, const Link& tap, const LinkFinder& find);
   Result<void> check_start();
   Result<void> network_changed(const Change& change);
   Result<void> group_changed(const Change& change);
@@ -80,25 +142,40 @@ class Driver final : public LinuxBridgeDriver {
   Result<void> clear_host(const std::vector<Link>& links);
 
   const Names names_;
+  const std::string host_;
+  const std::string tunnel_address_;
+  const std::vector<Ability> abilities_;
+  const Fd home_;  ///< The network namespace that is this host.
   const std::map<std::string, std::string> mappings_;
   const std::string switch_note_;
   Log log_;
   MetadataServer metadata_;
+  Watchman watchman_;
   Mutex mutex_;
   Filter filter_ CLOUDOS_GUARDED_BY(mutex_);
   Wires wires_ CLOUDOS_GUARDED_BY(mutex_);
+  Routers routers_ CLOUDOS_GUARDED_BY(mutex_);
   Plan plan_ CLOUDOS_GUARDED_BY(mutex_);      ///< What we were told last.
   Ruleset rules_ CLOUDOS_GUARDED_BY(mutex_);  ///< What the filter should hold for it.
   bool started_ CLOUDOS_GUARDED_BY(mutex_) = false;
   std::map<std::string, std::uint64_t> revisions_ CLOUDOS_GUARDED_BY(mutex_);
   std::set<std::string> reported_ CLOUDOS_GUARDED_BY(mutex_);
+  std::set<SecurityGroupId> stateless_ CLOUDOS_GUARDED_BY(mutex_);
 };
 
 std::optional<Binding> Driver::bind_port(const PortContext& port) const {
   if (port.vnic_type != "normal") return std::nullopt;
+  if (!host_.empty() && port.host != host_) return std::nullopt;
   const bool flat = port.network_type == "flat" && mappings_.count(port.physical_network) > 0;
-  if (port.network_type != "local" && !flat) return std::nullopt;
+  const bool vxlan = port.network_type == "vxlan" && works("type:vxlan");
+  if (port.network_type != "local" && !flat && !vxlan) return std::nullopt;
   return Binding{"linuxbridge", "bridge", {{"port_filter", "true"}, {"connectivity", "l2"}}};
+}
+
+bool Driver::works(std::string_view ability) const {
+  for (const auto& one : abilities_)
+    if (one.name == ability) return one.works;
+  return false;
 }
 
 void Driver::report(const std::vector<std::string>& rejected) {
@@ -122,8 +199,7 @@ Result<void> Driver::check_start() {
   return Result<void>();
 }
 
-Result<void> Driver::postcommit(const Change& change) {
-  LockGuard lock(mutex_);
+Result<void> Driver::apply_change(const Change& change) {
   CLOUDOS_CHECK(check_start());
   const std::string key = std::to_string(static_cast<int>(change.kind)) + change.id;
   auto& latest = revisions_[key];
@@ -136,6 +212,10 @@ Result<void> Driver::postcommit(const Change& change) {
       return group_changed(change);
     case Change::Kind::Port:
       return port_changed(change);
+    case Change::Kind::AddressGroup:
+      return address_group_changed(change);
+    case Change::Kind::Router:
+      return router_changed(change);
   }
   return Result<void>();
 }
@@ -159,7 +239,7 @@ Result<void> Driver::forget(const Ruleset& before, const std::map<PortId, PortPl
 /// Without networks and ports nothing of ours is on the host, the tables included.
 Result<void> Driver::write_filter(const PortPlan* removed) {
   const auto old = filter_.applied();
-  if (plan_.networks.empty() && plan_.ports.empty()) {
+  if (plan_.networks.empty() && plan_.ports.empty() && plan_.routers.empty()) {
     CLOUDOS_CHECK(filter_.remove());
     restore_bridged_packets(switch_note_);
     return Result<void>();
@@ -180,7 +260,12 @@ bool Driver::is_up(const PortPlan& plan) const {
 void Driver::put_in_filter(const PortPlan& plan, const Link& tap) {
   const auto network = wires_.filter_network(plan.network);
   std::vector<std::string> rejected;
-  put_port(rules_, names_, {&plan, tap.index, network.value_or(FilterNetwork())}, rejected);
+  FilterPort port{&plan, tap.index, network.value_or(FilterNetwork()), true};
+  for (const auto& id : plan.groups) {
+    const auto group = plan_.groups.find(id);
+    if (group != plan_.groups.end() && !group->second.stateful) port.stateful = false;
+  }
+  put_port(rules_, names_, port, rejected);
   report(rejected);
 }
 
@@ -190,15 +275,51 @@ Result<void> Driver::wire_port(const PortPlan& plan, const LinkFinder& find) {
   CLOUDOS_TRY(const auto tap, wires_.ensure_tap(plan, find));
   put_in_filter(plan, tap);
   CLOUDOS_CHECK(write_filter());
+  CLOUDOS_CHECK(shape_port(plan, tap, find));
   return wires_.attach(plan, tap, is_up(plan));
+}
+
+/// Looks at a port's queues only where there are, or should be, any.
+Result<void> Driver::shape_port(const PortPlan& plan, const Link& tap, const LinkFinder& find) {
+  const QosPlan& qos = plan.qos;
+  bool any = qos.egress_kbps != 0 || qos.ingress_kbps != 0 || tap.queue == "tbf";
+  if (!any) {
+    CLOUDOS_TRY(const auto round, find(names_.shaper(plan.id.value)));
+    any = round.has_value();
+  }
+  return any ? wires_.shape_tap(plan, tap) : Result<void>();
+}
+
+/// Devices of ours in a network's bridge that are no guests'.
+std::vector<std::string> Driver::links_of(const NetworkId& id) const {
+  std::vector<std::string> links;
+  if (auto link = wires_.dhcp_link(id); !link.empty()) links.push_back(std::move(link));
+  for (const auto& [router, plan] : plan_.routers) {
+    for (const auto& leg : plan.legs)
+      if (leg.network == id) links.push_back(leg_outer(names_, leg.port));
+    if (plan.gateway && plan.gateway->network == id)
+      links.push_back(leg_outer(names_, plan.gateway->port));
+  }
+  return links;
+}
+
+void Driver::put_network_in_filter(const NetworkId& id) {
+  const auto network = wires_.filter_network(id);
+  const auto plan = plan_.networks.find(id);
+  if (!network || plan == plan_.networks.end()) return;
+  put_network(rules_, *network, links_of(id), wires_.tunnel(id), plan->second.dhcp_mac);
 }
 
 Result<void> Driver::network_changed(const Change& change) {
   const NetworkId id(change.id);
+  const auto forget_links = [&](const FilterNetwork& known) {
+    auto links = links_of(id);
+    links.push_back(names_.dhcp_outer(id.value));
+    links.push_back(names_.tunnel(id.value));
+    drop_network(rules_, known.bridge, links);
+  };
   if (change.gone() || !is_our_type(*change.network)) {
-    if (const auto known = wires_.filter_network(id)) {
-      drop_network(rules_, known->bridge, names_.dhcp_outer(id.value));
-    }
+    if (const auto known = wires_.filter_network(id)) forget_links(*known);
     plan_.networks.erase(id);
     CLOUDOS_CHECK(wires_.remove_network(id));
     return write_filter();
@@ -210,13 +331,54 @@ Result<void> Driver::network_changed(const Change& change) {
   CLOUDOS_CHECK(wires_.ensure_network(*change.network, wires_.ask_kernel()));
   const auto after = wires_.filter_network(id);
   if (after) {
-    drop_network(rules_, after->bridge, names_.dhcp_outer(id.value));
-    put_network(rules_, *after, wires_.dhcp_link(id));
+    forget_links(*after);
+    put_network_in_filter(id);
   }
   // Ports need a hand when they waited for the network, or for another state of it; not with
   // every port that comes and goes beside them.
   if (before && before == after && was_up == change.network->admin_up) return write_filter();
   return wire_ports_of(id);
+}
+
+Result<void> Driver::address_group_changed(const Change& change) {
+  const AddressGroupId id(change.id);
+  if (change.gone()) {
+    plan_.address_groups.erase(id);
+    drop_address_group(rules_, names_, id);
+    return write_filter();
+  }
+  plan_.address_groups[id] = *change.address_group;
+  std::vector<std::string> rejected;
+  put_address_group(rules_, names_, *change.address_group, rejected);
+  report(rejected);
+  return write_filter();
+}
+
+/// Its legs get their place in the filter before their place in a bridge.
+Result<void> Driver::router_changed(const Change& change) {
+  const RouterId id(change.id);
+  std::set<NetworkId> touched;
+  if (const auto known = plan_.routers.find(id); known != plan_.routers.end()) {
+    touched = networks_of(known->second);
+    for (const auto& network : touched)
+      if (const auto seen = wires_.filter_network(network))
+        drop_network(rules_, seen->bridge, links_of(network));
+  }
+  if (change.gone()) {
+    plan_.routers.erase(id);
+    CLOUDOS_CHECK(routers_.remove(id));
+  } else {
+    plan_.routers[id] = *change.router;
+    touched.merge(networks_of(*change.router));
+  }
+  for (const auto& network : touched) put_network_in_filter(network);
+  CLOUDOS_CHECK(write_filter());
+  return change.gone() ? Result<void>() : ensure_router(*change.router, wires_.ask_kernel());
+}
+
+Result<void> Driver::ensure_router(const RouterPlan& plan, const LinkFinder& find) {
+  return routers_.ensure(
+      plan, [&](const NetworkId& network) { return wires_.bridge(network); }, find);
 }
 
 Result<void> Driver::wire_ports_of(const NetworkId& id) {
@@ -249,6 +411,19 @@ Result<void> Driver::group_changed(const Change& change) {
   std::vector<std::string> rejected;
   put_group(rules_, names_, group, rejected);
   report(rejected);
+  const auto was = stateless_.count(id) > 0;
+  if (was != !group.stateful) {  // Ports follow their answers by other rules now.
+    if (group.stateful)
+      stateless_.erase(id);
+    else
+      stateless_.insert(id);
+    const auto find = wires_.ask_kernel();
+    for (const auto& [port_id, port] : plan_.ports) {
+      if (std::find(port.groups.begin(), port.groups.end(), id) == port.groups.end()) continue;
+      CLOUDOS_TRY(const auto tap, find(port.tap));
+      if (tap) put_in_filter(port, *tap);
+    }
+  }
   return write_filter();
 }
 
@@ -279,18 +454,21 @@ Result<void> Driver::port_changed(const Change& change) {
 void Driver::rebuild_rules(const std::map<PortId, Link>& taps) {
   rules_ = empty_ruleset(names_);
   std::vector<std::string> rejected;
-  for (const auto& [id, unused] : plan_.networks) {
-    if (const auto network = wires_.filter_network(id)) {
-      put_network(rules_, *network, wires_.dhcp_link(id));
-    }
+  for (const auto& [id, unused] : plan_.networks) put_network_in_filter(id);
+  stateless_.clear();
+  for (const auto& [id, group] : plan_.groups) {
+    put_group(rules_, names_, group, rejected);
+    if (!group.stateful) stateless_.insert(id);
   }
-  for (const auto& [id, group] : plan_.groups) put_group(rules_, names_, group, rejected);
+  for (const auto& [id, group] : plan_.address_groups)
+    put_address_group(rules_, names_, group, rejected);
   report(rejected);
   for (const auto& [id, tap] : taps) put_in_filter(plan_.ports.at(id), tap);
 }
 
 Result<void> Driver::clear_host(const std::vector<Link>& links) {
   Failures failures;
+  failures.add("removing routers", routers_.keep_only({}));
   failures.add("removing what is left", wires_.remove_orphans(links, {}, {}));
   rules_ = empty_ruleset(names_);
   failures.add("removing the packet filter", filter_.remove());
@@ -298,12 +476,11 @@ Result<void> Driver::clear_host(const std::vector<Link>& links) {
   return failures.result();
 }
 
-Result<void> Driver::converge(const Plan& plan) {
-  LockGuard lock(mutex_);
+Result<void> Driver::apply_plan(const Plan& plan) {
   const Plan before = std::exchange(plan_, plan);
   std::erase_if(plan_.networks, [](const auto& n) { return !is_our_type(n.second); });
   CLOUDOS_TRY(const auto links, wires_.links());
-  if (plan_.networks.empty() && plan_.ports.empty()) {
+  if (plan_.networks.empty() && plan_.ports.empty() && plan_.routers.empty()) {
     CLOUDOS_CHECK(clear_host(links));
     started_ = true;
     revisions_.clear();
@@ -320,8 +497,18 @@ Result<void> Driver::converge(const Plan& plan) {
   std::set<std::string> ports;
   for (const auto& [id, unused] : plan_.networks) networks.insert(id.value);
   for (const auto& [id, unused] : plan_.ports) ports.insert(id.value);
+  std::set<std::string> routers;
+  std::set<RouterId> router_ids;
+  std::set<std::string> kept = ports;
+  for (const auto& [id, router] : plan_.routers) {
+    routers.insert(id.value);
+    router_ids.insert(id);
+    for (const auto& leg : router.legs) kept.insert(leg.port.value);
+    if (router.gateway) kept.insert(router.gateway->port.value);
+  }
   Failures failures;
-  failures.add("removing what is left", wires_.remove_orphans(links, networks, ports));
+  failures.add("removing routers", routers_.keep_only(router_ids));
+  failures.add("removing what is left", wires_.remove_orphans(links, networks, kept, routers));
   for (const auto& [id, network] : plan_.networks) {
     failures.add("network " + id.value, wires_.ensure_network(network, find));
   }
@@ -349,13 +536,17 @@ Result<void> Driver::converge(const Plan& plan) {
   for (const auto& [id, tap] : taps) {
     if (failed.count(id) > 0) continue;
     const PortPlan& port = plan_.ports.at(id);
+    failures.add("port " + id.value, shape_port(port, tap, find));
     failures.add("port " + id.value, wires_.attach(port, tap, is_up(port)));
   }
+  for (const auto& [id, router] : plan_.routers)
+    failures.add("router " + id.value, ensure_router(router, find));
   started_ = true;
   std::erase_if(revisions_, [&](const auto& r) {
     const std::string id = r.first.substr(1);
-    return networks.count(id) == 0 && ports.count(id) == 0 &&
-           plan_.groups.count(SecurityGroupId(id)) == 0;
+    return networks.count(id) == 0 && ports.count(id) == 0 && routers.count(id) == 0 &&
+           plan_.groups.count(SecurityGroupId(id)) == 0 &&
+           plan_.address_groups.count(AddressGroupId(id)) == 0;
   });
   return failures.result();
 }
@@ -376,6 +567,8 @@ Result<std::shared_ptr<LinuxBridgeDriver>> make_linuxbridge(LinuxBridgeSettings 
   if (settings.run_dir.empty() || settings.run_dir.front() != '/') {
     return fail(ErrorCode::InvalidArgument, "run_dir must be an absolute path");
   }
+  if (!settings.tunnel_address.empty() && !lb::parse_ip(settings.tunnel_address))
+    return fail(ErrorCode::InvalidArgument, "tunnel_address is not an address");
   for (const auto& [physical, bridge] : settings.physical_bridges) {
     if (!lb::is_device_name(bridge)) {
       return fail(ErrorCode::InvalidArgument,
@@ -386,8 +579,16 @@ Result<std::shared_ptr<LinuxBridgeDriver>> make_linuxbridge(LinuxBridgeSettings 
               lb::probe_platform(settings.dnsmasq, "cloudos_" + settings.folder_id + "_probe"));
   CLOUDOS_TRY(auto nft, lb::Nft::open());
   CLOUDOS_TRY(auto netlink, lb::Netlink::open(NETLINK_ROUTE));
-  return std::shared_ptr<LinuxBridgeDriver>(std::make_shared<lb::Driver>(
-      settings, dnsmasq, std::move(nft), std::move(netlink), std::move(handler), std::move(log)));
+  CLOUDOS_TRY(auto of_routers, lb::Netlink::open(NETLINK_ROUTE));
+  lb::Fd home(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  if (!home.valid())
+    return fail(ErrorCode::Unavailable, "cannot open the host's network namespace");
+  CLOUDOS_TRY(auto abilities, lb::probe_abilities(netlink, settings));
+  return std::shared_ptr<LinuxBridgeDriver>(
+      std::make_shared<lb::Driver>(settings, dnsmasq,
+                                   lb::Driver::Sockets{std::move(nft), std::move(netlink),
+                                                       std::move(of_routers), std::move(home)},
+                                   std::move(abilities), std::move(handler), std::move(log)));
 }
 
 }  // namespace cloudos::network

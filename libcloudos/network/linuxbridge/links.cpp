@@ -4,6 +4,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 // After the C library's headers: the kernel's give way to them.
+#include <fmt/format.h>
 #include <linux/ethtool.h>
 #include <linux/if_link.h>
 #include <linux/if_tun.h>
@@ -15,8 +16,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-
-#include <fmt/format.h>
 
 #include "network/linuxbridge/names.hpp"
 #include "network/linuxbridge/netlink.hpp"
@@ -76,6 +75,9 @@ Link read_link(const nlmsghdr& message) {
       case IFLA_IFALIAS:
         link.alias = text_of(data, n);
         break;
+      case IFLA_QDISC:
+        link.queue = text_of(data, n);
+        break;
       case IFLA_MASTER:
         link.master = number_of<int>(data, n);
         break;
@@ -117,16 +119,38 @@ Result<Link> added_link(Netlink& netlink, const std::string& name, const std::st
 NetlinkMessage address_message(std::uint16_t type, std::uint16_t flags, const Link& link,
                                const LinkAddress& address) {
   NetlinkMessage message(type, flags);
+  const bool v6 = address.address.find(':') != std::string::npos;
   ifaddrmsg head{};
-  head.ifa_family = AF_INET;
+  head.ifa_family = v6 ? AF_INET6 : AF_INET;
   head.ifa_prefixlen = static_cast<std::uint8_t>(address.length);
   head.ifa_index = static_cast<unsigned>(link.index);
+  // Who has which address is in our records: asking the link for it would only take time.
+  if (v6) head.ifa_flags = IFA_F_NODAD;
   message.header(head);
-  in_addr raw{};
-  inet_pton(AF_INET, address.address.c_str(), &raw);
-  message.attr(IFA_LOCAL, &raw, sizeof raw);
-  message.attr(IFA_ADDRESS, &raw, sizeof raw);
+  std::array<unsigned char, 16> raw{};
+  inet_pton(head.ifa_family, address.address.c_str(), raw.data());
+  const std::size_t size = v6 ? 16 : 4;
+  message.attr(IFA_LOCAL, raw.data(), size);
+  message.attr(IFA_ADDRESS, raw.data(), size);
   return message;
+}
+
+/// Of an IPv4 address the local end, which a point-to-point link has beside the other's.
+std::optional<LinkAddress> read_address(const nlmsghdr& message, int link) {
+  const auto* info = static_cast<const ifaddrmsg*>(NLMSG_DATA(&message));
+  if (static_cast<int>(info->ifa_index) != link) return std::nullopt;
+  const std::uint16_t wanted = info->ifa_family == AF_INET ? IFA_LOCAL : IFA_ADDRESS;
+  const std::size_t bytes = info->ifa_family == AF_INET ? 4 : 16;
+  std::optional<LinkAddress> found;
+  const auto* attrs = reinterpret_cast<const char*>(info) + NLMSG_ALIGN(sizeof *info);
+  each_attr(attrs, message.nlmsg_len - NLMSG_LENGTH(sizeof *info),
+            [&](std::uint16_t type, const char* data, std::size_t n) {
+              if (type != wanted || n != bytes) return;
+              std::array<char, INET6_ADDRSTRLEN> text{};
+              inet_ntop(info->ifa_family, data, text.data(), text.size());
+              found = LinkAddress{text.data(), info->ifa_prefixlen};
+            });
+  return found;
 }
 
 }  // namespace
@@ -204,6 +228,50 @@ Result<Link> add_veth(Netlink& netlink, const std::string& name, const std::stri
   return added_link(netlink, name, alias);
 }
 
+Result<Link> add_vxlan(Netlink& netlink, const std::string& name, const std::string& alias,
+                       const std::string& mac, std::uint32_t mtu, std::uint32_t vni,
+                       const std::string& local_address) {
+  constexpr std::uint16_t kPort = 4789;
+  NetlinkMessage message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+  message.header(ifinfomsg{});
+  message.attr(IFLA_IFNAME, name);
+  const auto raw = mac_bytes(mac);
+  message.attr(IFLA_ADDRESS, raw.data(), raw.size());
+  message.attr_u32(IFLA_MTU, mtu);
+  const auto info = message.begin(IFLA_LINKINFO);
+  message.attr(IFLA_INFO_KIND, "vxlan");
+  const auto data = message.begin(IFLA_INFO_DATA);
+  message.attr_u32(IFLA_VXLAN_ID, vni);
+  message.attr_u8(IFLA_VXLAN_LEARNING, 0);
+  const std::uint16_t port = htons(kPort);
+  message.attr(IFLA_VXLAN_PORT, &port, sizeof port);
+  std::array<unsigned char, 16> local{};
+  const bool v6 = local_address.find(':') != std::string::npos;
+  inet_pton(v6 ? AF_INET6 : AF_INET, local_address.c_str(), local.data());
+  message.attr(v6 ? IFLA_VXLAN_LOCAL6 : IFLA_VXLAN_LOCAL, local.data(), v6 ? 16 : 4);
+  message.end(data);
+  message.end(info);
+  if (const int error = netlink.execute(message); error != 0) {
+    if (error != EEXIST) return link_failed("making tunnel", name, error);
+    return fail(ErrorCode::Conflict,
+                fmt::format("VNI {} is taken on the host by a device that is not ours", vni));
+  }
+  return added_link(netlink, name, alias);
+}
+
+Result<Link> add_ifb(Netlink& netlink, const std::string& name, const std::string& alias) {
+  NetlinkMessage message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
+  message.header(ifinfomsg{});
+  message.attr(IFLA_IFNAME, name);
+  const auto info = message.begin(IFLA_LINKINFO);
+  message.attr(IFLA_INFO_KIND, "ifb");
+  message.end(info);
+  if (const int error = netlink.execute(message); error != 0) {
+    return link_failed("making device", name, error);
+  }
+  return added_link(netlink, name, alias);
+}
+
 Result<void> change_link(Netlink& netlink, const Link& link, const LinkChange& change) {
   NetlinkMessage message(RTM_NEWLINK, 0);
   ifinfomsg head{};
@@ -275,22 +343,11 @@ Result<void> delete_address(Netlink& netlink, const Link& link, const LinkAddres
 
 Result<std::vector<LinkAddress>> list_addresses(Netlink& netlink, const Link& link) {
   NetlinkMessage message(RTM_GETADDR, NLM_F_DUMP);
-  ifaddrmsg head{};
-  head.ifa_family = AF_INET;
-  message.header(head);
+  message.header(ifaddrmsg{});
   std::vector<LinkAddress> found;
   const int error = netlink.dump(message, [&](const nlmsghdr& answer) {
     if (answer.nlmsg_type != RTM_NEWADDR) return;
-    const auto* info = static_cast<const ifaddrmsg*>(NLMSG_DATA(&answer));
-    if (static_cast<int>(info->ifa_index) != link.index) return;
-    const auto* attrs = reinterpret_cast<const char*>(info) + NLMSG_ALIGN(sizeof *info);
-    each_attr(attrs, answer.nlmsg_len - NLMSG_LENGTH(sizeof *info),
-              [&](std::uint16_t type, const char* data, std::size_t n) {
-                if (type != IFA_LOCAL || n != sizeof(in_addr)) return;
-                std::array<char, INET_ADDRSTRLEN> text{};
-                inet_ntop(AF_INET, data, text.data(), text.size());
-                found.push_back({text.data(), info->ifa_prefixlen});
-              });
+    if (auto address = read_address(answer, link.index)) found.push_back(std::move(*address));
   });
   if (error != 0) return link_failed("listing addresses of", link.name, error);
   return found;

@@ -4,8 +4,8 @@
 #include <string>
 
 #include "cloudos/log.hpp"
-#include "cloudos/result.hpp"
 #include "cloudos/network_driver.hpp"
+#include "cloudos/result.hpp"
 
 namespace cloudos::network {
 
@@ -14,6 +14,10 @@ struct LinuxBridgeSettings {
   std::string run_dir;    ///< Absolute, existing; holds the DHCP servers' files.
   std::map<std::string, std::string> physical_bridges;  ///< Physical network to an existing bridge.
   std::string dnsmasq;                                  ///< Absolute path; empty: the usual places.
+  std::string host = {};  ///< Whose ports it carries; empty: every host's, as the only one.
+  std::string tunnel_address =
+      {};                       ///< Of this host, for vxlan networks; empty: it has none of them.
+  bool shared_machine = false;  ///< Other hosts of this cloud are on the machine, too.
 };
 
 /// The Linux-bridge mechanism driver: one bridge per network, a tap per port, DHCP and metadata in

@@ -1,6 +1,8 @@
 #include "network/linuxbridge/metadata_server.hpp"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -16,8 +18,6 @@
 #include <mutex>
 #include <thread>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "network/linuxbridge/netns.hpp"
 
@@ -67,17 +67,31 @@ std::string write_response(const MetadataAnswer& answer, bool head_only) {
 
 }  // namespace
 
-Result<Fd> listen_in_netns(int netns, const std::string& address, std::uint16_t port) {
+Result<Fd> listen_in_netns(int netns, const std::string& address, std::uint16_t port,
+                           const std::string& device) {
   Fd out;
   CLOUDOS_CHECK(run_in_netns(netns, [&]() -> Result<void> {
-    Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const bool v6 = address.find(':') != std::string::npos;
+    Fd fd(::socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     const int on = 1;
     sockaddr_in at{};
     at.sin_family = AF_INET;
     at.sin_port = htons(port);
-    inet_pton(AF_INET, address.c_str(), &at.sin_addr);
+    sockaddr_in6 at6{};
+    at6.sin6_family = AF_INET6;
+    at6.sin6_port = htons(port);
+    if (v6) {
+      inet_pton(AF_INET6, address.c_str(), &at6.sin6_addr);
+      at6.sin6_scope_id = if_nametoindex(device.c_str());
+    } else {
+      inet_pton(AF_INET, address.c_str(), &at.sin_addr);
+    }
+    const auto* to =
+        v6 ? reinterpret_cast<const sockaddr*>(&at6) : reinterpret_cast<const sockaddr*>(&at);
     if (!fd.valid() || ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        ::bind(fd.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0 ||
+        (!device.empty() && ::setsockopt(fd.get(), SOL_SOCKET, SO_BINDTODEVICE, device.c_str(),
+                                         static_cast<socklen_t>(device.size())) != 0) ||
+        ::bind(fd.get(), to, v6 ? sizeof at6 : sizeof at) != 0 ||
         ::listen(fd.get(), kBacklog) != 0) {
       return fail(ErrorCode::Unavailable, fmt::format("cannot serve metadata at {}:{}: {}", address,
                                                       port, std::strerror(errno)));
@@ -112,8 +126,13 @@ MetadataRequest parse_metadata_request(std::string_view head) {
 struct MetadataServer::Impl {
   enum class Stage : std::uint8_t { Reading, Writing, Draining };
 
+  struct Listener {
+    Fd fd;
+    NetworkId network;
+  };
   struct Connection {
     Fd fd;
+    std::string key;  // Of the listener it came by.
     NetworkId network;
     std::string peer;
     Stage stage = Stage::Reading;
@@ -127,7 +146,7 @@ struct MetadataServer::Impl {
   std::condition_variable taken_over;
   std::mutex calling;       // Held while the handler runs: replacing it waits for that.
   MetadataHandler handler;  // Guarded by `calling`; the rest, down to the thread, by `mutex`.
-  std::map<NetworkId, std::shared_ptr<Fd>>
+  std::map<std::string, std::shared_ptr<Listener>>
       wanted;               // Shared with the thread, which may be in accept.
   std::uint64_t asked = 0;  // Counts changes of `wanted` …
   std::uint64_t seen = 0;   // … and those the thread has taken over.
@@ -136,7 +155,7 @@ struct MetadataServer::Impl {
   std::thread thread;
 
   // The thread's own.
-  std::map<NetworkId, std::shared_ptr<Fd>> listeners;
+  std::map<std::string, std::shared_ptr<Listener>> listeners;
   std::vector<Connection> connections;
 
   void ring() const {
@@ -146,7 +165,7 @@ struct MetadataServer::Impl {
   }
   void run();
   bool take_over();
-  void accept_from(const NetworkId& network, int listener);
+  void accept_from(const std::string& key, const Listener& listener);
   bool make_room(std::size_t on_network);
   bool step(Connection& connection, short events);
   void answer(Connection& connection);
@@ -157,13 +176,13 @@ struct MetadataServer::Impl {
 bool MetadataServer::Impl::take_over() {
   std::lock_guard lock(mutex);
   if (seen != asked) {
-    const auto kept = [&](const NetworkId& network) {
-      const auto now = wanted.find(network);
-      const auto was = listeners.find(network);
+    const auto kept = [&](const std::string& key) {
+      const auto now = wanted.find(key);
+      const auto was = listeners.find(key);
       return now != wanted.end() && was != listeners.end() && now->second == was->second;
     };
     std::erase_if(connections, [&](const Connection& c) {
-      if (kept(c.network)) return false;
+      if (kept(c.key)) return false;
       // Reset, not closed politely: what lingers would keep the namespace.
       const linger at_once{1, 0};
       ::setsockopt(c.fd.get(), SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
@@ -179,10 +198,10 @@ bool MetadataServer::Impl::take_over() {
 void MetadataServer::Impl::run() {
   while (take_over()) {
     std::vector<pollfd> polled{{wake.get(), POLLIN, 0}};
-    std::vector<NetworkId> order;
-    for (const auto& [network, listener] : listeners) {
-      polled.push_back({listener->get(), POLLIN, 0});
-      order.push_back(network);
+    std::vector<std::string> order;
+    for (const auto& [key, listener] : listeners) {
+      polled.push_back({listener->fd.get(), POLLIN, 0});
+      order.push_back(key);
     }
     const std::size_t first = polled.size();
     auto next = Steady::now() + std::chrono::hours(1);
@@ -211,7 +230,7 @@ void MetadataServer::Impl::run() {
       if (done[i]) connections.erase(connections.begin() + static_cast<std::ptrdiff_t>(i));
     }
     for (std::size_t i = 0; i < order.size(); ++i) {
-      if ((polled[1 + i].revents & POLLIN) != 0) accept_from(order[i], polled[1 + i].fd);
+      if ((polled[1 + i].revents & POLLIN) != 0) accept_from(order[i], *listeners.at(order[i]));
     }
   }
   connections.clear();
@@ -224,28 +243,34 @@ bool MetadataServer::Impl::make_room(std::size_t on_network) {
   if (connections.size() < kConnections) return true;
   std::map<NetworkId, std::size_t> counts;
   for (const auto& c : connections) ++counts[c.network];
-  const auto most = std::max_element(counts.begin(), counts.end(), [](const auto& a, const auto& b) {
-    return a.second < b.second;
-  });
+  const auto most =
+      std::max_element(counts.begin(), counts.end(),
+                       [](const auto& a, const auto& b) { return a.second < b.second; });
   if (most->second <= on_network + 1) return false;
-  connections.erase(std::find_if(connections.begin(), connections.end(), [&](const auto& c) {
-    return c.network == most->first;
-  }));
+  connections.erase(std::find_if(connections.begin(), connections.end(),
+                                 [&](const auto& c) { return c.network == most->first; }));
   return true;
 }
 
-void MetadataServer::Impl::accept_from(const NetworkId& network, int listener) {
-  sockaddr_in peer{};
+void MetadataServer::Impl::accept_from(const std::string& key, const Listener& listener) {
+  const NetworkId& network = listener.network;
+  sockaddr_storage peer{};
   socklen_t size = sizeof peer;
-  Fd fd(
-      ::accept4(listener, reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  Fd fd(::accept4(listener.fd.get(), reinterpret_cast<sockaddr*>(&peer), &size,
+                  SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!fd.valid()) {
     // Out of descriptors the socket stays readable: without a pause this would spin.
     if (errno == EMFILE || errno == ENFILE) std::this_thread::sleep_for(kFullPause);
     return;
   }
-  std::array<char, INET_ADDRSTRLEN> text{};
-  inet_ntop(AF_INET, &peer.sin_addr, text.data(), text.size());
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (peer.ss_family == AF_INET6) {
+    const auto* at = reinterpret_cast<const sockaddr_in6*>(&peer);
+    inet_ntop(AF_INET6, &at->sin6_addr, text.data(), text.size());
+  } else {
+    const auto* at = reinterpret_cast<const sockaddr_in*>(&peer);
+    inet_ntop(AF_INET, &at->sin_addr, text.data(), text.size());
+  }
   std::size_t on_network = 0;
   std::size_t of_guest = 0;
   for (const auto& c : connections) {
@@ -257,6 +282,7 @@ void MetadataServer::Impl::accept_from(const NetworkId& network, int listener) {
   if (!make_room(on_network)) return;
   Connection connection;
   connection.fd = std::move(fd);
+  connection.key = key;
   connection.network = network;
   connection.peer = text.data();
   connection.deadline = Steady::now() + kRequestPatience;
@@ -338,7 +364,7 @@ void MetadataServer::set_handler(MetadataHandler handler) {
   impl_->handler = std::move(handler);
 }
 
-Result<void> MetadataServer::add(const NetworkId& network, Fd listener) {
+Result<void> MetadataServer::add(const std::string& key, const NetworkId& network, Fd listener) {
   std::lock_guard lock(impl_->mutex);
   if (!impl_->thread.joinable()) {
     impl_->wake = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -351,23 +377,24 @@ Result<void> MetadataServer::add(const NetworkId& network, Fd listener) {
       return fail(ErrorCode::Unavailable, "cannot start the metadata server", e.what());
     }
   }
-  impl_->wanted[network] = std::make_shared<Fd>(std::move(listener));
+  impl_->wanted[key] =
+      std::make_shared<Impl::Listener>(Impl::Listener{std::move(listener), network});
   ++impl_->asked;
   impl_->ring();
   return Result<void>();
 }
 
-void MetadataServer::remove(const NetworkId& network) {
+void MetadataServer::remove(const std::string& key) {
   std::unique_lock lock(impl_->mutex);
-  if (impl_->wanted.erase(network) == 0) return;
+  if (impl_->wanted.erase(key) == 0) return;
   const std::uint64_t mine = ++impl_->asked;
   impl_->ring();
   impl_->taken_over.wait(lock, [&] { return impl_->seen >= mine; });
 }
 
-bool MetadataServer::serves(const NetworkId& network) const {
+bool MetadataServer::serves(const std::string& key) const {
   std::lock_guard lock(impl_->mutex);
-  return impl_->wanted.count(network) > 0;
+  return impl_->wanted.count(key) > 0;
 }
 
 }  // namespace cloudos::network::linuxbridge

@@ -3,16 +3,18 @@
 #include <string>
 
 #include "cloudos/log.hpp"
-#include "cloudos/result.hpp"
 #include "cloudos/network_driver.hpp"
+#include "cloudos/result.hpp"
 #include "network/linuxbridge/fd.hpp"
 
 /// HTTP at 169.254.169.254:80, for guests.
 namespace cloudos::network::linuxbridge {
 
-/// A listening socket made inside the namespace; it stays in it, whoever accepts from it.
+/// A listening socket made inside the namespace; it stays in it, whoever accepts from it. With a
+/// device it hears what comes by that alone, which link-local addresses need.
 /// Errors: Unavailable.
-Result<Fd> listen_in_netns(int netns, const std::string& address, std::uint16_t port);
+Result<Fd> listen_in_netns(int netns, const std::string& address, std::uint16_t port,
+                           const std::string& device = {});
 
 /// Answers metadata requests of all networks from one thread of its own, started with the first.
 ///
@@ -28,11 +30,11 @@ class MetadataServer {
 
   /// Once this returns the handler before is called no more.
   void set_handler(MetadataHandler handler);
-  /// Serves `network` from `listener`, in place of the socket it had. Errors: Unavailable.
-  Result<void> add(const NetworkId& network, Fd listener);
-  /// Once this returns no socket of the network is open here (they would keep its namespace).
-  void remove(const NetworkId& network);
-  bool serves(const NetworkId& network) const;
+  /// Serves `network` from `listener`, in place of the socket `key` had. Errors: Unavailable.
+  Result<void> add(const std::string& key, const NetworkId& network, Fd listener);
+  /// Once this returns no socket of the key is open here (they would keep its namespace).
+  void remove(const std::string& key);
+  bool serves(const std::string& key) const;
 
  private:
   struct Impl;

@@ -1,6 +1,7 @@
 #include "network/linuxbridge/names.hpp"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 
 #include <array>
 #include <cstdio>
@@ -29,6 +30,13 @@ std::string print_address(bool v6, const std::array<unsigned char, 16>& raw) {
 
 }  // namespace
 
+Names::Names(std::string folder_id, const std::string& host) : folder_(std::move(folder_id)) {
+  // Devices are in the host's own namespace, but the names of namespaces are the machine's.
+  netns_prefix_ = "cloudos-" + folder_ + "-";
+  if (!host.empty())
+    netns_prefix_ = fmt::format("cloudos-{}.{}-", folder_, brief("host " + host).substr(0, 6));
+}
+
 std::string Names::brief(std::string_view id) const {
   const std::string digest = digest_of(folder_, id);
   std::string hex;
@@ -43,6 +51,12 @@ std::string Names::brief(std::string_view id) const {
 std::string Names::bridge(std::string_view network) const {
   return "clb" + brief(network);
 }
+std::string Names::tunnel(std::string_view network) const {
+  return "clx" + brief(network);
+}
+std::string Names::shaper(std::string_view port) const {
+  return "cly" + brief(port);
+}
 std::string Names::dhcp_outer(std::string_view network) const {
   return "clv" + brief(network);
 }
@@ -50,7 +64,7 @@ std::string Names::dhcp_inner(std::string_view network) const {
   return "cli" + brief(network);
 }
 std::string Names::netns_prefix() const {
-  return "cloudos-" + folder_ + "-";
+  return netns_prefix_;
 }
 std::string Names::netns(std::string_view network) const {
   return netns_prefix() + brief(network);

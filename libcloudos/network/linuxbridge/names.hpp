@@ -11,12 +11,15 @@ namespace cloudos::network::linuxbridge {
 /// host never meet. Devices fit the kernel's 15 characters; who owns one is told by its alias.
 class Names {
  public:
-  explicit Names(std::string folder_id) : folder_(std::move(folder_id)) {}
+  /// `host` tells several hosts of one cloud on one machine apart; empty for the only one.
+  explicit Names(std::string folder_id, const std::string& host = {});
   const std::string& folder() const { return folder_; }
 
   std::string bridge(std::string_view network) const;      ///< "clb" + 11 digits
   std::string dhcp_outer(std::string_view network) const;  ///< The DHCP link's end in the bridge.
   std::string dhcp_inner(std::string_view network) const;  ///< Its end in the namespace.
+  std::string tunnel(std::string_view network) const;      ///< Its end of the tunnel to others.
+  std::string shaper(std::string_view port) const;         ///< Where a guest's frames queue.
   std::string netns(std::string_view network) const;       ///< "cloudos-<folder>-" + 11 digits
   std::string netns_prefix() const;
   std::string table() const;  ///< "cloudos_<folder>"
@@ -31,6 +34,7 @@ class Names {
 
  private:
   std::string folder_;
+  std::string netns_prefix_;
 };
 
 /// An address or a prefix, in the form the kernel prints it.

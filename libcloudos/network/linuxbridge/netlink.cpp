@@ -1,13 +1,12 @@
 #include "network/linuxbridge/netlink.hpp"
 
+#include <fmt/format.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
 #include <cerrno>
 #include <cstring>
-
-#include <fmt/format.h>
 
 namespace cloudos::network::linuxbridge {
 namespace {
@@ -72,6 +71,17 @@ Result<Netlink> Netlink::open(int protocol) {
   ::setsockopt(out.socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
   const int room = 1 << 20;
   ::setsockopt(out.socket_.get(), SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+  return out;
+}
+
+Result<Fd> Netlink::listen(int protocol, std::uint32_t groups) {
+  Fd out(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
+  sockaddr_nl at{};
+  at.nl_family = AF_NETLINK;
+  at.nl_groups = groups;
+  if (!out.valid() || ::bind(out.get(), reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0) {
+    return fail(ErrorCode::Unavailable, "cannot listen to netlink", std::strerror(errno));
+  }
   return out;
 }
 

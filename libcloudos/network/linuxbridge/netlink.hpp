@@ -44,6 +44,8 @@ class Netlink {
   using Visitor = std::function<void(const nlmsghdr&)>;
   /// Errors: Unavailable.
   static Result<Netlink> open(int protocol);
+  /// One that only listens: to what changes in these multicast groups (RTMGRP_… bits).
+  static Result<Fd> listen(int protocol, std::uint32_t groups);
   /// Sends and waits for the acknowledgement. Returns 0 or the kernel's errno.
   int execute(NetlinkMessage& message);
   /// Sends a dump (or a get) and hands over each answer. Returns 0 or errno.
@@ -61,6 +63,7 @@ void each_attr(const void* data, std::size_t size,
 struct Link {
   int index = 0;
   std::string name, alias, kind, mac;
+  std::string queue;  ///< Its queueing discipline.
   int master = 0;
   std::uint32_t mtu = 0;
   bool up = false;
@@ -76,7 +79,7 @@ struct LinkChange {
 };
 
 struct LinkAddress {
-  std::string address;
+  std::string address;  ///< IPv4 or IPv6, canonical.
   unsigned length = 0;
   friend auto operator<=>(const LinkAddress&, const LinkAddress&) = default;
 };
@@ -92,6 +95,13 @@ Result<Link> add_bridge(Netlink& netlink, const std::string& name, const std::st
 Result<Link> add_veth(Netlink& netlink, const std::string& name, const std::string& alias,
                       const std::string& mac, std::uint32_t mtu, const std::string& peer_name,
                       const std::string& peer_mac, int peer_netns);
+/// A tunnel end that learns nothing: where frames go is written by add_forward(). Down.
+/// Errors: Unavailable; Conflict when another device has the same VNI.
+Result<Link> add_vxlan(Netlink& netlink, const std::string& name, const std::string& alias,
+                       const std::string& mac, std::uint32_t mtu, std::uint32_t vni,
+                       const std::string& local_address);
+/// A device whose only use is the queue on its way out.
+Result<Link> add_ifb(Netlink& netlink, const std::string& name, const std::string& alias);
 Result<void> change_link(Netlink& netlink, const Link& link, const LinkChange& change);
 /// The link gets no IPv6 address by itself. A kernel without IPv6 is fine.
 Result<void> silence_inet6(Netlink& netlink, const Link& link);
@@ -100,7 +110,7 @@ Result<void> delete_link(Netlink& netlink, const Link& link);
 
 Result<void> add_address(Netlink& netlink, const Link& link, const LinkAddress& address);
 Result<void> delete_address(Netlink& netlink, const Link& link, const LinkAddress& address);
-/// IPv4 only.
+/// Of both families.
 Result<std::vector<LinkAddress>> list_addresses(Netlink& netlink, const Link& link);
 
 /// A persistent tap of the calling thread's namespace, made as QEMU wants it (virtio headers),

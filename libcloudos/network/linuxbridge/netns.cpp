@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -12,8 +13,6 @@
 #include <cstring>
 #include <exception>
 #include <thread>
-
-#include <fmt/format.h>
 
 namespace cloudos::network::linuxbridge {
 namespace {

@@ -1,6 +1,7 @@
 #include "network/linuxbridge/nft.hpp"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
@@ -10,8 +11,6 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-
-#include <fmt/format.h>
 
 namespace cloudos::network::linuxbridge {
 namespace {

@@ -1,6 +1,7 @@
 #include "network/linuxbridge/platform.hpp"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <linux/capability.h>
 #include <spawn.h>
 #include <sys/syscall.h>
@@ -11,8 +12,6 @@
 #include <cerrno>
 #include <cstring>
 #include <vector>
-
-#include <fmt/format.h>
 
 #include "base/text.hpp"
 #include "network/linuxbridge/dnsmasq.hpp"

@@ -1,7 +1,11 @@
 #pragma once
 #include <string>
+#include <vector>
 
+#include "cloudos/network_driver.hpp"
 #include "cloudos/result.hpp"
+#include "network/linuxbridge/linuxbridge.hpp"
+#include "network/linuxbridge/netlink.hpp"
 
 /// What this host has to offer before the driver can work.
 namespace cloudos::network::linuxbridge {
@@ -16,5 +20,9 @@ Result<std::string> probe_platform(const std::string& dnsmasq, const std::string
 Result<void> filter_bridged_packets(const std::string& note);
 /// Turns it off again if filter_bridged_packets() had turned it on.
 void restore_bridged_packets(const std::string& note);
+
+/// What beyond the needful this host can do, each tried: on devices that are gone again after.
+/// Errors: Unavailable (netlink itself).
+Result<std::vector<Ability>> probe_abilities(Netlink& netlink, const LinuxBridgeSettings& settings);
 
 }  // namespace cloudos::network::linuxbridge

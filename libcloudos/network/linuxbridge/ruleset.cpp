@@ -1,11 +1,10 @@
 #include "network/linuxbridge/ruleset.hpp"
 
 #include <arpa/inet.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-
-#include <fmt/format.h>
 
 #include "base/text.hpp"
 
@@ -44,10 +43,19 @@ Ruleset bridge_stages(Ruleset rules) {
   // Everything but ARP, tagged frames included: what the IP stages do not see cannot have passed.
   const std::string unpassed =
       fmt::format("ether type != arp meta mark != {:#x} drop", kPassedMark);
-  put_chain(t, "prerouting", {"iifname vmap @spoof"}, base_hook("prerouting", -300));
+  t.sets["dscp_of"] = {true, "type ifname : verdict", {}};
+  t.sets["tunnels"] = {false, "type ifname", {}};
+  t.sets["local_macs"] = {false, "type ether_addr", {}};
+  // What every host of a tunnelled network has for itself is not heard on the others.
+  put_chain(t, "prerouting",
+            {"iifname vmap @dscp_of", "iifname @tunnels goto not_through", "iifname vmap @spoof"},
+            base_hook("prerouting", -300));
+  put_chain(t, "not_through",
+            {"ether saddr @local_macs drop", "ether daddr @local_macs drop",
+             "udp dport { 67, 68 } drop", "udp dport { 546, 547 } drop"});
   put_chain(t, "forward_from",
             {"iifname @secured " + unpassed, "iifname @secured meta mark set 0",
-             "meta mark set oifname map @out_mark"},
+             "oifname @tunnels jump not_through", "meta mark set oifname map @out_mark"},
             base_hook("forward", -200));
   put_chain(t, "forward_to", {"oifname @secured " + unpassed, "oifname @secured meta mark set 0"},
             base_hook("forward", 100));
@@ -66,23 +74,24 @@ Ruleset inet_stages(Ruleset rules) {
   t.sets["egress_of"] = {true, "type mark : verdict", {}};
   t.sets["ingress_of"] = {true, "type mark : verdict", {}};
   t.sets["ingress_at"] = {true, "type ifname . ipv4_addr : verdict", {}};
+  t.sets["ingress_at6"] = {true, "type ifname . ipv6_addr : verdict", {}};
   put_chain(t, "passed", {fmt::format("meta mark set {:#x} accept", kPassedMark)});
+  // Of ports in stateless groups answers are packets like any other.
+  put_chain(t, "tracked", {"ct state established,related goto passed", "ct state invalid drop"});
   put_chain(t, "egress_start",
-            {"ct state established,related goto passed", "ct state invalid drop",
-             "meta nfproto ipv4 udp sport 68 udp dport 67 goto passed",
+            {"meta nfproto ipv4 udp sport 68 udp dport 67 goto passed",
              "meta nfproto ipv6 udp sport 546 udp dport 547 goto passed",
              "icmpv6 type { 131, 132, 133, 135, 143 } goto passed"});
   // Offers come from whoever serves DHCP on the network: a guest's own are dropped where it sends.
   put_chain(t, "ingress_start",
-            {"ct state established,related goto passed", "ct state invalid drop",
-             "meta nfproto ipv4 udp sport 67 udp dport 68 goto passed",
+            {"meta nfproto ipv4 udp sport 67 udp dport 68 goto passed",
              "meta nfproto ipv6 udp sport 547 udp dport 546 goto passed",
              "icmpv6 type { 130, 134, 135, 136 } goto passed"});
   put_chain(t, "zone", {"ct zone set iifname map @zones"}, base_hook("prerouting", -300));
   put_chain(t, "egress", {"meta mark vmap @egress_of"}, base_hook("prerouting", -150));
-  put_chain(t, "ingress", {"meta mark vmap @ingress_of", "oifname . ip daddr vmap @ingress_at"},
-            base_hook("forward", -150));
-  put_chain(t, "from_host", {"oifname . ip daddr vmap @ingress_at"}, base_hook("output", 0));
+  const Lines at{"oifname . ip daddr vmap @ingress_at", "oifname . ip6 daddr vmap @ingress_at6"};
+  put_chain(t, "ingress", {"meta mark vmap @ingress_of", at[0], at[1]}, base_hook("forward", -150));
+  put_chain(t, "from_host", at, base_hook("output", 0));
   return rules;
 }
 
@@ -198,14 +207,35 @@ void put_member_sets(Ruleset& rules, const std::string& brief) {
                               FilterTable::Set{false, "type ipv6_addr; flags interval", {}});
 }
 
+void put_address_sets(Ruleset& rules, const std::string& brief) {
+  rules.inet.sets.try_emplace("a4_" + brief,
+                              FilterTable::Set{false, "type ipv4_addr; flags interval", {}});
+  rules.inet.sets.try_emplace("a6_" + brief,
+                              FilterTable::Set{false, "type ipv6_addr; flags interval", {}});
+}
+
 bool contains(const IpPrefix& wide, const IpPrefix& narrow) {
   if (wide.v6 != narrow.v6 || wide.length > narrow.length) return false;
   const auto cut = parse_ip_prefix(fmt::format("{}/{}", narrow.address, wide.length));
   return cut && cut->network == wide.network;
 }
 
-/// Sorts members into the group's four sets. Prefixes inside others are left out: the kernel takes
-/// no overlapping ones.
+/// Prefixes inside others are left out: the kernel takes no overlapping ones.
+void put_prefixes(Ruleset& rules, const std::string& kind, const std::string& brief,
+                  std::vector<IpPrefix> prefixes) {
+  std::sort(prefixes.begin(), prefixes.end(),
+            [](const IpPrefix& a, const IpPrefix& b) { return a.length < b.length; });
+  std::vector<IpPrefix> kept;
+  for (const auto& prefix : prefixes) {
+    const bool inside = std::any_of(kept.begin(), kept.end(),
+                                    [&](const IpPrefix& wide) { return contains(wide, prefix); });
+    if (inside) continue;
+    rules.inet.sets[kind + (prefix.v6 ? "6_" : "4_") + brief].elements[prefix.text()] = "";
+    kept.push_back(prefix);
+  }
+}
+
+/// Sorts members into the group's four sets.
 void put_members(Ruleset& rules, const std::string& brief, const GroupPlan& group,
                  std::vector<std::string>& rejected) {
   put_member_sets(rules, brief);
@@ -222,16 +252,7 @@ void put_members(Ruleset& rules, const std::string& brief, const GroupPlan& grou
       prefixes.push_back(std::move(*ip));
     }
   }
-  std::sort(prefixes.begin(), prefixes.end(),
-            [](const IpPrefix& a, const IpPrefix& b) { return a.length < b.length; });
-  std::vector<IpPrefix> kept;
-  for (const auto& prefix : prefixes) {
-    const bool inside = std::any_of(kept.begin(), kept.end(),
-                                    [&](const IpPrefix& wide) { return contains(wide, prefix); });
-    if (inside) continue;
-    sets[(prefix.v6 ? "p6_" : "p4_") + brief].elements[prefix.text()] = "";
-    kept.push_back(prefix);
-  }
+  put_prefixes(rules, "p", brief, std::move(prefixes));
 }
 
 /// "tcp" … or a number below 256, as nftables takes it.
@@ -288,15 +309,26 @@ Ruleset empty_ruleset(const Names& names) {
   return inet_stages(bridge_stages(std::move(rules)));
 }
 
-void put_network(Ruleset& rules, const FilterNetwork& network, const std::string& dhcp_link) {
+void put_network(Ruleset& rules, const FilterNetwork& network,
+                 const std::vector<std::string>& links, const std::string& tunnel,
+                 const std::string& dhcp_mac) {
   if (!network.isolated) return;
   rules.inet.sets["zones"].elements[in_quotes(network.bridge)] = std::to_string(network.zone);
-  if (!dhcp_link.empty()) rules.bridge.sets["isolated"].elements[in_quotes(dhcp_link)] = "";
+  auto& bridge = rules.bridge.sets;
+  for (const auto& link : links) bridge["isolated"].elements[in_quotes(link)] = "";
+  if (tunnel.empty()) return;
+  bridge["isolated"].elements[in_quotes(tunnel)] = "";
+  bridge["tunnels"].elements[in_quotes(tunnel)] = "";
+  if (const auto mac = parse_mac(dhcp_mac)) bridge["local_macs"].elements[*mac] = "";
 }
 
-void drop_network(Ruleset& rules, const std::string& bridge, const std::string& dhcp_link) {
+void drop_network(Ruleset& rules, const std::string& bridge,
+                  const std::vector<std::string>& links) {
   rules.inet.sets["zones"].elements.erase(in_quotes(bridge));
-  rules.bridge.sets["isolated"].elements.erase(in_quotes(dhcp_link));
+  for (const auto& link : links) {
+    rules.bridge.sets["isolated"].elements.erase(in_quotes(link));
+    rules.bridge.sets["tunnels"].elements.erase(in_quotes(link));
+  }
 }
 
 void drop_port(Ruleset& rules, const Names& names, const PortId& port, const std::string& tap) {
@@ -308,7 +340,8 @@ void drop_port(Ruleset& rules, const Names& names, const PortId& port, const std
   bridge["secured"].elements.erase(device);
   bridge["spoof"].elements.erase(device);
   bridge["out_mark"].elements.erase(device);
-  for (const auto* map : {"ingress_of", "egress_of", "ingress_at"}) {
+  bridge["dscp_of"].elements.erase(device);
+  for (const auto* map : {"ingress_of", "egress_of", "ingress_at", "ingress_at6"}) {
     const std::string target =
         (map == std::string_view("egress_of") ? "goto e_" : "goto i_") + brief;
     std::erase_if(inet[map].elements, [&](const auto& e) { return e.second == target; });
@@ -325,6 +358,9 @@ std::optional<std::string> match_of(const Names& names, const RulePlan& rule) {
   if (!rule.remote_group.empty()) {
     out += fmt::format(" {} {} @m{}_{}", family, side, rule.ipv6 ? 6 : 4,
                        names.brief(rule.remote_group.value));
+  } else if (!rule.remote_address_group.empty()) {
+    out += fmt::format(" {} {} @a{}_{}", family, side, rule.ipv6 ? 6 : 4,
+                       names.brief(rule.remote_address_group.value));
   } else if (!rule.remote_cidr.empty()) {
     const auto cidr = parse_ip_prefix(rule.remote_cidr);
     if (!cidr || cidr->v6 != rule.ipv6) return std::nullopt;
@@ -355,6 +391,8 @@ void put_group(Ruleset& rules, const Names& names, const GroupPlan& group,
       continue;
     }
     if (!rule.remote_group.empty()) put_member_sets(rules, names.brief(rule.remote_group.value));
+    if (!rule.remote_address_group.empty())
+      put_address_sets(rules, names.brief(rule.remote_address_group.value));
     if (!seen.insert((rule.ingress ? "i " : "e ") + *match).second) continue;
     Lines& lines = rule.ingress ? ingress : egress;
     lines.push_back(*match + " goto passed");
@@ -374,16 +412,28 @@ void put_port(Ruleset& rules, const Names& names, const FilterPort& port,
   drop_port(rules, names, plan.id, plan.tap);
   const std::string tap = in_quotes(plan.tap);
   if (port.network.isolated) rules.bridge.sets["isolated"].elements[tap] = "";
+  if (plan.qos.dscp) {
+    const std::string chain = fmt::format("q_{}", *plan.qos.dscp & 63U);
+    put_chain(rules.bridge, chain,
+              {fmt::format("ether type ip ip dscp set {}", *plan.qos.dscp & 63U),
+               fmt::format("ether type ip6 ip6 dscp set {}", *plan.qos.dscp & 63U)});
+    rules.bridge.sets["dscp_of"].elements[tap] = "jump " + chain;
+  }
   if (!plan.port_security) return;
 
   const std::string brief = names.brief(plan.id.value);
   const std::uint32_t mark = mark_of(port.tap_index);
   const std::string mark_text = fmt::format("{:#x}", mark);
-  Lines ingress{"jump ingress_start"};
+  Lines ingress;
   const auto mac = parse_mac(plan.mac);
   const auto pairs = mac ? pairs_of(plan, *mac, rejected) : std::vector<AddressPair>{};
   Lines egress = mac ? neighbour_rules(pairs, *mac) : Lines{};
-  egress.push_back("jump egress_start");
+  if (port.stateful) {
+    ingress.emplace_back("jump tracked");
+    egress.emplace_back("jump tracked");
+  }
+  ingress.emplace_back("jump ingress_start");
+  egress.emplace_back("jump egress_start");
   for (const auto& group : plan.groups) {
     const std::string group_brief = names.brief(group.value);
     put_if_absent(rules.inet, "gi_" + group_brief);
@@ -409,10 +459,33 @@ void put_port(Ruleset& rules, const Names& names, const FilterPort& port,
   rules.bridge.sets["secured"].elements[tap] = "";
   if (port.network.isolated) return;
   for (const auto& pair : pairs) {  // What the host itself sends or routes is not bridged.
-    if (pair.ip.v6 || !pair.ip.host()) continue;
-    rules.inet.sets["ingress_at"]
+    if (!pair.ip.host()) continue;
+    rules.inet.sets[pair.ip.v6 ? "ingress_at6" : "ingress_at"]
         .elements[in_quotes(port.network.bridge) + " . " + pair.ip.address] = "goto i_" + brief;
   }
+}
+
+void put_address_group(Ruleset& rules, const Names& names, const AddressGroupPlan& group,
+                       std::vector<std::string>& rejected) {
+  drop_address_group(rules, names, group.id);
+  std::vector<IpPrefix> prefixes;
+  for (const auto& text : group.prefixes) {
+    auto prefix = parse_ip_prefix(text);
+    if (prefix) {
+      prefixes.push_back(std::move(*prefix));
+    } else {
+      rejected.push_back(fmt::format("address group {}: not a prefix", group.id.value));
+    }
+  }
+  put_prefixes(rules, "a", names.brief(group.id.value), std::move(prefixes));
+}
+
+/// The sets stay as long as rules may name them: without elements they match nothing.
+void drop_address_group(Ruleset& rules, const Names& names, const AddressGroupId& id) {
+  const std::string brief = names.brief(id.value);
+  put_address_sets(rules, brief);
+  rules.inet.sets["a4_" + brief].elements.clear();
+  rules.inet.sets["a6_" + brief].elements.clear();
 }
 
 std::set<std::string> tightened_ports(const Ruleset& before, const Ruleset& after) {

@@ -34,6 +34,8 @@ struct FilterTable {
   };
   std::map<std::string, Chain> chains;
   std::map<std::string, Set> sets;
+  std::set<std::string> counters;
+  bool empty() const { return chains.empty() && sets.empty() && counters.empty(); }
 };
 
 struct Ruleset {
@@ -55,12 +57,17 @@ struct FilterPort {
   const PortPlan* plan = nullptr;
   int tap_index = 0;
   FilterNetwork network;
+  bool stateful = true;  ///< False when its groups are stateless.
 };
 
 /// The tables with nothing in them but the stages.
 Ruleset empty_ruleset(const Names& names);
-/// Adds one network's DHCP link and connection-tracking zone.
-void put_network(Ruleset& rules, const FilterNetwork& network, const std::string& dhcp_link);
+/// Adds one network's connection-tracking zone, and its links that are no guests': those of its
+/// DHCP server and routers. Over `tunnel` (empty: none) neither DHCP nor its server is heard: every
+/// host has its own.
+void put_network(Ruleset& rules, const FilterNetwork& network,
+                 const std::vector<std::string>& links, const std::string& tunnel = {},
+                 const std::string& dhcp_mac = {});
 /// Adds (or replaces) a group's chains and member sets. Rules that cannot be written are left out,
 /// which closes; `rejected` says which.
 void put_group(Ruleset& rules, const Names& names, const GroupPlan& group,
@@ -71,8 +78,12 @@ void put_port(Ruleset& rules, const Names& names, const FilterPort& port,
 
 /// Takes a port out again. Success when it is not in.
 void drop_port(Ruleset& rules, const Names& names, const PortId& port, const std::string& tap);
-/// Takes a network's zone and DHCP link out again.
-void drop_network(Ruleset& rules, const std::string& bridge, const std::string& dhcp_link);
+/// Takes a network's zone and links out again.
+void drop_network(Ruleset& rules, const std::string& bridge, const std::vector<std::string>& links);
+/// Adds (or replaces) the prefixes that rules name together; drop_address_group() empties them.
+void put_address_group(Ruleset& rules, const Names& names, const AddressGroupPlan& group,
+                       std::vector<std::string>& rejected);
+void drop_address_group(Ruleset& rules, const Names& names, const AddressGroupId& id);
 
 /// Ports (as Names::brief) that `after` allows less than `before`: their connections have to end.
 std::set<std::string> tightened_ports(const Ruleset& before, const Ruleset& after);

@@ -1,6 +1,6 @@
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "network/linuxbridge/ruleset.hpp"
 
@@ -28,7 +28,8 @@ bool same_table(const FilterTable& a, const FilterTable& b) {
     return x.first == y.first && same_set(x.second, y.second);
   };
   return std::equal(a.chains.begin(), a.chains.end(), b.chains.begin(), b.chains.end(), chains) &&
-         std::equal(a.sets.begin(), a.sets.end(), b.sets.begin(), b.sets.end(), sets);
+         std::equal(a.sets.begin(), a.sets.end(), b.sets.begin(), b.sets.end(), sets) &&
+         a.counters == b.counters;
 }
 
 void append_set(std::string& out, const std::string& name, const FilterTable::Set& set) {
@@ -48,9 +49,11 @@ void append_set(std::string& out, const std::string& name, const FilterTable::Se
 
 void append_whole(std::string& out, const std::string& family, const std::string& name,
                   const FilterTable& table) {
+  if (table.empty()) return;
   const std::string full = family + " " + name;
   // "add, delete, add": replaces the table whether it was there or not, all in one transaction.
   out += "add table " + full + "\ndelete table " + full + "\ntable " + full + " {\n";
+  for (const auto& counter : table.counters) out += "  counter " + counter + " {\n  }\n";
   for (const auto& [set_name, set] : table.sets) append_set(out, set_name, set);
   for (const auto& [chain_name, chain] : table.chains) {
     out += "  chain " + chain_name + " {\n";
@@ -72,6 +75,10 @@ void append_difference(std::string& out, const std::string& full, const FilterTa
                        const FilterTable& after) {
   std::string rules;
   std::string additions;
+  if (before.empty() && !after.empty()) out += "add table " + full + "\n";
+  for (const auto& name : after.counters) {
+    if (before.counters.count(name) == 0) out += "add counter " + full + " " + name + "\n";
+  }
   for (const auto& [name, chain] : after.chains) {
     const auto old = before.chains.find(name);
     if (old != before.chains.end() && same_chain(old->second, chain)) continue;
@@ -118,6 +125,9 @@ void append_difference(std::string& out, const std::string& full, const FilterTa
   }
   for (const auto& [name, set] : before.sets) {
     if (after.sets.count(name) == 0) out += "delete set " + full + " " + name + "\n";
+  }
+  for (const auto& name : before.counters) {
+    if (after.counters.count(name) == 0) out += "delete counter " + full + " " + name + "\n";
   }
 }
 

@@ -1,22 +1,30 @@
 #include "network/linuxbridge/wires.hpp"
 
 #include <dirent.h>
+#include <fmt/format.h>
 #include <linux/netlink.h>
 #include <sys/stat.h>
 
 #include <cerrno>
 #include <cstring>
 
-#include <fmt/format.h>
-
 #include "base/text.hpp"
 #include "network/linuxbridge/netns.hpp"
+#include "network/linuxbridge/shaping.hpp"
 
 namespace cloudos::network::linuxbridge {
 namespace {
 
 constexpr const char* kMetadataIp = "169.254.169.254";
+constexpr const char* kMetadataIp6 = "fe80::a9fe:a9fe";
 constexpr std::uint16_t kMetadataPort = 80;
+
+bool serves_inet6(const NetworkPlan& plan) {
+  for (const auto& subnet : plan.subnets) {
+    if (subnet.dhcp && subnet.dhcp_address.find(':') != std::string::npos) return true;
+  }
+  return false;
+}
 
 bool serves_dhcp(const NetworkPlan& plan) {
   if (plan.dhcp_mac.empty() || !plan.admin_up) return false;
@@ -24,6 +32,18 @@ bool serves_dhcp(const NetworkPlan& plan) {
     if (subnet.dhcp && !subnet.dhcp_address.empty()) return true;
   }
   return false;
+}
+
+/// The kernel's IPv6 in a namespace is off until a subnet needs it: addresses are ours to give.
+Result<void> turn_on_inet6() {
+  const std::pair<const char*, const char*> values[] = {
+      {"/proc/sys/net/ipv6/conf/default/accept_ra", "0"},
+      {"/proc/sys/net/ipv6/conf/default/accept_dad", "0"},
+      {"/proc/sys/net/ipv6/conf/all/accept_ra", "0"},
+      {"/proc/sys/net/ipv6/conf/all/disable_ipv6", "0"},
+  };
+  for (const auto& [path, value] : values) CLOUDOS_CHECK(write_sysctl(path, value));
+  return Result<void>();
 }
 
 tl::unexpected<Error> foreign_device(const std::string& name) {
@@ -72,6 +92,14 @@ LinkFinder Wires::ask_kernel() {
 
 Dnsmasq Wires::dnsmasq_of(const NetworkId& id) const {
   return Dnsmasq(settings_.dnsmasq, settings_.networks_dir + "/" + id.value);
+}
+
+std::vector<int> Wires::servers() const {
+  std::vector<int> pids;
+  for (const auto& [id, network] : networks_) {
+    if (network.server) pids.push_back(*network.server);
+  }
+  return pids;
 }
 
 void Wires::report(const std::vector<std::string>& rejected) {
@@ -135,7 +163,10 @@ Result<void> Wires::ensure_network(const NetworkPlan& plan, const LinkFinder& fi
   if (!is_plain_id(plan.id.value))
     return fail(ErrorCode::InvalidArgument, "a network's id is not valid");
   CLOUDOS_TRY(auto bridge, ensure_bridge(plan, find));
-  networks_[plan.id] = {bridge, plan.type != "flat", serves_dhcp(plan)};
+  // Where no other host is there is nobody to tunnel to.
+  const bool tunnelled = plan.type == "vxlan" && !settings_.tunnel_address.empty();
+  if (tunnelled) CLOUDOS_CHECK(ensure_tunnel(plan, bridge, find));
+  networks_[plan.id] = {bridge, plan.type != "flat", serves_dhcp(plan), tunnelled, {}};
   if (!serves_dhcp(plan)) return remove_dhcp(plan.id);
   return ensure_dhcp(plan, bridge, find);
 }
@@ -149,7 +180,8 @@ Result<Netlink*> Wires::enter(const NetworkId& id) {
       same_netns(state.netns.get(), "/proc/self/fd/" + std::to_string(found->get()))) {
     return &*state.inside;
   }
-  metadata_.remove(id);  // Its socket is of the namespace that is no more.
+  metadata_.remove(id.value);  // Its sockets are of the namespace that is no more.
+  metadata_.remove(id.value + " inet6");
   state = Namespace();
   if (!found) {
     CLOUDOS_CHECK(create_netns(name));
@@ -207,10 +239,18 @@ Result<void> Wires::ensure_addresses(const NetworkPlan& plan, const Link& link, 
     if (!subnet.dhcp || subnet.dhcp_address.empty()) continue;
     const auto address = parse_ip(subnet.dhcp_address);
     const auto cidr = parse_ip_prefix(subnet.cidr);
-    if (!address || !cidr || address->v6 || cidr->v6) {
+    if (!address || !cidr || address->v6 != cidr->v6) {
       return fail(ErrorCode::InvalidArgument, "a subnet's CIDR or DHCP address is not valid");
     }
     wanted.insert({address->address, cidr->length});
+  }
+  if (serves_inet6(plan)) {
+    wanted.insert({kMetadataIp6, 64});
+    wanted.insert({link_local_of(plan.dhcp_mac), 64});
+    Namespace& space = namespaces_[plan.id];
+    if (!space.inet6) CLOUDOS_CHECK(run_in_netns(space.netns.get(), turn_on_inet6));
+    space.inet6 = true;
+    CLOUDOS_CHECK(silence_inet6(inside, link));
   }
   CLOUDOS_TRY(const auto has, list_addresses(inside, link));
   for (const auto& address : has) {
@@ -218,6 +258,24 @@ Result<void> Wires::ensure_addresses(const NetworkPlan& plan, const Link& link, 
   }
   for (const auto& address : wanted) CLOUDOS_CHECK(add_address(inside, link, address));
   return Result<void>();
+}
+
+/// Over IPv6 metadata is at a link-local address: who asks is told by the link-local address that
+/// his MAC makes, the only one the packet filter lets him send by.
+Result<void> Wires::ensure_metadata(const NetworkPlan& plan, const Link& link, int netns) {
+  const std::string& key = plan.id.value;
+  const std::string key6 = key + " inet6";
+  if (!metadata_.serves(key)) {
+    CLOUDOS_TRY(auto listener, listen_in_netns(netns, kMetadataIp, kMetadataPort));
+    CLOUDOS_CHECK(metadata_.add(key, plan.id, std::move(listener)));
+  }
+  if (!serves_inet6(plan)) {
+    metadata_.remove(key6);
+    return Result<void>();
+  }
+  if (metadata_.serves(key6)) return Result<void>();
+  CLOUDOS_TRY(auto listener, listen_in_netns(netns, kMetadataIp6, kMetadataPort, link.name));
+  return metadata_.add(key6, plan.id, std::move(listener));
 }
 
 Result<void> Wires::ensure_dhcp(const NetworkPlan& plan, const Link& bridge,
@@ -234,14 +292,15 @@ Result<void> Wires::ensure_dhcp(const NetworkPlan& plan, const Link& bridge,
                 std::string("cannot make the networks' folder: ") + std::strerror(errno),
                 settings_.networks_dir);
   }
+  const Dnsmasq server = dnsmasq_of(plan.id);
   CLOUDOS_CHECK(dnsmasq_of(plan.id).ensure(files, netns));
-  if (metadata_.serves(plan.id)) return Result<void>();
-  CLOUDOS_TRY(auto listener, listen_in_netns(netns, kMetadataIp, kMetadataPort));
-  return metadata_.add(plan.id, std::move(listener));
+  networks_[plan.id].server = server.pid();
+  return ensure_metadata(plan, link, netns);
 }
 
 Result<void> Wires::remove_dhcp(const NetworkId& id) {
-  metadata_.remove(id);
+  metadata_.remove(id.value);
+  metadata_.remove(id.value + " inet6");
   Result<void> first;
   struct stat unused {};
   const std::string folder = settings_.networks_dir + "/" + id.value;
@@ -263,6 +322,9 @@ Result<void> Wires::remove_network(const NetworkId& id) {
     return fail(ErrorCode::InvalidArgument, "a network's id is not valid");
   Result<void> first = remove_dhcp(id);
   networks_.erase(id);
+  auto tunnel = find_link(netlink_, names_.tunnel(id.value));
+  if (!tunnel) return fail(std::move(tunnel).error());
+  if (*tunnel && is_ours(**tunnel, id)) keep_first(first, delete_link(netlink_, **tunnel));
   auto bridge = find_link(netlink_, names_.bridge(id.value));
   if (!bridge) return fail(std::move(bridge).error());
   if (*bridge && is_ours(**bridge, id)) {
@@ -279,6 +341,16 @@ std::optional<FilterNetwork> Wires::filter_network(const NetworkId& id) const {
   // the host's zone: the host may route or translate its packets.
   const int zone = found->second.isolated ? std::max(1, bridge.index & 0xffff) : 0;
   return FilterNetwork{bridge.name, zone, found->second.isolated};
+}
+
+std::optional<Link> Wires::bridge(const NetworkId& id) const {
+  const auto found = networks_.find(id);
+  return found == networks_.end() ? std::nullopt : std::optional(found->second.bridge);
+}
+
+std::string Wires::tunnel(const NetworkId& id) const {
+  const auto found = networks_.find(id);
+  return found != networks_.end() && found->second.tunnelled ? names_.tunnel(id.value) : "";
 }
 
 std::string Wires::dhcp_link(const NetworkId& id) const {
@@ -313,8 +385,13 @@ Result<void> Wires::attach(const PortPlan& plan, const Link& tap, bool up) {
   return adjust(netlink_, tap, {.up = up && bridge != 0, .master = bridge});
 }
 
+Result<void> Wires::shape_tap(const PortPlan& plan, const Link& tap) {
+  return shape(netlink_, names_, plan.id, tap, plan.qos);
+}
+
 Result<void> Wires::remove_tap(const PortId& id, const std::string& tap) {
   const std::string alias = names_.alias(id.value);
+  CLOUDOS_CHECK(unshape(netlink_, names_, id));
   if (!tap.empty()) {
     CLOUDOS_TRY(const auto link, find_link(netlink_, tap));
     if (link && link->alias == alias) return delete_link(netlink_, *link);
@@ -329,7 +406,8 @@ Result<void> Wires::remove_tap(const PortId& id, const std::string& tap) {
 
 Result<void> Wires::remove_orphans(const std::vector<Link>& all,
                                    const std::set<std::string>& networks,
-                                   const std::set<std::string>& ports) {
+                                   const std::set<std::string>& ports,
+                                   const std::set<std::string>& routers) {
   Result<void> first;
   for (const auto& link : all) {
     const auto owner = names_.owner(link.alias);
@@ -358,6 +436,7 @@ Result<void> Wires::remove_orphans(const std::vector<Link>& all,
   for (const auto& id : stale) keep_first(first, remove_network(NetworkId(id)));
   std::set<std::string> wanted;
   for (const auto& id : networks) wanted.insert(names_.netns(id));
+  for (const auto& id : routers) wanted.insert(names_.netns(id));
   for (const auto& name : list_netns(names_.netns_prefix())) {
     if (wanted.count(name) == 0) keep_first(first, remove_netns(name));
   }

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "cloudos/log.hpp"
-#include "cloudos/result.hpp"
 #include "cloudos/network_driver.hpp"
+#include "cloudos/result.hpp"
 #include "network/linuxbridge/dnsmasq.hpp"
 #include "network/linuxbridge/metadata_server.hpp"
 #include "network/linuxbridge/names.hpp"
@@ -31,6 +31,7 @@ class Wires {
     std::string networks_dir;  ///< One folder per network inside; absolute.
     std::string dnsmasq;
     std::map<std::string, std::string> physical_bridges;
+    std::string tunnel_address;
   };
   Wires(Names names, Settings settings, Netlink netlink, MetadataServer& metadata, Log log)
       : names_(std::move(names)),
@@ -49,6 +50,10 @@ class Wires {
   Result<void> remove_network(const NetworkId& id);
   /// How the filter sees a network that was ensured.
   std::optional<FilterNetwork> filter_network(const NetworkId& id) const;
+  /// The network's bridge, once ensured.
+  std::optional<Link> bridge(const NetworkId& id) const;
+  /// Its end of the tunnel, or empty.
+  std::string tunnel(const NetworkId& id) const;
   /// Our end of the DHCP link, or empty when the network has none.
   std::string dhcp_link(const NetworkId& id) const;
 
@@ -56,24 +61,35 @@ class Wires {
   Result<Link> ensure_tap(const PortPlan& plan, const LinkFinder& find);
   /// Puts the tap where the port belongs, up or down. Call only once the filter knows the port.
   Result<void> attach(const PortPlan& plan, const Link& tap, bool up);
+  /// The tap's queues as its quality of service wants them. Errors: Unavailable, Conflict.
+  Result<void> shape_tap(const PortPlan& plan, const Link& tap);
   /// Deletes the port's device, under whatever name it is.
   Result<void> remove_tap(const PortId& id, const std::string& tap);
 
   /// Removes what carries our mark and is of none of these.
   Result<void> remove_orphans(const std::vector<Link>& links, const std::set<std::string>& networks,
-                              const std::set<std::string>& ports);
+                              const std::set<std::string>& ports,
+                              const std::set<std::string>& routers = {});
+  /// Processes that a network's addresses depend on.
+  std::vector<int> servers() const;
 
  private:
   struct Namespace {
     Fd netns;
     std::optional<Netlink> inside;  ///< Opened in the namespace once; keeps it alive while open.
+    bool inet6 = false;             ///< IPv6 was turned on in it.
   };
   struct Network {
     Link bridge;
     bool isolated = true;
     bool dhcp = false;
+    bool tunnelled = false;
+    std::optional<int> server = {};  ///< Its DHCP server's process.
   };
   Result<Link> ensure_bridge(const NetworkPlan& plan, const LinkFinder& find);
+  Result<void> ensure_tunnel(const NetworkPlan& plan, const Link& bridge, const LinkFinder& find);
+  Result<void> ensure_forwards(const NetworkPlan& plan, const Link& tunnel, const Link& bridge);
+  Result<void> ensure_metadata(const NetworkPlan& plan, const Link& link, int netns);
   Result<void> ensure_dhcp(const NetworkPlan& plan, const Link& bridge, const LinkFinder& find);
   Result<Netlink*> enter(const NetworkId& id);
   Result<Link> ensure_dhcp_link(const NetworkPlan& plan, const Link& bridge, Netlink& inside,
