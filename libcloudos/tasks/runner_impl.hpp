@@ -45,7 +45,7 @@ struct TaskRunner::Impl : std::enable_shared_from_this<TaskRunner::Impl> {
     MonoTime rest_until{};        ///< The pause the last call asked for.
     std::string queued_for;       ///< The host in whose queue it stands.
     std::string lane;             ///< The host whose lane was handed to it while it stood there.
-    std::optional<Stand> stand;   ///< From where it goes on then: what a row has done is not done anew.
+    std::optional<Stand> stand;   ///< From there it goes on then: a row is not begun anew.
     std::unique_ptr<store::Watch> waiting;
   };
   struct ReconcilerSlot {
