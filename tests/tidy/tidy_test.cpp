@@ -27,7 +27,7 @@ std::map<std::string, std::set<std::string>> room_table() {
       {"audit", {"base", "codec", "store", "records"}},
       {"tasks", {"base", "codec", "store", "records"}},
       {"identity", {"base", "codec", "store", "records", "audit", "tasks"}},
-      {"placement", {"base", "codec", "store", "records", "tasks"}},
+      {"placement", {"base", "codec", "store", "records", "tasks", "scheduler"}},
       {"scheduler", {"base"}},
       {"hypervisor", {"base"}},
       {"locale", {"base"}},
