@@ -81,6 +81,7 @@ class Cloud:
             s.bind(("127.0.0.1", 0))
             self.port = s.getsockname()[1]
         self.process = None
+        self.prefix, self.daemon_prefix = [], []  # Where clients and cloudosd run, as a command.
         self.env = {"PATH": os.environ["PATH"], "HOME": self.dir, "LC_ALL": "C.UTF-8",
                     "OS_CLOUD": "cloudos",
                     "OS_CLIENT_CONFIG_FILE": os.path.join(self.data, "clouds.yaml")}
@@ -88,6 +89,7 @@ class Cloud:
     def start(self):
         self.log = open(os.path.join(self.dir, "cloudosd.log"), "ab")
         self.process = subprocess.Popen(
+            self.daemon_prefix +
             [os.path.join(self.bin, "cloudosd"), "--data-dir", self.data, "--listen",
              "127.0.0.1:%d" % self.port, "--public-url", "http://127.0.0.1:%d" % self.port],
             stdout=subprocess.PIPE, stderr=self.log, text=True)
@@ -119,7 +121,7 @@ class Cloud:
 
     def client(self, *words, check=True, timeout=180):
         """The unmodified client; its answer as JSON where it can give one."""
-        argv = ["/usr/bin/openstack"] + list(words)
+        argv = self.prefix + ["/usr/bin/openstack"] + list(words)
         verb = [w for w in words if w in ("create", "list", "show", "issue")]
         as_json = bool(verb) and "log" not in words
         done = run(argv + (["-f", "json"] if as_json else []), check=check, timeout=timeout,
@@ -131,7 +133,7 @@ class Cloud:
     def cli(self, *words, check=True, timeout=120):
         """Our own client: the same API, faster; where the other has shown that it works."""
         shows = any(w in ("create", "list", "show", "issue") for w in words)
-        done = run([os.path.join(self.bin, "cloudos")] + list(words) +
+        done = run(self.prefix + [os.path.join(self.bin, "cloudos")] + list(words) +
                    (["-f", "json"] if shows else []), check=check, timeout=timeout, env=self.env)
         if not check:
             return done

@@ -14,27 +14,24 @@ from harness import Cloud, Failed, Report, host_state, left_over, run, until
 
 
 class Machine(Cloud):
-    """A cloud on a machine that restarts: a start of the kernel is told by its boot_id."""
+    """A cloud on a machine that restarts: its network is a namespace, which goes and comes with it,
+    and a start of the kernel is told by its boot_id."""
 
-    def __init__(self, bin_dir, before):
+    def __init__(self, bin_dir):
         super().__init__(bin_dir)
-        self.before = before
+        self.name = "e2e-machine-%d" % os.getpid()
         self.boot_file = os.path.join(self.dir, "boot_id")
-        self.new_boot()
+        self.prefix = ["ip", "netns", "exec", self.name]
+        self.daemon_prefix = self.prefix + [
+            "sh", "-c", 'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"',
+            self.boot_file]
+        self.come_up()
 
-    def new_boot(self):
+    def come_up(self):
+        run(["ip", "netns", "add", self.name])
+        run(self.prefix + ["ip", "link", "set", "lo", "up"])
         with open(self.boot_file, "w") as f:
             f.write("%s\n" % uuid.uuid4())
-
-    def start(self):
-        popen = subprocess.Popen
-        inside = ["unshare", "--mount", "--propagation", "slave", "sh", "-c",
-                  'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"', self.boot_file]
-        subprocess.Popen = lambda argv, **kw: popen(inside + argv, **kw)
-        try:
-            super().start()
-        finally:
-            subprocess.Popen = popen
 
     def daemons(self):
         """What serves the folder's networks."""
@@ -54,29 +51,44 @@ class Machine(Cloud):
             os.kill(pid, signal.SIGKILL)
         until("no QEMU", 30, lambda: not self.qemu_pids())
 
-    def go_down(self):
+    def vanish(self):
         """No process, no device, no rule: only the disk is left."""
-        self.kill()
         self.lose_guests()
         for pid in self.daemons():
             os.kill(pid, signal.SIGKILL)
-        for name in self.namespaces():
+        for name in self.namespaces() + [self.name]:
             run(["ip", "netns", "delete", name], check=False)
-        for device in set(os.listdir("/sys/class/net")) - self.before["device"]:
-            run(["ip", "link", "delete", device], check=False)
-        for table in set(run(["nft", "list", "tables"], check=False).stdout.splitlines()):
-            if table not in self.before["nft table"]:
-                run(["nft", "delete"] + table.split(), check=False)
-        self.new_boot()
+
+    def restart(self):
+        self.kill()
+        self.vanish()
+        self.come_up()
+
+    def end(self):
+        try:
+            ours = self.namespaces()
+        except OSError:
+            ours = []
+        super().end()
+        for pid in self.daemons():
+            os.kill(pid, signal.SIGKILL)
+        for name in ours + [self.name]:
+            run(["ip", "netns", "delete", name], check=False)
 
     def status(self, name):
         return self.cli("server", "show", name)["status"]
 
     def up(self, name, count):
-        def look():
-            text = self.cli("console", "log", "show", name, check=False).stdout
-            return text.count("GUEST-UP %s " % name) >= count
-        until("%s boots for the %d. time" % (name, count), 120, look)
+        def console():
+            return self.cli("console", "log", "show", name, check=False).stdout
+        try:
+            until("%s boots for the %d. time" % (name, count), 120,
+                  lambda: console().count("GUEST-UP %s " % name) >= count)
+        except Failed as late:
+            with open(os.path.join(self.dir, "cloudosd.log"), errors="replace") as f:
+                said = [line for line in f.read().splitlines() if " rest " not in line][-30:]
+            raise Failed("%s; it is %s, its console: %s\n%s" % (
+                late, self.status(name), console()[-1500:], "\n".join(said)))
 
 
 def scenario(cloud, report, guest):
@@ -91,8 +103,9 @@ def scenario(cloud, report, guest):
     cloud.cli("server", "stop", "off")
     until("off is off", 90, lambda: cloud.status("off") == "SHUTOFF")
 
-    cloud.go_down()
-    report.check("the machine is down", not cloud.qemu_pids() and not cloud.namespaces())
+    cloud.restart()
+    report.check("the machine comes up with nothing on it",
+                 not cloud.qemu_pids() and not cloud.namespaces())
     cloud.start()
     cloud.up("ran", 2)
     until("ran is ACTIVE", 60, lambda: cloud.status("ran") == "ACTIVE")
@@ -109,7 +122,7 @@ def scenario(cloud, report, guest):
     cloud.cli("server", "start", "ran")
     cloud.up("ran", 3)
 
-    cloud.go_down()
+    cloud.restart()
     os.environ["CLOUDOS_COMPUTE_RESUME_GUESTS_STATE_ON_HOST_BOOT"] = "no"
     cloud.start()
     until("ran is shown SHUTOFF", 60, lambda: cloud.status("ran") == "SHUTOFF")
@@ -124,7 +137,7 @@ def main():
     bin_dir, guest = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
     report = Report()
     before = host_state()
-    cloud = Machine(bin_dir, before)
+    cloud = Machine(bin_dir)
     try:
         cloud.start()
         scenario(cloud, report, guest)

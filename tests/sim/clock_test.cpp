@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include "cloudos/application_credentials.hpp"
 #include "cloudos/identity.hpp"
 #include "cloudos/tasks.hpp"
 #include "maintenance/check.hpp"
@@ -159,4 +160,81 @@ TEST_CASE("hosts are alive by the clock that never jumps") {
     CHECK(world.cloud().servers().get(world.tenant(), server->id)->vm_state == VmState::Active);
   }
   world.rest();
+}
+
+TEST_CASE("a machine that sleeps at any moment of a boot, a stop or a deletion ends it as begun") {
+  struct Row {
+    std::string what;
+    std::function<void(sim::World&, const ServerId&)> begin;
+    std::string status;  ///< In the end; empty: it is gone.
+  };
+  const Row rows[] = {
+      {"boot", [](sim::World&, const ServerId&) {}, "ACTIVE"},
+      {"stop",
+       [](sim::World& world, const ServerId& id) {
+         world.rest();
+         REQUIRE(world.cloud().servers().stop(world.tenant(), id));
+       },
+       "SHUTOFF"},
+      {"deletion",
+       [](sim::World& world, const ServerId& id) {
+         world.rest();
+         REQUIRE(world.cloud().servers().remove(world.tenant(), id));
+       },
+       ""},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    for (std::size_t moment = 0; moment < 12; ++moment) {
+      CAPTURE(moment);
+      sim::World world(21, {});
+      const auto server = world.create("sleeper");
+      REQUIRE(server);
+      row.begin(world, server->id);
+      world.run(moment);
+      // Suspended: the calendar goes on, the clock that never jumps stands still.
+      world.jump_clock(9h);
+      world.run(moment);
+      world.jump_clock(9h);
+      world.rest();
+      const auto now = world.cloud().servers().get(world.tenant(), server->id);
+      CHECK((now ? std::string(now->status()) : std::string()) == row.status);
+      check_sound(world);  // Claims, addresses and quotas are those of what there is.
+    }
+  }
+}
+
+TEST_CASE("a secret lent for a night ends with it by the calendar, asleep or awake") {
+  sim::World world(23, {});
+  const auto admin = world.log_in_as_admin();
+  REQUIRE(admin);
+  const Context me = admin->context("req-sim");
+  Identity& identity = world.cloud().identity();
+  ApplicationCredentialCreate spec;
+  spec.user = me.user;
+  spec.name = "night";
+  spec.expires_at = world.clock().wall() + 8h;
+  const auto made = identity.application_credentials().create(me, spec);
+  REQUIRE(made);
+  const auto log_in = [&] {
+    Login login;
+    login.application_credential.emplace();
+    login.application_credential->id = made->id.value;
+    login.application_credential->secret = made->secret;
+    return identity.authenticate(login);
+  };
+  const auto early = log_in();
+  REQUIRE(early);
+  CHECK(early->expires_at <= *spec.expires_at);
+  world.jump_clock(7h);
+  CHECK_FALSE(identity.validate(early->text));
+  const auto late = log_in();
+  REQUIRE(late);
+  CHECK(late->expires_at <= *spec.expires_at);
+  let_pass(world, 3'700s);
+  CHECK_FALSE(log_in());
+  CHECK_FALSE(identity.validate(late->text));
+  // Set back, as tokens: by the calendar its time is not over.
+  world.jump_clock(-24h);
+  CHECK(log_in());
 }
