@@ -33,6 +33,9 @@ constexpr int kFailed = 1;
 constexpr int kUsage = 2;
 constexpr std::chrono::seconds kLoopPatience{5};
 
+constexpr int kLargeBlock = 2 << 20;  // Its own pages; given back at once.
+constexpr int kHeapKept = 4 << 20;    // Free at a heap's end; more is given back.
+
 /// A process that serves thousands of connections on few threads needs descriptors, and no heap
 /// per thread.
 void prepare_process() {
@@ -42,6 +45,9 @@ void prepare_process() {
     ::setrlimit(RLIMIT_NOFILE, &files);
   }
   ::mallopt(M_ARENA_MAX, 2);
+  // Replies of a megabyte come and go: their memory is not given back to be faulted in again.
+  ::mallopt(M_MMAP_THRESHOLD, kLargeBlock);
+  ::mallopt(M_TRIM_THRESHOLD, kHeapKept);
 }
 
 int failed(const std::string& message) {
