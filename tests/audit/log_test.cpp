@@ -303,7 +303,9 @@ TEST_CASE("the log counts what it records") {
 
 TEST_CASE("an assignment is told with who got which role where, and what came and went") {
   Site site;
-  const std::string project = site.cloud->identity().list_projects(Context::system(), {})->front().id.value;
+  const auto projects = site.cloud->identity().list_projects(Context::system(), {});
+  REQUIRE(projects);
+  const std::string project = projects->front().id.value;
   UserCreate spec;
   spec.name = "una";
   spec.domain = DomainId{"default"};
