@@ -25,6 +25,8 @@ constexpr QuotaDefault kBuiltInQuotas[] = {
     {"key_pairs", 100},     {"server_groups", 10},   {"server_group_members", 10},
     {"networks", 100},      {"subnets", 100},        {"ports", 500},
     {"security_groups", 10}, {"security_group_rules", 100},
+    {"routers", 10},        {"floating_ips", 50},    {"subnet_pools", kUnlimited},
+    {"rbac_policies", 10},  {"trunks", kUnlimited},
     {"image_count_total", kUnlimited}, {"image_count_uploading", kUnlimited},
     {"image_size_total", kUnlimited, kMib}, {"image_stage_total", kUnlimited, kMib},
 };
@@ -60,6 +62,11 @@ Result<std::optional<std::int64_t>> stored_number(const store::Snapshot& snapsho
   return entry ? parse_signed(entry->value) : std::nullopt;
 }
 
+void put_use(store::Txn& txn, const std::string& key, std::int64_t used) {
+  if (used <= 0) txn.erase(key);
+  else txn.put(key, std::to_string(used));
+}
+
 Result<void> put_quota_limit(store::Txn& txn, const std::string& key, std::string_view resource,
                              std::optional<std::int64_t> limit) {
   if (find_quota(resource) == nullptr) {
@@ -83,9 +90,9 @@ Result<void> Quota::reserve(store::Txn& txn, const ProjectId& project, std::stri
     return fail(ErrorCode::Internal, fmt::format("no quota is kept for '{}'", resource));
   }
   if (delta == 0) return Result<void>();
+  const std::string key = quota_use_key(project, resource);
+  const std::int64_t used = stored_number(txn.get(key)).value_or(0);
   if (delta > 0) {
-    const std::int64_t used =
-        stored_number(txn.get(quota_use_key(project, resource))).value_or(0);
     auto limit = stored_number(txn.get(quota_limit_key(project, resource)));
     if (!limit) limit = stored_number(txn.get(quota_default_key(resource)));
     const std::int64_t most = limit.value_or(row->limit);
@@ -97,17 +104,15 @@ Result<void> Quota::reserve(store::Txn& txn, const ProjectId& project, std::stri
                               resource, in_units(*row, delta), in_units(*row, used), most));
     }
   }
-  return add(txn, project, resource, delta);
+  put_use(txn, key, used + delta);
+  return Result<void>();
 }
 
 Result<void> Quota::add(store::Txn& txn, const ProjectId& project, std::string_view resource,
                         std::int64_t delta) {
   if (delta == 0) return Result<void>();
   const std::string key = quota_use_key(project, resource);
-  const std::int64_t used = stored_number(txn.get(key)).value_or(0);
-  const std::int64_t after = std::max<std::int64_t>(0, used + delta);
-  if (after == 0) txn.erase(key);
-  else txn.put(key, std::to_string(after));
+  put_use(txn, key, stored_number(txn.get(key)).value_or(0) + delta);
   return Result<void>();
 }
 
@@ -145,6 +150,25 @@ Result<std::map<std::string, std::int64_t>> Quota::defaults(const store::Snapsho
     limits[std::string(row.resource)] = limit.value_or(row.limit);
   }
   return limits;
+}
+
+Result<std::map<ProjectId, std::set<std::string>>> Quota::limited_projects(
+    const store::Snapshot& snapshot) {
+  constexpr std::string_view kPrefix = "/quota-limit/";
+  std::map<ProjectId, std::set<std::string>> all;
+  store::ScanOptions options;
+  options.keys_only = true;
+  while (true) {
+    CLOUDOS_TRY(const auto entries, snapshot.scan(std::string(kPrefix), options));
+    if (entries.empty()) return all;
+    for (const store::Entry& entry : entries) {
+      const std::string_view rest = std::string_view(entry.key).substr(kPrefix.size());
+      const auto slash = rest.find('/');
+      if (slash == rest.npos) continue;
+      all[ProjectId{std::string(rest.substr(0, slash))}].emplace(rest.substr(slash + 1));
+    }
+    options.after = entries.back().key;
+  }
 }
 
 }  // namespace cloudos

@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -54,6 +55,9 @@ class Quota final {
                                   std::optional<std::int64_t> limit);
   /// Is its limit set by the registry of limits (LimitsRegistry), as an image's are?
   static bool is_unified(std::string_view resource);
+  /// Projects with limits of their own, and for which resources.
+  static Result<std::map<ProjectId, std::set<std::string>>> limited_projects(
+      const store::Snapshot& snapshot);
   /// The defaults in force.
   static Result<std::map<std::string, std::int64_t>> defaults(const store::Snapshot& snapshot);
 };

@@ -4,8 +4,10 @@
 
 #include "base/text.hpp"
 #include "identity/quota.hpp"
+#include "network/extra_records.hpp"
 #include "network/impl.hpp"
 #include "network/rules.hpp"
+#include "network/sharing.hpp"
 
 namespace cloudos {
 
@@ -77,6 +79,9 @@ Result<SecurityGroupRule> insert_asked(const Networks::Impl& impl, store::Txn& t
   rule.project = group.project;
   if (!rule.remote_group.empty()) {
     CLOUDOS_CHECK(load_seen<SecurityGroup>(txn, ctx, rule.remote_group));
+  }
+  if (!rule.remote_address_group.empty()) {
+    CLOUDOS_CHECK(load_seen<AddressGroup>(txn, ctx, rule.remote_address_group));
   }
   const auto twin = records::find_unique(txn, SecurityGroupRule::kKind, "rule",
                                          rule.group.value, canonical_rule(rule));
@@ -158,6 +163,7 @@ Result<SecurityGroup> draft_asked(Networks::Impl& impl, const Context& ctx,
   group.id = draft.id;
   group.name = spec.name;
   group.description = spec.description;
+  group.stateful = spec.stateful;
   group.created_at = group.updated_at = draft.now;
   return group;
 }
@@ -216,6 +222,11 @@ Result<SecurityGroup> Networks::update_group(const Context& ctx, const SecurityG
     }
     if (change.name) changed.name = *change.name;
     if (change.description) changed.description = *change.description;
+    if (change.stateful && *change.stateful != changed.stateful) {
+      // Connections that are open are tracked or not: what they are cannot change under them.
+      CLOUDOS_CHECK(network::refuse_group_in_use(txn, id));
+      changed.stateful = *change.stateful;
+    }
     changed.updated_at = now;
     return records::update(txn, changed);
   }));
@@ -227,9 +238,11 @@ Result<void> Networks::delete_group(const Context& ctx, const SecurityGroupId& i
   const WallTime now = impl_->engine.clock.wall();
   return store::replan([&]() -> Result<void> {
     std::vector<SecurityGroupRule> rules;
+    std::vector<RbacPolicyId> grants;
     {
       CLOUDOS_TRY(const auto snapshot, impl_->snapshot());
       CLOUDOS_CHECK(network::load_owned<SecurityGroup>(*snapshot, ctx, id));
+      CLOUDOS_TRY(grants, network::grants_of(*snapshot, id.value));
       CLOUDOS_TRY(rules, records::all<SecurityGroupRule>(*snapshot, "group", id.value));
       CLOUDOS_TRY(auto naming, records::all<SecurityGroupRule>(*snapshot, "remote", id.value));
       for (auto& rule : naming)
@@ -255,6 +268,7 @@ Result<void> Networks::delete_group(const Context& ctx, const SecurityGroupId& i
         if (!txn.none(records::index_prefix(SecurityGroupRule::kKind, field, id.value)))
           return fail(ErrorCode::Stale, "a rule was added meanwhile");
       }
+      CLOUDOS_CHECK(network::erase_grants(txn, id.value, grants));
       CLOUDOS_CHECK(Quota::reserve(txn, group.project, "security_groups", -1));
       CLOUDOS_CHECK(records::erase<SecurityGroup>(txn, id));
       return impl_->precommit_gone(txn, Change::Kind::Group, id.value, group.generation + 1);

@@ -1,10 +1,22 @@
 #pragma once
 #include <atomic>
 #include <functional>
+#include <map>
+#include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "cloudos/address_groups.hpp"
+#include "cloudos/metering_labels.hpp"
+#include "cloudos/network_agents.hpp"
+#include "cloudos/network_qos.hpp"
+#include "cloudos/network_sharing.hpp"
+#include "cloudos/network_tags.hpp"
 #include "cloudos/networks.hpp"
+#include "cloudos/trunks.hpp"
+#include "cloudos/routers.hpp"
+#include "cloudos/subnet_pools.hpp"
 #include "network/access.hpp"
 #include "cloudos/network_driver.hpp"
 #include "network/errors.hpp"
@@ -20,14 +32,17 @@ struct Networks::Impl {
   Impl(const Engine& e, NetworkSettings s, network::Wiring::Drivers drivers)
       : engine(e),
         settings(std::move(s)),
-        types(settings.physical_networks),
+        types(settings.physical_networks, settings.vlan_ranges, settings.vxlan_range),
         wiring(e, std::move(drivers)),
         log(e.log.for_room("network")) {}
 
   Result<void> transact(const store::Body& body) {
+    if (guarded.load(std::memory_order_relaxed) != 0) return transact_guarded(body);
     CLOUDOS_CHECK(engine.store.transact(body));
     return Result<void>();
   }
+  /// What a RevisionGuard of this thread allows (tags.cpp).
+  Result<void> transact_guarded(const store::Body& body);
   Result<std::unique_ptr<store::Snapshot>> snapshot() const { return engine.store.snapshot(); }
   std::string make_mac() const;
   std::vector<std::string> make_macs() const;
@@ -35,7 +50,9 @@ struct Networks::Impl {
   // Written narrow, within the caller's transaction (ports_txn.cpp).
   Result<Port> insert_port(store::Txn& txn, const Context& ctx, const PortPrep& prep) const;
   Result<void> erase_port(store::Txn& txn, const Port& port) const;
+  /// Beside what is asked for (or, without, what there is), what its MAC has without asking.
   Result<std::vector<FixedIp>> take_addresses(store::Txn& txn, const Network& network,
+                                              const Port& port,
                                               const std::vector<FixedIpRequest>* asked) const;
   Result<void> give_back(store::Txn& txn, const std::vector<FixedIp>& fixed_ips) const;
   Result<void> bind_port(const Network& network, Port& port, std::string_view host) const;
@@ -72,6 +89,24 @@ struct Networks::Impl {
   network::TypeDrivers types;
   mutable network::Wiring wiring;
   Log log;
+  // Parts of the service that have no state but this.
+  SubnetPools subnet_pools{*this};
+  Routers routers{*this};
+  NetworkTags tags{*this};
+  NetworkSharing sharing{*this};
+  NetworkQos qos{*this};
+  Trunks trunks{*this};
+  AddressGroups address_groups{*this};
+  MeteringLabels metering{*this};
+  NetworkAgents agents{*this};
+  struct Guard {
+    std::string kind, id;
+    std::uint64_t revision = 0;
+  };
+  std::atomic<std::size_t> guarded{0};
+  std::mutex guards_mutex;
+  std::map<std::thread::id, Guard> guards;  // Guarded by guards_mutex.
+  Networks* whole = nullptr;  ///< Whom this is the inside of.
   std::atomic<network::MetadataSource*> metadata{nullptr};
   std::atomic<network::DeviceOwner*> device_owner{nullptr};
 };

@@ -1,94 +1,73 @@
 #include "network/lists.hpp"
 
-#include <algorithm>
-#include <functional>
-#include <map>
-#include <set>
-
-#include <fmt/format.h>
-
-#include "base/text.hpp"
 #include "network/impl.hpp"
+#include "network/listing.hpp"
 
 namespace cloudos {
-namespace network {
-namespace {
 
-Attribute text(std::string value) { return {Attribute::Kind::Text, {std::move(value)}}; }
-Attribute flag(bool value) { return {Attribute::Kind::Flag, {value ? "true" : "false"}}; }
-Attribute number(std::uint64_t value) {
-  return {Attribute::Kind::Number, {std::to_string(value)}};
-}
-Attribute number(const std::optional<std::uint32_t>& value) {
-  return value ? number(*value) : Attribute{Attribute::Kind::Number, {}};
-}
+using network::Attribute;
 
-/// What every resource has.
-template <class T>
-std::optional<Attribute> common(const T& record, std::string_view name) {
-  if (name == "id") return text(record.id.value);
-  if (name == "project_id" || name == "tenant_id") return text(record.project.value);
-  if (name == "description") return text(record.description);
-  if (name == "created_at") return text(format_time(record.created_at));
-  if (name == "updated_at") return text(format_time(record.updated_at));
-  if (name == "revision_number") return number(record.generation);
-  if constexpr (!std::is_same_v<T, SecurityGroupRule>) {
-    if (name == "name") return text(record.name);
-  }
-  return std::nullopt;
-}
-
-}  // namespace
-
-std::optional<Attribute> attribute(const Network& n, std::string_view name) {
-  if (name == "admin_state_up") return flag(n.admin_up);
-  if (name == "shared") return flag(n.shared);
-  if (name == "router:external") return flag(n.external);
-  if (name == "port_security_enabled") return flag(n.port_security);
-  if (name == "mtu") return number(n.mtu);
-  if (name == "status") return text("ACTIVE");
-  if (name == "provider:network_type") return text(n.network_type);
-  if (name == "provider:physical_network") return text(n.physical_network);
-  if (name == "provider:segmentation_id") return number(n.segmentation_id);
+std::optional<network::Attribute> list_attribute(const Network& n, std::string_view name) {
+  if (name == "admin_state_up") return Attribute::flag(n.admin_up);
+  if (name == "shared") return Attribute::flag(n.shared);
+  if (name == "router:external") return Attribute::flag(n.external);
+  if (name == "port_security_enabled") return Attribute::flag(n.port_security);
+  if (name == "mtu") return Attribute::number(n.mtu);
+  if (name == "status") return Attribute::text("ACTIVE");
+  if (name == "provider:network_type") return Attribute::text(n.network_type);
+  if (name == "provider:physical_network") return Attribute::text(n.physical_network);
+  if (name == "provider:segmentation_id") return Attribute::number(n.segmentation_id);
+  if (name == "dns_domain") return Attribute::text(n.dns_domain);
+  if (name == "is_default") return Attribute::flag(n.is_default);
+  if (name == "qos_policy_id") return Attribute::text(n.qos_policy.value);
+  if (name == "availability_zone_hints") return Attribute::texts(n.zone_hints);
   if (name == "subnets") {
     Attribute all;
     for (const SubnetId& id : n.subnets) all.values.push_back(id.value);
     return all;
   }
-  return common(n, name);
+  return network::common_attribute(n, name);
 }
 
-std::optional<Attribute> attribute(const Subnet& s, std::string_view name) {
-  if (name == "network_id") return text(s.network.value);
-  if (name == "cidr") return text(s.cidr);
-  if (name == "gateway_ip") return text(s.gateway);
-  if (name == "enable_dhcp") return flag(s.dhcp);
-  if (name == "ip_version") return number(std::uint64_t{4});
-  if (name == "shared") return flag(s.shared);
-  if (name == "dns_nameservers") return Attribute{Attribute::Kind::Text, s.dns_servers};
-  // What only IPv6 and pools have, and clients filter by: here it is nothing.
-  if (name == "ipv6_address_mode" || name == "ipv6_ra_mode" || name == "subnetpool_id")
-    return Attribute{};
-  return common(s, name);
+std::optional<network::Attribute> list_attribute(const Subnet& s, std::string_view name) {
+  if (name == "network_id") return Attribute::text(s.network.value);
+  if (name == "cidr") return Attribute::text(s.cidr);
+  if (name == "gateway_ip") return Attribute::text(s.gateway);
+  if (name == "enable_dhcp") return Attribute::flag(s.dhcp);
+  if (name == "ip_version") return Attribute::number(std::uint64_t{s.v6() ? 6U : 4U});
+  if (name == "shared") return Attribute::flag(s.shared);
+  if (name == "dns_nameservers") return Attribute::texts(s.dns_servers);
+  if (name == "ipv6_address_mode") return Attribute::text(s.address_mode);
+  if (name == "ipv6_ra_mode") return Attribute::text(s.ra_mode);
+  if (name == "subnetpool_id") return Attribute::text(s.pool.value);
+  if (name == "segment_id") return Attribute::text(s.segment.value);
+  if (name == "service_types") return Attribute::texts(s.service_types);
+  if (name == "dns_publish_fixed_ip") return Attribute::flag(s.dns_publish_fixed_ip);
+  return network::common_attribute(s, name);
 }
 
-std::optional<Attribute> attribute(const Port& p, std::string_view name) {
-  if (name == "network_id") return text(p.network.value);
-  if (name == "admin_state_up") return flag(p.admin_up);
-  if (name == "mac_address") return text(p.mac);
-  if (name == "device_id") return text(p.device_id);
-  if (name == "device_owner") return text(p.device_owner);
-  if (name == "status") return text(p.status() == PortStatus::Active ? "ACTIVE" : "DOWN");
-  if (name == "port_security_enabled") return flag(p.port_security);
-  if (name == "binding:host_id") return text(p.host);
-  if (name == "binding:vnic_type") return text(p.vnic_type);
-  if (name == "binding:vif_type") return text(p.vif_type);
+std::optional<network::Attribute> list_attribute(const Port& p, std::string_view name) {
+  if (name == "network_id") return Attribute::text(p.network.value);
+  if (name == "admin_state_up") return Attribute::flag(p.admin_up);
+  if (name == "mac_address") return Attribute::text(p.mac);
+  if (name == "device_id") return Attribute::text(p.device_id);
+  if (name == "device_owner") return Attribute::text(p.device_owner);
+  if (name == "status") return Attribute::text(p.status() == PortStatus::Active ? "ACTIVE" : "DOWN");
+  if (name == "port_security_enabled") return Attribute::flag(p.port_security);
+  if (name == "dns_name") return Attribute::text(p.dns_name);
+  if (name == "dns_domain") return Attribute::text(p.dns_domain);
+  if (name == "qos_policy_id") return Attribute::text(p.qos_policy.value);
+  if (name == "propagate_uplink_status") return Attribute::flag(p.propagate_uplink_status);
+  if (name == "numa_affinity_policy") return Attribute::text(p.numa_affinity);
+  if (name == "binding:host_id") return Attribute::text(p.host);
+  if (name == "binding:vnic_type") return Attribute::text(p.vnic_type);
+  if (name == "binding:vif_type") return Attribute::text(p.vif_type);
   Attribute all;
   if (name == "security_groups") {
     for (const SecurityGroupId& id : p.security_groups) all.values.push_back(id.value);
     return all;
   }
-  if (name == "fixed_ips.ip_address") {
+  if (name == "fixed_ips.ip_address" || name == "fixed_ips.ip_address_substr") {
     for (const FixedIp& fixed : p.fixed_ips) all.values.push_back(fixed.address);
     return all;
   }
@@ -96,41 +75,46 @@ std::optional<Attribute> attribute(const Port& p, std::string_view name) {
     for (const FixedIp& fixed : p.fixed_ips) all.values.push_back(fixed.subnet.value);
     return all;
   }
-  return common(p, name);
+  return network::common_attribute(p, name);
 }
 
-std::optional<Attribute> attribute(const SecurityGroup& g, std::string_view name) {
-  return common(g, name);
+std::optional<network::Attribute> list_attribute(const SecurityGroup& g, std::string_view name) {
+  if (name == "stateful") return Attribute::flag(g.stateful);
+  return network::common_attribute(g, name);
 }
 
-std::optional<Attribute> attribute(const SecurityGroupRule& r, std::string_view name) {
-  if (name == "security_group_id") return text(r.group.value);
-  if (name == "direction") return text(r.ingress ? "ingress" : "egress");
-  if (name == "ethertype") return text(r.ipv6 ? "IPv6" : "IPv4");
-  if (name == "protocol") return text(r.protocol);
-  if (name == "port_range_min") return number(r.port_min);
-  if (name == "port_range_max") return number(r.port_max);
-  if (name == "remote_ip_prefix") return text(r.remote_cidr);
-  if (name == "remote_group_id") return text(r.remote_group.value);
-  return common(r, name);
+std::optional<network::Attribute> list_attribute(const SecurityGroupRule& r, std::string_view name) {
+  if (name == "security_group_id") return Attribute::text(r.group.value);
+  if (name == "direction") return Attribute::text(r.ingress ? "ingress" : "egress");
+  if (name == "ethertype") return Attribute::text(r.ipv6 ? "IPv6" : "IPv4");
+  if (name == "protocol") return Attribute::text(r.protocol);
+  if (name == "port_range_min") return Attribute::number(r.port_min);
+  if (name == "port_range_max") return Attribute::number(r.port_max);
+  if (name == "remote_ip_prefix") return Attribute::text(r.remote_cidr);
+  if (name == "remote_group_id") return Attribute::text(r.remote_group.value);
+  if (name == "remote_address_group_id") return Attribute::text(r.remote_address_group.value);
+  return network::common_attribute(r, name);
 }
+
+
+network::ListIndexes list_indexes(const Port*) {
+  return {{"device_id", "device"}, {"fixed_ips.subnet_id", "subnet"}, {"network_id", "network"},
+          {"security_groups", "group"}};
+}
+network::ListIndexes list_indexes(const Subnet*) { return {{"network_id", "network"}}; }
+network::ListIndexes list_indexes(const SecurityGroupRule*) {
+  return {{"security_group_id", "group"}, {"remote_group_id", "remote"}};
+}
+
+namespace network {
+
+// ---- filters ------------------------------------------------------------------------------------
 
 namespace {
 
-/// What only admins are shown only admins filter and sort by: the answer would tell it.
-template <class T>
-std::optional<Attribute> attribute_for(const Context& ctx, std::string_view name) {
-  if (!ctx.is_admin && (name.starts_with("provider:") || name == "binding:host_id" ||
-                        name == "binding:vif_type")) {
-    return std::nullopt;
-  }
-  return attribute(T{}, name);
+bool is_tag_filter(std::string_view name) {
+  return name == "tags" || name == "tags-any" || name == "not-tags" || name == "not-tags-any";
 }
-
-struct Filter {
-  std::string attribute;
-  std::set<std::string> values;
-};
 
 std::string folded_flag(const std::string& value) {
   const std::string lower = fold_case(value);
@@ -139,50 +123,78 @@ std::string folded_flag(const std::string& value) {
   return lower;
 }
 
-template <class T>
-Result<std::vector<Filter>> filters_of(const Context& ctx, const NetworkListSpec& spec) {
-  std::vector<Filter> filters;
-  for (const auto& [asked, asked_value] : spec.filters) {
-    std::string name = asked, value = asked_value;
-    if (name == "fixed_ips") {
-      const auto equals = value.find('=');
-      if (equals == value.npos)
-        return invalid("fixed_ips: filter by ip_address=... or subnet_id=...");
-      name += "." + value.substr(0, equals);
-      value = value.substr(equals + 1);
-    }
-    const auto known = attribute_for<T>(ctx, name);
-    if (!known) {
-      return fail_as("HTTPBadRequest", ErrorCode::InvalidArgument,
-                     fmt::format("[{}] is invalid attribute for filtering", asked.substr(0, 64)));
-    }
-    if (known->kind == Attribute::Kind::Flag) value = folded_flag(value);
-    const auto same = std::find_if(filters.begin(), filters.end(),
-                                   [&](const Filter& filter) { return filter.attribute == name; });
-    if (same != filters.end()) same->values.insert(std::move(value));
-    else filters.push_back({std::move(name), {std::move(value)}});
+/// "a,b" within "a,b,c": tags hold no commas.
+bool tags_match(const std::string& name, const std::string& wanted,
+                const std::vector<std::string>& held) {
+  const auto has = [&](const std::string& tag) {
+    return std::find(held.begin(), held.end(), tag) != held.end();
+  };
+  std::size_t all = 0, present = 0;
+  for (std::size_t from = 0; from <= wanted.size();) {
+    const auto comma = std::min(wanted.find(',', from), wanted.size());
+    ++all;
+    present += has(wanted.substr(from, comma - from)) ? 1 : 0;
+    from = comma + 1;
   }
-  return filters;
+  if (name == "tags") return present == all;
+  if (name == "tags-any") return present > 0;
+  if (name == "not-tags") return present < all;
+  return present == 0;
 }
 
-template <class T>
-bool passes(const T& record, const std::vector<Filter>& filters) {
-  for (const Filter& filter : filters) {
-    const auto held = attribute(record, filter.attribute);
-    if (!held) return false;
-    if (held->values.empty() && filter.values.count("")) continue;
-    const bool any = std::any_of(held->values.begin(), held->values.end(), [&](const auto& value) {
-      return filter.values.count(value) > 0;
+}  // namespace
+
+Result<void> normalise_filter(std::string& name, std::string& value) {
+  if (name != "fixed_ips") return Result<void>();
+  const auto equals = value.find('=');
+  if (equals == value.npos)
+    return invalid("fixed_ips: filter by ip_address=..., ip_address_substr=... or subnet_id=...");
+  name += "." + value.substr(0, equals);
+  value = value.substr(equals + 1);
+  return Result<void>();
+}
+
+Result<void> normalise_value(const Attribute& of, const std::string& name, std::string& value) {
+  if (of.kind == Attribute::Kind::Flag) value = folded_flag(value);
+  if (name != "changed_since") return Result<void>();
+  const auto time = parse_time(value);
+  if (!time) {
+    return invalid(fmt::format("The input changed_since must be in the following format: "
+                               "YYYY-MM-DDTHH:MM:SS[Z], not '{}'", value.substr(0, 64)));
+  }
+  value = format_time(*time);
+  return Result<void>();
+}
+
+tl::unexpected<Error> bad_filter(std::string_view name) {
+  return fail_as("HTTPBadRequest", ErrorCode::InvalidArgument,
+                 fmt::format("[{}] is invalid attribute for filtering", name.substr(0, 64)));
+}
+
+tl::unexpected<Error> bad_sort_key(std::string_view name) {
+  return fail_as("HTTPBadRequest", ErrorCode::InvalidArgument,
+                 fmt::format("{} is invalid attribute for sort_keys", name.substr(0, 64)));
+}
+
+bool filter_matches(const ListFilter& filter, const Attribute& held) {
+  if (is_tag_filter(filter.attribute)) {
+    return std::all_of(filter.values.begin(), filter.values.end(), [&](const auto& wanted) {
+      return tags_match(filter.attribute, wanted, held.values);
     });
-    if (!any) return false;
   }
-  return true;
+  if (filter.attribute == "changed_since") return held.values[0] >= *filter.values.begin();
+  if (held.values.empty() && filter.values.count("")) return true;
+  const bool part = filter.attribute == "fixed_ips.ip_address_substr";
+  return std::any_of(held.values.begin(), held.values.end(), [&](const std::string& value) {
+    if (!part) return filter.values.count(value) > 0;
+    return std::any_of(filter.values.begin(), filter.values.end(), [&](const auto& wanted) {
+      return value.find(wanted) != value.npos;
+    });
+  });
 }
 
-/// Less, equal or more by one attribute; what has no value comes first.
-template <class T>
-int order(const T& a, const T& b, const std::string& name) {
-  const auto left = attribute(a, name), right = attribute(b, name);
+int compare_attributes(const std::optional<Attribute>& left,
+                       const std::optional<Attribute>& right) {
   if (!left || !right) return 0;
   const bool numbers = left->kind == Attribute::Kind::Number;
   if (numbers && !left->values.empty() && !right->values.empty()) {
@@ -192,114 +204,6 @@ int order(const T& a, const T& b, const std::string& name) {
   return left->values < right->values ? -1 : right->values < left->values;
 }
 
-template <class T>
-Result<std::function<bool(const T&, const T&)>> order_of(const Context& ctx,
-                                                             const NetworkListSpec& spec) {
-  for (const auto& key : spec.sort) {
-    if (!attribute_for<T>(ctx, key.attribute)) {
-      return fail_as("HTTPBadRequest", ErrorCode::InvalidArgument,
-                     fmt::format("{} is invalid attribute for sort_keys",
-                                 key.attribute.substr(0, 64)));
-    }
-  }
-  if (spec.sort.empty()) return std::function<bool(const T&, const T&)>();
-  return std::function<bool(const T&, const T&)>([keys = spec.sort](const T& a, const T& b) {
-    for (const auto& key : keys)
-      if (const int way = order(a, b, key.attribute)) return key.descending ? way > 0 : way < 0;
-    return a.id < b.id;
-  });
-}
-
-/// The indexes under which all that may match lies: the narrowest the filters allow.
-template <class T>
-std::vector<records::Range> ranges_of(const Context& ctx, const std::vector<Filter>& filters) {
-  using Index = std::pair<std::string_view, std::string_view>;  // attribute, index
-  std::vector<Index> indexes;
-  if constexpr (std::is_same_v<T, Port>) {
-    indexes = {{"device_id", "device"}, {"fixed_ips.subnet_id", "subnet"},
-               {"network_id", "network"}, {"security_groups", "group"}};
-  } else if constexpr (std::is_same_v<T, Subnet>) {
-    indexes = {{"network_id", "network"}};
-  } else if constexpr (std::is_same_v<T, SecurityGroupRule>) {
-    indexes = {{"security_group_id", "group"}, {"remote_group_id", "remote"}};
-  }
-  for (const auto& [name, index] : indexes) {
-    for (const Filter& filter : filters) {
-      if (filter.attribute != name || filter.values.count("")) continue;
-      std::vector<records::Range> ranges;
-      for (const std::string& value : filter.values)
-        ranges.push_back({std::string(index), value, false});
-      return ranges;
-    }
-  }
-  if (ctx.is_admin) return {{{}, {}, false}};
-  std::vector<records::Range> ranges = {{"project", ctx.project.value, false}};
-  if constexpr (std::is_same_v<T, Network> || std::is_same_v<T, Subnet>)
-    ranges.push_back({"public", "1", false});
-  return ranges;
-}
-
-template <class T>
-Result<void> gather(const store::Snapshot& snapshot, const Context& ctx,
-                    const std::vector<Filter>& filters, std::map<std::string, T>& found) {
-  const auto take = [&](T record) {
-    if (sees(ctx, record) && passes(record, filters)) {
-      std::string id = record.id.value;
-      found.emplace(std::move(id), std::move(record));
-    }
-  };
-  for (const Filter& filter : filters) {
-    if (filter.attribute != "id") continue;
-    for (const std::string& id : filter.values)
-      if (auto record = records::get<T>(snapshot, id)) take(std::move(*record));
-    return Result<void>();
-  }
-  for (const records::Range& range : ranges_of<T>(ctx, filters)) {
-    CLOUDOS_CHECK(records::walk(snapshot, T::kKind, range, {},
-                                [&](const store::Entry& entry) -> Result<bool> {
-                                  CLOUDOS_TRY(T record, codec::decode_record<T>(entry.value));
-                                  take(std::move(record));
-                                  return true;
-                                }));
-  }
-  return Result<void>();
-}
-
-/// The page behind (or before) the marker, in the list's order either way.
-template <class T>
-Result<std::vector<T>> cut_page(std::vector<T> all, const NetworkListSpec& spec) {
-  auto from = all.begin(), to = all.end();
-  if (!spec.marker.empty()) {
-    const auto at = std::find_if(all.begin(), all.end(),
-                                 [&](const T& one) { return one.id.value == spec.marker; });
-    if (at == all.end()) return missing<T>(spec.marker);
-    if (spec.reverse) to = at;
-    else from = at + 1;
-  }
-  const auto size = static_cast<std::size_t>(to - from);
-  if (size > spec.limit) {
-    const auto limit = static_cast<std::ptrdiff_t>(spec.limit);
-    if (spec.reverse) from = to - limit;
-    else to = from + limit;
-  }
-  return std::vector<T>(std::make_move_iterator(from), std::make_move_iterator(to));
-}
-
-template <class T>
-Result<std::vector<T>> list_records(const store::Snapshot& snapshot, const Context& ctx,
-                                    const NetworkListSpec& spec) {
-  CLOUDOS_TRY(const auto filters, filters_of<T>(ctx, spec));
-  CLOUDOS_TRY(const auto less, order_of<T>(ctx, spec));
-  std::map<std::string, T> found;  // By id: that is by creation.
-  CLOUDOS_CHECK(gather(snapshot, ctx, filters, found));
-  std::vector<T> all;
-  all.reserve(found.size());
-  for (auto& [id, record] : found) all.push_back(std::move(record));
-  if (less) std::sort(all.begin(), all.end(), less);
-  return cut_page(std::move(all), spec);
-}
-
-}  // namespace
 }  // namespace network
 
 Result<std::vector<Network>> Networks::networks(const Context& ctx,

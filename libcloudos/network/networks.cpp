@@ -4,9 +4,12 @@
 
 #include "base/text.hpp"
 #include "identity/quota.hpp"
+#include "network/addressing.hpp"
 #include "network/impl.hpp"
-#include "network/ipam.hpp"
+#include "network/network_checks.hpp"
 #include "network/plan.hpp"
+#include "network/pool_txn.hpp"
+#include "network/sharing.hpp"
 
 namespace cloudos {
 
@@ -38,54 +41,71 @@ Result<void> check_texts(std::string_view name, std::string_view description) {
 
 namespace {
 
-// The least an IPv4 link may carry, and the most an IP packet can be.
-constexpr std::uint32_t kLeastMtu = 68, kMostMtu = 65'535;
-
-Result<void> check_mtu(const std::optional<std::uint32_t>& mtu) {
-  if (mtu && (*mtu < kLeastMtu || *mtu > kMostMtu))
-    return invalid(fmt::format("mtu must be within {} to {}", kLeastMtu, kMostMtu));
-  return Result<void>();
-}
+/// What a network is made of beside what was asked for: drawn before the transaction.
+struct NetworkDraft {
+  Network network;
+  RbacPolicyId as_shared, as_external;
+};
 
 /// A network as asked for, its segment not yet taken.
-Result<Network> draft_network(Networks::Impl& impl, const Context& ctx, const NetworkCreate& spec) {
-  CLOUDOS_CHECK(check_texts(spec.name, spec.description));
-  CLOUDOS_CHECK(admin_only(ctx, spec.shared, "shared"));
-  CLOUDOS_CHECK(admin_only(ctx, spec.external, "router:external"));
-  CLOUDOS_CHECK(admin_only(ctx, spec.network_type.has_value(), "provider:network_type"));
-  CLOUDOS_CHECK(admin_only(ctx, spec.physical_network.has_value(), "provider:physical_network"));
-  CLOUDOS_CHECK(admin_only(ctx, spec.segmentation_id.has_value(), "provider:segmentation_id"));
-  CLOUDOS_CHECK(check_mtu(spec.mtu));
-  if (!spec.network_type && (spec.physical_network || spec.segmentation_id))
-    return invalid("provider:network_type is needed with the other provider attributes");
-  Network network;
+Result<NetworkDraft> draft_network(Networks::Impl& impl, const Context& ctx,
+                                   const NetworkCreate& spec) {
+  CLOUDOS_CHECK(check_network_create(ctx, spec));
+  NetworkDraft draft;
+  Network& network = draft.network;
   CLOUDOS_TRY(network.project, owner_of_new(ctx, spec.project));
   network.name = spec.name;
   network.description = spec.description;
   network.admin_up = spec.admin_up;
   network.shared = spec.shared;
   network.external = spec.external;
-  network.mtu = spec.mtu.value_or(impl.settings.mtu);
   network.port_security = spec.port_security;
-  network.network_type = spec.network_type.value_or("local");
+  network.network_type = spec.network_type.value_or(impl.settings.tenant_type);
   network.physical_network = spec.physical_network.value_or("");
   network.segmentation_id = spec.segmentation_id;
+  network.dns_domain = spec.dns_domain;
+  network.is_default = spec.is_default;
+  network.qos_policy = spec.qos_policy;
+  network.zone_hints = spec.zone_hints;
+  CLOUDOS_CHECK(check_zone_hints(impl.settings.zone, spec.zone_hints));
+  CLOUDOS_TRY(network.tags, checked_tags(spec.tags));
   CLOUDOS_TRY(const TypeDriver* type, impl.types.find(network.network_type));
   CLOUDOS_CHECK(type->validate({network.physical_network, network.segmentation_id}));
+  CLOUDOS_TRY(network.mtu, mtu_of(impl.settings.mtu, network.network_type, spec.mtu));
   network.id = impl.engine.ids.make<NetworkId>();
+  if (network.shared) draft.as_shared = impl.engine.ids.make<RbacPolicyId>();
+  if (network.external) draft.as_external = impl.engine.ids.make<RbacPolicyId>();
   network.created_at = network.updated_at = impl.engine.clock.wall();
-  return network;
+  return draft;
 }
 
-Result<void> insert_network(Networks::Impl& impl, store::Txn& txn, Network& network) {
+Result<void> give_by_flags(store::Txn& txn, const Network& network, const RbacPolicyId& as_shared,
+                           const RbacPolicyId& as_external, WallTime now) {
+  if (!as_shared.empty()) {
+    CLOUDOS_CHECK(give_to_all(txn, network.project, "network", network.id.value, kAsShared,
+                              as_shared, now));
+  }
+  if (as_external.empty()) return Result<void>();
+  return give_to_all(txn, network.project, "network", network.id.value, kAsExternal, as_external,
+                     now);
+}
+
+Result<Network> insert_network(Networks::Impl& impl, store::Txn& txn, const Context& ctx,
+                               const NetworkDraft& draft) {
+  Network network = draft.network;
   CLOUDOS_TRY(TypeDriver* const type, impl.types.find(network.network_type));
   CLOUDOS_TRY(const auto segment,
               type->allocate(txn, {network.physical_network, network.segmentation_id}, network.id));
   network.physical_network = segment.physical_network;
   network.segmentation_id = segment.segmentation_id;
+  CLOUDOS_CHECK(use_qos_policy(txn, ctx, network));
+  CLOUDOS_CHECK(refuse_second_default(txn, network));
   CLOUDOS_CHECK(Quota::reserve(txn, network.project, "networks", 1));
   CLOUDOS_CHECK(records::insert(txn, network));
-  return impl.precommit_network(txn, network);
+  CLOUDOS_CHECK(give_by_flags(txn, network, draft.as_shared, draft.as_external,
+                              network.created_at));
+  CLOUDOS_CHECK(impl.precommit_network(txn, network));
+  return network;
 }
 
 /// Sharing ends only when nobody else is left on the network.
@@ -103,23 +123,38 @@ Result<void> set_shared(store::Txn& txn, Network& network, bool shared) {
       return Result<void>();
     }));
   }
-  return Result<void>();
+  if (shared) return Result<void>();
+  return take_from_all(txn, "network", network.id.value, kAsShared);
 }
 
-Result<void> apply(store::Txn& txn, const NetworkUpdate& change, Network& network) {
+Result<void> set_external(store::Txn& txn, Network& network, bool external) {
+  if (network.external == external) return Result<void>();
+  const auto foreign = records::index_prefix(Port::kKind, "foreign", network.id.value);
+  if (!external && !network.shared && !txn.none(foreign)) {
+    return fail_as("ExternalNetworkInUse", ErrorCode::Conflict,
+                   fmt::format("network {} has ports of other projects", network.id.value));
+  }
+  network.external = external;
+  if (external) return Result<void>();
+  network.is_default = false;
+  return take_from_all(txn, "network", network.id.value, kAsExternal);
+}
+
+Result<void> apply(store::Txn& txn, const Context& ctx, const NetworkUpdate& change,
+                   Network& network) {
   if (change.name) network.name = *change.name;
   if (change.description) network.description = *change.description;
   if (change.admin_up) network.admin_up = *change.admin_up;
-  if (change.external) {
-    const auto foreign = records::index_prefix(Port::kKind, "foreign", network.id.value);
-    if (!*change.external && network.external && !network.shared && !txn.none(foreign)) {
-      return fail_as("ExternalNetworkInUse", ErrorCode::Conflict,
-                     fmt::format("network {} has ports of other projects", network.id.value));
-    }
-    network.external = *change.external;
-  }
+  if (change.external) CLOUDOS_CHECK(set_external(txn, network, *change.external));
   if (change.port_security) network.port_security = *change.port_security;
   if (change.mtu) network.mtu = *change.mtu;
+  if (change.dns_domain) network.dns_domain = *change.dns_domain;
+  if (change.is_default) network.is_default = *change.is_default;
+  if (change.qos_policy) {
+    network.qos_policy = *change.qos_policy;
+    if (!network.qos_policy.empty()) CLOUDOS_CHECK(check_qos_policy(txn, ctx, network.qos_policy));
+  }
+  CLOUDOS_CHECK(refuse_second_default(txn, network));
   if (change.shared) CLOUDOS_CHECK(set_shared(txn, network, *change.shared));
   return Result<void>();
 }
@@ -127,7 +162,8 @@ Result<void> apply(store::Txn& txn, const NetworkUpdate& change, Network& networ
 Result<void> erase_subnets(store::Txn& txn, const Network& network) {
   for (const SubnetId& id : network.subnets) {
     CLOUDOS_TRY(const Subnet subnet, load<Subnet>(txn, id));
-    forget_full_chunks(txn, space_of(subnet));
+    forget_pools(txn, subnet);
+    CLOUDOS_CHECK(give_back_prefix(txn, subnet));
     CLOUDOS_CHECK(Quota::reserve(txn, subnet.project, "subnets", -1));
     CLOUDOS_CHECK(records::erase<Subnet>(txn, id));
   }
@@ -137,7 +173,7 @@ Result<void> erase_subnets(store::Txn& txn, const Network& network) {
 }  // namespace
 }  // namespace network
 
-Networks::Networks(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Networks::Networks(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) { impl_->whole = this; }
 Networks::~Networks() = default;
 
 std::unique_ptr<Networks> make_networks(
@@ -153,15 +189,18 @@ Result<std::vector<Network>> Networks::create_networks(const Context& ctx,
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   if (specs.size() > limits::kNetworkBulk)
     return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
-  std::vector<Network> drafts;
+  std::vector<network::NetworkDraft> drafts;
   for (const NetworkCreate& spec : specs) {
     CLOUDOS_TRY(auto draft, network::draft_network(*impl_, ctx, spec));
     drafts.push_back(std::move(draft));
   }
   std::vector<Network> made;
   CLOUDOS_CHECK(impl_->transact([&](store::Txn& txn) -> Result<void> {
-    made = drafts;
-    for (Network& network : made) CLOUDOS_CHECK(network::insert_network(*impl_, txn, network));
+    made.clear();
+    for (const auto& draft : drafts) {
+      CLOUDOS_TRY(auto network, network::insert_network(*impl_, txn, ctx, draft));
+      made.push_back(std::move(network));
+    }
     return Result<void>();
   }));
   return made;
@@ -181,15 +220,21 @@ Result<Network> Networks::network(const Context& ctx, const NetworkId& id) const
 Result<Network> Networks::update_network(const Context& ctx, const NetworkId& id,
                                          const NetworkUpdate& change) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  CLOUDOS_CHECK(network::check_texts(change.name.value_or(""), change.description.value_or("")));
-  CLOUDOS_CHECK(network::check_mtu(change.mtu));
+  CLOUDOS_CHECK(network::check_network_update(change));
   const WallTime now = impl_->engine.clock.wall();
+  const auto as_shared = change.shared == true ? impl_->engine.ids.make<RbacPolicyId>()
+                                               : RbacPolicyId{};
+  const auto as_external = change.external == true ? impl_->engine.ids.make<RbacPolicyId>()
+                                                   : RbacPolicyId{};
   Network changed;
   CLOUDOS_CHECK(impl_->transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(changed, network::load_owned<Network>(txn, ctx, id));
     CLOUDOS_CHECK(network::admin_only(ctx, change.shared.has_value(), "shared"));
     CLOUDOS_CHECK(network::admin_only(ctx, change.external.has_value(), "router:external"));
-    CLOUDOS_CHECK(network::apply(txn, change, changed));
+    CLOUDOS_CHECK(network::admin_only(ctx, change.is_default.has_value(), "is_default"));
+    CLOUDOS_CHECK(network::check_mtu(impl_->settings.mtu, changed.network_type, change.mtu));
+    CLOUDOS_CHECK(network::apply(txn, ctx, change, changed));
+    CLOUDOS_CHECK(network::give_by_flags(txn, changed, as_shared, as_external, now));
     changed.updated_at = now;
     CLOUDOS_CHECK(records::update(txn, changed));
     return impl_->precommit_network(txn, changed);
@@ -197,27 +242,44 @@ Result<Network> Networks::update_network(const Context& ctx, const NetworkId& id
   return changed;
 }
 
+namespace network {
+namespace {
+
+Result<void> erase_network(const Networks::Impl& impl, store::Txn& txn, const Context& ctx,
+                           const NetworkId& id, const std::vector<RbacPolicyId>& grants) {
+  CLOUDOS_TRY(const Network network, load_owned<Network>(txn, ctx, id));
+  if (!network.dhcp_port.empty()) {
+    CLOUDOS_TRY(const Port dhcp, load<Port>(txn, network.dhcp_port));
+    CLOUDOS_CHECK(impl.erase_port(txn, dhcp));
+  }
+  if (!txn.none(records::index_prefix(Port::kKind, "network", id.value))) {
+    return fail_as("NetworkInUse", ErrorCode::Conflict,
+                   fmt::format("Unable to complete operation on network {}. There are one or more "
+                               "ports still in use on the network.", id.value));
+  }
+  CLOUDOS_CHECK(erase_subnets(txn, network));
+  CLOUDOS_TRY(TypeDriver* const type, impl.types.find(network.network_type));
+  CLOUDOS_CHECK(type->release(txn, {network.physical_network, network.segmentation_id}, id));
+  CLOUDOS_CHECK(Quota::reserve(txn, network.project, "networks", -1));
+  CLOUDOS_CHECK(erase_grants(txn, id.value, grants));
+  CLOUDOS_CHECK(records::erase<Network>(txn, id));
+  return impl.precommit_gone(txn, Change::Kind::Network, id.value, network.generation + 1);
+}
+
+}  // namespace
+}  // namespace network
+
 Result<void> Networks::delete_network(const Context& ctx, const NetworkId& id) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  return impl_->transact([&](store::Txn& txn) -> Result<void> {
-    CLOUDOS_TRY(const Network network, network::load_owned<Network>(txn, ctx, id));
-    if (!network.dhcp_port.empty()) {
-      CLOUDOS_TRY(const Port dhcp, network::load<Port>(txn, network.dhcp_port));
-      CLOUDOS_CHECK(impl_->erase_port(txn, dhcp));
+  return store::replan([&]() -> Result<void> {
+    std::vector<RbacPolicyId> grants;
+    {
+      CLOUDOS_TRY(const auto snapshot, impl_->snapshot());
+      CLOUDOS_TRY(grants, network::grants_of(*snapshot, id.value));
     }
-    if (!txn.none(records::index_prefix(Port::kKind, "network", id.value))) {
-      return network::fail_as(
-          "NetworkInUse", ErrorCode::Conflict,
-          fmt::format("Unable to complete operation on network {}. There are one or more ports "
-                      "still in use on the network.", id.value));
-    }
-    CLOUDOS_CHECK(network::erase_subnets(txn, network));
-    CLOUDOS_TRY(network::TypeDriver* const type, impl_->types.find(network.network_type));
-    CLOUDOS_CHECK(type->release(txn, {network.physical_network, network.segmentation_id}, id));
-    CLOUDOS_CHECK(Quota::reserve(txn, network.project, "networks", -1));
-    CLOUDOS_CHECK(records::erase<Network>(txn, id));
-    return impl_->precommit_gone(txn, network::Change::Kind::Network, id.value,
-                                 network.generation + 1);
+    return impl_->transact([&](store::Txn& txn) -> Result<void> {
+      return network::erase_network(*impl_, txn, ctx, id, grants);
+    });
   });
 }
 

@@ -34,12 +34,17 @@ Result<void> check_groups(Source& source, const Context& ctx, const ProjectId& p
                           const std::vector<SecurityGroupId>& groups) {
   for (const SecurityGroupId& id : groups) {
     CLOUDOS_TRY(const SecurityGroup group, load_seen<SecurityGroup>(source, ctx, id));
-    // An admin does not lend one project's group to another: its owner could not see who uses it.
-    if (group.project != project && group.project != ctx.project)
+    if (group.project == project || group.project == ctx.project) continue;
+    // An admin does not lend one project's group to another, unless its owner granted it.
+    const auto scope = grant_scope("security_group", id.value, kAsShared);
+    if (!has_grant(source, scope, project.value) && !has_grant(source, scope, kAnyProject))
       return missing<SecurityGroup>(id.value);
   }
   return Result<void>();
 }
+
+/// A trunk's ports leave it before they go. Errors: Conflict.
+Result<void> refuse_trunk_port(const Port& port);
 
 /// Without port security a port has neither groups nor allowed pairs. Errors: Conflict.
 Result<void> check_security(const Port& port);

@@ -3,9 +3,14 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "cloudos/network_limits.hpp"
 #include "identity/quota.hpp"
 #include "network/address.hpp"
+#include "network/auto_addresses.hpp"
+#include "network/floating_txn.hpp"
 #include "network/impl.hpp"
+#include "network/ip.hpp"
+#include "network/network_checks.hpp"
 #include "network/port_checks.hpp"
 
 namespace cloudos {
@@ -23,6 +28,69 @@ Result<void> check_dns_label(std::string_view label) {
                         folded.npos;
   // DHCP options are made of it: nothing but a label may pass.
   if (!good) return invalid("dns_name: 1 to 63 letters, digits and dashes");
+  return Result<void>();
+}
+
+Result<void> check_numa(std::string_view policy) {
+  for (const std::string_view known : {"", "required", "preferred", "legacy", "socket"})
+    if (policy == known) return Result<void>();
+  return invalid(fmt::format("numa_affinity_policy: '{}' is unknown", policy.substr(0, 64)));
+}
+
+/// Options become lines of the DHCP server's files: neither a name nor a value may end its line, nor
+/// a name say more than which option it is.
+Result<void> check_dhcp_option(const DhcpOption& option) {
+  const std::string name = fold_case(option.name);
+  const bool named = !name.empty() && name.size() <= limits::kDhcpOptionBytes &&
+                     name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") ==
+                         name.npos && name.front() != '-';
+  const auto number = parse_unsigned(name);
+  if (!named || (number && (*number < 1 || *number > 254)))
+    return invalid(fmt::format("extra_dhcp_opts: '{}' is not an option's name or number",
+                               option.name.substr(0, 64)));
+  const bool plain = option.value.size() <= limits::kDhcpOptionBytes &&
+                     std::none_of(option.value.begin(), option.value.end(), [](unsigned char c) {
+                       return c < 0x20 || c == 0x7f;
+                     });
+  if (!plain) {
+    return invalid(fmt::format("extra_dhcp_opts: the value of {} is longer than {} bytes or holds "
+                               "control characters", option.name, limits::kDhcpOptionBytes));
+  }
+  return Result<void>();
+}
+
+Result<void> check_dhcp_options(const std::vector<DhcpOption>& options, bool creating) {
+  if (options.size() > limits::kPortDhcpOptions)
+    return invalid(fmt::format("extra_dhcp_opts: at most {}", limits::kPortDhcpOptions));
+  for (const DhcpOption& option : options) {
+    CLOUDOS_CHECK(check_dhcp_option(option));
+    if (creating && option.value.empty())
+      return invalid(fmt::format("extra_dhcp_opts: {} has no value", option.name));
+    const auto twins = std::count_if(options.begin(), options.end(), [&](const DhcpOption& other) {
+      return other.name == option.name && other.ip_version == option.ip_version;
+    });
+    if (twins > 1) return invalid(fmt::format("extra_dhcp_opts: {} is there twice", option.name));
+  }
+  return Result<void>();
+}
+
+/// Options that are named are set, or taken away by an empty value; the others stay.
+Result<void> merge_dhcp_options(const std::vector<DhcpOption>& asked, Port& port) {
+  for (const DhcpOption& option : asked) {
+    const auto same = std::find_if(
+        port.dhcp_options.begin(), port.dhcp_options.end(), [&](const DhcpOption& held) {
+          return held.name == option.name && held.ip_version == option.ip_version;
+        });
+    if (option.value.empty()) {
+      if (same != port.dhcp_options.end()) port.dhcp_options.erase(same);
+    } else if (same != port.dhcp_options.end()) {
+      same->value = option.value;
+    } else {
+      port.dhcp_options.push_back(option);
+    }
+  }
+  if (port.dhcp_options.size() > limits::kPortDhcpOptions)
+    return invalid(fmt::format("extra_dhcp_opts: at most {}", limits::kPortDhcpOptions));
   return Result<void>();
 }
 
@@ -167,6 +235,9 @@ Result<PortUpdate> check_change(PortUpdate change) {
     CLOUDOS_TRY(change.mac, checked_mac(*change.mac));
   }
   if (change.fixed_ips) CLOUDOS_CHECK(check_fixed(*change.fixed_ips));
+  CLOUDOS_CHECK(check_dns_domain(change.dns_domain.value_or("")));
+  CLOUDOS_CHECK(check_numa(change.numa_affinity.value_or("")));
+  if (change.dhcp_options) CLOUDOS_CHECK(check_dhcp_options(*change.dhcp_options, false));
   if (change.security_groups) {
     CLOUDOS_TRY(change.security_groups, check_group_list(*change.security_groups));
   }
@@ -191,6 +262,10 @@ Result<PortPrep> Networks::prepare_port(const store::Snapshot& snapshot, const C
                                       ctx.may_see(network.project)));
   CLOUDOS_CHECK(network::check_binding(spec.host, spec.vnic_type, spec.profile));
   if (spec.fixed_ips) CLOUDOS_CHECK(network::check_fixed(*spec.fixed_ips));
+  CLOUDOS_CHECK(network::check_dns_domain(spec.dns_domain));
+  CLOUDOS_CHECK(network::check_numa(spec.numa_affinity));
+  CLOUDOS_CHECK(network::check_dhcp_options(spec.dhcp_options, true));
+  CLOUDOS_TRY(prep.spec.tags, network::checked_tags(spec.tags));
   CLOUDOS_TRY(prep.spec.allowed_address_pairs, network::check_pairs(spec.allowed_address_pairs));
   if (spec.security_groups) {
     CLOUDOS_TRY(prep.spec.security_groups, network::check_group_list(*spec.security_groups));
@@ -270,7 +345,7 @@ Result<void> change_addresses(const Networks::Impl& impl, store::Txn& txn, const
   const auto keep = [&](const FixedIpRequest& one) {
     const auto found = std::find_if(held.begin(), held.end(), [&](const FixedIp& fixed) {
       return (one.subnet.empty() || one.subnet == fixed.subnet) &&
-             (one.address.empty() || one.address == fixed.address);
+             (one.address.empty() || parse_ip(one.address) == parse_ip(fixed.address));
     });
     if (found == held.end()) return false;
     kept.push_back(*found);
@@ -280,8 +355,20 @@ Result<void> change_addresses(const Networks::Impl& impl, store::Txn& txn, const
   for (const bool named : {true, false})
     for (const FixedIpRequest& one : asked)
       if (one.address.empty() != named && !keep(one)) wanted.push_back(one);
+  if (!asked.empty() && has_auto_addresses(port)) {
+    // What the MAC has stays, asked for or not.
+    CLOUDOS_TRY(const auto subnets, subnets_of(txn, network));
+    for (const Subnet& subnet : subnets)
+      if (auto_addressed(subnet)) keep({subnet.id, {}});
+  }
+  CLOUDOS_CHECK(free_port(txn, port, held, port.updated_at));
   CLOUDOS_CHECK(impl.give_back(txn, held));
-  CLOUDOS_TRY(const auto taken, impl.take_addresses(txn, network, &wanted));
+  Port without = port;
+  without.fixed_ips = kept;
+  std::vector<FixedIp> taken;
+  if (!wanted.empty()) {
+    CLOUDOS_TRY(taken, impl.take_addresses(txn, network, without, &wanted));
+  }
   kept.insert(kept.end(), taken.begin(), taken.end());
   port.fixed_ips = std::move(kept);
   return Result<void>();
@@ -337,6 +424,16 @@ Result<void> change_port(const Networks::Impl& impl, store::Txn& txn, const Cont
   if (change.description) port.description = *change.description;
   if (change.admin_up) port.admin_up = *change.admin_up;
   if (change.dns_name) port.dns_name = *change.dns_name;
+  if (change.dns_domain) port.dns_domain = *change.dns_domain;
+  if (change.numa_affinity) port.numa_affinity = *change.numa_affinity;
+  if (change.hints) port.hints = *change.hints;
+  if (change.propagate_uplink_status)
+    port.propagate_uplink_status = *change.propagate_uplink_status;
+  if (change.dhcp_options) CLOUDOS_CHECK(merge_dhcp_options(*change.dhcp_options, port));
+  if (change.qos_policy) {
+    port.qos_policy = *change.qos_policy;
+    if (!port.qos_policy.empty()) CLOUDOS_CHECK(check_qos_policy(txn, ctx, port.qos_policy));
+  }
   if (change.device_id || change.device_owner) {
     const std::string& id = change.device_id ? *change.device_id : port.device_id;
     const std::string& owner = change.device_owner ? *change.device_owner : port.device_owner;
@@ -366,6 +463,20 @@ Result<void> refuse_dhcp_port(const Port& port) {
                              "network that has DHCP", port.id.value));
 }
 
+bool of_layer3(const Port& port) { return !port.router.empty() || !port.floating_ip.empty(); }
+
+/// Routers and floating addresses stand on their ports: those change and go through them.
+Result<void> refuse_layer3_port(const Port& port, const PortUpdate* change) {
+  if (!of_layer3(port)) return Result<void>();
+  const bool harmless = change && !change->device_id && !change->device_owner && !change->mac &&
+                        !change->fixed_ips && !change->host && !change->port_security &&
+                        !change->security_groups && change->add_groups.empty();
+  if (harmless) return Result<void>();
+  return fail_as("ServicePortInUse", ErrorCode::Conflict,
+                 fmt::format("Port {} cannot be {} directly via the port API: has device owner {}.",
+                             port.id.value, change ? "changed so" : "deleted", port.device_owner));
+}
+
 }  // namespace
 }  // namespace network
 
@@ -379,6 +490,7 @@ Result<Port> Networks::update_port(const Context& ctx, const PortId& id, const P
     CLOUDOS_TRY(const Network network, network::load<Network>(txn, changed.network));
     CLOUDOS_CHECK(network::check_changer(ctx, network, change));
     CLOUDOS_CHECK(network::refuse_dhcp_port(changed));
+    CLOUDOS_CHECK(network::refuse_layer3_port(changed, &change));
     CLOUDOS_CHECK(network::change_port(*impl_, txn, ctx, network, change, changed));
     changed.updated_at = now;
     CLOUDOS_CHECK(records::update(txn, changed));
@@ -392,6 +504,8 @@ Result<void> Networks::delete_port(const Context& ctx, const PortId& id) {
   return impl_->transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(const Port port, network::load_owned<Port>(txn, ctx, id));
     CLOUDOS_CHECK(network::refuse_dhcp_port(port));
+    CLOUDOS_CHECK(network::refuse_layer3_port(port, nullptr));
+    CLOUDOS_CHECK(network::refuse_trunk_port(port));
     if (auto* owner = impl_->device_owner.load(); owner && port.attached)
       CLOUDOS_CHECK(owner->release_port(txn, ServerId{port.device_id}, id));
     return impl_->erase_port(txn, port);
@@ -403,6 +517,7 @@ Result<void> Networks::delete_port(const Context& ctx, const PortId& id) {
 Result<Port> Networks::attach_port(store::Txn& txn, const Context& ctx, const PortId& id,
                                    const ServerId& server, std::string_view device_owner) const {
   CLOUDOS_TRY(Port port, network::load_owned<Port>(txn, ctx, id));
+  CLOUDOS_CHECK(network::refuse_layer3_port(port, nullptr));
   if (!port.device_id.empty() && port.device_id != server.value) {
     return network::fail_as("PortInUse", ErrorCode::Conflict,
                             fmt::format("Port {} is still in use.", id.value));

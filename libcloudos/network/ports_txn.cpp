@@ -8,6 +8,7 @@
 #include "network/address.hpp"
 #include "network/impl.hpp"
 #include "network/ipam.hpp"
+#include "network/network_checks.hpp"
 #include "network/plan.hpp"
 #include "network/port_checks.hpp"
 
@@ -59,15 +60,15 @@ Result<void> check_security(const Port& port) {
 
 Result<const Subnet*> subnet_for(const Network& network, const std::vector<Subnet>& subnets,
                                  const FixedIpRequest& asked) {
-  const auto address = parse_ipv4(asked.address);
+  const auto address = parse_ip(asked.address);
   if (!asked.address.empty() && !address) {
-    return invalid(fmt::format("fixed_ips: '{}' is not an IPv4 address",
+    return invalid(fmt::format("fixed_ips: '{}' is not an IP address",
                                asked.address.substr(0, 64)));
   }
   for (const Subnet& subnet : subnets) {
     const bool named = subnet.id == asked.subnet;
     if (!asked.subnet.empty() && !named) continue;
-    if (!address || space_of(subnet).block.usable(*address)) return &subnet;
+    if (!address || block_of(subnet).usable(*address)) return &subnet;
     if (!named) continue;
     return fail_as("InvalidIpForSubnet", ErrorCode::InvalidArgument,
                    fmt::format("IP address {} is not a valid IP for subnet {} ({}).",
@@ -84,18 +85,78 @@ Result<const Subnet*> subnet_for(const Network& network, const std::vector<Subne
 
 namespace {
 
+/// The one address that a port's MAC has in the subnet. Errors: Conflict (taken).
+Result<FixedIp> take_auto(store::Txn& txn, const Subnet& subnet, const Port& port) {
+  FixedIp fixed{subnet.id, eui64_address(block_of(subnet), port.mac)};
+  const auto owner = records::find_unique(txn, Port::kKind, "address", subnet.network.value,
+                                          fixed.address);
+  if (!owner || *owner == port.id.value) return fixed;
+  return fail_as("IpAddressAlreadyAllocated", ErrorCode::Conflict,
+                 fmt::format("address {} of subnet {} is in use", fixed.address, subnet.id.value));
+}
+
+/// Subnets whose addresses follow from MACs give no other, but to routers.
+Result<void> check_auto_asked(const Subnet& subnet, const Ip& address, const Port& port) {
+  if (!has_auto_addresses(port) || address.text() == eui64_address(block_of(subnet), port.mac))
+    return Result<void>();
+  return fail_as("AllocationOnAutoAddressSubnet", ErrorCode::InvalidArgument,
+                 fmt::format("IPv6 address {} cannot be directly assigned to a port on subnet {} as "
+                             "the subnet is configured for automatic addresses", address.text(),
+                             subnet.id.value));
+}
+
 Result<FixedIp> take_asked(store::Txn& txn, const Network& network,
-                           const std::vector<Subnet>& subnets, const FixedIpRequest& asked) {
+                           const std::vector<Subnet>& subnets, const Port& port,
+                           const FixedIpRequest& asked) {
   CLOUDOS_TRY(const Subnet* subnet, subnet_for(network, subnets, asked));
-  const Space space = space_of(*subnet);
+  const bool automatic = auto_addressed(*subnet);
   if (asked.address.empty()) {
-    CLOUDOS_TRY(const auto any, take_any_address(txn, space));
-    return FixedIp{subnet->id, format_ipv4(any)};
+    if (automatic) return take_auto(txn, *subnet, port);
+    CLOUDOS_TRY(auto any, take_any_of(txn, *subnet));
+    return FixedIp{subnet->id, std::move(any)};
   }
-  const auto address = parse_ipv4(asked.address);
+  const auto address = parse_ip(asked.address);
   CLOUDOS_ASSERT(address.has_value());
-  CLOUDOS_CHECK(take_address(txn, space, *address));
-  return FixedIp{subnet->id, format_ipv4(*address)};
+  FixedIp fixed{subnet->id, address->text()};
+  if (!automatic) {
+    CLOUDOS_CHECK(take_this(txn, *subnet, fixed.address));
+    return fixed;
+  }
+  CLOUDOS_CHECK(check_auto_asked(*subnet, *address, port));
+  if (records::find_unique(txn, Port::kKind, "address", network.id.value, fixed.address)) {
+    return fail_as("IpAddressAlreadyAllocated", ErrorCode::Conflict,
+                   fmt::format("address {} of subnet {} is in use", fixed.address,
+                               subnet->id.value));
+  }
+  return fixed;
+}
+
+/// What a port gets that asks for nothing: an address of each family that is to be had.
+Result<std::vector<FixedIp>> take_default(store::Txn& txn, const Network& network,
+                                          const std::vector<Subnet>& subnets, const Port& port) {
+  std::vector<FixedIp> taken;
+  const auto mine = serving(subnets, port.device_owner);
+  if (mine.empty() && !subnets.empty()) {
+    return fail_as("IpAddressGenerationFailureNoMatchingSubnet", ErrorCode::Conflict,
+                   fmt::format("No valid service subnet for the given device owner on network {}.",
+                               network.id.value));
+  }
+  for (const bool v6 : {false, true}) {
+    bool any = false, found = false;
+    for (const Subnet& subnet : mine) {
+      if (subnet.v6() != v6 || auto_addressed(subnet) || found) continue;
+      any = true;
+      auto address = take_any_of(txn, subnet);
+      if (!address) continue;
+      taken.push_back({subnet.id, std::move(*address)});
+      found = true;
+    }
+    if (!any || found) continue;
+    return fail_as("IpAddressGenerationFailure", ErrorCode::NoCapacity,
+                   fmt::format("No more IP addresses available on network {}.",
+                               network.id.value));
+  }
+  return taken;
 }
 
 /// What the caller named, as a port of that network; addresses, groups and binding follow.
@@ -113,6 +174,13 @@ Port draft_port(const PortPrep& prep, const Network& network) {
   port.port_security = spec.port_security.value_or(network.port_security);
   port.allowed_address_pairs = spec.allowed_address_pairs;
   port.dns_name = spec.dns_name;
+  port.dns_domain = spec.dns_domain;
+  port.dhcp_options = spec.dhcp_options;
+  port.qos_policy = spec.qos_policy;
+  port.numa_affinity = spec.numa_affinity;
+  port.hints = spec.hints;
+  port.propagate_uplink_status = spec.propagate_uplink_status;
+  port.tags = spec.tags;
   port.vnic_type = spec.vnic_type;
   port.profile = spec.profile;
   port.tap = tap_name(prep.id);
@@ -125,7 +193,8 @@ Port draft_port(const PortPrep& prep, const Network& network) {
 }  // namespace network
 
 Result<std::vector<FixedIp>> Networks::Impl::take_addresses(
-    store::Txn& txn, const Network& network, const std::vector<FixedIpRequest>* asked) const {
+    store::Txn& txn, const Network& network, const Port& port,
+    const std::vector<FixedIpRequest>* asked) const {
   std::vector<FixedIp> taken;
   CLOUDOS_TRY(const auto subnets, network::subnets_of(txn, network));
   if (asked) {
@@ -133,40 +202,44 @@ Result<std::vector<FixedIp>> Networks::Impl::take_addresses(
     for (const bool named : {true, false}) {
       for (const FixedIpRequest& one : *asked) {
         if (one.address.empty() == named) continue;
-        CLOUDOS_TRY(auto fixed, network::take_asked(txn, network, subnets, one));
+        CLOUDOS_TRY(auto fixed, network::take_asked(txn, network, subnets, port, one));
         taken.push_back(std::move(fixed));
       }
     }
-    return taken;
+    if (asked->empty()) return taken;
+  } else {
+    CLOUDOS_TRY(taken, network::take_default(txn, network, subnets, port));
   }
-  std::optional<Error> full;
+  if (!network::has_auto_addresses(port)) return taken;
   for (const Subnet& subnet : subnets) {
-    const auto address = network::take_any_address(txn, network::space_of(subnet));
-    if (address) return std::vector<FixedIp>{{subnet.id, network::format_ipv4(*address)}};
-    full = address.error();
+    const auto of_it = [&](const FixedIp& fixed) { return fixed.subnet == subnet.id; };
+    if (!network::auto_addressed(subnet) || std::any_of(taken.begin(), taken.end(), of_it) ||
+        std::any_of(port.fixed_ips.begin(), port.fixed_ips.end(), of_it))
+      continue;
+    CLOUDOS_TRY(auto fixed, network::take_auto(txn, subnet, port));
+    taken.push_back(std::move(fixed));
   }
-  if (!full) return taken;  // No subnets: a port without addresses.
-  return network::fail_as("IpAddressGenerationFailure", ErrorCode::NoCapacity,
-                          fmt::format("No more IP addresses available on network {}.",
-                                      network.id.value));
+  return taken;
 }
 
 Result<void> Networks::Impl::give_back(store::Txn& txn,
                                        const std::vector<FixedIp>& fixed_ips) const {
   for (const FixedIp& fixed : fixed_ips) {
     CLOUDOS_TRY(const Subnet subnet, network::load<Subnet>(txn, fixed.subnet));
-    const auto address = network::parse_ipv4(fixed.address);
-    CLOUDOS_ASSERT(address.has_value());
-    network::give_back_address(txn, network::space_of(subnet), *address);
+    network::give_back_to(txn, subnet, fixed.address);
   }
   return Result<void>();
 }
 
 Result<void> Networks::Impl::bind_port(const Network& network, Port& port,
                                        std::string_view host) const {
-  CLOUDOS_TRY(auto binding,
-              wiring.bind({std::string(host), network.network_type, network.physical_network,
-                           port.vnic_type}));
+  network::PortContext context;
+  context.host = host;
+  context.network_type = network.network_type;
+  context.physical_network = network.physical_network;
+  context.segmentation_id = network.segmentation_id;
+  context.vnic_type = port.vnic_type;
+  CLOUDOS_TRY(auto binding, wiring.bind(context));
   port.host = host;
   port.driver = std::move(binding.driver);
   port.vif_type = std::move(binding.vif_type);
@@ -216,6 +289,8 @@ Result<Port> Networks::Impl::insert_port(store::Txn& txn, const Context& ctx,
   CLOUDOS_TRY(const Network network, network::load_seen<Network>(txn, ctx, spec.network));
   Port port = network::draft_port(prep, network);
   CLOUDOS_TRY(port.mac, network::free_mac(txn, network.id, prep.macs));
+  if (!port.qos_policy.empty())
+    CLOUDOS_CHECK(network::check_qos_policy(txn, ctx, port.qos_policy));
   if (spec.security_groups) {
     port.security_groups = *spec.security_groups;
   } else if (port.port_security) {
@@ -226,7 +301,7 @@ Result<Port> Networks::Impl::insert_port(store::Txn& txn, const Context& ctx,
   CLOUDOS_CHECK(network::check_security(port));
   CLOUDOS_CHECK(network::check_groups(txn, ctx, port.project, port.security_groups));
   CLOUDOS_TRY(port.fixed_ips,
-              take_addresses(txn, network, spec.fixed_ips ? &*spec.fixed_ips : nullptr));
+              take_addresses(txn, network, port, spec.fixed_ips ? &*spec.fixed_ips : nullptr));
   if (!spec.host.empty()) CLOUDOS_CHECK(bind_port(network, port, spec.host));
   CLOUDOS_CHECK(Quota::reserve(txn, port.project, "ports", 1));
   CLOUDOS_CHECK(records::insert(txn, port));
@@ -235,6 +310,7 @@ Result<Port> Networks::Impl::insert_port(store::Txn& txn, const Context& ctx,
 }
 
 Result<void> Networks::Impl::erase_port(store::Txn& txn, const Port& port) const {
+  CLOUDOS_CHECK(network::free_port(txn, port, port.fixed_ips, engine.clock.wall()));
   CLOUDOS_CHECK(give_back(txn, port.fixed_ips));
   CLOUDOS_CHECK(Quota::reserve(txn, port.project, "ports", -1));
   CLOUDOS_CHECK(records::erase<Port>(txn, port.id));
@@ -308,9 +384,13 @@ Result<void> Networks::Impl::keep_dhcp_port(store::Txn& txn, Network& network,
     const auto held = std::find_if(kept.begin(), kept.end(),
                                    [&](const FixedIp& f) { return f.subnet == subnet.id; });
     if (held != kept.end()) continue;
-    auto address = network::take_any_address(txn, network::space_of(subnet));
+    if (network::auto_addressed(subnet)) {
+      kept.push_back({subnet.id, network::eui64_address(network::block_of(subnet), port.mac)});
+      continue;
+    }
+    auto address = network::take_any_of(txn, subnet);
     if (!address) return fail_in("an address for the DHCP server", std::move(address).error());
-    kept.push_back({subnet.id, network::format_ipv4(*address)});
+    kept.push_back({subnet.id, std::move(*address)});
   }
   port.fixed_ips = std::move(kept);
   port.updated_at = draft.now;

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "identity/quota.hpp"
@@ -16,6 +18,11 @@ constexpr QuotaName kQuotaNames[] = {
     {"port", "ports"},
     {"security_group", "security_groups"},
     {"security_group_rule", "security_group_rules"},
+    {"rbac_policy", "rbac_policies"},
+    {"router", "routers"},
+    {"floatingip", "floating_ips"},
+    {"subnetpool", "subnet_pools"},
+    {"trunk", "trunks"},
 };
 
 Result<std::string_view> counter_of(std::string_view api) {
@@ -88,6 +95,29 @@ Result<void> Networks::reset_quotas(const Context& ctx, const ProjectId& project
       CLOUDOS_CHECK(Quota::set_limit(txn, project, name.counter, std::nullopt));
     return Result<void>();
   });
+}
+
+Result<std::map<ProjectId, NetworkQuotas>> NetworkAgents::own_quotas(const Context& ctx) const {
+  CLOUDOS_CHECK(network::admin_only(ctx, true, "quotas"));
+  std::map<ProjectId, NetworkQuotas> all;
+  CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
+  CLOUDOS_TRY(const auto projects, Quota::limited_projects(*snapshot));
+  for (const auto& [project, resources] : projects) {
+    const bool ours = std::any_of(
+        std::begin(network::kQuotaNames), std::end(network::kQuotaNames),
+        [&](const network::QuotaName& name) {
+          return resources.count(std::string(name.counter)) > 0;
+        });
+    if (!ours) continue;
+    CLOUDOS_TRY(const auto usage, Quota::usage(*snapshot, project));
+    NetworkQuotas& quotas = all[project];
+    for (const auto& name : network::kQuotaNames) {
+      const auto found = usage.find(std::string(name.counter));
+      if (found != usage.end())
+        quotas.emplace(name.api, NetworkQuota{found->second.limit, found->second.in_use});
+    }
+  }
+  return all;
 }
 
 }  // namespace cloudos

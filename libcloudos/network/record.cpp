@@ -24,6 +24,21 @@ void fields(codec::FieldVisitor& v, AllowedAddressPair& p) {
   v.field({2, "mac"}, p.mac);
 }
 
+void fields(codec::FieldVisitor& v, DhcpOption& o) {
+  v.field({1, "name"}, o.name);
+  v.field({2, "value"}, o.value);
+  v.field({3, "ip_version"}, o.ip_version);
+}
+
+void fields(codec::FieldVisitor& v, PortBinding& b) {
+  v.field({1, "host"}, b.host);
+  v.field({2, "vnic_type"}, b.vnic_type);
+  v.field({3, "profile"}, b.profile);
+  v.field({4, "driver"}, b.driver);
+  v.field({5, "vif_type"}, b.vif_type);
+  v.field({6, "vif_details"}, b.vif_details);
+}
+
 void fields(codec::FieldVisitor& v, Network& n) {
   v.field({1, "id"}, n.id);
   v.field({2, "generation"}, n.generation);
@@ -42,6 +57,12 @@ void fields(codec::FieldVisitor& v, Network& n) {
   v.field({15, "dhcp_port"}, n.dhcp_port);
   v.field({16, "created_at"}, n.created_at);
   v.field({17, "updated_at"}, n.updated_at);
+  v.field({18, "dns_domain"}, n.dns_domain);
+  v.field({19, "is_default"}, n.is_default);
+  v.field({20, "vlan_transparent"}, n.vlan_transparent);
+  v.field({21, "qos_policy"}, n.qos_policy);
+  v.field({22, "zone_hints"}, n.zone_hints);
+  v.field({23, "tags"}, n.tags);
   v.unknown(n.unknown);
 }
 
@@ -61,6 +82,13 @@ void fields(codec::FieldVisitor& v, Subnet& s) {
   v.field({13, "shared"}, s.shared);
   v.field({14, "created_at"}, s.created_at);
   v.field({15, "updated_at"}, s.updated_at);
+  v.field({16, "ra_mode"}, s.ra_mode);
+  v.field({17, "address_mode"}, s.address_mode);
+  v.field({18, "pool"}, s.pool);
+  v.field({19, "segment"}, s.segment);
+  v.field({20, "service_types"}, s.service_types);
+  v.field({21, "dns_publish_fixed_ip"}, s.dns_publish_fixed_ip);
+  v.field({22, "tags"}, s.tags);
   v.unknown(s.unknown);
 }
 
@@ -93,6 +121,18 @@ void fields(codec::FieldVisitor& v, Port& p) {
   v.field({26, "updated_at"}, p.updated_at);
   v.field({27, "foreign"}, p.foreign);
   v.field({28, "attached"}, p.attached);
+  v.field({29, "dhcp_options"}, p.dhcp_options);
+  v.field({30, "inactive_bindings"}, p.inactive_bindings);
+  v.field({31, "qos_policy"}, p.qos_policy);
+  v.field({32, "dns_domain"}, p.dns_domain);
+  v.field({33, "trunk"}, p.trunk);
+  v.field({34, "sub_of_trunk"}, p.sub_of_trunk);
+  v.field({35, "router"}, p.router);
+  v.field({36, "floating_ip"}, p.floating_ip);
+  v.field({37, "numa_affinity"}, p.numa_affinity);
+  v.field({38, "hints"}, p.hints);
+  v.field({39, "propagate_uplink_status"}, p.propagate_uplink_status);
+  v.field({40, "tags"}, p.tags);
   v.unknown(p.unknown);
 }
 
@@ -105,6 +145,8 @@ void fields(codec::FieldVisitor& v, SecurityGroup& g) {
   v.field({6, "is_default"}, g.is_default);
   v.field({7, "created_at"}, g.created_at);
   v.field({8, "updated_at"}, g.updated_at);
+  v.field({9, "stateful"}, g.stateful);
+  v.field({10, "tags"}, g.tags);
   v.unknown(g.unknown);
 }
 
@@ -123,12 +165,15 @@ void fields(codec::FieldVisitor& v, SecurityGroupRule& r) {
   v.field({12, "remote_group"}, r.remote_group);
   v.field({13, "created_at"}, r.created_at);
   v.field({14, "updated_at"}, r.updated_at);
+  v.field({15, "remote_address_group"}, r.remote_address_group);
   v.unknown(r.unknown);
 }
 
 void keys(records::Keys& k, const Network& n) {
   k.index("project", n.project.value);
   if (n.shared || n.external) k.index("public", "1");
+  if (!n.qos_policy.empty()) k.index("qos", n.qos_policy.value);
+  if (n.is_default) k.unique("default", "", "1");
 }
 
 void keys(records::Keys& k, const Subnet& s) {
@@ -150,6 +195,12 @@ void keys(records::Keys& k, const Port& p) {
   for (const SecurityGroupId& group : p.security_groups) k.index("group", group.value);
   if (!p.device_id.empty()) k.index("device", p.device_id);
   if (p.foreign) k.index("foreign", p.network.value);
+  if (!p.qos_policy.empty()) k.index("qos", p.qos_policy.value);
+  if (!p.router.empty()) {
+    k.index("router", p.router.value);
+    // By subnet, for who looks for the router that leads there.
+    for (const FixedIp& fixed : p.fixed_ips) k.index("routed", fixed.subnet.value);
+  }
   if (p.plugged && !p.driver.empty()) {
     k.index("plugged", p.driver);
     k.index("plugged_on", network::plugged_on(p.driver, p.network));
@@ -165,6 +216,7 @@ void keys(records::Keys& k, const SecurityGroupRule& r) {
   k.index("project", r.project.value);
   k.index("group", r.group.value);
   if (!r.remote_group.empty()) k.index("remote", r.remote_group.value);
+  if (!r.remote_address_group.empty()) k.index("addresses", r.remote_address_group.value);
   k.unique("rule", r.group.value, network::canonical_rule(r));
 }
 

@@ -11,6 +11,8 @@ void fields(codec::FieldVisitor& v, AddressPool& p);
 void fields(codec::FieldVisitor& v, HostRoute& r);
 void fields(codec::FieldVisitor& v, FixedIp& f);
 void fields(codec::FieldVisitor& v, AllowedAddressPair& p);
+void fields(codec::FieldVisitor& v, DhcpOption& o);
+void fields(codec::FieldVisitor& v, PortBinding& b);
 void fields(codec::FieldVisitor& v, Network& n);
 void fields(codec::FieldVisitor& v, Subnet& s);
 void fields(codec::FieldVisitor& v, Port& p);

@@ -105,11 +105,15 @@ Result<void> check_ports(const SecurityGroupRule& rule, const SecurityGroupRuleC
 }
 
 Result<void> check_remote(SecurityGroupRule& rule, const SecurityGroupRuleCreate& spec) {
-  if (!spec.remote_cidr.empty() && !spec.remote_group.empty()) {
+  const int remotes = (spec.remote_cidr.empty() ? 0 : 1) + (spec.remote_group.empty() ? 0 : 1) +
+                      (spec.remote_address_group.empty() ? 0 : 1);
+  if (remotes > 1) {
     return bad_rule("SecurityGroupMultipleRemoteEntites",
-                    "remote_ip_prefix and remote_group_id exclude each other");
+                    "remote_ip_prefix, remote_group_id and remote_address_group_id exclude each "
+                    "other");
   }
   rule.remote_group = spec.remote_group;
+  rule.remote_address_group = spec.remote_address_group;
   if (spec.remote_cidr.empty()) return Result<void>();
   const auto cidr = normalise_cidr(spec.remote_cidr);
   if (!cidr) {
@@ -178,7 +182,7 @@ std::string canonical_rule(const SecurityGroupRule& rule) {
   return fmt::format("{}|{}|{}|{}|{}|{}|{}", rule.ingress ? "in" : "out", rule.ipv6 ? 6 : 4,
                      protocol ? std::to_string(*protocol) : "-", optional_number(rule.port_min),
                      optional_number(rule.port_max), any ? "" : rule.remote_cidr,
-                     rule.remote_group.value);
+                     rule.remote_group.value + rule.remote_address_group.value);
 }
 
 RulePlan plan_rule(const SecurityGroupRule& rule) {
@@ -198,6 +202,7 @@ RulePlan plan_rule(const SecurityGroupRule& rule) {
   plan.port_max = rule.port_max;
   plan.remote_cidr = rule.remote_cidr;
   plan.remote_group = rule.remote_group;
+  plan.remote_address_group = rule.remote_address_group;
   return plan;
 }
 

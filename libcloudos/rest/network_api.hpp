@@ -1,4 +1,5 @@
 #pragma once
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -6,6 +7,7 @@
 #include <vector>
 
 #include "cloudos/networks.hpp"
+#include "cloudos/trunks.hpp"
 #include "rest/json.hpp"
 #include "rest/router.hpp"
 
@@ -53,7 +55,15 @@ Result<SubnetUpdate> decode_subnet_update(const Members& in);
 void write_subnet(Fields& out, const Subnet& subnet);
 Result<PortCreate> decode_port(const Members& in);
 Result<PortUpdate> decode_port_update(const Members& in);
-void write_port(Fields& out, const Context& ctx, const Port& port);
+/// What ports are shown with beside themselves.
+struct PortExtra {
+  std::map<NetworkId, Network> networks;  ///< Of the ports: DNS domains and QoS policies.
+  std::map<TrunkId, Trunk> trunks;        ///< Of ports that carry others.
+  std::map<PortId, std::string> macs;     ///< Of the trunks' sub-ports.
+};
+Result<PortExtra> port_extra(const Call& call, const std::vector<Port>& ports,
+                             const std::set<std::string, std::less<>>& fields);
+void write_port(Fields& out, const Context& ctx, const Port& port, const PortExtra& extra);
 Result<SecurityGroupCreate> decode_group(const Members& in);
 Result<SecurityGroupUpdate> decode_group_update(const Members& in);
 void write_group(Fields& out, const SecurityGroup& group,
@@ -73,11 +83,13 @@ void write_common(Fields& out, const T& record) {
   out.member("created_at", format_time(record.created_at));
   out.member("updated_at", format_time(record.updated_at));
   out.member("revision_number", record.generation);
+  if constexpr (requires { record.tags; }) out.member("tags", record.tags);
 }
 
 // network_extras.cpp
 Result<Response> list_extensions(Call& call);
 Result<Response> show_extension(Call& call);
+Result<Response> list_quotas(Call& call);
 Result<Response> show_quota(Call& call);
 Result<Response> show_default_quota(Call& call);
 Result<Response> show_quota_details(Call& call);

@@ -36,45 +36,6 @@ Result<std::optional<std::uint32_t>> maybe_number(const Members& in, std::string
   return std::optional(static_cast<std::uint32_t>(*number));
 }
 
-Result<std::optional<std::vector<AddressPool>>> decode_pools(const Members& in) {
-  CLOUDOS_TRY(const auto objects, objects_of(in, "allocation_pools"));
-  if (!objects) return std::optional<std::vector<AddressPool>>();
-  std::vector<AddressPool> pools;
-  for (const json* object : *objects) {
-    const Members pool(*object, in.where("allocation_pools"));
-    AddressPool one;
-    CLOUDOS_TRY(one.start, pool.text("start"));
-    CLOUDOS_TRY(one.end, pool.text("end"));
-    CLOUDOS_CHECK(pool.no_others());
-    pools.push_back(std::move(one));
-  }
-  return std::optional(std::move(pools));
-}
-
-Result<std::optional<std::vector<HostRoute>>> decode_routes(const Members& in) {
-  CLOUDOS_TRY(const auto objects, objects_of(in, "host_routes"));
-  if (!objects) return std::optional<std::vector<HostRoute>>();
-  std::vector<HostRoute> routes;
-  for (const json* object : *objects) {
-    const Members route(*object, in.where("host_routes"));
-    HostRoute one;
-    CLOUDOS_TRY(one.destination, route.text("destination"));
-    CLOUDOS_TRY(one.nexthop, route.text("nexthop"));
-    CLOUDOS_CHECK(route.no_others());
-    routes.push_back(std::move(one));
-  }
-  return std::optional(std::move(routes));
-}
-
-/// A gateway: absent, an address, or null for none (empty).
-Result<std::optional<std::string>> decode_gateway(const Members& in) {
-  if (in.is_null("gateway_ip")) {
-    CLOUDOS_CHECK(in.maybe_text("gateway_ip"));
-    return std::optional<std::string>("");
-  }
-  return in.maybe_text("gateway_ip");
-}
-
 Result<std::optional<std::vector<FixedIpRequest>>> decode_fixed_ips(const Members& in) {
   CLOUDOS_TRY(const auto objects, objects_of(in, "fixed_ips"));
   if (!objects) return std::optional<std::vector<FixedIpRequest>>();
@@ -123,6 +84,28 @@ Result<std::optional<std::string>> decode_profile(const Members& in) {
   return std::optional<std::string>(profile->dump());
 }
 
+/// extra_dhcp_opts; a value of null takes the option away.
+Result<std::optional<std::vector<DhcpOption>>> decode_dhcp_options(const Members& in) {
+  CLOUDOS_TRY(const auto objects, objects_of(in, "extra_dhcp_opts"));
+  if (!objects) return std::optional<std::vector<DhcpOption>>();
+  std::vector<DhcpOption> options;
+  for (const json* object : *objects) {
+    const Members option(*object, in.where("extra_dhcp_opts"));
+    DhcpOption one;
+    CLOUDOS_TRY(one.name, option.text("opt_name"));
+    if (!option.is_null("opt_value")) {
+      CLOUDOS_TRY(one.value, option.text("opt_value"));
+      if (one.value.empty()) return bad_body(option.where("opt_value") + " is empty");
+    }
+    CLOUDOS_TRY(const auto version, option.maybe_integer("ip_version", 4, 6));
+    one.ip_version = static_cast<unsigned>(version.value_or(4));
+    if (one.ip_version == 5) return bad_body(option.where("ip_version") + " must be 4 or 6");
+    CLOUDOS_CHECK(option.no_others());
+    options.push_back(std::move(one));
+  }
+  return std::optional(std::move(options));
+}
+
 /// A text that null empties.
 Result<std::optional<std::string>> clearable_text(const Members& in, std::string_view name) {
   CLOUDOS_TRY(auto text, in.maybe_text(name));
@@ -165,6 +148,13 @@ Result<NetworkCreate> decode_network(const Members& in) {
   CLOUDOS_TRY(spec.network_type, in.maybe_text("provider:network_type"));
   CLOUDOS_TRY(spec.physical_network, in.maybe_text("provider:physical_network"));
   CLOUDOS_TRY(spec.segmentation_id, maybe_number(in, "provider:segmentation_id"));
+  CLOUDOS_CHECK(text_into(in, "dns_domain", spec.dns_domain));
+  CLOUDOS_CHECK(in.flag("is_default", spec.is_default));
+  CLOUDOS_CHECK(text_into(in, "qos_policy_id", spec.qos_policy.value));
+  CLOUDOS_TRY(auto zones, in.maybe_text_list("availability_zone_hints"));
+  if (zones) spec.zone_hints = std::move(*zones);
+  CLOUDOS_TRY(auto tags, in.maybe_text_list("tags"));
+  if (tags) spec.tags = std::move(*tags);
   CLOUDOS_CHECK(in.no_others());
   return spec;
 }
@@ -178,6 +168,10 @@ Result<NetworkUpdate> decode_network_update(const Members& in) {
   CLOUDOS_TRY(change.external, in.maybe_flag("router:external"));
   CLOUDOS_TRY(change.port_security, in.maybe_flag("port_security_enabled"));
   CLOUDOS_TRY(change.mtu, maybe_number(in, "mtu"));
+  CLOUDOS_TRY(change.dns_domain, clearable_text(in, "dns_domain"));
+  CLOUDOS_TRY(change.is_default, in.maybe_flag("is_default"));
+  CLOUDOS_TRY(auto policy, clearable_text(in, "qos_policy_id"));
+  if (policy) change.qos_policy = QosPolicyId{std::move(*policy)};
   CLOUDOS_CHECK(in.no_others());
   return change;
 }
@@ -191,6 +185,16 @@ void write_network(Fields& out, const Context& ctx, const Network& network) {
   out.member("mtu", network.mtu);
   out.member("port_security_enabled", network.port_security);
   out.member("status", "ACTIVE");
+  out.member("dns_domain", network.dns_domain);
+  out.member("is_default", network.is_default);
+  out.text_or_null("qos_policy_id", network.qos_policy.value);
+  out.member("availability_zone_hints", network.zone_hints);
+  // The one zone there is, once something in it serves the network.
+  if (out.wants("availability_zones")) {
+    out.w.key("availability_zones").open_list();
+    if (!network.dhcp_port.empty()) out.w.value("nova");
+    out.w.close_list();
+  }
   if (out.wants("subnets")) {
     out.w.key("subnets").open_list();
     for (const SubnetId& id : network.subnets) out.w.value(id.value);
@@ -200,67 +204,6 @@ void write_network(Fields& out, const Context& ctx, const Network& network) {
   out.member("provider:network_type", network.network_type);
   out.text_or_null("provider:physical_network", network.physical_network);
   out.member("provider:segmentation_id", network.segmentation_id);
-}
-
-// ---- subnets ------------------------------------------------------------------------------------
-
-Result<SubnetCreate> decode_subnet(const Members& in) {
-  SubnetCreate spec;
-  CLOUDOS_TRY(spec.network, in.id<NetworkId>("network_id"));
-  CLOUDOS_CHECK(text_into(in, "name", spec.name));
-  CLOUDOS_CHECK(text_into(in, "description", spec.description));
-  CLOUDOS_TRY(spec.project, decode_project(in));
-  CLOUDOS_TRY(const auto version, in.integer("ip_version", 0, 255));
-  spec.ip_version = static_cast<unsigned>(version);
-  CLOUDOS_TRY(spec.cidr, in.text("cidr"));
-  CLOUDOS_TRY(spec.gateway, decode_gateway(in));
-  CLOUDOS_TRY(spec.pools, decode_pools(in));
-  CLOUDOS_CHECK(in.flag("enable_dhcp", spec.dhcp));
-  CLOUDOS_TRY(auto dns, in.maybe_text_list("dns_nameservers"));
-  if (dns) spec.dns_servers = std::move(*dns);
-  CLOUDOS_TRY(auto routes, decode_routes(in));
-  if (routes) spec.host_routes = std::move(*routes);
-  // What IPv6 subnets say is let through to be refused as IPv6.
-  if (spec.ip_version == 6) return spec;
-  CLOUDOS_CHECK(in.no_others());
-  return spec;
-}
-
-Result<SubnetUpdate> decode_subnet_update(const Members& in) {
-  SubnetUpdate change;
-  CLOUDOS_TRY(change.name, in.maybe_text("name"));
-  CLOUDOS_TRY(change.description, in.maybe_text("description"));
-  CLOUDOS_TRY(change.gateway, decode_gateway(in));
-  CLOUDOS_TRY(change.pools, decode_pools(in));
-  CLOUDOS_TRY(change.dhcp, in.maybe_flag("enable_dhcp"));
-  CLOUDOS_TRY(change.dns_servers, in.maybe_text_list("dns_nameservers"));
-  CLOUDOS_TRY(change.host_routes, decode_routes(in));
-  CLOUDOS_CHECK(in.no_others());
-  return change;
-}
-
-void write_subnet(Fields& out, const Subnet& subnet) {
-  write_common(out, subnet);
-  out.member("name", subnet.name);
-  out.member("network_id", subnet.network.value);
-  out.member("ip_version", 4);
-  out.member("cidr", subnet.cidr);
-  out.text_or_null("gateway_ip", subnet.gateway);
-  out.member("enable_dhcp", subnet.dhcp);
-  out.member("dns_nameservers", subnet.dns_servers);
-  if (out.wants("ipv6_address_mode")) out.w.member_null("ipv6_address_mode");
-  if (out.wants("ipv6_ra_mode")) out.w.member_null("ipv6_ra_mode");
-  if (out.wants("allocation_pools")) {
-    out.w.key("allocation_pools").open_list();
-    for (const AddressPool& pool : subnet.pools)
-      out.w.open().member("start", pool.start).member("end", pool.end).close();
-    out.w.close_list();
-  }
-  if (!out.wants("host_routes")) return;
-  out.w.key("host_routes").open_list();
-  for (const HostRoute& route : subnet.host_routes)
-    out.w.open().member("destination", route.destination).member("nexthop", route.nexthop).close();
-  out.w.close_list();
 }
 
 // ---- ports --------------------------------------------------------------------------------------
@@ -284,6 +227,15 @@ Result<PortCreate> decode_port(const Members& in) {
   CLOUDOS_CHECK(text_into(in, "binding:vnic_type", spec.vnic_type));
   CLOUDOS_TRY(auto profile, decode_profile(in));
   if (profile) spec.profile = std::move(*profile);
+  CLOUDOS_TRY(auto options, decode_dhcp_options(in));
+  if (options) spec.dhcp_options = std::move(*options);
+  CLOUDOS_CHECK(text_into(in, "qos_policy_id", spec.qos_policy.value));
+  CLOUDOS_CHECK(text_into(in, "dns_name", spec.dns_name));
+  CLOUDOS_CHECK(text_into(in, "dns_domain", spec.dns_domain));
+  CLOUDOS_CHECK(in.flag("propagate_uplink_status", spec.propagate_uplink_status));
+  CLOUDOS_CHECK(text_into(in, "numa_affinity_policy", spec.numa_affinity));
+  CLOUDOS_TRY(auto tags, in.maybe_text_list("tags"));
+  if (tags) spec.tags = std::move(*tags);
   CLOUDOS_CHECK(in.no_others());
   return spec;
 }
@@ -303,11 +255,78 @@ Result<PortUpdate> decode_port_update(const Members& in) {
   CLOUDOS_TRY(change.host, clearable_text(in, "binding:host_id"));
   CLOUDOS_TRY(change.vnic_type, in.maybe_text("binding:vnic_type"));
   CLOUDOS_TRY(change.profile, decode_profile(in));
+  CLOUDOS_TRY(change.dhcp_options, decode_dhcp_options(in));
+  CLOUDOS_TRY(auto policy, clearable_text(in, "qos_policy_id"));
+  if (policy) change.qos_policy = QosPolicyId{std::move(*policy)};
+  CLOUDOS_TRY(change.dns_name, clearable_text(in, "dns_name"));
+  CLOUDOS_TRY(change.dns_domain, clearable_text(in, "dns_domain"));
+  CLOUDOS_TRY(change.propagate_uplink_status, in.maybe_flag("propagate_uplink_status"));
+  CLOUDOS_TRY(change.numa_affinity, clearable_text(in, "numa_affinity_policy"));
   CLOUDOS_CHECK(in.no_others());
   return change;
 }
 
-void write_port(Fields& out, const Context& ctx, const Port& port) {
+namespace {
+
+/// What resolves to the port: as the DHCP server's names go.
+void write_dns(Fields& out, const Port& port, const Network* network) {
+  const std::string& domain = !port.dns_domain.empty() ? port.dns_domain
+                              : network                ? network->dns_domain
+                                                       : port.dns_domain;
+  out.w.key("dns_assignment").open_list();
+  for (const FixedIp& fixed : port.fixed_ips) {
+    std::string name = port.dns_name;
+    if (name.empty()) {
+      name = "host-" + fixed.address;
+      for (char& c : name)
+        if (c == '.' || c == ':') c = '-';
+    }
+    const std::string full = name + "." + (domain.empty() ? "openstacklocal." : domain);
+    out.w.open().member("hostname", name).member("fqdn", full);
+    out.w.member("ip_address", fixed.address).close();
+  }
+  out.w.close_list();
+}
+
+void write_trunk_details(Fields& out, const Trunk& trunk, const PortExtra& extra) {
+  out.w.key("trunk_details").open().member("trunk_id", trunk.id.value);
+  out.w.key("sub_ports").open_list();
+  for (const SubPort& sub : trunk.sub_ports) {
+    out.w.open().member("port_id", sub.port.value);
+    out.w.member("segmentation_type", sub.segmentation_type);
+    out.w.member("segmentation_id", sub.segmentation_id);
+    const auto mac = extra.macs.find(sub.port);
+    out.w.member_or_null("mac_address", mac == extra.macs.end() ? "" : mac->second).close();
+  }
+  out.w.close_list().close();
+}
+
+}  // namespace
+
+Result<PortExtra> port_extra(const Call& call, const std::vector<Port>& ports,
+                             const std::set<std::string, std::less<>>& fields) {
+  PortExtra extra;
+  const auto wants = [&](std::string_view name) { return fields.empty() || fields.count(name); };
+  auto& networks = call.cloud.networks();
+  for (const Port& port : ports) {
+    if ((wants("dns_assignment") || wants("qos_network_policy_id")) &&
+        !extra.networks.count(port.network)) {
+      // Its owner need not see a network that is shared no longer.
+      auto network = networks.network(call.ctx, port.network);
+      if (network) extra.networks.emplace(port.network, std::move(*network));
+    }
+    if (port.trunk.empty() || port.sub_of_trunk || !wants("trunk_details")) continue;
+    auto trunk = networks.trunks().trunk(call.ctx, port.trunk);
+    if (!trunk) continue;
+    for (const SubPort& sub : trunk->sub_ports)
+      if (auto carried = networks.port(call.ctx, sub.port))
+        extra.macs.emplace(sub.port, std::move(carried->mac));
+    extra.trunks.emplace(port.trunk, std::move(*trunk));
+  }
+  return extra;
+}
+
+void write_port(Fields& out, const Context& ctx, const Port& port, const PortExtra& extra) {
   write_common(out, port);
   out.member("name", port.name);
   out.member("network_id", port.network.value);
@@ -339,6 +358,26 @@ void write_port(Fields& out, const Context& ctx, const Port& port) {
     }
     out.w.close_list();
   }
+  if (out.wants("extra_dhcp_opts")) {
+    out.w.key("extra_dhcp_opts").open_list();
+    for (const DhcpOption& option : port.dhcp_options) {
+      out.w.open().member("opt_name", option.name).member("opt_value", option.value);
+      out.w.member("ip_version", option.ip_version).close();
+    }
+    out.w.close_list();
+  }
+  const auto found = extra.networks.find(port.network);
+  const Network* network = found == extra.networks.end() ? nullptr : &found->second;
+  out.member("dns_name", port.dns_name);
+  out.member("dns_domain", port.dns_domain);
+  if (out.wants("dns_assignment")) write_dns(out, port, network);
+  out.text_or_null("qos_policy_id", port.qos_policy.value);
+  out.text_or_null("qos_network_policy_id", network ? network->qos_policy.value : "");
+  out.member("propagate_uplink_status", port.propagate_uplink_status);
+  out.text_or_null("numa_affinity_policy", port.numa_affinity);
+  if (const auto trunk = extra.trunks.find(port.trunk);
+      trunk != extra.trunks.end() && out.wants("trunk_details"))
+    write_trunk_details(out, trunk->second, extra);
   if (!ctx.is_admin) return;
   out.member("binding:host_id", port.host);
   out.member("binding:vif_type", port.vif_type);
@@ -353,6 +392,7 @@ Result<SecurityGroupCreate> decode_group(const Members& in) {
   CLOUDOS_CHECK(text_into(in, "name", spec.name));
   CLOUDOS_CHECK(text_into(in, "description", spec.description));
   CLOUDOS_TRY(spec.project, decode_project(in));
+  CLOUDOS_CHECK(in.flag("stateful", spec.stateful));
   CLOUDOS_CHECK(in.no_others());
   return spec;
 }
@@ -361,6 +401,7 @@ Result<SecurityGroupUpdate> decode_group_update(const Members& in) {
   SecurityGroupUpdate change;
   CLOUDOS_TRY(change.name, in.maybe_text("name"));
   CLOUDOS_TRY(change.description, in.maybe_text("description"));
+  CLOUDOS_TRY(change.stateful, in.maybe_flag("stateful"));
   CLOUDOS_CHECK(in.no_others());
   return change;
 }
@@ -369,6 +410,7 @@ void write_group(Fields& out, const SecurityGroup& group,
                  const std::vector<SecurityGroupRule>& rules) {
   write_common(out, group);
   out.member("name", group.name);
+  out.member("stateful", group.stateful);
   if (!out.wants("security_group_rules")) return;
   static const std::set<std::string, std::less<>> kAll;
   out.w.key("security_group_rules").open_list();
@@ -396,6 +438,7 @@ Result<SecurityGroupRuleCreate> decode_rule(const Members& in) {
   CLOUDOS_TRY(spec.port_max, in.maybe_integer("port_range_max"));
   CLOUDOS_CHECK(text_into(in, "remote_ip_prefix", spec.remote_cidr));
   CLOUDOS_CHECK(text_into(in, "remote_group_id", spec.remote_group.value));
+  CLOUDOS_CHECK(text_into(in, "remote_address_group_id", spec.remote_address_group.value));
   CLOUDOS_CHECK(in.no_others());
   return spec;
 }
@@ -411,6 +454,7 @@ void write_rule(Fields& out, const SecurityGroupRule& rule) {
   out.text_or_null("remote_ip_prefix", rule.remote_cidr);
   out.text_or_null("normalized_cidr", rule.remote_cidr);
   out.text_or_null("remote_group_id", rule.remote_group.value);
+  out.text_or_null("remote_address_group_id", rule.remote_address_group.value);
 }
 
 }  // namespace cloudos::rest::network_api

@@ -349,8 +349,8 @@ TEST_CASE("extensions announce what is here and nothing that is not") {
     CHECK(aliases.count(alias) == 1);
     CHECK(site.as_member("GET", std::string("/extensions/") + alias).status == 200);
   }
-  for (const char* alias : {"router", "vlan-transparent", "qos", "trunk", "agent",
-                            "standard-attr-tag"})
+  for (const char* alias : {"vlan-transparent", "multi-provider", "l3-ha", "dvr", "logging",
+                            "dhcp_agent_scheduler", "qos-bw-minimum-ingress"})
     CHECK(aliases.count(alias) == 0);
 }
 

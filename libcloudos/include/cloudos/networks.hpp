@@ -26,6 +26,19 @@ class MetadataSource;
 struct MetadataAnswer;
 }  // namespace network
 
+// The rest of the Networking API, a header each: cloudos/<name>.hpp.
+class AddressGroups;
+class MeteringLabels;
+class NetworkAgents;
+class NetworkQos;
+class NetworkSegments;
+class NetworkSharing;
+class NetworkTags;
+class NetworkTracer;
+class Routers;
+class SubnetPools;
+class Trunks;
+
 // ---- networks -----------------------------------------------------------------------------------
 
 /// A layer-2 segment. Field names follow the Networking API; `admin_up` is admin_state_up.
@@ -41,12 +54,18 @@ struct Network {
   bool external = false;         ///< router:external: every project sees it.
   std::uint32_t mtu = 1500;
   bool port_security = true;     ///< What its new ports start with.
-  std::string network_type;      ///< "local", "flat"
-  std::string physical_network;  ///< flat only.
+  std::string network_type;      ///< "local", "flat", "vlan", "vxlan"
+  std::string physical_network;  ///< flat and vlan only.
   std::optional<std::uint32_t> segmentation_id;
   std::vector<SubnetId> subnets; ///< In order of creation.
   PortId dhcp_port;              ///< Ours; empty while no subnet has DHCP.
   WallTime created_at, updated_at;
+  std::string dns_domain;        ///< "example.org."; empty: the cloud's.
+  bool is_default = false;       ///< External: what an auto-allocated topology leads out by.
+  bool vlan_transparent = false;
+  QosPolicyId qos_policy;        ///< For ports without one of their own; empty: none.
+  std::vector<std::string> zone_hints;  ///< availability_zone_hints
+  std::vector<std::string> tags;        ///< Sorted.
   std::string unknown;
 };
 
@@ -61,12 +80,24 @@ struct NetworkCreate {
   bool port_security = true;
   std::optional<std::string> network_type, physical_network;
   std::optional<std::uint32_t> segmentation_id;
+  std::string dns_domain;
+  bool is_default = false, vlan_transparent = false;
+  QosPolicyId qos_policy;
+  std::vector<std::string> zone_hints, tags;
+  /// Of a network of several segments: in place of the three provider fields.
+  struct Segment {
+    std::string network_type, physical_network;
+    std::optional<std::uint32_t> segmentation_id;
+  };
+  std::vector<Segment> segments;
 };
 /// Absent fields stay as they are.
 struct NetworkUpdate {
   std::optional<std::string> name, description;
-  std::optional<bool> admin_up, shared, external, port_security;
+  std::optional<bool> admin_up, shared, external, port_security, is_default;
   std::optional<std::uint32_t> mtu;
+  std::optional<std::string> dns_domain;
+  std::optional<QosPolicyId> qos_policy;  ///< Empty: none.
 };
 
 // ---- subnets ------------------------------------------------------------------------------------
@@ -97,23 +128,43 @@ struct Subnet {
   std::vector<HostRoute> host_routes;
   bool shared = false;  ///< As its network; kept here so that lists need not read networks.
   WallTime created_at, updated_at;
+  std::string ra_mode;       ///< ipv6_ra_mode: who sends router advertisements; empty: not us.
+  std::string address_mode;  ///< ipv6_address_mode: "slaac", "dhcpv6-stateful", "dhcpv6-stateless"
+  SubnetPoolId pool;         ///< Where its prefix comes from; empty: the caller named it.
+  SegmentId segment;         ///< Of a routed network; empty: all of it.
+  std::vector<std::string> service_types;  ///< Owners ("compute:nova") whose ports use it; empty: all.
+  bool dns_publish_fixed_ip = false;
+  std::vector<std::string> tags;
   std::string unknown;
+  bool v6() const { return cidr.find(':') != std::string::npos; }
+  /// Addresses follow from the MAC: nothing is allocated.
+  bool slaac() const { return address_mode == "slaac" || address_mode == "dhcpv6-stateless"; }
 };
 
 struct SubnetCreate {
   NetworkId network;
   std::string name, description;
   std::optional<ProjectId> project;       ///< Admins; absent: the caller's.
-  unsigned ip_version = 4;                ///< 6 is Unsupported.
-  std::string cidr;                       ///< /8 to /32
+  unsigned ip_version = 4;                ///< 4 or 6.
+  std::string cidr;                       ///< IPv4 /8 to /32. Empty: out of a subnet pool.
   std::optional<std::string> gateway;     ///< Absent: the first address. Empty: none.
   std::optional<std::vector<AddressPool>> pools;  ///< Absent: all but the gateway.
   bool dhcp = true;
   std::vector<std::string> dns_servers;   ///< At most limits::kSubnetDnsServers.
   std::vector<HostRoute> host_routes;     ///< At most limits::kSubnetHostRoutes.
+  std::string ra_mode, address_mode;      ///< IPv6 only; equal when both are set.
+  SubnetPoolId pool;                      ///< Empty: none, unless `use_default_pool`.
+  bool use_default_pool = false;
+  std::optional<unsigned> prefix_length;  ///< Of what the pool gives; absent: the pool's default.
+  SegmentId segment;
+  std::vector<std::string> service_types;
+  bool dns_publish_fixed_ip = false;
 };
 struct SubnetUpdate {
   std::optional<std::string> name, description;
+  std::optional<std::vector<std::string>> service_types;
+  std::optional<SegmentId> segment;
+  std::optional<bool> dns_publish_fixed_ip;
   std::optional<std::string> gateway;     ///< Empty: none.
   std::optional<std::vector<AddressPool>> pools;
   std::optional<bool> dhcp;
@@ -135,6 +186,20 @@ struct AllowedAddressPair {
   std::string address;  ///< Or a CIDR.
   std::string mac;      ///< Empty: the port's own.
   friend bool operator==(const AllowedAddressPair&, const AllowedAddressPair&) = default;
+};
+
+/// extra_dhcp_opts: an option by dnsmasq's name ("mtu", "bootfile-name") or number.
+struct DhcpOption {
+  std::string name, value;
+  unsigned ip_version = 4;
+  friend bool operator==(const DhcpOption&, const DhcpOption&) = default;
+};
+
+/// A binding beside the active one, prepared on another host (live migration).
+struct PortBinding {
+  std::string host, vnic_type = "normal", profile = "{}", driver, vif_type = "unbound";
+  std::map<std::string, std::string> vif_details;
+  friend bool operator==(const PortBinding&, const PortBinding&) = default;
 };
 
 enum class PortStatus : std::uint8_t { Down, Active };
@@ -172,6 +237,17 @@ struct Port {
   bool attached = false;
   std::string tap;           ///< Its device's name, fixed for life; no two ports share one.
   WallTime created_at, updated_at;
+  std::vector<DhcpOption> dhcp_options;
+  std::vector<PortBinding> inactive_bindings;
+  QosPolicyId qos_policy;    ///< Empty: its network's.
+  std::string dns_domain;    ///< Empty: its network's.
+  TrunkId trunk;             ///< It is the parent, or (with `sub_of_trunk`) a sub-port.
+  bool sub_of_trunk = false;
+  RouterId router;           ///< It is a router's interface or gateway.
+  FloatingIpId floating_ip;  ///< It holds this floating address on the external network.
+  std::string numa_affinity, hints;  ///< As asked; not interpreted.
+  bool propagate_uplink_status = true;
+  std::vector<std::string> tags;
   std::string unknown;
 
   PortStatus status() const {
@@ -197,11 +273,19 @@ struct PortCreate {
   std::string host;
   std::string vnic_type = "normal";
   std::string profile = "{}";
+  std::vector<DhcpOption> dhcp_options;  ///< At most limits::kPortDhcpOptions.
+  QosPolicyId qos_policy;
+  std::string dns_domain;
+  std::string numa_affinity, hints;
+  bool propagate_uplink_status = true;
+  std::vector<std::string> tags;
 };
 struct PortUpdate {
   std::optional<std::string> name, description, mac, device_id, device_owner, host, vnic_type,
-      profile, dns_name;
-  std::optional<bool> admin_up, port_security;
+      profile, dns_name, dns_domain, numa_affinity, hints;
+  std::optional<bool> admin_up, port_security, propagate_uplink_status;
+  std::optional<QosPolicyId> qos_policy;  ///< Empty: none of its own.
+  std::optional<std::vector<DhcpOption>> dhcp_options;  ///< By name: set, or removed by "".
   std::optional<std::vector<FixedIpRequest>> fixed_ips;
   std::optional<std::vector<SecurityGroupId>> security_groups;
   std::optional<std::vector<AllowedAddressPair>> allowed_address_pairs;
@@ -257,6 +341,7 @@ struct SecurityGroupRule {
   std::string remote_cidr;                          ///< Normalised; empty: any.
   SecurityGroupId remote_group;                     ///< Empty: none.
   WallTime created_at, updated_at;
+  AddressGroupId remote_address_group;              ///< Empty: none.
   std::string unknown;
 };
 struct SecurityGroupRuleCreate {
@@ -269,6 +354,7 @@ struct SecurityGroupRuleCreate {
   std::optional<std::int64_t> port_min, port_max;
   std::string remote_cidr;
   SecurityGroupId remote_group;
+  AddressGroupId remote_address_group;
 };
 
 /// A set of rules; what no rule of any of a port's groups lets through is dropped.
@@ -281,14 +367,18 @@ struct SecurityGroup {
   std::string name, description;
   bool is_default = false;
   WallTime created_at, updated_at;
+  bool stateful = true;              ///< false: answers need rules of their own.
+  std::vector<std::string> tags;
   std::string unknown;
 };
 struct SecurityGroupCreate {
   std::string name, description;
+  bool stateful = true;
   std::optional<ProjectId> project;  ///< Admins.
 };
 struct SecurityGroupUpdate {
   std::optional<std::string> name, description;
+  std::optional<bool> stateful;      ///< Conflict while ports use it.
 };
 
 // ---- lists --------------------------------------------------------------------------------------
@@ -425,6 +515,20 @@ class CLOUDOS_EXPORT Networks final {
   Result<PortWiring> plug(const PortId& id, const ServerId& server, std::string_view host);
   /// The device is gone when this returns. Idempotent: a port that is gone is success.
   Result<void> unplug(const PortId& id);
+
+  // ---- the rest of the API: parts of this service, good for as long as it ----
+
+  SubnetPools& subnet_pools();       ///< Subnet pools and address scopes.
+  Routers& routers();                ///< Routers, floating addresses, port forwarding.
+  NetworkSegments& segments();
+  NetworkQos& qos();
+  Trunks& trunks();
+  NetworkSharing& sharing();         ///< RBAC policies.
+  AddressGroups& address_groups();   ///< And templates of default rules.
+  MeteringLabels& metering_labels();
+  NetworkAgents& agents();           ///< Who carries what, zones, availability of addresses.
+  NetworkTags& tags();
+  NetworkTracer& tracer();           ///< Why a packet does not arrive.
 
   /// Injected by `cloud` before the runner starts; outlive this.
   void set_metadata_source(network::MetadataSource* source);

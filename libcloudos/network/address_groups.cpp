@@ -1,0 +1,162 @@
+#include "cloudos/address_groups.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "cloudos/network_limits.hpp"
+#include "network/address.hpp"
+#include "network/extra_records.hpp"
+#include "network/impl.hpp"
+#include "network/listing.hpp"
+#include "network/sharing.hpp"
+
+namespace cloudos {
+namespace network {
+namespace {
+
+/// Prefixes without host bits, sorted, each once. Errors: InvalidArgument.
+Result<std::vector<std::string>> checked_prefixes(const std::vector<std::string>& asked) {
+  if (asked.size() > limits::kAddressGroupPrefixes)
+    return invalid(fmt::format("addresses: at most {}", limits::kAddressGroupPrefixes));
+  std::vector<std::string> prefixes;
+  for (const std::string& text : asked) {
+    const auto cidr = normalise_cidr(text);
+    if (!cidr) {
+      return fail_as("InvalidAddresses", ErrorCode::InvalidArgument,
+                     fmt::format("addresses: '{}' is not an address or CIDR", text.substr(0, 64)));
+    }
+    // A range that is read wider than it was meant must not pass: no host bits.
+    prefixes.push_back(cidr->text);
+  }
+  std::sort(prefixes.begin(), prefixes.end());
+  prefixes.erase(std::unique(prefixes.begin(), prefixes.end()), prefixes.end());
+  return prefixes;
+}
+
+}  // namespace
+}  // namespace network
+
+AddressGroups& Networks::address_groups() { return impl_->address_groups; }
+
+Result<std::vector<AddressGroup>> AddressGroups::create(
+    const Context& ctx, const std::vector<AddressGroupCreate>& specs) {
+  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
+  if (specs.size() > limits::kNetworkBulk)
+    return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
+  std::vector<AddressGroup> drafts;
+  for (const AddressGroupCreate& spec : specs) {
+    CLOUDOS_CHECK(network::check_texts(spec.name, spec.description));
+    AddressGroup draft;
+    CLOUDOS_TRY(draft.project, network::owner_of_new(ctx, spec.project));
+    CLOUDOS_TRY(draft.addresses, network::checked_prefixes(spec.addresses));
+    draft.id = impl_.engine.ids.make<AddressGroupId>();
+    draft.name = spec.name;
+    draft.description = spec.description;
+    draft.created_at = draft.updated_at = impl_.engine.clock.wall();
+    drafts.push_back(std::move(draft));
+  }
+  std::vector<AddressGroup> made;
+  CLOUDOS_CHECK(impl_.transact([&](store::Txn& txn) -> Result<void> {
+    made = drafts;
+    for (AddressGroup& group : made) CLOUDOS_CHECK(records::insert(txn, group));
+    return Result<void>();
+  }));
+  return made;
+}
+
+Result<AddressGroup> AddressGroups::group(const Context& ctx, const AddressGroupId& id) const {
+  CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
+  return network::load_seen<AddressGroup>(*snapshot, ctx, id);
+}
+
+Result<std::vector<AddressGroup>> AddressGroups::groups(const Context& ctx,
+                                                        const NetworkListSpec& spec) const {
+  CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
+  return network::list_records<AddressGroup>(*snapshot, ctx, spec);
+}
+
+namespace network {
+namespace {
+
+/// One's own. Another's that is only shared looks like nothing to who would change it.
+Result<AddressGroup> changeable(store::Txn& txn, const Context& ctx, const AddressGroupId& id) {
+  CLOUDOS_TRY(auto group, load<AddressGroup>(txn, id));
+  if (!ctx.may_see(group.project)) return missing<AddressGroup>(id.value);
+  return group;
+}
+
+Result<AddressGroup> change_group(Networks::Impl& impl, const Context& ctx,
+                                  const AddressGroupId& id,
+                                  const std::function<Result<void>(AddressGroup&)>& change) {
+  CLOUDOS_CHECK(check_call(ctx, impl.engine.clock));
+  const WallTime now = impl.engine.clock.wall();
+  AddressGroup changed;
+  CLOUDOS_CHECK(impl.transact([&](store::Txn& txn) -> Result<void> {
+    CLOUDOS_TRY(changed, changeable(txn, ctx, id));
+    CLOUDOS_CHECK(change(changed));
+    changed.updated_at = now;
+    return records::update(txn, changed);
+  }));
+  return changed;
+}
+
+}  // namespace
+}  // namespace network
+
+Result<AddressGroup> AddressGroups::update(const Context& ctx, const AddressGroupId& id,
+                                           const AddressGroupUpdate& change) {
+  CLOUDOS_CHECK(network::check_texts(change.name.value_or(""), change.description.value_or("")));
+  return network::change_group(impl_, ctx, id, [&](AddressGroup& group) {
+    if (change.name) group.name = *change.name;
+    if (change.description) group.description = *change.description;
+    return Result<void>();
+  });
+}
+
+Result<AddressGroup> AddressGroups::add_addresses(const Context& ctx, const AddressGroupId& id,
+                                                  const std::vector<std::string>& addresses) {
+  CLOUDOS_TRY(const auto added, network::checked_prefixes(addresses));
+  return network::change_group(impl_, ctx, id, [&](AddressGroup& group) -> Result<void> {
+    group.addresses.insert(group.addresses.end(), added.begin(), added.end());
+    CLOUDOS_TRY(group.addresses, network::checked_prefixes(group.addresses));
+    return Result<void>();
+  });
+}
+
+Result<AddressGroup> AddressGroups::remove_addresses(const Context& ctx, const AddressGroupId& id,
+                                                     const std::vector<std::string>& addresses) {
+  CLOUDOS_TRY(const auto gone, network::checked_prefixes(addresses));
+  return network::change_group(impl_, ctx, id, [&](AddressGroup& group) -> Result<void> {
+    for (const std::string& one : gone) {
+      if (std::erase(group.addresses, one) > 0) continue;
+      return network::fail_as("AddressesNotFound", ErrorCode::NotFound,
+                              fmt::format("Addresses {} not found in the address group {}.", one,
+                                          id.value));
+    }
+    return Result<void>();
+  });
+}
+
+Result<void> AddressGroups::remove(const Context& ctx, const AddressGroupId& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
+  return store::replan([&]() -> Result<void> {
+    std::vector<RbacPolicyId> grants;
+    {
+      CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
+      CLOUDOS_TRY(grants, network::grants_of(*snapshot, id.value));
+    }
+    return impl_.transact([&](store::Txn& txn) -> Result<void> {
+      CLOUDOS_CHECK(network::changeable(txn, ctx, id));
+      if (!txn.none(records::index_prefix(SecurityGroupRule::kKind, "addresses", id.value))) {
+        return network::fail_as("AddressGroupInUse", ErrorCode::Conflict,
+                                fmt::format("Address group {} is in use on one or more security "
+                                            "group rules.", id.value));
+      }
+      CLOUDOS_CHECK(network::erase_grants(txn, id.value, grants));
+      return records::erase<AddressGroup>(txn, id);
+    });
+  });
+}
+
+}  // namespace cloudos

@@ -1,0 +1,317 @@
+#include "cloudos/network_agents.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "cloudos/network_limits.hpp"
+#include "network/abilities.hpp"
+#include "network/address.hpp"
+#include "network/impl.hpp"
+#include "network/listing.hpp"
+
+namespace cloudos {
+
+std::optional<network::Attribute> list_attribute(const NetworkAgent& a, std::string_view name) {
+  using network::Attribute;
+  if (name == "agent_type") return Attribute::text(a.type);
+  if (name == "binary") return Attribute::text(a.binary);
+  if (name == "host") return Attribute::text(a.host);
+  if (name == "topic") return Attribute::text(a.topic);
+  if (name == "availability_zone") return Attribute::text(a.zone);
+  if (name == "admin_state_up") return Attribute::flag(a.admin_up);
+  if (name == "alive") return Attribute::flag(a.alive);
+  return network::common_attribute(a, name);
+}
+
+namespace network {
+namespace {
+
+/// 128 bits as two halves: enough to add and print what subnets hold.
+struct Amount {
+  std::uint64_t high = 0, low = 0;
+  void add(const Amount& other) {
+    low += other.low;
+    high += other.high + (low < other.low ? 1 : 0);
+  }
+  std::string text() const {
+    Amount rest = *this;
+    std::string digits;
+    do {
+      // Long division by ten, 32 bits at a time.
+      std::uint64_t remainder = 0;
+      std::uint64_t parts[4] = {rest.high >> 32, rest.high & 0xffffffff, rest.low >> 32,
+                                rest.low & 0xffffffff};
+      for (std::uint64_t& part : parts) {
+        const std::uint64_t now = remainder << 32 | part;
+        part = now / 10;
+        remainder = now % 10;
+      }
+      rest = {parts[0] << 32 | parts[1], parts[2] << 32 | parts[3]};
+      digits += static_cast<char>('0' + remainder);
+    } while (rest.high != 0 || rest.low != 0);
+    std::reverse(digits.begin(), digits.end());
+    return digits;
+  }
+};
+
+/// The addresses that pools of a subnet give out.
+Amount amount_of(const Subnet& subnet) {
+  Amount all;
+  const auto dots = [](const std::string& text) { return parse_ipv4(text); };
+  for (const AddressPool& pool : subnet.pools) {
+    const auto first = dots(pool.start), last = dots(pool.end);
+    if (first && last) all.add({0, std::uint64_t{*last} - *first + 1});
+  }
+  if (!subnet.v6()) return all;
+  const auto slash = subnet.cidr.find('/');
+  const auto length = parse_unsigned(subnet.cidr.substr(slash + 1)).value_or(128);
+  const auto bits = static_cast<unsigned>(128 - std::min<std::uint64_t>(length, 128));
+  // Every address of the block but the routers' anycast one.
+  if (bits >= 128) return {UINT64_MAX, UINT64_MAX};
+  if (bits >= 64) return {(std::uint64_t{1} << (bits - 64)) - 1, UINT64_MAX};
+  return {0, bits == 0 ? 1 : (std::uint64_t{1} << bits) - 1};
+}
+
+/// The same id for the same worker after every restart.
+std::string agent_id(std::string_view host, std::string_view binary) {
+  std::uint64_t hash[2] = {0xcbf29ce484222325, 0x84222325cbf29ce4};
+  for (const std::string_view part : {host, std::string_view("/"), binary}) {
+    for (const char c : part) {
+      for (std::uint64_t& one : hash)
+        one = (one ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+      hash[1] ^= hash[0] >> 17;
+    }
+  }
+  return fmt::format("{:08x}-{:04x}-5{:03x}-8{:03x}-{:012x}", hash[0] >> 32,
+                     hash[0] >> 16 & 0xffff, hash[0] & 0xfff, hash[1] >> 48 & 0xfff,
+                     hash[1] & 0xffffffffffff);
+}
+
+struct Worker {
+  std::string_view type, binary, topic, ability;
+};
+constexpr Worker kWorkers[] = {
+    {"DHCP agent", "neutron-dhcp-agent", "dhcp_agent", "dhcp"},
+    {"L3 agent", "neutron-l3-agent", "l3_agent", "router"},
+    {"Metadata agent", "neutron-metadata-agent", "N/A", "metadata"},
+};
+
+NetworkAgent agent_of(const Networks::Impl& impl, const Wiring::HostAbilities& host,
+                      std::string_view type, std::string_view binary, std::string_view topic) {
+  NetworkAgent agent;
+  agent.type = type;
+  agent.binary = binary;
+  agent.topic = topic;
+  agent.host = host.host.empty() ? host.driver : host.host;
+  agent.id.value = agent_id(agent.host, binary);
+  if (topic == "dhcp_agent" || topic == "l3_agent") agent.zone = impl.settings.zone;
+  agent.created_at = impl.wiring.started();
+  const auto pulse = impl.wiring.pulse();
+  agent.updated_at = pulse.value_or(agent.created_at);
+  agent.alive = pulse && impl.engine.clock.wall() - *pulse < limits::kAgentDown;
+  for (const Ability& ability : host.abilities)
+    agent.configurations[ability.name] = ability.works ? "works" : ability.reason;
+  return agent;
+}
+
+/// What an admin wrote about an agent, kept beside what it says itself.
+std::string note_key(const NetworkAgent& agent) { return "/network-agent/" + agent.id.value; }
+
+std::vector<NetworkAgent> all_agents(const Networks::Impl& impl) {
+  std::vector<NetworkAgent> agents;
+  for (const auto& host : impl.wiring.abilities()) {
+    const bool bridge = host.driver == "linuxbridge";
+    agents.push_back(agent_of(impl, host,
+                              bridge ? "Linux bridge agent"
+                                     : fmt::format("{} agent", host.driver),
+                              bridge ? "neutron-linuxbridge-agent"
+                                     : fmt::format("neutron-{}-agent", host.driver),
+                              "N/A"));
+    for (const Worker& worker : kWorkers) {
+      const bool works =
+          host.driver == "simulated" ||
+          std::any_of(host.abilities.begin(), host.abilities.end(), [&](const Ability& ability) {
+            return ability.works && ability.name == worker.ability;
+          });
+      // The bridge driver's own: it starts a DHCP and a metadata server wherever it works.
+      const bool with_bridge = bridge && worker.ability != "router";
+      if (works || with_bridge)
+        agents.push_back(agent_of(impl, host, worker.type, worker.binary, worker.topic));
+    }
+  }
+  return agents;
+}
+
+Result<std::vector<NetworkAgent>> noted_agents(const Networks::Impl& impl) {
+  auto agents = all_agents(impl);
+  CLOUDOS_TRY(const auto snapshot, impl.snapshot());
+  for (NetworkAgent& agent : agents) {
+    CLOUDOS_TRY(const auto note, snapshot->get(note_key(agent)));
+    if (!note || note->value.empty()) continue;
+    agent.admin_up = note->value[0] == '1';
+    agent.description = note->value.substr(1);
+  }
+  return agents;
+}
+
+}  // namespace
+}  // namespace network
+
+NetworkAgents& Networks::agents() { return impl_->agents; }
+
+Result<std::vector<NetworkAgent>> NetworkAgents::agents(const Context& ctx,
+                                                        const NetworkListSpec& spec) const {
+  // Others see that there are none to see.
+  if (!ctx.is_admin) return std::vector<NetworkAgent>();
+  CLOUDOS_TRY(auto all, network::noted_agents(impl_));
+  return network::list_these(std::move(all), ctx, spec);
+}
+
+Result<NetworkAgent> NetworkAgents::agent(const Context& ctx, const std::string& id) const {
+  CLOUDOS_TRY(auto all, agents(ctx));
+  for (NetworkAgent& agent : all)
+    if (agent.id.value == id) return std::move(agent);
+  return network::missing<NetworkAgent>(id);
+}
+
+Result<NetworkAgent> NetworkAgents::update(const Context& ctx, const std::string& id,
+                                           const NetworkAgentUpdate& change) {
+  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
+  CLOUDOS_CHECK(network::check_texts("", change.description.value_or("")));
+  CLOUDOS_TRY(auto found, agent(ctx, id));
+  if (change.admin_up == false) {
+    return network::fail_as("InvalidInput", ErrorCode::Unsupported,
+                            "admin_state_up: the drivers are parts of this process; take one out "
+                            "of its configuration to stop it");
+  }
+  if (change.description) found.description = *change.description;
+  CLOUDOS_CHECK(impl_.transact([&](store::Txn& txn) -> Result<void> {
+    txn.put(network::note_key(found), (found.admin_up ? "1" : "0") + found.description);
+    return Result<void>();
+  }));
+  return found;
+}
+
+Result<void> NetworkAgents::remove(const Context& ctx, const std::string& id) {
+  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
+  CLOUDOS_CHECK(agent(ctx, id));
+  return network::fail_as("AgentInUse", ErrorCode::Conflict,
+                          fmt::format("Agent {} is a part of this process: it goes with its driver.",
+                                      id));
+}
+
+Result<std::vector<Network>> NetworkAgents::networks_of(const Context& ctx,
+                                                        const std::string& id) const {
+  CLOUDOS_TRY(const auto found, agent(ctx, id));
+  std::vector<Network> served;
+  if (found.topic != "dhcp_agent") return served;
+  CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
+  CLOUDOS_TRY(auto all, records::all<Network>(*snapshot));
+  for (Network& network : all)
+    if (!network.dhcp_port.empty()) served.push_back(std::move(network));
+  return served;
+}
+
+Result<std::vector<NetworkAgent>> NetworkAgents::dhcp_agents_of(const Context& ctx,
+                                                                const NetworkId& id) const {
+  CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
+  CLOUDOS_TRY(const auto network, network::load_seen<Network>(*snapshot, ctx, id));
+  std::vector<NetworkAgent> serving;
+  if (network.dhcp_port.empty()) return serving;
+  CLOUDOS_TRY(auto all, agents(ctx));
+  for (NetworkAgent& agent : all)
+    if (agent.topic == "dhcp_agent") serving.push_back(std::move(agent));
+  return serving;
+}
+
+Result<std::vector<NetworkZone>> NetworkAgents::zones(const Context&) const {
+  std::vector<NetworkZone> zones;
+  const auto pulse = impl_.wiring.pulse();
+  const bool alive = pulse && impl_.engine.clock.wall() - *pulse < limits::kAgentDown;
+  for (const char* resource : {"network", "router"})
+    zones.push_back({impl_.settings.zone, resource, alive});
+  return zones;
+}
+
+bool NetworkAgents::able(std::string_view ability) const {
+  return !network::able(impl_.wiring, ability, ability).empty();
+}
+
+// ---- addresses ----------------------------------------------------------------------------------
+
+namespace network {
+namespace {
+
+Result<IpAvailability> availability_of(const store::Snapshot& snapshot, const Network& network,
+                                       unsigned ip_version) {
+  IpAvailability all;
+  all.network = network.id;
+  all.project = network.project;
+  all.name = network.name;
+  Amount total, used;
+  for (const SubnetId& id : network.subnets) {
+    const auto subnet = records::get<Subnet>(snapshot, id);
+    if (!subnet || (ip_version != 0 && ip_version != (subnet->v6() ? 6U : 4U))) continue;
+    IpAvailability::OfSubnet one;
+    one.id = id;
+    one.name = subnet->name;
+    one.cidr = subnet->cidr;
+    one.ip_version = subnet->v6() ? 6 : 4;
+    const Amount of_subnet = amount_of(*subnet);
+    one.total = of_subnet.text();
+    total.add(of_subnet);
+    CLOUDOS_TRY(const auto ports, records::all<Port>(snapshot, "subnet", id.value));
+    std::uint64_t taken = 0;
+    for (const Port& port : ports) {
+      taken += static_cast<std::uint64_t>(
+          std::count_if(port.fixed_ips.begin(), port.fixed_ips.end(),
+                        [&](const FixedIp& fixed) { return fixed.subnet == id; }));
+    }
+    one.used = std::to_string(taken);
+    used.add({0, taken});
+    all.subnets.push_back(std::move(one));
+  }
+  all.total = total.text();
+  all.used = used.text();
+  return all;
+}
+
+}  // namespace
+}  // namespace network
+
+Result<std::vector<IpAvailability>> NetworkAgents::availabilities(
+    const Context& ctx, const NetworkListSpec& spec) const {
+  CLOUDOS_CHECK(network::admin_only(ctx, true, "network_ip_availability"));
+  NetworkListSpec of_networks = spec;
+  of_networks.filters.clear();
+  unsigned version = 0;
+  for (const auto& [name, value] : spec.filters) {
+    if (name == "ip_version") {
+      const auto number = parse_unsigned(value);
+      if (number != 4U && number != 6U) return network::invalid("ip_version must be 4 or 6");
+      version = static_cast<unsigned>(*number);
+      continue;
+    }
+    const std::string plain = name == "network_id" ? "id" : name == "network_name" ? "name" : name;
+    of_networks.filters.emplace_back(plain, value);
+  }
+  CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
+  CLOUDOS_TRY(const auto networks,
+              network::list_records<Network>(*snapshot, ctx, of_networks));
+  std::vector<IpAvailability> all;
+  for (const Network& network : networks) {
+    CLOUDOS_TRY(auto one, network::availability_of(*snapshot, network, version));
+    all.push_back(std::move(one));
+  }
+  return all;
+}
+
+Result<IpAvailability> NetworkAgents::availability(const Context& ctx, const NetworkId& id) const {
+  CLOUDOS_CHECK(network::admin_only(ctx, true, "network_ip_availability"));
+  CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
+  CLOUDOS_TRY(const auto network, network::load_seen<Network>(*snapshot, ctx, id));
+  return network::availability_of(*snapshot, network, 0);
+}
+
+}  // namespace cloudos

@@ -1,0 +1,172 @@
+#include "cloudos/network_agents.hpp"
+#include "rest/network_resource.hpp"
+#include "rest/network_tables.hpp"
+
+namespace cloudos::rest::network_api {
+namespace {
+
+struct AgentKind {
+  using Record = NetworkAgent;
+  using Extra = NoExtra;
+  static constexpr std::string_view singular = "agent", plural = "agents";
+  static auto list(Call& call, const NetworkListSpec& spec) {
+    return call.cloud.networks().agents().agents(call.ctx, spec);
+  }
+  static auto show(Call& call) {
+    return call.cloud.networks().agents().agent(call.ctx, call.path("id"));
+  }
+  static Result<NetworkAgentUpdate> decode_update(const Members& in) {
+    NetworkAgentUpdate change;
+    // Clients send null back for a description there is none of.
+    CLOUDOS_TRY(change.description, in.maybe_text("description"));
+    if (in.is_null("description")) change.description = "";
+    CLOUDOS_TRY(change.admin_up, in.maybe_flag("admin_state_up"));
+    CLOUDOS_CHECK(in.no_others());
+    return change;
+  }
+  static auto update(Call& call, const NetworkAgentUpdate& change) {
+    return call.cloud.networks().agents().update(call.ctx, call.path("id"), change);
+  }
+  static auto remove(Call& call) {
+    return call.cloud.networks().agents().remove(call.ctx, call.path("id"));
+  }
+  static Result<Extra> extra(const Call&, const std::vector<Record>&, const Wanted&) {
+    return Extra();
+  }
+  static void write(Fields& out, const Call&, const Record& agent, const Extra&) {
+    out.member("id", agent.id.value);
+    out.member("agent_type", agent.type);
+    out.member("binary", agent.binary);
+    out.member("host", agent.host);
+    out.member("topic", agent.topic);
+    out.text_or_null("availability_zone", agent.zone);
+    out.text_or_null("description", agent.description);
+    out.member("admin_state_up", agent.admin_up);
+    out.member("alive", agent.alive);
+    out.member("configurations", agent.configurations);
+    out.member("created_at", agent_time(agent.created_at));
+    out.member("started_at", agent_time(agent.created_at));
+    out.member("heartbeat_timestamp", agent_time(agent.updated_at));
+    if (out.wants("resources_synced")) out.w.member_null("resources_synced");
+  }
+
+ private:
+  /// "2026-01-31 12:00:00", as clients of agents know times.
+  static std::string agent_time(WallTime time) {
+    std::string text = format_time(time);
+    for (char& c : text)
+      if (c == 'T') c = ' ';
+    if (!text.empty() && text.back() == 'Z') text.pop_back();
+    return text;
+  }
+};
+
+Result<Response> agents_response(const Call& call, const std::vector<NetworkAgent>& agents) {
+  JsonWriter w;
+  w.open();
+  CLOUDOS_CHECK(write_records<AgentKind>(w, call, agents, wanted_fields(call)));
+  w.close();
+  return json_response(200, std::move(w).take());
+}
+
+Result<Response> list_dhcp_agents(Call& call) {
+  CLOUDOS_TRY(const auto agents, call.cloud.networks().agents().dhcp_agents_of(
+                                     call.ctx, NetworkId{call.path("id")}));
+  return agents_response(call, agents);
+}
+
+Result<Response> list_dhcp_networks(Call& call) {
+  CLOUDOS_TRY(const auto networks,
+              call.cloud.networks().agents().networks_of(call.ctx, call.path("id")));
+  JsonWriter w;
+  const Wanted fields = wanted_fields(call);
+  w.open().key("networks").open_list();
+  for (const Network& network : networks) {
+    w.open();
+    Fields out(w, fields);
+    write_network(out, call.ctx, network);
+    w.close();
+  }
+  w.close_list().close();
+  return json_response(200, std::move(w).take());
+}
+
+Result<Response> list_zones(Call& call) {
+  CLOUDOS_TRY(const auto zones, call.cloud.networks().agents().zones(call.ctx));
+  JsonWriter w;
+  w.open().key("availability_zones").open_list();
+  for (const NetworkZone& zone : zones) {
+    w.open().member("name", zone.name).member("resource", zone.resource);
+    w.member("state", zone.available ? "available" : "unavailable").close();
+  }
+  w.close_list().close();
+  return json_response(200, std::move(w).take());
+}
+
+Result<Response> list_service_providers(Call&) {
+  JsonWriter w;
+  w.open().key("service_providers").open_list().close_list().close();
+  return json_response(200, std::move(w).take());
+}
+
+// ---- addresses ----------------------------------------------------------------------------------
+
+void write_availability(JsonWriter& w, const IpAvailability& one) {
+  w.open().member("network_id", one.network.value).member("network_name", one.name);
+  w.member("project_id", one.project.value).member("tenant_id", one.project.value);
+  w.key("total_ips").literal(one.total).key("used_ips").literal(one.used);
+  w.key("subnet_ip_availability").open_list();
+  for (const auto& subnet : one.subnets) {
+    w.open().member("subnet_id", subnet.id.value).member("subnet_name", subnet.name);
+    w.member("cidr", subnet.cidr).member("ip_version", subnet.ip_version);
+    w.key("total_ips").literal(subnet.total).key("used_ips").literal(subnet.used).close();
+  }
+  w.close_list().close();
+}
+
+Result<Response> list_availabilities(Call& call) {
+  CLOUDOS_TRY(const Query query, decode_query(call));
+  CLOUDOS_TRY(const auto all,
+              call.cloud.networks().agents().availabilities(call.ctx, query.spec));
+  JsonWriter w;
+  w.open().key("network_ip_availabilities").open_list();
+  for (const IpAvailability& one : all) write_availability(w, one);
+  w.close_list().close();
+  return json_response(200, std::move(w).take());
+}
+
+Result<Response> show_availability(Call& call) {
+  CLOUDOS_TRY(const auto one, call.cloud.networks().agents().availability(
+                                  call.ctx, NetworkId{call.path("id")}));
+  JsonWriter w;
+  w.open().key("network_ip_availability");
+  write_availability(w, one);
+  w.close();
+  return json_response(200, std::move(w).take());
+}
+
+constexpr Route kAgentRoutes[] = {
+    network_route("GET", "/network/v2.0/agents", list_resource<AgentKind>, "get_agents"),
+    network_route("GET", "/network/v2.0/agents/{id}", show_resource<AgentKind>, "get_agent"),
+    network_route("PUT", "/network/v2.0/agents/{id}", update_resource<AgentKind>, "update_agent"),
+    network_route("DELETE", "/network/v2.0/agents/{id}", remove_resource<AgentKind>,
+                  "delete_agent"),
+    network_route("GET", "/network/v2.0/agents/{id}/dhcp-networks", list_dhcp_networks,
+                  "get_dhcp-networks"),
+    network_route("GET", "/network/v2.0/networks/{id}/dhcp-agents", list_dhcp_agents,
+                  "get_dhcp-agents"),
+    network_route("GET", "/network/v2.0/availability_zones", list_zones,
+                  "get_availability_zones"),
+    network_route("GET", "/network/v2.0/service-providers", list_service_providers,
+                  "get_service_providers"),
+    network_route("GET", "/network/v2.0/network-ip-availabilities", list_availabilities,
+                  "get_network_ip_availabilities"),
+    network_route("GET", "/network/v2.0/network-ip-availabilities/{id}", show_availability,
+                  "get_network_ip_availability"),
+};
+
+}  // namespace
+
+std::span<const Route> agent_routes() { return kAgentRoutes; }
+
+}  // namespace cloudos::rest::network_api

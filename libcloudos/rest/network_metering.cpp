@@ -1,0 +1,123 @@
+#include "cloudos/metering_labels.hpp"
+#include "rest/network_resource.hpp"
+#include "rest/network_tables.hpp"
+
+namespace cloudos::rest::network_api {
+namespace {
+
+struct LabelKind {
+  using Record = MeteringLabel;
+  using Extra = NoExtra;
+  static constexpr std::string_view singular = "metering_label", plural = "metering_labels";
+  static auto list(Call& call, const NetworkListSpec& spec) {
+    return call.cloud.networks().metering_labels().labels(call.ctx, spec);
+  }
+  static auto show(Call& call) {
+    return call.cloud.networks().metering_labels().label(call.ctx,
+                                                         MeteringLabelId{call.path("id")});
+  }
+  static Result<MeteringLabelCreate> decode(const Members& in) {
+    MeteringLabelCreate spec;
+    CLOUDOS_TRY(auto name, in.maybe_text("name"));
+    spec.name = name.value_or("");
+    CLOUDOS_TRY(auto description, in.maybe_text("description"));
+    spec.description = description.value_or("");
+    CLOUDOS_TRY(spec.project, decode_project(in));
+    CLOUDOS_CHECK(in.flag("shared", spec.shared));
+    CLOUDOS_CHECK(in.no_others());
+    return spec;
+  }
+  static auto create(Call& call, const std::vector<MeteringLabelCreate>& specs) {
+    return call.cloud.networks().metering_labels().create(call.ctx, specs);
+  }
+  static auto remove(Call& call) {
+    return call.cloud.networks().metering_labels().remove(call.ctx,
+                                                          MeteringLabelId{call.path("id")});
+  }
+  static Result<Extra> extra(const Call&, const std::vector<Record>&, const Wanted&) {
+    return Extra();
+  }
+  static void write(Fields& out, const Call&, const Record& label, const Extra&) {
+    out.member("id", label.id.value);
+    out.member("project_id", label.project.value);
+    out.member("tenant_id", label.project.value);
+    out.member("name", label.name);
+    out.member("description", label.description);
+    out.member("shared", label.shared);
+  }
+};
+
+struct LabelRuleKind {
+  using Record = MeteringRule;
+  using Extra = NoExtra;
+  static constexpr std::string_view singular = "metering_label_rule",
+                                    plural = "metering_label_rules";
+  static auto list(Call& call, const NetworkListSpec& spec) {
+    return call.cloud.networks().metering_labels().rules(call.ctx, spec);
+  }
+  static auto show(Call& call) {
+    return call.cloud.networks().metering_labels().rule(call.ctx, MeteringRuleId{call.path("id")});
+  }
+  static Result<MeteringRuleCreate> decode(const Members& in) {
+    MeteringRuleCreate spec;
+    CLOUDOS_TRY(spec.label, in.id<MeteringLabelId>("metering_label_id"));
+    CLOUDOS_TRY(auto direction, in.maybe_text("direction"));
+    if (direction) spec.direction = *direction;
+    CLOUDOS_CHECK(in.flag("excluded", spec.excluded));
+    CLOUDOS_TRY(auto remote, in.maybe_text("remote_ip_prefix"));
+    spec.remote = remote.value_or("");
+    CLOUDOS_TRY(auto source, in.maybe_text("source_ip_prefix"));
+    spec.source = source.value_or("");
+    CLOUDOS_TRY(auto destination, in.maybe_text("destination_ip_prefix"));
+    spec.destination = destination.value_or("");
+    CLOUDOS_CHECK(decode_project(in));
+    CLOUDOS_CHECK(in.no_others());
+    return spec;
+  }
+  static auto create(Call& call, const std::vector<MeteringRuleCreate>& specs) {
+    return call.cloud.networks().metering_labels().create_rules(call.ctx, specs);
+  }
+  static auto remove(Call& call) {
+    return call.cloud.networks().metering_labels().remove_rule(call.ctx,
+                                                               MeteringRuleId{call.path("id")});
+  }
+  static Result<Extra> extra(const Call&, const std::vector<Record>&, const Wanted&) {
+    return Extra();
+  }
+  static void write(Fields& out, const Call&, const Record& rule, const Extra&) {
+    out.member("id", rule.id.value);
+    out.member("project_id", rule.project.value);
+    out.member("tenant_id", rule.project.value);
+    out.member("metering_label_id", rule.label.value);
+    out.member("direction", rule.ingress ? "ingress" : "egress");
+    out.member("excluded", rule.excluded);
+    out.text_or_null("remote_ip_prefix", rule.remote);
+    out.text_or_null("source_ip_prefix", rule.source);
+    out.text_or_null("destination_ip_prefix", rule.destination);
+  }
+};
+
+constexpr Route kMeteringRoutes[] = {
+    network_route("GET", "/network/v2.0/metering/metering-labels", list_resource<LabelKind>,
+                  "get_metering_labels"),
+    network_route("POST", "/network/v2.0/metering/metering-labels", create_resource<LabelKind>,
+                  "create_metering_label"),
+    network_route("GET", "/network/v2.0/metering/metering-labels/{id}", show_resource<LabelKind>,
+                  "get_metering_label"),
+    network_route("DELETE", "/network/v2.0/metering/metering-labels/{id}",
+                  remove_resource<LabelKind>, "delete_metering_label"),
+    network_route("GET", "/network/v2.0/metering/metering-label-rules",
+                  list_resource<LabelRuleKind>, "get_metering_label_rules"),
+    network_route("POST", "/network/v2.0/metering/metering-label-rules",
+                  create_resource<LabelRuleKind>, "create_metering_label_rule"),
+    network_route("GET", "/network/v2.0/metering/metering-label-rules/{id}",
+                  show_resource<LabelRuleKind>, "get_metering_label_rule"),
+    network_route("DELETE", "/network/v2.0/metering/metering-label-rules/{id}",
+                  remove_resource<LabelRuleKind>, "delete_metering_label_rule"),
+};
+
+}  // namespace
+
+std::span<const Route> metering_routes() { return kMeteringRoutes; }
+
+}  // namespace cloudos::rest::network_api
