@@ -3,6 +3,7 @@
 #include "cloudos/credentials.hpp"
 #include "cloudos/identity.hpp"
 #include "cloudos/image_stores.hpp"
+#include "cloudos/routers.hpp"
 #include "world.hpp"
 
 namespace cloudos::sim {
@@ -33,7 +34,8 @@ void World::act() {
 void World::act_of_tenant() {
   const auto choice = fate_.below(100);
   if (choice < 62) act_on_servers();
-  else if (choice < 82) act_on_networks();
+  else if (choice < 75) act_on_networks();
+  else if (choice < 82) act_on_routers();
   else if (choice < 87) act_on_groups();
   else if (choice < 94) act_on_images();
   else if (choice < 98) act_on_identity();
@@ -182,6 +184,81 @@ void World::grant_any(const UserId& user, const ProjectId& project) {
   else ignore(api.ungrant(Context::system(), assignment));
 }
 
+NetworkId World::outside() {
+  NetworkListSpec external;
+  external.filters.emplace_back("router:external", "true");
+  const auto there = cloud_->networks().networks(Context::system(), external);
+  if (there && !there->empty()) return there->front().id;
+  Context admin = Context::system();
+  admin.project = ProjectId{"outside"};
+  NetworkCreate spec;
+  spec.name = "outside";
+  spec.external = true;
+  const auto made = cloud_->networks().create_network(admin, spec);
+  if (!made) return {};
+  SubnetCreate addresses;
+  addresses.network = made->id;
+  addresses.cidr = "203.0.113.0/28";
+  addresses.dhcp = false;
+  ignore(cloud_->networks().create_subnet(admin, addresses));
+  return made->id;
+}
+
+void World::act_on_floating(const NetworkId& network) {
+  auto& api = cloud_->networks().routers();
+  const auto all = api.floating_ips(tenant_);
+  const auto ports = cloud_->networks().ports(tenant_);
+  const FloatingIp* floating = any_of(fate_, all);
+  const Port* port = any_of(fate_, ports);
+  if (floating == nullptr || chance(300)) {
+    FloatingIpCreate spec;
+    spec.network = network;
+    if (port != nullptr && chance(500)) spec.port = port->id;
+    return ignore(api.create_floating_ip(tenant_, spec));
+  }
+  if (chance(300)) return ignore(api.delete_floating_ip(tenant_, floating->id));
+  if (port == nullptr) return;
+  if (chance(400)) {
+    PortForwardingCreate forward;
+    forward.protocol = chance(500) ? "tcp" : "udp";
+    forward.internal_port = port->id;
+    forward.external_first = forward.external_last =
+        static_cast<std::uint32_t>(fate_.below(4) + 8000);
+    forward.internal_first = forward.internal_last = 80;
+    return ignore(api.create_forwarding(tenant_, floating->id, forward));
+  }
+  FloatingIpUpdate change;
+  change.port = chance(600) ? port->id : PortId{};
+  ignore(api.update_floating_ip(tenant_, floating->id, change));
+}
+
+/// Routers between the tenant's subnets and outside, their legs and what they carry.
+void World::act_on_routers() {
+  auto& api = cloud_->networks().routers();
+  const NetworkId network = outside();
+  const auto routers = api.routers(tenant_);
+  const auto subnets = cloud_->networks().subnets(tenant_);
+  const Router* router = any_of(fate_, routers);
+  const Subnet* subnet = any_of(fate_, subnets);
+  const auto choice = fate_.below(100);
+  if (router == nullptr || choice < 10) {
+    RouterCreate spec;
+    if (chance(700)) spec.gateway = GatewaySpec{network, {}, {}};
+    return ignore(api.create(tenant_, spec));
+  }
+  if (choice < 40 && subnet != nullptr)
+    return ignore(api.add_interface(tenant_, router->id, {subnet->id, {}}));
+  if (choice < 50 && subnet != nullptr)
+    return ignore(api.remove_interface(tenant_, router->id, {subnet->id, {}}));
+  if (choice < 58) {
+    RouterUpdate change;
+    change.gateway = GatewaySpec{chance(700) ? network : NetworkId{}, {}, {}};
+    return ignore(api.update(tenant_, router->id, change));
+  }
+  if (choice < 64) return ignore(api.remove(tenant_, router->id));
+  act_on_floating(network);
+}
+
 void World::act_on_networks() {
   auto& api = cloud_->networks();
   const auto networks = api.networks(tenant_);
@@ -200,6 +277,11 @@ void World::act_on_networks() {
     spec.network = network->id;
     spec.cidr = fmt::format("10.{}.0.0/29", fate_.below(4) + 1);
     spec.dhcp = chance(700);
+    if (chance(250)) {
+      spec.ip_version = 6;
+      spec.cidr = fmt::format("fd00:{}::/64", fate_.below(4) + 1);
+      if (spec.dhcp && chance(500)) spec.ra_mode = spec.address_mode = "slaac";
+    }
     ignore(api.create_subnet(tenant_, spec));
   } else if (choice < 60) {
     PortCreate spec;

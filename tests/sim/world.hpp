@@ -89,6 +89,10 @@ class World {
   void grant_any(const UserId& user, const ProjectId& project);
   void upload_image();
   void act_on_networks();
+  void act_on_routers();
+  void act_on_floating(const NetworkId& network);
+  /// The external network, made if it is not there.
+  NetworkId outside();
   void act_on_groups();
   void create_any();
 

@@ -11,7 +11,9 @@
 #include "identity/quota.hpp"
 #include "image/charge.hpp"
 #include "image/records.hpp"
-#include "network/address.hpp"
+#include "network/ip.hpp"
+#include "network/l3_records.hpp"
+#include "network/pool_records.hpp"
 #include "network/record.hpp"
 #include "placement/records.hpp"
 #include "records/table.hpp"
@@ -32,16 +34,19 @@ std::vector<store::Entry> all_under(const store::Snapshot& snapshot, std::string
 
 /// The addresses that the allocator believes are taken, as "<subnet> <address>".
 std::set<std::string> taken_addresses(const store::Snapshot& snapshot) {
-  constexpr std::string_view kPrefix = "/ip-chunk/";
   std::set<std::string> taken;
-  for (const store::Entry& entry : all_under(snapshot, kPrefix)) {
-    const auto parts = split(std::string_view(entry.key).substr(kPrefix.size()), '/');
-    REQUIRE(parts.size() == 2);
-    const auto chunk = std::stoul(std::string(parts[1]), nullptr, 16);
-    for (unsigned i = 0; i < 256; ++i) {
-      if (static_cast<unsigned char>(entry.value[i / 8]) >> (i % 8) & 1)
-        taken.insert(fmt::format("{} {}", parts[0],
-                                 network::format_ipv4(static_cast<std::uint32_t>(chunk << 8 | i))));
+  for (const bool v6 : {false, true}) {
+    const std::string_view prefix = v6 ? "/ip6-chunk/" : "/ip-chunk/";
+    for (const store::Entry& entry : all_under(snapshot, prefix)) {
+      const auto parts = split(std::string_view(entry.key).substr(prefix.size()), '/');
+      REQUIRE(parts.size() == 2);
+      network::Ip128 chunk = 0;
+      for (const char digit : parts[1])
+        chunk = chunk << 4 | static_cast<unsigned>(digit <= '9' ? digit - '0' : digit - 'a' + 10);
+      for (unsigned i = 0; i < 256; ++i) {
+        if (!(static_cast<unsigned char>(entry.value[i / 8]) >> (i % 8) & 1)) continue;
+        taken.insert(fmt::format("{} {}", parts[0], network::Ip{v6, chunk << 8 | i}.text()));
+      }
     }
   }
   return taken;
@@ -100,6 +105,9 @@ void check_quotas(const store::Snapshot& snapshot) {
   count(static_cast<const Port*>(nullptr), "ports");
   count(static_cast<const SecurityGroup*>(nullptr), "security_groups");
   count(static_cast<const SecurityGroupRule*>(nullptr), "security_group_rules");
+  count(static_cast<const Router*>(nullptr), "routers");
+  count(static_cast<const FloatingIp*>(nullptr), "floating_ips");
+  count(static_cast<const SubnetPool*>(nullptr), "subnet_pools");
   const auto all_images = *records::all<Image>(snapshot);
   for (const Image& image : all_images) {
     const image::Charge charge = image::charge_of(image);
@@ -122,16 +130,49 @@ void check_quotas(const store::Snapshot& snapshot) {
   }
 }
 
+/// Routers and floating addresses stand on what is there, and it on them.
+void check_routers(const store::Snapshot& snapshot) {
+  std::set<std::pair<std::string, std::string>> legs, claimed;
+  const auto all_ports = *records::all<Port>(snapshot);
+  for (const Port& port : all_ports)
+    if (!port.router.empty()) legs.emplace(port.router.value, port.id.value);
+  const auto all_routers = *records::all<Router>(snapshot);
+  for (const Router& router : all_routers) {
+    for (const PortId& leg : router.interfaces) claimed.emplace(router.id.value, leg.value);
+    if (!router.gateway_port.empty()) claimed.emplace(router.id.value, router.gateway_port.value);
+    CHECK(router.gateway_port.empty() == router.gateway_network.empty());
+  }
+  CHECK((legs == claimed));
+  const auto all_floating = *records::all<FloatingIp>(snapshot);
+  for (const FloatingIp& floating : all_floating) {
+    CAPTURE(floating.id.value);
+    const auto outer = records::get<Port>(snapshot, floating.outer_port);
+    REQUIRE(outer);
+    CHECK(outer->fixed_ips[0].address == floating.address);
+    const bool used = !floating.port.empty() || !floating.forwardings.empty();
+    CHECK(floating.router.empty() == !used);
+    if (!floating.router.empty()) CHECK(records::get<Router>(snapshot, floating.router));
+    if (!floating.port.empty()) CHECK(records::get<Port>(snapshot, floating.port));
+    for (const PortForwardingId& id : floating.forwardings)
+      CHECK(records::get<PortForwarding>(snapshot, id));
+  }
+}
+
 /// One owner per address and MAC, and no reference to what is gone.
 void check_networks(const store::Snapshot& snapshot) {
   std::set<std::string> addresses;
   std::set<std::pair<std::string, std::string>> macs;
+  std::set<SubnetId> automatic;
+  const auto subnets = *records::all<Subnet>(snapshot);
+  for (const Subnet& subnet : subnets)
+    if (network::auto_addressed(subnet)) automatic.insert(subnet.id);
   const auto all_ports = *records::all<Port>(snapshot);
   for (const Port& port : all_ports) {
     CAPTURE(port.id.value);
     CHECK(macs.emplace(port.network.value, port.mac).second);
     for (const FixedIp& fixed : port.fixed_ips)
-      CHECK(addresses.insert(fmt::format("{} {}", fixed.subnet.value, fixed.address)).second);
+      if (!automatic.count(fixed.subnet))
+        CHECK(addresses.insert(fmt::format("{} {}", fixed.subnet.value, fixed.address)).second);
     CHECK(records::get<Network>(snapshot, port.network));
     for (const SecurityGroupId& group : port.security_groups)
       CHECK(records::get<SecurityGroup>(snapshot, group));
@@ -183,6 +224,7 @@ void check_records(const store::Snapshot& snapshot) {
   check_servers(snapshot);
   check_quotas(snapshot);
   check_networks(snapshot);
+  check_routers(snapshot);
   check_images(snapshot);
 }
 

@@ -1,0 +1,41 @@
+#pragma once
+#include <map>
+
+#include "cloudos/routers.hpp"
+#include "cloudos/subnet_pools.hpp"
+#include "rest/network_api.hpp"
+
+/// Bodies of routers, floating addresses, port forwardings, subnet pools and address scopes.
+namespace cloudos::rest::network_api {
+
+// What several of them need (network_subnet_json.cpp).
+/// The elements of a list of objects; nothing when it is absent or null.
+Result<std::optional<std::vector<const nlohmann::json*>>> list_of_objects(const Members& in,
+                                                                         std::string_view name);
+/// Absent and null leave `out` as it is.
+Result<void> put_text(const Members& in, std::string_view name, std::string& out);
+Result<std::optional<std::vector<HostRoute>>> decode_route_list(const Members& in,
+                                                                std::string_view name);
+void write_route_list(Fields& out, std::string_view name, const std::vector<HostRoute>& routes);
+
+Result<RouterCreate> decode_router(const Members& in);
+Result<RouterUpdate> decode_router_update(const Members& in);
+void write_router(Fields& out, const cloudos::Router& router);
+Result<RouterLeg> decode_leg(const Members& in);
+Result<FloatingIpCreate> decode_floating(const Members& in);
+Result<FloatingIpUpdate> decode_floating_update(const Members& in);
+/// What floating addresses are shown with: the ports they lead to.
+using FloatingExtra = std::map<PortId, Port>;
+void write_floating(Fields& out, const FloatingIp& floating, const FloatingExtra& ports);
+Result<PortForwardingCreate> decode_forwarding(const Members& in);
+Result<PortForwardingUpdate> decode_forwarding_update(const Members& in);
+void write_forwarding(Fields& out, const PortForwarding& forwarding);
+
+Result<SubnetPoolCreate> decode_pool(const Members& in);
+Result<SubnetPoolUpdate> decode_pool_update(const Members& in);
+void write_pool(Fields& out, const SubnetPool& pool);
+Result<AddressScopeCreate> decode_scope(const Members& in);
+Result<AddressScopeUpdate> decode_scope_update(const Members& in);
+void write_scope(Fields& out, const AddressScope& scope);
+
+}  // namespace cloudos::rest::network_api
