@@ -25,6 +25,9 @@ struct SubnetPlan {
   std::vector<std::string> dns_servers;
   std::vector<std::pair<std::string, std::string>> host_routes;  ///< destination, next hop
   std::string dhcp_address;                ///< Of the network's DHCP port in this subnet.
+  // IPv6 only. Empty modes: nothing of ours advertises, or hands out, here.
+  std::string ra_mode, address_mode;       ///< "slaac", "dhcpv6-stateful", "dhcpv6-stateless"
+  bool routed = false;                     ///< A router of ours sends its advertisements.
   friend bool operator==(const SubnetPlan&, const SubnetPlan&) = default;
 };
 
@@ -34,13 +37,31 @@ struct DhcpHost {
   SubnetId subnet;
   std::string mac, address;
   std::string host_name;                   ///< A valid DNS label; "host-10-0-0-5" when none is set.
+  std::string domain;                      ///< Empty: the server's own.
+  struct Option {
+    std::string name, value;               ///< dnsmasq's name, or a number.
+    bool ipv6 = false;
+    friend bool operator==(const Option&, const Option&) = default;
+  };
+  std::vector<Option> options;             ///< Over those of the subnet.
   friend bool operator==(const DhcpHost&, const DhcpHost&) = default;
+};
+
+/// Where an address of a tunnelled network lives (L2 population).
+struct RemotePort {
+  std::string mac;
+  std::vector<std::string> addresses;
+  std::string tunnel_address;              ///< Of the host that carries it.
+  friend bool operator==(const RemotePort&, const RemotePort&) = default;
 };
 
 struct NetworkPlan {
   NetworkId id;
-  std::string type;                        ///< "local", "flat"
-  std::string physical_network;            ///< flat: the bridge mapping's name.
+  std::string type;                        ///< "local", "flat", "vlan", "vxlan"
+  std::string physical_network;            ///< flat, vlan: the bridge mapping's name.
+  std::uint32_t segmentation_id = 0;       ///< vlan: the tag; vxlan: the VNI.
+  std::vector<RemotePort> remote_ports;    ///< vxlan: those plugged on other hosts.
+  std::vector<std::string> remote_hosts;   ///< vxlan: tunnel addresses that floods go to.
   std::uint32_t mtu = 1500;
   bool admin_up = true;
   std::string dhcp_mac;                    ///< Of the DHCP port; empty: no DHCP on this network.
@@ -56,6 +77,7 @@ struct RulePlan {
   std::optional<std::uint32_t> port_min, port_max;  ///< icmp: type and code.
   std::string remote_cidr;                 ///< Empty: any (unless remote_group).
   SecurityGroupId remote_group;            ///< Members' addresses.
+  AddressGroupId remote_address_group;     ///< Its prefixes; resolved in Plan::address_groups.
   friend bool operator==(const RulePlan&, const RulePlan&) = default;
 };
 
@@ -63,7 +85,23 @@ struct GroupPlan {
   SecurityGroupId id;
   std::vector<RulePlan> rules;
   std::vector<std::string> members;        ///< Addresses of ports in the group, for remote_group.
+  bool stateful = true;
   friend bool operator==(const GroupPlan&, const GroupPlan&) = default;
+};
+
+/// The prefixes rules name by their address group.
+struct AddressGroupPlan {
+  AddressGroupId id;
+  std::vector<std::string> prefixes;
+  friend bool operator==(const AddressGroupPlan&, const AddressGroupPlan&) = default;
+};
+
+/// Quality of service of one port: kilobits a second and kilobits; 0: no limit.
+struct QosPlan {
+  std::uint32_t egress_kbps = 0, egress_burst = 0;    ///< From the guest.
+  std::uint32_t ingress_kbps = 0, ingress_burst = 0;  ///< To the guest.
+  std::optional<std::uint8_t> dscp;                   ///< Marked on what the guest sends.
+  friend bool operator==(const QosPlan&, const QosPlan&) = default;
 };
 
 struct PortPlan {
@@ -77,7 +115,67 @@ struct PortPlan {
   std::vector<SecurityGroupId> groups;
   std::string tap;                         ///< The device's name on the host; fixed for the port's life.
   std::uint32_t mtu = 1500;
+  QosPlan qos;
+  /// A sub-port: its frames are those of the parent's device with this tag.
+  std::string parent_tap;
+  std::uint32_t sub_tag = 0;
   friend bool operator==(const PortPlan&, const PortPlan&) = default;
+};
+
+/// A router's leg in a network.
+struct RouterPortPlan {
+  PortId port;
+  NetworkId network;
+  std::string mac;
+  std::vector<std::string> addresses;      ///< With prefix length: "10.0.0.1/24".
+  std::uint32_t mtu = 1500;
+  friend bool operator==(const RouterPortPlan&, const RouterPortPlan&) = default;
+};
+
+/// One router, whole. Networks of its legs are on the router's host, too.
+struct RouterPlan {
+  RouterId id;
+  bool admin_up = true;
+  std::vector<RouterPortPlan> legs;        ///< Its interfaces.
+  std::optional<RouterPortPlan> gateway;   ///< Its leg in the external network.
+  std::vector<std::string> gateway_hops;   ///< Default next hops: one IPv4, one IPv6 at most.
+  bool snat = true;
+  std::vector<std::string> snat_excluded;  ///< Prefixes of the gateway's address scope: routed as they are.
+  std::vector<std::pair<std::string, std::string>> routes;  ///< destination, next hop
+  struct Floating {
+    FloatingIpId id;
+    std::string floating, fixed;
+    friend bool operator==(const Floating&, const Floating&) = default;
+  };
+  std::vector<Floating> floating;
+  struct Forward {
+    PortForwardingId id;
+    std::string floating, protocol;        ///< "tcp", "udp", "icmp", …
+    std::uint32_t external_first = 0, external_last = 0;
+    std::string internal;
+    std::uint32_t internal_first = 0, internal_last = 0;
+    friend bool operator==(const Forward&, const Forward&) = default;
+  };
+  std::vector<Forward> forwards;
+  /// Router advertisements, one for each leg's IPv6 subnet with a ra_mode.
+  struct Advertise {
+    NetworkId network;
+    std::string prefix, ra_mode;
+    std::vector<std::string> dns_servers;
+    std::uint32_t mtu = 1500;
+    friend bool operator==(const Advertise&, const Advertise&) = default;
+  };
+  std::vector<Advertise> advertise;
+  /// Counted traffic: label and the prefixes it counts.
+  struct Meter {
+    MeteringLabelId id;
+    bool ingress = true;
+    std::string remote, source, destination;  ///< Prefixes; empty: any.
+    bool excluded = false;
+    friend bool operator==(const Meter&, const Meter&) = default;
+  };
+  std::vector<Meter> meters;
+  friend bool operator==(const RouterPlan&, const RouterPlan&) = default;
 };
 
 /// Everything a driver has to provide on its host.
@@ -85,18 +183,22 @@ struct Plan {
   std::map<NetworkId, NetworkPlan> networks;
   std::map<SecurityGroupId, GroupPlan> groups;  ///< Those that `ports` and their rules refer to.
   std::map<PortId, PortPlan> ports;             ///< Bound to this host and plugged.
+  std::map<RouterId, RouterPlan> routers;       ///< Those this host carries.
+  std::map<AddressGroupId, AddressGroupPlan> address_groups;  ///< Those that rules name.
 };
 
 /// One resource changed (or is to be gone). Carries what it takes to act on it alone.
 struct Change {
-  enum class Kind : std::uint8_t { Network, Group, Port } kind;
+  enum class Kind : std::uint8_t { Network, Group, Port, AddressGroup, Router } kind;
   std::string id;
   std::uint64_t revision = 0;              ///< Grows with each change of the resource.
   // Exactly one is set, unless the resource is gone.
   std::shared_ptr<const NetworkPlan> network;
   std::shared_ptr<const GroupPlan> group;
   std::shared_ptr<const PortPlan> port;
-  bool gone() const { return !network && !group && !port; }
+  std::shared_ptr<const AddressGroupPlan> address_group;
+  std::shared_ptr<const RouterPlan> router;
+  bool gone() const { return !network && !group && !port && !address_group && !router; }
 };
 
 // ---- drivers -------------------------------------------------------------------------------------
@@ -105,6 +207,7 @@ struct PortContext {
   std::string host;
   std::string network_type, physical_network;
   std::string vnic_type = "normal";
+  std::optional<std::uint32_t> segmentation_id;
 };
 
 struct Binding {
@@ -113,10 +216,47 @@ struct Binding {
   std::map<std::string, std::string> vif_details;
 };
 
+/// What a driver found it can do on its host, and why not the rest.
+struct Ability {
+  std::string name;      ///< "type:vxlan", "type:vlan", "router", "qos", "trunk", "ipv6", …
+  bool works = false;
+  std::string reason;    ///< Of what does not work: "this kernel has no VLAN devices".
+};
+
+/// Which things on a host somebody wants to know about.
+struct HostQuestion {
+  std::vector<PortId> ports;
+  std::vector<NetworkId> networks;
+  std::vector<RouterId> routers;
+};
+
+/// One thing found (or missed) on a host: names a plan's thing and says how it really is.
+struct HostFact {
+  std::string what;    ///< "tap", "bridge", "filter", "dhcp", "lease", "route", "nat", "address", …
+  std::string of;      ///< The id of the port, network or router.
+  bool there = false;  ///< As it should be.
+  std::string text;    ///< The device, rule, route or lease; or what is wrong with it.
+  std::uint64_t packets = 0;  ///< Of counters.
+};
+struct HostFacts {
+  std::vector<HostFact> facts;
+};
+
 class CLOUDOS_EXPORT MechanismDriver {
  public:
   virtual ~MechanismDriver() = default;
   virtual std::string_view name() const = 0;
+  /// The one host it works on; empty: every host (a central back end, or the simulated one).
+  virtual std::string host() const { return {}; }
+  /// Where other hosts' tunnels lead to for this one's ports; empty: none do. Pure.
+  virtual std::string tunnel_address() const { return {}; }
+  /// Probed at start. Pure.
+  virtual std::vector<Ability> abilities() const { return {}; }
+  /// `disturbed` is called, from any thread, when somebody else touched what the driver keeps: a
+  /// converge() follows. Once this returns the one before is called no more. Set nothing at the end.
+  virtual void watch(std::function<void()> disturbed) { static_cast<void>(disturbed); }
+  /// What is on the host of what the question names. May block; changes nothing.
+  virtual Result<HostFacts> inspect(const HostQuestion& question);
   /// Inside the transaction: veto, or write the driver's own records. No I/O; may run twice.
   /// The plan holds what the transaction can read without a scan: no `hosts`, no `members`, and of
   /// a group's rules only those being added.
