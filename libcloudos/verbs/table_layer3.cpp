@@ -101,7 +101,7 @@ constexpr Parameter kForwardingPorts[] = {
     text("internal_ip_address", "--internal-ip-address", "address of the port"),
     text("internal_port_range", "--internal-protocol-port", "port or FIRST:LAST inside"),
     text("external_port_range", "--external-protocol-port", "port or FIRST:LAST outside"),
-    must(text("protocol", "--protocol", "tcp, udp, icmp, sctp, …")),
+    must(text("protocol", "--protocol", "tcp, udp, icmp, sctp, ...")),
     kAbout,
 };
 constexpr Parameter kForwardingList[] = {
@@ -117,7 +117,7 @@ constexpr Parameter kForwardingSet[] = {
     text("internal_ip_address", "--internal-ip-address", "address of the port"),
     text("internal_port_range", "--internal-protocol-port", "port or FIRST:LAST inside"),
     text("external_port_range", "--external-protocol-port", "port or FIRST:LAST outside"),
-    text("protocol", "--protocol", "tcp, udp, icmp, sctp, …"),
+    text("protocol", "--protocol", "tcp, udp, icmp, sctp, ..."),
     kAbout,
 };
 
