@@ -44,6 +44,15 @@ void make_bridge(const std::string& name) {
   REQUIRE(lb::change_link(*netlink, *bridge, {.up = true}));
 }
 
+void drop_device(const std::string& name) {
+  auto netlink = lb::Netlink::open(NETLINK_ROUTE);
+  REQUIRE(netlink);
+  const auto link = lb::find_link(*netlink, name);
+  REQUIRE(link);
+  REQUIRE(*link);
+  REQUIRE(lb::delete_link(*netlink, **link));
+}
+
 Guest outsider(const std::string& bridge, const std::string& tap, const std::string& address,
                unsigned length) {
   PortPlan port;

@@ -28,6 +28,9 @@ cloudos::network::RouterPlan& router_of(Plan& plan);
 cloudos::network::Change change_of(const cloudos::network::RouterPlan& plan,
                                    std::uint64_t revision);
 
+/// Deletes the device, which has to be there.
+void drop_device(const std::string& name);
+
 /// Who a listener saw at the other end of the next connection to it; empty: nobody came.
 std::string peer_of_next(const lb::Fd& listener);
 /// Asks until it is so, or for `patience`.

@@ -140,6 +140,22 @@ TEST_CASE("nothing breaks out of its line in the DHCP server's files") {
       {"name server with an option",
        [](NetworkPlan& n) { n.subnets[0].dns_servers = {"1.1.1.1,evil"}; }},
       {"gateway with a line", [](NetworkPlan& n) { n.subnets[0].gateway = "10.0.0.1\nevil"; }},
+      {"option with a line",
+       [](NetworkPlan& n) {
+         n.hosts[0].options = {{"bootfile-name", "x\nevil", false}};
+       }},
+      {"option's name with a field",
+       [](NetworkPlan& n) {
+         n.hosts[0].options = {{"mtu,evil", "1", false}};
+       }},
+      {"option's name with a line",
+       [](NetworkPlan& n) {
+         n.hosts[0].options = {{"1\nevil", "1", true}};
+       }},
+      {"option with a number that is none",
+       [](NetworkPlan& n) {
+         n.hosts[0].options = {{"999", "evil", false}};
+       }},
       {"route with a line",
        [](NetworkPlan& n) {
          n.subnets[0].host_routes = {{"10.1.0.0/16", "evil\n"}};
@@ -162,6 +178,46 @@ TEST_CASE("nothing breaks out of its line in the DHCP server's files") {
   std::vector<std::string> rejected;
   network.subnets[0].cidr = "10.0.0.0/24\nevil";
   CHECK(lb::render_dhcp(network, "dev0", 5, rejected).error().code == ErrorCode::InvalidArgument);
+}
+
+TEST_CASE("IPv6 addresses are handed out as the subnet's mode has it") {
+  struct Row {
+    std::string what, mode;
+    bool range, host;
+  };
+  const Row rows[] = {
+      {"nobody of ours", "", false, false},
+      {"SLAAC", "slaac", false, false},
+      {"the rest by DHCP", "dhcpv6-stateless", true, false},
+      {"all by DHCP", "dhcpv6-stateful", true, true},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.what);
+    Plan plan = simple_plan();
+    add_port(plan, 11);
+    NetworkPlan& network = plan.networks.begin()->second;
+    network.subnets[0].cidr = "fd00::/64";
+    network.subnets[0].gateway = "fd00::1";
+    network.subnets[0].dhcp_address = "fd00::2";
+    network.subnets[0].address_mode = row.mode;
+    network.subnets[0].dns_servers = {"fd00::53"};
+    network.hosts[0].address = "fd00::b";
+    network.hosts[0].options = {{"sntp-server", "[fd00::9]", true}};
+    network.hosts[0].domain = "example.org.";
+    std::vector<std::string> rejected;
+    const auto files = lb::render_dhcp(network, "dev0", 5, rejected);
+    REQUIRE(files);
+    CHECK(rejected.empty());
+    CHECK((files->config.find("dhcp-range=set:s-22222222-2222-4222-8222-222222222222,fd00::,"
+                              "static,64,86400s\n") != std::string::npos) == row.range);
+    CHECK((files->options.find("option6:dns-server,[fd00::53]\n") != std::string::npos) ==
+          row.range);
+    CHECK((files->hosts == "fa:16:3e:00:01:0b,guest-11.example.org,[fd00::b]\n") == row.host);
+    CHECK(files->hosts.empty() != row.host);
+    CHECK(files->names == "fd00::b guest-11.example.org guest-11\n");
+    CHECK(files->options.find("option6:sntp-server,[fd00::9]\n") != std::string::npos);
+    CHECK(files->config.find("\ndomain=example.org\n") != std::string::npos);
+  }
 }
 
 TEST_CASE("addresses, MACs and names are taken strictly") {

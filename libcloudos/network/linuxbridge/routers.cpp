@@ -312,14 +312,18 @@ Result<void> Routers::ensure(const RouterPlan& plan, const Bridges& bridges,
                   fmt::format("network {} of the router is not on the host", leg->network.value));
     CLOUDOS_CHECK(change_if_needed(netlink_, outer.at(leg->port), {.master = bridge->index}));
   }
+  space->made = plan;  // From here on there are sockets that remove() has to know of.
   CLOUDOS_CHECK(ensure_services(plan, inner, *space));
-  CLOUDOS_CHECK(run_in_netns(space->netns.get(), [&]() -> Result<void> {
-    for (const auto* leg : all_legs(plan))
-      for (const auto& address : fresh[leg->port])
-        announce_address(inner.at(leg->port).name, leg->mac, address);
-    return Result<void>();
-  }));
-  space->made = plan;
+  const bool any = std::any_of(fresh.begin(), fresh.end(),
+                               [](const auto& leg) { return !leg.second.empty(); });
+  if (any) {
+    CLOUDOS_CHECK(run_in_netns(space->netns.get(), [&]() -> Result<void> {
+      for (const auto* leg : all_legs(plan))
+        for (const auto& address : fresh[leg->port])
+          announce_address(inner.at(leg->port).name, leg->mac, address);
+      return Result<void>();
+    }));
+  }
   return Result<void>();
 }
 

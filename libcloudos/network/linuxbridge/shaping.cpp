@@ -130,7 +130,8 @@ Result<void> stop_redirecting(Netlink& netlink, const Link& tap) {
 }  // namespace
 
 Result<Bucket> bucket_of(Netlink& netlink, const Link& link) {
-  auto message = tc_message(RTM_GETQDISC, 0, link, TC_H_ROOT, kBucketHandle);
+  // Without "echo" only others hear the answer.
+  auto message = tc_message(RTM_GETQDISC, NLM_F_ECHO, link, TC_H_ROOT, kBucketHandle);
   Bucket found;
   const int error = netlink.dump(message, [&](const nlmsghdr& answer) {
     if (answer.nlmsg_type != RTM_NEWQDISC) return;
