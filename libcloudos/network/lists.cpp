@@ -223,16 +223,34 @@ Result<std::vector<Port>> Networks::ports(const Context& ctx, const NetworkListS
   return network::list_records<Port>(*snapshot, ctx, spec);
 }
 
+namespace network {
+namespace {
+
+/// The projects whose groups a list may show: the caller's, and those that an admin asks for.
+Result<void> ensure_listed_groups(Networks::Impl& impl, const Context& ctx,
+                                  const NetworkListSpec& spec) {
+  CLOUDOS_CHECK(impl.ensure_default_group(ctx.project));
+  if (!ctx.is_admin) return Result<void>();
+  for (const auto& [name, value] : spec.filters) {
+    if ((name == "project_id" || name == "tenant_id") && is_uuid_like(value))
+      CLOUDOS_CHECK(impl.ensure_default_group(ProjectId{value}));
+  }
+  return Result<void>();
+}
+
+}  // namespace
+}  // namespace network
+
 Result<std::vector<SecurityGroup>> Networks::groups(const Context& ctx,
                                                     const NetworkListSpec& spec) {
-  CLOUDOS_CHECK(impl_->ensure_default_group(ctx.project));
+  CLOUDOS_CHECK(network::ensure_listed_groups(*impl_, ctx, spec));
   CLOUDOS_TRY(const auto snapshot, impl_->snapshot());
   return network::list_records<SecurityGroup>(*snapshot, ctx, spec);
 }
 
 Result<std::vector<SecurityGroupRule>> Networks::rules(const Context& ctx,
                                                        const NetworkListSpec& spec) {
-  CLOUDOS_CHECK(impl_->ensure_default_group(ctx.project));
+  CLOUDOS_CHECK(network::ensure_listed_groups(*impl_, ctx, spec));
   CLOUDOS_TRY(const auto snapshot, impl_->snapshot());
   return network::list_records<SecurityGroupRule>(*snapshot, ctx, spec);
 }

@@ -17,6 +17,16 @@ Result<std::string> free_mac(store::Txn& txn, const NetworkId& network,
 Result<const Subnet*> subnet_for(const Network& network, const std::vector<Subnet>& subnets,
                                  const FixedIpRequest& asked);
 
+/// A port that the caller owns, or whose network is the caller's. Errors: NotFound.
+template <class Source>
+Result<Port> load_port(Source& source, const Context& ctx, const PortId& id) {
+  CLOUDOS_TRY(Port port, load<Port>(source, id));
+  if (ctx.may_see(port.project)) return port;
+  const auto network = records::get<Network>(source, port.network);
+  if (network && ctx.may_see(network->project)) return port;
+  return missing<Port>(id.value);
+}
+
 /// The subnets of a network, from a snapshot or within a transaction.
 template <class Source>
 Result<std::vector<Subnet>> subnets_of(Source& source, const Network& network) {

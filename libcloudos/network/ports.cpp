@@ -328,7 +328,7 @@ Result<Port> Networks::create_port(const Context& ctx, const PortCreate& spec) {
 
 Result<Port> Networks::port(const Context& ctx, const PortId& id) const {
   CLOUDOS_TRY(const auto snapshot, impl_->snapshot());
-  return network::load_seen<Port>(*snapshot, ctx, id);
+  return network::load_port(*snapshot, ctx, id);
 }
 
 // ---- update -------------------------------------------------------------------------------------
@@ -502,7 +502,7 @@ Result<Port> Networks::update_port(const Context& ctx, const PortId& id, const P
 Result<void> Networks::delete_port(const Context& ctx, const PortId& id) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   return impl_->transact([&](store::Txn& txn) -> Result<void> {
-    CLOUDOS_TRY(const Port port, network::load_owned<Port>(txn, ctx, id));
+    CLOUDOS_TRY(const Port port, network::load_port(txn, ctx, id));
     CLOUDOS_CHECK(network::refuse_dhcp_port(port));
     CLOUDOS_CHECK(network::refuse_layer3_port(port, nullptr));
     CLOUDOS_CHECK(network::refuse_trunk_port(port));

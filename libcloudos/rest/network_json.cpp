@@ -128,7 +128,7 @@ Result<std::optional<ProjectId>> decode_project(const Members& in) {
   CLOUDOS_TRY(auto project, in.maybe_id<ProjectId>("project_id"));
   CLOUDOS_TRY(auto tenant, in.maybe_id<ProjectId>("tenant_id"));
   if (project && tenant && *project != *tenant)
-    return bad_body(in.where("tenant_id") + " differs from project_id");
+    return bad_body("'project_id' and 'tenant_id' do not match");
   return project ? project : tenant;
 }
 
