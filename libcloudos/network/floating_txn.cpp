@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "identity/quota.hpp"
 #include "network/ip.hpp"
 
 namespace cloudos::network {
@@ -135,6 +136,30 @@ void disassociate(FloatingIp& floating) {
   floating.fixed_address.clear();
   if (floating.forwardings.empty()) floating.router = RouterId{};
   floating.status = FloatingIpStatus::Down;
+}
+
+// ---- with their network -------------------------------------------------------------------------
+
+Result<std::vector<FloatingIpId>> idle_floating(const store::Snapshot& snapshot,
+                                                const NetworkId& network) {
+  std::vector<FloatingIpId> idle;
+  CLOUDOS_TRY(const auto all, records::all<FloatingIp>(snapshot, "network", network.value));
+  for (const FloatingIp& one : all)
+    if (one.router.empty()) idle.push_back(one.id);
+  return idle;
+}
+
+Result<void> erase_idle_floating(const Networks::Impl& impl, store::Txn& txn,
+                                 const std::vector<FloatingIpId>& ids) {
+  for (const FloatingIpId& id : ids) {
+    const auto floating = records::get<FloatingIp>(txn, id);
+    if (!floating || !floating->router.empty()) continue;
+    CLOUDOS_TRY(const Port outer, load<Port>(txn, floating->outer_port));
+    CLOUDOS_CHECK(impl.erase_port(txn, outer));
+    CLOUDOS_CHECK(Quota::reserve(txn, floating->project, "floating_ips", -1));
+    CLOUDOS_CHECK(records::erase<FloatingIp>(txn, id));
+  }
+  return Result<void>();
 }
 
 // ---- forwardings by port ------------------------------------------------------------------------

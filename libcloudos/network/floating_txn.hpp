@@ -32,6 +32,13 @@ void disassociate(FloatingIp& floating);
 Result<void> free_port(store::Txn& txn, const Port& port, const std::vector<FixedIp>& going,
                        WallTime now);
 
+/// Floating addresses of an external network that lead nowhere: they go with it.
+Result<std::vector<FloatingIpId>> idle_floating(const store::Snapshot& snapshot,
+                                                const NetworkId& network);
+/// Those of `ids` that still lead nowhere.
+Result<void> erase_idle_floating(const Networks::Impl& impl, store::Txn& txn,
+                                 const std::vector<FloatingIpId>& ids);
+
 /// The forwardings to a port, for those who know the port only.
 std::vector<PortForwardingId> forwardings_to(store::Txn& txn, const PortId& port);
 void note_forwarding(store::Txn& txn, const PortId& port, const PortForwardingId& id, bool there);

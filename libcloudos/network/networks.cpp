@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "identity/quota.hpp"
 #include "network/addressing.hpp"
+#include "network/floating_txn.hpp"
 #include "network/impl.hpp"
 #include "network/network_checks.hpp"
 #include "network/plan.hpp"
@@ -273,11 +274,15 @@ Result<void> Networks::delete_network(const Context& ctx, const NetworkId& id) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   return store::replan([&]() -> Result<void> {
     std::vector<RbacPolicyId> grants;
+    std::vector<FloatingIpId> idle;
     {
       CLOUDOS_TRY(const auto snapshot, impl_->snapshot());
       CLOUDOS_TRY(grants, network::grants_of(*snapshot, id.value));
+      CLOUDOS_TRY(idle, network::idle_floating(*snapshot, id));
     }
     return impl_->transact([&](store::Txn& txn) -> Result<void> {
+      CLOUDOS_CHECK(network::load_owned<Network>(txn, ctx, id));
+      CLOUDOS_CHECK(network::erase_idle_floating(*impl_, txn, idle));
       return network::erase_network(*impl_, txn, ctx, id, grants);
     });
   });

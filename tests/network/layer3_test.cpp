@@ -214,6 +214,26 @@ TEST_CASE("floating addresses are those of the external network, as many as the 
   CHECK(routers.floating_ips(world.p, by_address)->empty());
 }
 
+TEST_CASE("an external network takes idle floating addresses with it, and stays for those in use") {
+  Layer3 world;
+  const Router router = world.router();
+  const auto port = world.port(world.p, world.inside.id, "server-1");
+  const auto used = world.floating(port->id);
+  REQUIRE(world.floating());
+  CHECK(type_of(world.networks->delete_network(admin(), world.outside.id)) == "NetworkInUse");
+  CHECK(world.used("p", "floating_ips") == 2);
+  Routers& routers = world.networks->routers();
+  FloatingIpUpdate away;
+  away.port = PortId{};
+  REQUIRE(routers.update_floating_ip(world.p, used->id, away));
+  RouterUpdate none;
+  none.gateway = GatewaySpec{};
+  REQUIRE(routers.update(world.p, router.id, none));
+  REQUIRE(world.networks->delete_network(admin(), world.outside.id));
+  CHECK(world.used("p", "floating_ips") == 0);
+  CHECK(world.used("admin", "ports") == 0);
+}
+
 TEST_CASE("forwarded ports lead one way each and go with what they lead to") {
   Layer3 world;
   Routers& routers = world.networks->routers();
