@@ -1,8 +1,9 @@
+#include "scheduler/table.hpp"
+
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
 #include "cloudos/random.hpp"
-#include "scheduler/table.hpp"
 
 using namespace cloudos;
 using scheduler::HostState;
