@@ -278,6 +278,8 @@ Result<void> Dnsmasq::stop() {
 }
 
 Result<void> Dnsmasq::end(int process, const std::function<bool(int)>& lives) const {
+  // Its command line is gone before its sockets are: its successor needs the addresses.
+  const Fd ended(static_cast<int>(::syscall(SYS_pidfd_open, process, 0)));
   ::kill(process, SIGTERM);
   const auto patience = Steady::now() + kStopPatience;
   while (lives(process)) {
@@ -287,6 +289,9 @@ Result<void> Dnsmasq::end(int process, const std::function<bool(int)>& lives) co
     }
     std::this_thread::sleep_for(kStep);
   }
+  pollfd waiting{ended.get(), POLLIN, 0};
+  if (ended.valid() && ::poll(&waiting, 1, static_cast<int>(1'000 * kStopPatience.count())) == 0)
+    return fail(ErrorCode::Unavailable, "dnsmasq does not end", folder_);
   return Result<void>();
 }
 

@@ -32,6 +32,26 @@ std::set<NetworkId> networks_of(const RouterPlan& plan) {
   return out;
 }
 
+/// Whose things stay on the host.
+struct Wanted {
+  std::set<std::string> networks, routers;
+  std::set<std::string> devices;  ///< Ports, and legs of routers.
+  std::set<RouterId> router_ids;
+};
+
+Wanted wanted_of(const Plan& plan) {
+  Wanted wanted;
+  for (const auto& [id, unused] : plan.networks) wanted.networks.insert(id.value);
+  for (const auto& [id, unused] : plan.ports) wanted.devices.insert(id.value);
+  for (const auto& [id, router] : plan.routers) {
+    wanted.routers.insert(id.value);
+    wanted.router_ids.insert(id);
+    for (const auto& leg : router.legs) wanted.devices.insert(leg.port.value);
+    if (router.gateway) wanted.devices.insert(router.gateway->port.value);
+  }
+  return wanted;
+}
+
 /// All failures of a pass as one error: the first with its place, and how many more there were.
 class Failures {
  public:
@@ -493,22 +513,11 @@ Result<void> Driver::apply_plan(const Plan& plan) {
     const auto found = by_name.find(device);
     return found == by_name.end() ? std::optional<Link>() : std::optional<Link>(found->second);
   };
-  std::set<std::string> networks;
-  std::set<std::string> ports;
-  for (const auto& [id, unused] : plan_.networks) networks.insert(id.value);
-  for (const auto& [id, unused] : plan_.ports) ports.insert(id.value);
-  std::set<std::string> routers;
-  std::set<RouterId> router_ids;
-  std::set<std::string> kept = ports;
-  for (const auto& [id, router] : plan_.routers) {
-    routers.insert(id.value);
-    router_ids.insert(id);
-    for (const auto& leg : router.legs) kept.insert(leg.port.value);
-    if (router.gateway) kept.insert(router.gateway->port.value);
-  }
+  const Wanted wanted = wanted_of(plan_);
   Failures failures;
-  failures.add("removing routers", routers_.keep_only(router_ids));
-  failures.add("removing what is left", wires_.remove_orphans(links, networks, kept, routers));
+  failures.add("removing routers", routers_.keep_only(wanted.router_ids));
+  failures.add("removing what is left",
+               wires_.remove_orphans(links, wanted.networks, wanted.devices, wanted.routers));
   for (const auto& [id, network] : plan_.networks) {
     failures.add("network " + id.value, wires_.ensure_network(network, find));
   }
@@ -544,8 +553,8 @@ Result<void> Driver::apply_plan(const Plan& plan) {
   started_ = true;
   std::erase_if(revisions_, [&](const auto& r) {
     const std::string id = r.first.substr(1);
-    return networks.count(id) == 0 && ports.count(id) == 0 && routers.count(id) == 0 &&
-           plan_.groups.count(SecurityGroupId(id)) == 0 &&
+    return wanted.networks.count(id) == 0 && wanted.devices.count(id) == 0 &&
+           wanted.routers.count(id) == 0 && plan_.groups.count(SecurityGroupId(id)) == 0 &&
            plan_.address_groups.count(AddressGroupId(id)) == 0;
   });
   return failures.result();
