@@ -44,7 +44,9 @@ void World::check_step() {
   for (const Port& port : all_ports) {
     CAPTURE(port.id.value);
     // What compute or the network made is in use: nobody else would ever delete it.
-    if (port.name != "given") CHECK((port.attached || port.device_owner == "network:dhcp"));
+    const bool of_ours = port.device_owner == "network:dhcp" || !port.router.empty() ||
+                         !port.floating_ip.empty();
+    if (port.name != "given") CHECK((port.attached || of_ours));
   }
   for (const ServerId& id : hypervisor_->domains()) CHECK(records::get<Server>(*snapshot, id));
   check_unbuilt(*snapshot);
@@ -134,6 +136,7 @@ void World::check_rest() {
   CHECK((state.networks == plan->networks));
   CHECK((state.groups == plan->groups));
   CHECK((state.ports == plan->ports));
+  CHECK((state.routers == plan->routers));
   const auto all_ports = *records::all<Port>(*snapshot);
   for (const Port& port : all_ports)
     if (port.device_owner.starts_with("compute:") && port.plugged) CHECK(port.wired);

@@ -11,6 +11,7 @@
 #include "identity/quota.hpp"
 #include "image/charge.hpp"
 #include "image/records.hpp"
+#include "network/extra_records.hpp"
 #include "network/ip.hpp"
 #include "network/l3_records.hpp"
 #include "network/pool_records.hpp"
@@ -108,6 +109,8 @@ void check_quotas(const store::Snapshot& snapshot) {
   count(static_cast<const Router*>(nullptr), "routers");
   count(static_cast<const FloatingIp*>(nullptr), "floating_ips");
   count(static_cast<const SubnetPool*>(nullptr), "subnet_pools");
+  count(static_cast<const RbacPolicy*>(nullptr), "rbac_policies");
+  count(static_cast<const Trunk*>(nullptr), "trunks");
   const auto all_images = *records::all<Image>(snapshot);
   for (const Image& image : all_images) {
     const image::Charge charge = image::charge_of(image);
