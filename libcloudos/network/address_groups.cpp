@@ -22,9 +22,10 @@ Result<std::vector<std::string>> checked_prefixes(const std::vector<std::string>
   std::vector<std::string> prefixes;
   for (const std::string& text : asked) {
     const auto cidr = normalise_cidr(text);
-    if (!cidr) {
+    if (!cidr || text.find('/') == text.npos) {
       return fail_as("InvalidAddresses", ErrorCode::InvalidArgument,
-                     fmt::format("addresses: '{}' is not an address or CIDR", text.substr(0, 64)));
+                     fmt::format("addresses: '{}' is not a CIDR such as 10.0.0.0/8",
+                                 text.substr(0, 64)));
     }
     // A range that is read wider than it was meant must not pass: no host bits.
     prefixes.push_back(cidr->text);

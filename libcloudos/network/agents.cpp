@@ -67,10 +67,12 @@ Amount amount_of(const Subnet& subnet) {
   const auto slash = subnet.cidr.find('/');
   const auto length = parse_unsigned(subnet.cidr.substr(slash + 1)).value_or(128);
   const auto bits = static_cast<unsigned>(128 - std::min<std::uint64_t>(length, 128));
-  // Every address of the block but the routers' anycast one.
-  if (bits >= 128) return {UINT64_MAX, UINT64_MAX};
-  if (bits >= 64) return {(std::uint64_t{1} << (bits - 64)) - 1, UINT64_MAX};
-  return {0, bits == 0 ? 1 : (std::uint64_t{1} << bits) - 1};
+  // Every address of the block but the routers' anycast one and the gateway.
+  const std::uint64_t kept = subnet.gateway.empty() ? 1 : 2;
+  if (bits >= 128) return {UINT64_MAX, UINT64_MAX - kept + 1};
+  if (bits >= 64) return {(std::uint64_t{1} << (bits - 64)) - 1, UINT64_MAX - kept + 1};
+  const std::uint64_t all_of_it = std::uint64_t{1} << bits;
+  return {0, all_of_it > kept ? all_of_it - kept : all_of_it};
 }
 
 /// The same id for the same worker after every restart.

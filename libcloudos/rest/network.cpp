@@ -54,24 +54,25 @@ std::string page_url(const Call& call, std::string_view marker, bool reverse) {
     if (name == "marker" || name == "page_reverse") continue;
     url += fmt::format("{}={}&", percent_encode(name), percent_encode(value));
   }
-  url += fmt::format("marker={}", percent_encode(marker));
-  if (reverse) url += "&page_reverse=True";
+  if (!marker.empty()) url += fmt::format("marker={}", percent_encode(marker));
+  if (reverse) url += marker.empty() ? "page_reverse=True" : "&page_reverse=True";
   return url;
 }
 
 }  // namespace
 
 void write_links(JsonWriter& w, const Call& call, std::string_view plural, const Query& query,
-                 std::string_view first, std::string_view last, bool more) {
-  if (!query.paged || first.empty()) return;
-  const bool next = query.spec.reverse ? !query.spec.marker.empty() : more;
-  const bool previous = query.spec.reverse ? more : !query.spec.marker.empty();
+                 std::string_view first, std::string_view last, std::size_t count) {
+  if (!query.paged) return;
+  // As clients walk lists: a full page may have another behind it, and an empty one lies behind the
+  // last, from where the way back begins.
+  const bool full = count >= query.spec.limit;
   w.key(std::string(plural) + "_links").open_list();
-  if (next) {
+  if (query.spec.reverse || full) {
     w.open().member("rel", "next");
     w.member("href", page_url(call, last, false)).close();
   }
-  if (previous) {
+  if (!query.spec.reverse || full) {
     w.open().member("rel", "previous");
     w.member("href", page_url(call, first, true)).close();
   }

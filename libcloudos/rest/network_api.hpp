@@ -42,9 +42,9 @@ struct Query {
 };
 /// Filters, sort, page and fields of a list. Errors: InvalidArgument.
 Result<Query> decode_query(const Call& call);
-/// "networks_links", where a page was asked for: the next one when there is more, the one before.
+/// "networks_links", where a page was asked for: the way on and the way back, as the API has them.
 void write_links(JsonWriter& w, const Call& call, std::string_view plural, const Query& query,
-                 std::string_view first, std::string_view last, bool more);
+                 std::string_view first, std::string_view last, std::size_t count);
 
 // Each resource: its body in, its body out (network_json.cpp, network_groups_json.cpp).
 Result<NetworkCreate> decode_network(const Members& in);

@@ -73,18 +73,15 @@ Result<Response> record_response(const Call& call, int status, const typename R:
 template <class R>
 Result<Response> list_resource(Call& call) {
   CLOUDOS_TRY(const Query query, decode_query(call));
-  NetworkListSpec spec = query.spec;
-  if (query.paged) ++spec.limit;  // One more tells whether there is a page behind.
-  CLOUDOS_TRY(auto records, R::list(call, spec));
-  const bool more = query.paged && records.size() > query.spec.limit;
-  if (more) records.erase(query.spec.reverse ? records.begin() : records.end() - 1);
+  CLOUDOS_TRY(const auto records, R::list(call, query.spec));
   JsonWriter w;
   w.open();
   CLOUDOS_CHECK(write_records<R>(w, call, records, query.fields));
-  if (!records.empty()) {
-    const auto id = [](const auto& record) -> const std::string& { return record.id.value; };
-    write_links(w, call, R::plural, query, id(records.front()), id(records.back()), more);
-  }
+  const auto id = [&](bool last) -> std::string {
+    if (records.empty()) return {};
+    return last ? records.back().id.value : records.front().id.value;
+  };
+  write_links(w, call, R::plural, query, id(false), id(true), records.size());
   w.close();
   return json_response(200, std::move(w).take());
 }

@@ -128,6 +128,18 @@ TEST_CASE("an external network of before there were grants is seen by all") {
   CHECK(world.networks->network(member("green"), net.id));
 }
 
+TEST_CASE("a network's owner sees and deletes what others have on it, and nobody else does") {
+  World world;
+  const Context blue = member("blue"), red = member("red");
+  const Network net = world.network(blue);
+  REQUIRE(world.networks->sharing().create(blue, {grant_of("network", net.id.value, "red")}));
+  const auto port = world.port(red, net.id);
+  REQUIRE(port);
+  CHECK(world.networks->port(blue, port->id));
+  CHECK(type_of(world.networks->delete_port(member("green"), port->id)) == "PortNotFound");
+  CHECK(world.networks->delete_port(blue, port->id));
+}
+
 TEST_CASE("grants go with what they are about") {
   World world;
   const Context blue = member("blue");
@@ -199,13 +211,15 @@ TEST_CASE("address groups keep prefixes, and rules hold them") {
   const Context blue = member("blue"), red = member("red");
   auto& groups = world.networks->address_groups();
   AddressGroupCreate spec;
-  spec.addresses = {"10.1.2.3/8", "192.0.2.1", "fd00::1/64"};
+  spec.addresses = {"10.1.2.3/8", "192.0.2.1/32", "fd00::1/64"};
   const auto made = groups.create(blue, {spec});
   REQUIRE(made);
   const AddressGroup group = made->front();
   CHECK(group.addresses == std::vector<std::string>{"10.0.0.0/8", "192.0.2.1/32", "fd00::/64"});
-  CHECK(code_of(groups.add_addresses(blue, group.id, {"10.0.0.0/33"})) ==
-        ErrorCode::InvalidArgument);
+  for (const char* wrong : {"10.0.0.0/33", "10.0.0.1", "everything", ""}) {
+    CAPTURE(wrong);
+    CHECK(code_of(groups.add_addresses(blue, group.id, {wrong})) == ErrorCode::InvalidArgument);
+  }
   CHECK(type_of(groups.remove_addresses(blue, group.id, {"10.9.0.0/16"})) == "AddressesNotFound");
   CHECK(groups.remove_addresses(blue, group.id, {"10.0.0.0/8"})->addresses.size() == 2);
   CHECK(type_of(groups.group(red, group.id)) == "AddressGroupNotFound");
