@@ -55,8 +55,8 @@ constexpr Resource kResources[] = {
     {"server", "data/compute/server", 5, 3},
     {"service", "data/security/service", 4, 0},
     {"subnet", "data/network/subnet", 5, 3},
-    {"trunk", "data/network/trunk", 4, 3},
     {"subnet_pool", "data/network/subnetpool", 4, 3},
+    {"trunk", "data/network/trunk", 4, 3},
     {"trust", "data/security/trust", 0, 5, kTrust},
     {"user", "data/security/account/user", 3, 0},
 };
