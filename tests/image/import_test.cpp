@@ -470,6 +470,74 @@ TEST_CASE("import-image fails clean, repeats and survives a crash after every co
   }
 }
 
+TEST_CASE("import-copies fails clean, repeats and survives a crash after every commit") {
+  const Context me = member_of("p");
+  const std::string disk(600'000, 'd');
+  const std::vector<std::string> wanted{"second", "third"};
+  struct Life : test::Life {
+    Life(const std::filesystem::path& folder, ImageSettings settings,
+         std::shared_ptr<store::Store> store, RunnerFaults faults, std::chrono::seconds age)
+        : world(folder, std::move(settings), std::move(store), std::move(faults)) {
+      world.clock.advance(age);  // Each life makes ids of its own: they are of the time.
+      world.settle();
+    }
+    void settle() override { world.settle_all(); }
+    ImportWorld world;
+  };
+  std::unique_ptr<Folder> folder;
+  std::chrono::seconds age{0};
+  ImageId id;
+  const auto world = [](test::Life& life) -> ImportWorld& {
+    return static_cast<Life&>(life).world;
+  };
+  const auto has_file = [&](const std::string& store) {
+    return std::filesystem::exists(folder->path / store / id.value);
+  };
+  test::Scenario scenario;
+  scenario.task_type = image::kImportCopyTask;
+  scenario.reset = [&] {
+    folder = std::make_unique<Folder>();
+    age = {};
+  };
+  scenario.live = [&](std::shared_ptr<store::Store> store, RunnerFaults faults) {
+    ImageSettings settings;
+    for (const std::string& name : wanted)
+      settings.stores.folders[name] = {folder->path / name, "", 1, 0};
+    age += std::chrono::hours(1);
+    return std::make_unique<Life>(folder->path, std::move(settings), std::move(store),
+                                  std::move(faults), age);
+  };
+  scenario.prepare = [&](test::Life& life) { id = world(life).active(me, disk); };
+  scenario.begin = [&](test::Life& life) {
+    ImageImport wish;
+    wish.method = ImportMethod::CopyImage;
+    wish.stores = wanted;
+    REQUIRE(world(life).imports().import(me, id, wish));
+  };
+  scenario.check = [&](test::Life& life, bool failed) {
+    ImportWorld& w = world(life);
+    const Image image = w.get(id);
+    CHECK(image.status == ImageStatus::Active);
+    CHECK(image.importing_to.empty());
+    CHECK(image.failed_stores.empty());
+    CHECK(image.properties.empty());
+    CHECK(image.reserved_bytes == 0);
+    CHECK(w.data(id) == disk);
+    CHECK(w.staged_files() == 0);
+    const auto tasks = w.imports().tasks(Context::system(), {});
+    REQUIRE(tasks);
+    const std::size_t copies = failed || tasks->empty() ? 1 : 3;
+    const std::string why = tasks->empty() ? "" : w.task_of(id).message;
+    INFO(why);
+    CHECK(image.locations.size() == copies);
+    for (const std::string& name : wanted) CHECK(has_file(name) == (copies == 3));
+    CHECK(w.images->stores().usage(me)->at("image_size_total").usage == (copies == 3 ? 2 : 1));
+    if (!tasks->empty())
+      CHECK(w.task_of(id).status == (failed ? ImageTaskStatus::Failure : ImageTaskStatus::Success));
+  };
+  test::prove_task(scenario);
+}
+
 TEST_CASE("imported disks become the operator's format, and what cannot be is given back") {
   const Folder folder;
   ImageSettings settings;
