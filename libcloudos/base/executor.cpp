@@ -1,5 +1,7 @@
 #include "base/executor.hpp"
 
+#include <sched.h>
+
 #include <list>
 #include <system_error>
 
@@ -8,6 +10,17 @@
 #include "cloudos/limits.hpp"
 
 namespace cloudos {
+namespace {
+
+/// Work that nobody waits for in a call leaves the processor to the threads of those who do. What a
+/// thread starts (a guest, a server) is as if we had not asked.
+void stand_back() {
+  const ::sched_param none{};
+  // Where it is not allowed everything works as well, only callers wait longer.
+  static_cast<void>(::sched_setscheduler(0, SCHED_BATCH | SCHED_RESET_ON_FORK, &none));
+}
+
+}  // namespace
 
 struct Executor::Shared : std::enable_shared_from_this<Executor::Shared> {
   Shared(const Clock& the_clock, unsigned most) : clock(the_clock), most_threads(most) {}
@@ -50,6 +63,7 @@ void Executor::Shared::call_thread() {
 }
 
 void Executor::Shared::work(std::list<std::thread>::iterator self) {
+  stand_back();
   std::unique_lock lock(mutex);
   bool rested = false;  // A whole rest long nothing was due.
   while (!stopping) {

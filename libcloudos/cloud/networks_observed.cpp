@@ -34,10 +34,6 @@ class MechanismObserver final : public network::MechanismDriver {
   std::string tunnel_address() const override { return driver_->tunnel_address(); }
   std::vector<network::Ability> abilities() const override { return driver_->abilities(); }
   void watch(std::function<void()> disturbed) override { driver_->watch(std::move(disturbed)); }
-  Result<network::HostFacts> inspect(const network::HostQuestion& question) override {
-    return observed_call(watch_, inspect_, name(), "inspect", {}, {},
-                         [&] { return driver_->inspect(question); });
-  }
   // Within a transaction, or pure: nothing that a driver may take its time for.
   Result<void> precommit(store::Txn& txn, const network::Change& change) override {
     return driver_->precommit(txn, change);
@@ -62,7 +58,6 @@ class MechanismObserver final : public network::MechanismDriver {
   const std::shared_ptr<DriverPulse> pulse_;
   VerbMeter postcommit_{watch_.metrics, driver_->name(), "postcommit"};
   VerbMeter converge_{watch_.metrics, driver_->name(), "converge"};
-  VerbMeter inspect_{watch_.metrics, driver_->name(), "inspect"};
 };
 
 }  // namespace

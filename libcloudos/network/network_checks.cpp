@@ -92,6 +92,10 @@ Result<void> check_network_create(const Context& ctx, const NetworkCreate& spec)
   for (const auto& [used, attribute] : kept) CLOUDOS_CHECK(admin_only(ctx, used, attribute));
   if (!spec.network_type && (spec.physical_network || spec.segmentation_id))
     return invalid("provider:network_type is needed with the other provider attributes");
+  if (!spec.segments.empty()) {
+    return fail(ErrorCode::Unsupported,
+                "segments: a network has one segment here; name it by the provider attributes");
+  }
   if (spec.vlan_transparent) {
     return fail_as("VlanTransparencyDriverError", ErrorCode::Unsupported,
                    "vlan_transparent: no mechanism driver here carries tags of guests");

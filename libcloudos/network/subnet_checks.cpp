@@ -135,6 +135,11 @@ Result<IpBlock> check_subnet_cidr(const SubnetCreate& spec) {
   return *block;
 }
 
+Result<void> check_segment(const SegmentId& asked) {
+  if (asked.empty()) return Result<void>();
+  return fail(ErrorCode::Unsupported, "segment_id: a network has one segment here; leave it out");
+}
+
 Result<void> check_subnet_modes(const SubnetCreate& spec) {
   if (spec.ip_version != 4 && spec.ip_version != 6) return invalid("ip_version must be 4 or 6");
   CLOUDOS_CHECK(check_mode("ipv6_ra_mode", spec.ra_mode));

@@ -27,6 +27,7 @@ Result<SubnetDraft> draft_subnet(Networks::Impl& impl, const Context& ctx,
                                  const SubnetCreate& spec) {
   CLOUDOS_CHECK(check_texts(spec.name, spec.description));
   CLOUDOS_CHECK(check_subnet_modes(spec));
+  CLOUDOS_CHECK(check_segment(spec.segment));
   SubnetDraft draft;
   draft.spec = spec;
   Subnet& subnet = draft.subnet;
@@ -36,7 +37,6 @@ Result<SubnetDraft> draft_subnet(Networks::Impl& impl, const Context& ctx,
   subnet.dhcp = spec.dhcp;
   subnet.ra_mode = spec.ra_mode;
   subnet.address_mode = spec.address_mode;
-  subnet.segment = spec.segment;
   subnet.dns_publish_fixed_ip = spec.dns_publish_fixed_ip;
   CLOUDOS_TRY(subnet.service_types, check_service_types(spec.service_types));
   if (!spec.cidr.empty()) {
@@ -176,6 +176,7 @@ Result<Subnet> Networks::update_subnet(const Context& ctx, const SubnetId& id,
   CLOUDOS_CHECK(network::check_texts(change.name.value_or(""), change.description.value_or("")));
   const auto draft = impl_->draft_dhcp();
   Subnet changed;
+  CLOUDOS_CHECK(network::check_segment(change.segment.value_or(SegmentId{})));
   CLOUDOS_CHECK(impl_->transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(changed, network::write_change(*impl_, ctx, txn, id, change, draft));
     return Result<void>();

@@ -62,10 +62,6 @@ Change gone_change(Change::Kind kind, const std::string& id, store::Revision rev
 
 }  // namespace
 
-Result<HostFacts> MechanismDriver::inspect(const HostQuestion&) {
-  return fail(ErrorCode::Unsupported, fmt::format("driver {} does not look at hosts", name()));
-}
-
 Wiring::Wiring(const Engine& engine, Drivers drivers)
     : engine_(engine), drivers_(std::move(drivers)), started_(engine.clock.wall()) {
   for (const auto& driver : drivers_) {
@@ -110,18 +106,6 @@ std::vector<Wiring::HostAbilities> Wiring::abilities() const {
   for (std::size_t i = 0; i < drivers_.size(); ++i)
     out.push_back({std::string(drivers_[i]->name()), hosts_[i], drivers_[i]->abilities()});
   return out;
-}
-
-Result<HostFacts> Wiring::inspect(std::string_view host, const HostQuestion& question) const {
-  HostFacts all;
-  for (std::size_t i = 0; i < drivers_.size(); ++i) {
-    if (!host.empty() && !hosts_[i].empty() && hosts_[i] != host) continue;
-    auto found = drivers_[i]->inspect(question);
-    if (!found && found.error().code == ErrorCode::Unsupported) continue;
-    if (!found) return fail(std::move(found).error());
-    all.facts.insert(all.facts.end(), found->facts.begin(), found->facts.end());
-  }
-  return all;
 }
 
 std::optional<WallTime> Wiring::pulse() const {

@@ -54,8 +54,6 @@ class Wiring final {
   /// When a pass last left every driver as it should be; nothing: none has yet.
   std::optional<WallTime> pulse() const;
   WallTime started() const { return started_; }
-  /// What is on the host (empty: any) of what is asked for, of every driver that looks.
-  Result<HostFacts> inspect(std::string_view host, const HostQuestion& question) const;
 
   /// One pass of the reconciler; true when there is more to do now.
   Result<bool> pass();

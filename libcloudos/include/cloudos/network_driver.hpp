@@ -223,25 +223,6 @@ struct Ability {
   std::string reason;    ///< Of what does not work: "this kernel has no VLAN devices".
 };
 
-/// Which things on a host somebody wants to know about.
-struct HostQuestion {
-  std::vector<PortId> ports;
-  std::vector<NetworkId> networks;
-  std::vector<RouterId> routers;
-};
-
-/// One thing found (or missed) on a host: names a plan's thing and says how it really is.
-struct HostFact {
-  std::string what;    ///< "tap", "bridge", "filter", "dhcp", "lease", "route", "nat", "address", …
-  std::string of;      ///< The id of the port, network or router.
-  bool there = false;  ///< As it should be.
-  std::string text;    ///< The device, rule, route or lease; or what is wrong with it.
-  std::uint64_t packets = 0;  ///< Of counters.
-};
-struct HostFacts {
-  std::vector<HostFact> facts;
-};
-
 class CLOUDOS_EXPORT MechanismDriver {
  public:
   virtual ~MechanismDriver() = default;
@@ -255,8 +236,6 @@ class CLOUDOS_EXPORT MechanismDriver {
   /// `disturbed` is called, from any thread, when somebody else touched what the driver keeps: a
   /// converge() follows. Once this returns the one before is called no more. Set nothing at the end.
   virtual void watch(std::function<void()> disturbed) { static_cast<void>(disturbed); }
-  /// What is on the host of what the question names. May block; changes nothing.
-  virtual Result<HostFacts> inspect(const HostQuestion& question);
   /// Inside the transaction: veto, or write the driver's own records. No I/O; may run twice.
   /// The plan holds what the transaction can read without a scan: no `hosts`, no `members`, and of
   /// a group's rules only those being added.

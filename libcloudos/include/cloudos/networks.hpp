@@ -31,10 +31,8 @@ class AddressGroups;
 class MeteringLabels;
 class NetworkAgents;
 class NetworkQos;
-class NetworkSegments;
 class NetworkSharing;
 class NetworkTags;
-class NetworkTracer;
 class Routers;
 class SubnetPools;
 class Trunks;
@@ -520,15 +518,13 @@ class CLOUDOS_EXPORT Networks final {
 
   SubnetPools& subnet_pools();       ///< Subnet pools and address scopes.
   Routers& routers();                ///< Routers, floating addresses, port forwarding.
-  NetworkSegments& segments();
   NetworkQos& qos();
   Trunks& trunks();
   NetworkSharing& sharing();         ///< RBAC policies.
-  AddressGroups& address_groups();   ///< And templates of default rules.
+  AddressGroups& address_groups();   ///< Prefixes that rules name together.
   MeteringLabels& metering_labels();
   NetworkAgents& agents();           ///< Who carries what, zones, availability of addresses.
   NetworkTags& tags();
-  NetworkTracer& tracer();           ///< Why a packet does not arrive.
 
   /// Injected by `cloud` before the runner starts; outlive this.
   void set_metadata_source(network::MetadataSource* source);
