@@ -62,7 +62,7 @@ constexpr Parameter kMarkCreate[] = {kOfPolicy, must(kMark)};
 constexpr Parameter kMarkSet[] = {kOfPolicy, kRuleId, must(kMark)};
 constexpr Parameter kRulesOf[] = {kOfPolicy};
 constexpr Parameter kRuleOf[] = {kOfPolicy, kRuleId};
-constexpr Parameter kRuleType[] = {must(text("type", {}, "such as bandwidth_limit"))};
+constexpr Parameter kRuleType[] = {word("type", "TYPE", "such as bandwidth_limit")};
 
 // ---- grants -------------------------------------------------------------------------------------
 
