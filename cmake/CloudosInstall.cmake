@@ -9,7 +9,7 @@ include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
 # Raised by the release that breaks programs linked against the one before (see bindings/README.md).
-set(CLOUDOS_SOVERSION 0)
+set(CLOUDOS_SOVERSION 1)
 set(CLOUDOS_C_SOVERSION 0)
 
 set(cloudos_public_headers ${PROJECT_SOURCE_DIR}/libcloudos/include)
