@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Uploads, imports and copies of images by a process that is killed again and again, and on a disk
-that is full: nothing is left behind, what is counted equals the records, and no change is without
-its event. Needs no guest; the full disk needs root (a small tmpfs).
+"""Uploads, imports, conversions and copies of images by a process that is killed again and again,
+and on a disk that is full: nothing is left behind, what is counted equals the records, and no
+change is without its event. Needs no guest; the full disk needs root (a small tmpfs).
 
 usage: image_crashes.py BIN-DIR
 """
@@ -28,7 +28,10 @@ class Site(Cloud):
         self.second = os.path.join(self.dir, "second")
         os.environ.update({"CLOUDOS_HYPERVISOR_BACKEND": "simulated",
                            "CLOUDOS_NETWORK_BACKEND": "simulated",
+                           "CLOUDOS_IDENTITY_PASSWORD_COST": "4",
                            "CLOUDOS_IMAGE_STORES": "second:" + self.second,
+                           "CLOUDOS_IMAGE_DEFAULT_STORE": "file",
+                           "CLOUDOS_IMAGE_CONVERSION_FORMAT": "qcow2",
                            "CLOUDOS_IMAGE_WEB_PORTS": "any",
                            "CLOUDOS_IMAGE_WEB_ALLOWED_NETWORKS": "127.0.0.1"})
         self.token = None
@@ -66,22 +69,69 @@ class Site(Cloud):
         if status != 201:
             raise Failed("no login: %d %s" % (status, said))
 
-    def new_image(self, name):
+    def new_image(self, name, **more):
         return self.ask("POST", "/image/v2/images", {
-            "name": name, "disk_format": "raw", "container_format": "bare"})
+            "name": name, "disk_format": "raw", "container_format": "bare", **more})
 
     def images(self):
         status, said = self.ask("GET", "/image/v2/images?limit=500")
         return said["images"] if status == 200 else None
 
     def settled(self):
-        """Nothing is on its way any more; images whose upload was cut off are queued again."""
+        """Nothing is on its way any more; images whose upload was cut off are queued again, and
+        what was staged whole is imported after all."""
+        moving = []
+
         def still():
             images = self.images()
-            return images is not None and not any(
-                i["status"] in ("saving", "uploading", "importing") or
-                i.get("os_glance_importing_to_stores") for i in images)
-        until("every image is settled", 90, still)
+            moving[:] = [i for i in images or []
+                         if i["status"] in ("saving", "uploading", "importing") or
+                         i.get("os_glance_importing_to_stores")]
+            for image in moving:
+                if image["status"] == "uploading":  # Answers 409 while that is not to be.
+                    self.ask("POST", "/image/v2/images/%s/import" % image["id"],
+                             {"method": {"name": "glance-direct"}})
+            return images is not None and not moving
+        try:
+            until("every image is settled", 90, still)
+        except Failed as trouble:
+            raise Failed("%s: %s" % (trouble, moving))
+
+    def converting(self):
+        """The converter works on a disk right now."""
+        try:
+            return bool(os.listdir(os.path.join(self.data, "image-staging", "converted")))
+        except OSError:
+            return False
+
+    def converters(self):
+        """Processes of the converter that work on this folder."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open("/proc/%s/cmdline" % pid, "rb") as f:
+                    words = f.read()
+            except OSError:
+                continue
+            if b"/qemu-img\0" in words and self.data.encode() in words:
+                found.append(pid)
+        return found
+
+    def holds(self, image, data):
+        """Is this what the image is of, byte by byte, in whatever format?"""
+        link = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        link.request("GET", "/image/v2/images/%s/file" % image["id"], None,
+                     {"X-Auth-Token": self.token})
+        got = link.getresponse().read()
+        link.close()
+        if image["disk_format"] == "raw":
+            return got == data
+        disk, raw = (os.path.join(self.dir, name) for name in ("back.qcow2", "back.raw"))
+        with open(disk, "wb") as f:
+            f.write(got)
+        run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", disk, raw])
+        with open(raw, "rb") as f:
+            return f.read() == data
 
     def checked(self):
         """What a check of the folder says against it; nothing when all is well."""
@@ -108,6 +158,14 @@ def storm(cloud, web, base, round_number):
             cloud.ask("POST", "/image/v2/images/%s/import" % image["id"],
                       {"method": {"name": "web-download", "uri": web.url()}})
 
+    def convert():
+        status, image = cloud.new_image("staged-%d" % round_number)
+        if status == 201:
+            cloud.ask("PUT", "/image/v2/images/%s/stage" % image["id"], raw=web.data,
+                      kind="application/octet-stream")
+            cloud.ask("POST", "/image/v2/images/%s/import" % image["id"],
+                      {"method": {"name": "glance-direct"}})
+
     def copy():
         cloud.ask("POST", "/image/v2/images/%s/import" % base,
                   {"method": {"name": "copy-image"}, "stores": ["second"]})
@@ -119,7 +177,7 @@ def storm(cloud, web, base, round_number):
                 cloud.ask("DELETE", "/image/v2/images/" + image["id"])
 
     threads = [threading.Thread(target=t) for t in
-               (lambda: upload(0), lambda: upload(1), fetch, copy, remove)]
+               (lambda: upload(0), lambda: upload(1), fetch, convert, copy, remove)]
     for thread in threads:
         thread.start()
     return threads
@@ -131,13 +189,23 @@ def killed(cloud, report, web):
     base = image["id"]
     cloud.ask("PUT", "/image/v2/images/%s/file" % base, raw=web.data,
               kind="application/octet-stream")
-    bad = []
+    bad, in_conversion, alive = [], 0, []
     for round_number in range(KILLS):
         threads = storm(cloud, web, base, round_number)
-        time.sleep(0.03 + 0.045 * round_number)
+        if round_number % 2:  # Every other one while a disk is converted.
+            end = time.monotonic() + 20
+            while not cloud.converting() and time.monotonic() < end:
+                time.sleep(0.002)
+        else:
+            time.sleep(0.03 + 0.045 * round_number)
+        in_conversion += cloud.converting()
         cloud.kill()
         for thread in threads:
             thread.join(60)
+        try:
+            until("no converter outlives its cloud", 5, lambda: not cloud.converters())
+        except Failed:
+            alive += cloud.converters()
         cloud.start()
         cloud.log_in()
         cloud.settled()
@@ -148,8 +216,19 @@ def killed(cloud, report, web):
             bad.append("round %d: %s" % (round_number, cloud.checked()))
     report.check("%d times killed in the midst of it, nothing is left and quotas equal records" %
                  KILLS, not bad, bad[:2])
-    whole = all(i["status"] == "queued" or i["size"] == len(web.data) for i in cloud.images())
-    report.check("what is active is whole", whole)
+    report.check("of these, %d times while a disk was converted" % in_conversion,
+                 in_conversion >= KILLS // 4)
+    report.check("no converter outlived its cloud", not alive, alive)
+    status, image = cloud.new_image("at last")
+    cloud.ask("POST", "/image/v2/images/%s/import" % image["id"],
+              {"method": {"name": "web-download", "uri": web.url()}})
+    cloud.settled()
+    shown = cloud.ask("GET", "/image/v2/images/" + image["id"])[1]
+    report.check("an import after all that is converted",
+                 shown.get("status") == "active" and shown.get("disk_format") == "qcow2", shown)
+    active = [i for i in cloud.images() if i["status"] != "queued"]
+    torn = [i for i in active if i["status"] != "active" or not cloud.holds(i, web.data)]
+    report.check("what is active (%d) is whole" % len(active), active and not torn, torn)
     told = events(cloud, "create")
     report.check("every image has the event of its making",
                  all(i["id"] in told for i in cloud.images()))
@@ -180,16 +259,16 @@ def full(cloud, report, data):
     shown = cloud.ask("GET", "/image/v2/images/" + image["id"])[1]
     report.check("and its image is queued again", shown.get("status") == "queued", shown)
     filler = os.path.join(cloud.data, "filler")
-    with open(filler, "wb") as f:
+    with open(filler, "wb", buffering=0) as f:
         try:
             while True:
                 f.write(b"x" * 4096)
-                f.flush()
         except OSError:
             pass
     made, refused = [], None
     for number in range(400):
-        status, said = cloud.new_image("full-%d" % number)
+        # Large, so that what the store has free within its file is soon used up.
+        status, said = cloud.new_image("full-%d" % number, note="x" * 20000)
         if status != 201:
             refused = (status, said)
             break
