@@ -69,7 +69,7 @@ void Executor::Shared::work(std::list<std::thread>::iterator self) {
   while (!stopping) {
     const MonoTime now = clock.mono();
     if (queue.empty() || queue.begin()->first.first > now) {
-      if (rested && waiting > 0) {
+      if ((rested && waiting > 0) || waiting >= limits::kIdleThreads) {
         ready.notify_one();  // What woke us, if anything did, is the other's now.
         ended.splice(ended.end(), threads, self);
         return;

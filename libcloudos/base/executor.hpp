@@ -17,7 +17,8 @@ namespace cloudos {
 /// calls run_pending(). Thread-safe.
 ///
 /// Closures mostly wait, for a commit's fsync or for a driver: threads come when work is due and
-/// none is free, and go when they had nothing to do for limits::kIdleThread. One always stays.
+/// none is free, and go when they had nothing to do for limits::kIdleThread, at once where
+/// limits::kIdleThreads others rest. One always stays.
 ///
 /// With no threads the order is fixed by (due time, order of posting): simulations rely on it.
 class Executor {

@@ -63,6 +63,8 @@ std::vector<Figure> bench_hypervisor(const Settings& settings);
 std::vector<Figure> bench_identity(const Settings& settings);
 std::vector<Figure> bench_image(const Settings& settings);
 std::vector<Figure> bench_network(const Settings& settings);
+/// The cases of group "network" that need a host: network.host_….
+std::vector<Figure> bench_plane(const Settings& settings);
 std::vector<Figure> bench_store(const Settings& settings);
 std::vector<Figure> bench_startup(const Settings& settings);
 

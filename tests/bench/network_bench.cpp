@@ -167,6 +167,7 @@ Figure post_figure(const Daemon& daemon, const std::string& token, const std::st
 std::vector<Figure> bench_network(const Settings& settings) {
   std::vector<Figure> figures;
   if (settings.wants("network.ports_64_callers")) figures.push_back(ports_figure(settings));
+  for (Figure& figure : bench_plane(settings)) figures.push_back(std::move(figure));
   return figures;
 }
 

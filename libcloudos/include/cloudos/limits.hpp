@@ -131,6 +131,7 @@ inline constexpr std::size_t kLanguages = 256;              ///< That a folder o
 
 // Tasks.
 inline constexpr unsigned kWorkers = 256;
+inline constexpr std::size_t kIdleThreads = 6;  ///< Workers that rest at most; more go at once.
 inline constexpr std::chrono::seconds kIdleThread{5};  ///< A worker with nothing to do ends then.
 inline constexpr std::size_t kTaskSteps = 32;
 inline constexpr std::uint32_t kTaskAttempts = 8;
