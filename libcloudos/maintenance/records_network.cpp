@@ -127,16 +127,17 @@ Result<void> read_maps(const store::Snapshot& snapshot, std::string_view prefix,
 
 /// Addresses that are taken are those that ports have; those made of MACs are in no map.
 Result<void> check_addresses(const store::Snapshot& snapshot, Findings& found) {
-  std::set<std::string> of_ports, taken, automatic;
+  std::set<std::string> held, of_ports, taken, automatic;
   CLOUDOS_CHECK(each_record<Subnet>(snapshot, [&](const Subnet& subnet) {
     if (network::auto_addressed(subnet)) automatic.insert(subnet.id.value);
   }));
   CLOUDOS_CHECK(each_record<Port>(snapshot, [&](const Port& port) {
     for (const FixedIp& fixed : port.fixed_ips) {
-      if (automatic.contains(fixed.subnet.value)) continue;
-      if (!of_ports.insert(fmt::format("{} {}", fixed.subnet.value, fixed.address)).second)
+      const std::string address = fmt::format("{} {}", fixed.subnet.value, fixed.address);
+      if (!held.insert(address).second)
         found.problem(fmt::format("address {} of subnet '{}' is of two ports", fixed.address,
                                   fixed.subnet.value));
+      if (!automatic.contains(fixed.subnet.value)) of_ports.insert(address);
     }
   }));
   CLOUDOS_CHECK(read_maps(snapshot, "/ip-chunk/", false, taken, found));
@@ -161,7 +162,7 @@ ServiceRecords network_records() {
                 kind<AddressGroup>(), kind<DefaultRule>(), kind<MeteringLabel>(),
                 kind<MeteringRule>(metering_rule_names)};
   mine.other_keys = {"ip-chunk", "ip-full", "network-agent", "ip6-chunk", "ip6-next", "forwards-to",
-                     "auto-topology", "segment"};
+                     "auto-topology", "segment", "auto-due"};
   mine.count = count_networks;
   mine.check = check_addresses;
   return mine;
