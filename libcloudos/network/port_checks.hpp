@@ -44,6 +44,7 @@ Result<void> check_groups(Source& source, const Context& ctx, const ProjectId& p
                           const std::vector<SecurityGroupId>& groups) {
   for (const SecurityGroupId& id : groups) {
     CLOUDOS_TRY(const SecurityGroup group, load_seen<SecurityGroup>(source, ctx, id));
+    if (group.going) return missing<SecurityGroup>(id.value);
     if (group.project == project || group.project == ctx.project) continue;
     // An admin does not lend one project's group to another, unless its owner granted it.
     const auto scope = grant_scope("security_group", id.value, kAsShared);

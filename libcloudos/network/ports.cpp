@@ -371,6 +371,7 @@ Result<void> change_addresses(const Networks::Impl& impl, store::Txn& txn, const
   }
   kept.insert(kept.end(), taken.begin(), taken.end());
   port.fixed_ips = std::move(kept);
+  port.unaddressed = asked.empty();
   return Result<void>();
 }
 

@@ -302,6 +302,7 @@ Result<Port> Networks::Impl::insert_port(store::Txn& txn, const Context& ctx,
   CLOUDOS_CHECK(network::check_groups(txn, ctx, port.project, port.security_groups));
   CLOUDOS_TRY(port.fixed_ips,
               take_addresses(txn, network, port, spec.fixed_ips ? &*spec.fixed_ips : nullptr));
+  port.unaddressed = spec.fixed_ips && spec.fixed_ips->empty();
   if (!spec.host.empty()) CLOUDOS_CHECK(bind_port(network, port, spec.host));
   CLOUDOS_CHECK(Quota::reserve(txn, port.project, "ports", 1));
   CLOUDOS_CHECK(records::insert(txn, port));

@@ -133,6 +133,7 @@ void fields(codec::FieldVisitor& v, Port& p) {
   v.field({38, "hints"}, p.hints);
   v.field({39, "propagate_uplink_status"}, p.propagate_uplink_status);
   v.field({40, "tags"}, p.tags);
+  v.field({41, "unaddressed"}, p.unaddressed);
   v.unknown(p.unknown);
 }
 
@@ -147,6 +148,7 @@ void fields(codec::FieldVisitor& v, SecurityGroup& g) {
   v.field({8, "updated_at"}, g.updated_at);
   v.field({9, "stateful"}, g.stateful);
   v.field({10, "tags"}, g.tags);
+  v.field({11, "going"}, g.going);
   v.unknown(g.unknown);
 }
 
@@ -210,6 +212,7 @@ void keys(records::Keys& k, const Port& p) {
 void keys(records::Keys& k, const SecurityGroup& g) {
   k.index("project", g.project.value);
   if (g.is_default) k.unique("default", "", g.project.value);
+  if (g.going) k.index("going", "1");
 }
 
 void keys(records::Keys& k, const SecurityGroupRule& r) {

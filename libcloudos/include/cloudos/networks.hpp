@@ -135,8 +135,6 @@ struct Subnet {
   std::vector<std::string> tags;
   std::string unknown;
   bool v6() const { return cidr.find(':') != std::string::npos; }
-  /// Addresses follow from the MAC: nothing is allocated.
-  bool slaac() const { return address_mode == "slaac" || address_mode == "dhcpv6-stateless"; }
 };
 
 struct SubnetCreate {
@@ -246,6 +244,7 @@ struct Port {
   std::string numa_affinity, hints;  ///< As asked; not interpreted.
   bool propagate_uplink_status = true;
   std::vector<std::string> tags;
+  bool unaddressed = false;  ///< Asked for no addresses: subnets that come later give it none.
   std::string unknown;
 
   PortStatus status() const {
@@ -367,6 +366,7 @@ struct SecurityGroup {
   WallTime created_at, updated_at;
   bool stateful = true;              ///< false: answers need rules of their own.
   std::vector<std::string> tags;
+  bool going = false;                ///< Its deletion has begun and ends: no port may take it up.
   std::string unknown;
 };
 struct SecurityGroupCreate {
