@@ -45,6 +45,9 @@ class MechanismObserver final : public network::MechanismDriver {
     return observed_call(watch_, postcommit_, name(), "postcommit", change_kind(change.kind),
                          change.id, [&] { return driver_->postcommit(change); });
   }
+  Result<network::Finding> inspect(const network::Inspection& asked) override {
+    return driver_->inspect(asked);
+  }
   Result<void> converge(const network::Plan& plan) override {
     auto result = observed_call(watch_, converge_, name(), "converge", {}, {},
                                 [&] { return driver_->converge(plan); });

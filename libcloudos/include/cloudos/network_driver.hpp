@@ -9,6 +9,7 @@
 
 #include "cloudos/export.hpp"
 #include "cloudos/ids.hpp"
+#include "cloudos/network_inspect.hpp"
 #include "cloudos/result.hpp"
 #include "cloudos/store.hpp"
 
@@ -249,6 +250,12 @@ class CLOUDOS_EXPORT MechanismDriver {
   virtual Result<void> converge(const Plan& plan) = 0;
   /// A binding for this port on `port.host`, or nothing so the next driver may try. Pure.
   virtual std::optional<Binding> bind_port(const PortContext& port) const = 0;
+  /// Looks at one place on its host, for a trace, and changes nothing. May block; on workers only.
+  /// Errors: Unavailable (the host does not answer).
+  virtual Result<Finding> inspect(const Inspection& asked) {
+    static_cast<void>(asked);
+    return Finding();  // Not known.
+  }
 };
 
 class CLOUDOS_EXPORT TypeDriver {
