@@ -1,5 +1,6 @@
 #pragma once
 #include "cloudos/address_groups.hpp"
+#include "cloudos/default_rules.hpp"
 #include "cloudos/metering_labels.hpp"
 #include "cloudos/network_qos.hpp"
 #include "cloudos/network_sharing.hpp"

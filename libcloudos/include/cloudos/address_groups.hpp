@@ -33,28 +33,6 @@ struct AddressGroupUpdate {
   std::optional<std::string> name, description;
 };
 
-/// A rule that new security groups begin with.
-struct DefaultRule {
-  static constexpr std::string_view kKind = "default_security_group_rule";
-  static constexpr std::string_view kNoun = "DefaultSecurityGroupRule";
-  static constexpr std::uint32_t kSchema = 1;
-  SecurityGroupRuleId id;
-  std::uint64_t generation = 0;
-  ProjectId project;                   ///< Nobody's.
-  std::string description;
-  bool ingress = true, ipv6 = false;
-  std::string protocol;
-  std::optional<std::uint32_t> port_min, port_max;
-  std::string remote_cidr;
-  SecurityGroupId remote_group;
-  bool from_own_group = false;         ///< remote_group_id "PARENT": the group itself.
-  AddressGroupId remote_address_group;
-  bool in_default = true;              ///< For the default group of a project.
-  bool in_others = true;               ///< For every other new group.
-  WallTime created_at, updated_at;
-  std::string unknown;
-};
-
 /// Address groups. Thread-safe.
 class CLOUDOS_EXPORT AddressGroups final {
  public:

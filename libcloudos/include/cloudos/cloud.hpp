@@ -19,6 +19,7 @@
 #include "cloudos/image_stores.hpp"
 #include "cloudos/limits.hpp"
 #include "cloudos/log.hpp"
+#include "cloudos/network_options.hpp"
 #include "cloudos/random.hpp"
 #include "cloudos/result.hpp"
 #include "cloudos/scheduler.hpp"
@@ -113,6 +114,8 @@ struct Options {
   bool resume_guests = true;
   /// Flat networks: physical network -> bridge that the operator made. Ports are added to it.
   std::map<std::string, std::string> bridge_mappings;
+  /// Which networks there may be, and on which host the network driver works.
+  NetworkOptions networks;
   /// Names of the simulated hosts; with Backend::Real the one host has the machine's name, or the
   /// first of these.
   std::vector<std::string> host_names;

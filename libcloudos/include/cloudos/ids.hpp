@@ -35,6 +35,7 @@ using RouterId = Id<struct RouterTag>;
 using FloatingIpId = Id<struct FloatingIpTag>;
 using PortForwardingId = Id<struct PortForwardingTag>;
 using SegmentId = Id<struct SegmentTag>;
+using SegmentRangeId = Id<struct SegmentRangeTag>;
 using QosPolicyId = Id<struct QosPolicyTag>;
 using QosRuleId = Id<struct QosRuleTag>;
 using TrunkId = Id<struct TrunkTag>;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cloudos/networks.hpp"
+#include "cloudos/routers.hpp"
 
 namespace cloudos {
 
@@ -66,6 +67,20 @@ class CLOUDOS_EXPORT NetworkAgents final {
   Result<std::vector<Network>> networks_of(const Context& ctx, const std::string& agent) const;
   Result<std::vector<NetworkAgent>> dhcp_agents_of(const Context& ctx,
                                                    const NetworkId& network) const;
+
+  /// Gives the network to a DHCP agent, or takes it from one: its host then hands out no addresses
+  /// of it. Errors: Forbidden, NotFound, Conflict (already so; not a DHCP agent).
+  Result<void> add_network(const Context& ctx, const std::string& agent, const NetworkId& network);
+  Result<void> remove_network(const Context& ctx, const std::string& agent,
+                              const NetworkId& network);
+
+  /// The routers that an agent's host carries, and the agent that does for a router.
+  Result<std::vector<Router>> routers_of(const Context& ctx, const std::string& agent) const;
+  Result<std::vector<NetworkAgent>> l3_agents_of(const Context& ctx, const RouterId& router) const;
+  /// Moves the router to the agent's host, or takes it from there: then nobody carries it.
+  /// Errors: Forbidden, NotFound, Conflict (another agent has it; this one has not; not able).
+  Result<void> add_router(const Context& ctx, const std::string& agent, const RouterId& router);
+  Result<void> remove_router(const Context& ctx, const std::string& agent, const RouterId& router);
 
   Result<std::vector<NetworkZone>> zones(const Context& ctx) const;
   /// The quotas of projects that have limits of their own. Admins.

@@ -56,8 +56,17 @@ struct RemotePort {
   friend bool operator==(const RemotePort&, const RemotePort&) = default;
 };
 
+/// A segment of a network, as drivers know it.
+struct SegmentPlan {
+  SegmentId id;
+  std::string type, physical_network;
+  std::uint32_t segmentation_id = 0;
+  friend bool operator==(const SegmentPlan&, const SegmentPlan&) = default;
+};
+
 struct NetworkPlan {
   NetworkId id;
+  // Of a network of several segments: the one that the plan's ports are on.
   std::string type;                        ///< "local", "flat", "vlan", "vxlan"
   std::string physical_network;            ///< flat, vlan: the bridge mapping's name.
   std::uint32_t segmentation_id = 0;       ///< vlan: the tag; vxlan: the VNI.
@@ -68,6 +77,9 @@ struct NetworkPlan {
   std::string dhcp_mac;                    ///< Of the DHCP port; empty: no DHCP on this network.
   std::vector<SubnetPlan> subnets;
   std::vector<DhcpHost> hosts;
+  /// Of a network of several segments, those that the plan's ports are on: more than one only for a
+  /// driver of several hosts.
+  std::vector<SegmentPlan> segments;
   friend bool operator==(const NetworkPlan&, const NetworkPlan&) = default;
 };
 
@@ -120,6 +132,7 @@ struct PortPlan {
   /// A sub-port: its frames are those of the parent's device with this tag.
   std::string parent_tap;
   std::uint32_t sub_tag = 0;
+  SegmentId segment;                       ///< Of a network of several segments: the port's.
   friend bool operator==(const PortPlan&, const PortPlan&) = default;
 };
 
@@ -204,17 +217,31 @@ struct Change {
 
 // ---- drivers -------------------------------------------------------------------------------------
 
+/// A port that is to be bound on a host, on one of its network's segments.
 struct PortContext {
   std::string host;
   std::string network_type, physical_network;
   std::string vnic_type = "normal";
   std::optional<std::uint32_t> segmentation_id;
+  NetworkId network;
+  SegmentId segment;
+  std::string profile = "{}";              ///< binding:profile, a JSON object.
+  unsigned level = 0;                      ///< How many drivers have bound above.
+};
+
+/// What a driver that binds one level wants below it: a segment of this kind, made when the network
+/// has none yet.
+struct LowerSegment {
+  std::string network_type, physical_network;
+  friend bool operator==(const LowerSegment&, const LowerSegment&) = default;
 };
 
 struct Binding {
   std::string driver;
   std::string vif_type;                    ///< "bridge", "tap", …
   std::map<std::string, std::string> vif_details;
+  /// Set: this level only; a driver below has to bind the port on such a segment.
+  std::optional<LowerSegment> lower;
 };
 
 /// What a driver found it can do on its host, and why not the rest.
@@ -248,7 +275,8 @@ class CLOUDOS_EXPORT MechanismDriver {
   /// it, restarts what died, leaves the rest (and everything foreign) alone. Called at start, on a
   /// period and after a failed postcommit.
   virtual Result<void> converge(const Plan& plan) = 0;
-  /// A binding for this port on `port.host`, or nothing so the next driver may try. Pure.
+  /// A binding for this port on `port.host`, or nothing so the next segment, and then the next
+  /// driver, may try. Called outside transactions, maybe several times; changes nothing.
   virtual std::optional<Binding> bind_port(const PortContext& port) const = 0;
   /// Looks at one place on its host, for a trace, and changes nothing. May block; on workers only.
   /// Errors: Unavailable (the host does not answer).
@@ -265,6 +293,7 @@ class CLOUDOS_EXPORT TypeDriver {
   struct Segment {
     std::string physical_network;
     std::optional<std::uint32_t> segmentation_id;
+    ProjectId project = {};  ///< Whose network it is for: ranges of its own come first.
   };
   /// Checks what a caller asks for. Errors: InvalidArgument, naming the attribute.
   virtual Result<void> validate(const Segment& asked) const = 0;

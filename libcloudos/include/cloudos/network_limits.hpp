@@ -18,6 +18,12 @@ inline constexpr std::uint32_t kVlanMost = 4'094;
 inline constexpr std::uint32_t kVniMost = 16'777'215;
 inline constexpr std::size_t kPortBindings = 8;          ///< Inactive ones.
 
+inline constexpr std::size_t kBindTries = 10;            ///< A port's binding is begun anew so often.
+inline constexpr std::size_t kBindLevels = 10;           ///< Drivers that bind one port together.
+inline constexpr std::size_t kSegmentRanges = 256;       ///< Of one kind of segment.
+inline constexpr std::size_t kRangeShown = 65'536;       ///< Free numbers a range is shown with.
+inline constexpr std::size_t kDefaultRules = 64;         ///< Rules that new groups begin with.
+
 inline constexpr std::chrono::seconds kAgentDown{75};    ///< Without a sign of life for so long.
 
 }  // namespace cloudos::limits

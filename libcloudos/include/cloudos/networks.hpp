@@ -33,13 +33,30 @@ class NetworkAgents;
 class NetworkQos;
 class NetworkSharing;
 class NetworkTags;
+class NetworkTraces;
 class Routers;
 class SubnetPools;
 class Trunks;
 
 // ---- networks -----------------------------------------------------------------------------------
 
-/// A layer-2 segment. Field names follow the Networking API; `admin_up` is admin_state_up.
+/// One of the segments of a network: what carries it on the hosts that reach it.
+struct NetworkSegment {
+  static constexpr std::string_view kKind = "segment";
+  static constexpr std::string_view kNoun = "Segment";
+  SegmentId id;
+  std::uint64_t generation = 1;
+  ProjectId project;             ///< Its network's. Not stored.
+  NetworkId network;             ///< Not stored.
+  std::string name, description;
+  std::string network_type, physical_network;
+  std::optional<std::uint32_t> segmentation_id;
+  bool dynamic = false;          ///< Made for a binding below another one; goes with its last port.
+  WallTime created_at, updated_at;
+  friend bool operator==(const NetworkSegment&, const NetworkSegment&) = default;
+};
+
+/// A layer-2 network. Field names follow the Networking API; `admin_up` is admin_state_up.
 struct Network {
   static constexpr std::string_view kKind = "network";
   static constexpr std::uint32_t kSchema = 1;
@@ -64,6 +81,11 @@ struct Network {
   QosPolicyId qos_policy;        ///< For ports without one of their own; empty: none.
   std::vector<std::string> zone_hints;  ///< availability_zone_hints
   std::vector<std::string> tags;        ///< Sorted.
+  /// In order; the first is what the three fields above say. Empty: that one is the only one, as it
+  /// was made. Ask network_segments() for them.
+  std::vector<NetworkSegment> segments;
+  /// Agents that an admin gave the network to, or took it from; by their ids.
+  std::vector<std::string> dhcp_agents, no_dhcp_agents;
   std::string unknown;
 };
 
@@ -191,10 +213,18 @@ struct DhcpOption {
   friend bool operator==(const DhcpOption&, const DhcpOption&) = default;
 };
 
+/// Who carries a port on which segment: from the network's own down to the host's.
+struct BindingLevel {
+  std::string driver;
+  SegmentId segment;
+  friend bool operator==(const BindingLevel&, const BindingLevel&) = default;
+};
+
 /// A binding beside the active one, prepared on another host (live migration).
 struct PortBinding {
   std::string host, vnic_type = "normal", profile = "{}", driver, vif_type = "unbound";
   std::map<std::string, std::string> vif_details;
+  std::vector<BindingLevel> levels;
   friend bool operator==(const PortBinding&, const PortBinding&) = default;
 };
 
@@ -426,7 +456,7 @@ class CLOUDOS_EXPORT Networks final {
   /// Takes its subnets and its DHCP port with it. Errors: NotFound, Conflict (other ports on it).
   Result<void> delete_network(const Context& ctx, const NetworkId& id);
 
-  /// Errors: InvalidArgument, Unsupported (IPv6), NotFound (network), QuotaExceeded.
+  /// Errors: InvalidArgument, NotFound (network, segment), QuotaExceeded.
   Result<Subnet> create_subnet(const Context& ctx, const SubnetCreate& spec);
   Result<Subnet> subnet(const Context& ctx, const SubnetId& id) const;
   Result<std::vector<Subnet>> subnets(const Context& ctx, const NetworkListSpec& spec = {}) const;
@@ -525,6 +555,7 @@ class CLOUDOS_EXPORT Networks final {
   MeteringLabels& metering_labels();
   NetworkAgents& agents();           ///< Who carries what, zones, availability of addresses.
   NetworkTags& tags();
+  NetworkTraces& traces();           ///< Why packets arrive, or do not.
 
   /// Injected by `cloud` before the runner starts; outlive this.
   void set_metadata_source(network::MetadataSource* source);

@@ -24,6 +24,8 @@ struct Router {
   std::string host;                  ///< Who carries it; empty: any host, or none yet.
   WallTime created_at, updated_at;
   std::vector<std::string> tags;
+  std::string agent;                 ///< Who an admin gave it to; empty: whoever is able.
+  bool unscheduled = false;          ///< An admin took it from its agent: nobody carries it.
   std::string unknown;
 };
 
