@@ -159,6 +159,7 @@ struct RouterPlan {
   struct Floating {
     FloatingIpId id;
     std::string floating, fixed;
+    QosPlan qos = {};                      ///< Towards the address, and from it; no marks.
     friend bool operator==(const Floating&, const Floating&) = default;
   };
   std::vector<Floating> floating;
