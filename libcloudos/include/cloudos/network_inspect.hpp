@@ -62,6 +62,7 @@ struct Finding {
     std::string text;    ///< One sentence that names nothing of the host's: tenants may read it.
     std::string detail;  ///< Names of devices, chains, addresses: for operators.
     bool drops = true;   ///< False: the packet goes on all the same.
+    std::string remedy = {};  ///< For who reads `text`; empty: the host repairs it by itself.
   };
   bool known = false;
   std::string device;                        ///< What was looked at: a device, namespace or chain.
