@@ -1,10 +1,14 @@
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
-#include "network/impl.hpp"
+#include "network/auto_addresses.hpp"
+#include "network/floating_txn.hpp"
 #include "network/l3_records.hpp"
 #include "network/pool_records.hpp"
+#include "network/sharing.hpp"
+#include "network/topology_txn.hpp"
 
 namespace cloudos {
 namespace network {
@@ -62,41 +66,83 @@ Result<Context> topology_caller(const Context& ctx, const ProjectId& project) {
   return caller;
 }
 
-/// Takes away what is there of the network and the routers beside it, whatever that is.
-Result<void> tear_down(Networks& networks, const Context& ctx, const NetworkId& id) {
-  NetworkListSpec legs;
-  legs.filters.emplace_back("network_id", id.value);
-  legs.filters.emplace_back("device_owner", std::string(kInterfaceOwner));
-  CLOUDOS_TRY(const auto ports, networks.ports(ctx, legs));
-  for (const Port& port : ports) {
-    CLOUDOS_CHECK(networks.routers().remove_interface(ctx, port.router, {{}, port.id}));
-    CLOUDOS_CHECK(networks.routers().remove(ctx, port.router));
-  }
-  return networks.delete_network(ctx, id);
-}
+/// All of it, drawn before the one transaction that makes it.
+struct TopologyDraft {
+  NetworkDraft network;
+  RouterDraft router;
+  struct Arm {
+    SubnetDraft subnet;
+    LegDraft leg;
+  };
+  std::vector<Arm> arms;  ///< One of each family.
+};
 
-Result<void> build_up(Networks& networks, const Context& ctx, const TopologyGround& ground,
-                      const NetworkId& id) {
+Result<TopologyDraft> draft_topology(Networks::Impl& impl, const Context& ctx,
+                                     const TopologyGround& ground) {
+  TopologyDraft draft;
+  NetworkCreate network;
+  network.name = "auto_allocated_network";
+  CLOUDOS_TRY(draft.network, draft_network(impl, ctx, network));
   RouterCreate router;
   router.name = "auto_allocated_router";
   router.gateway = GatewaySpec{ground.outside, {}, {}};
-  CLOUDOS_TRY(const Router made, networks.routers().create(ctx, router));
+  CLOUDOS_TRY(draft.router, draft_router(impl, ctx, router));
   for (const unsigned version : ground.families) {
     SubnetCreate spec;
-    spec.network = id;
+    spec.network = draft.network.network.id;
     spec.name = fmt::format("auto_allocated_subnet_v{}", version);
     spec.ip_version = version;
     spec.use_default_pool = true;
     if (version == 6 && ground.slaac) spec.ra_mode = spec.address_mode = "slaac";
-    auto subnet = networks.create_subnet(ctx, spec);
-    auto leg = subnet ? networks.routers().add_interface(ctx, made.id, {subnet->id, {}})
-                      : Result<RouterInterface>(fail(subnet.error()));
-    if (leg) continue;
-    // Without a leg nobody else would find it.
-    if (version == ground.families.front()) (void)networks.routers().remove(ctx, made.id);
-    return fail(std::move(leg).error());
+    CLOUDOS_TRY(auto subnet, draft_subnet(impl, ctx, spec));
+    draft.arms.push_back({std::move(subnet), draft_leg(impl)});
   }
-  return Result<void>();
+  return draft;
+}
+
+Result<void> insert_topology(Networks::Impl& impl, store::Txn& txn, const Context& ctx,
+                             const TopologyDraft& draft) {
+  CLOUDOS_CHECK(insert_network(impl, txn, ctx, draft.network));
+  CLOUDOS_TRY(Router router, insert_router(impl, ctx, txn, draft.router));
+  for (const TopologyDraft::Arm& arm : draft.arms) {
+    CLOUDOS_TRY(const Subnet subnet, insert_subnet(impl, ctx, txn, arm.subnet));
+    CLOUDOS_CHECK(add_leg(impl, txn, ctx, {subnet.id, {}}, arm.leg, router));
+  }
+  return records::update(txn, router);
+}
+
+/// What a snapshot showed beside the network.
+struct TopologyLeavings {
+  std::vector<std::pair<RouterId, PortId>> legs;
+  std::vector<RbacPolicyId> grants;
+  std::vector<FloatingIpId> idle;
+};
+
+Result<TopologyLeavings> topology_leavings(const store::Snapshot& snapshot, const NetworkId& id) {
+  TopologyLeavings left;
+  CLOUDOS_TRY(const auto ports, records::all<Port>(snapshot, "network", id.value));
+  for (const Port& port : ports)
+    if (port.device_owner == kInterfaceOwner) left.legs.emplace_back(port.router, port.id);
+  CLOUDOS_TRY(left.grants, grants_of(snapshot, id.value));
+  CLOUDOS_TRY(left.idle, idle_floating(snapshot, id));
+  return left;
+}
+
+/// The routers beside the network, then the network.
+Result<void> erase_topology(const Networks::Impl& impl, store::Txn& txn, const Context& ctx,
+                            const NetworkId& id, const TopologyLeavings& left) {
+  std::set<RouterId> routers;
+  for (const auto& [of, port] : left.legs) {
+    CLOUDOS_TRY(Router router, load_owned<Router>(txn, ctx, of));
+    CLOUDOS_CHECK(drop_leg(impl, txn, {{}, port}, impl.engine.clock.wall(), router));
+    CLOUDOS_CHECK(records::update(txn, router));
+    routers.insert(of);
+  }
+  for (const RouterId& of : routers) {
+    CLOUDOS_TRY(const Router router, load<Router>(txn, of));
+    CLOUDOS_CHECK(erase_router(impl, txn, router));
+  }
+  return erase_network(impl, txn, ctx, id, left.grants, left.idle);
 }
 
 }  // namespace
@@ -119,43 +165,42 @@ Result<AutoTopology> Routers::auto_topology(const Context& ctx, const ProjectId&
     if (stored) return *stored;
     CLOUDOS_TRY(ground, network::topology_ground(*snapshot));
   }
-  NetworkCreate spec;
-  spec.name = "auto_allocated_network";
-  CLOUDOS_TRY(const Network made, impl_.whole->create_network(caller, spec));
-  // The one who writes the mark has the project's topology; it is whole only after that.
-  AutoTopology topology{project, made.id};
-  bool mine = false;
+  CLOUDOS_TRY(const auto draft, network::draft_topology(impl_, caller, ground));
+  AutoTopology topology{project, draft.network.network.id};
   CLOUDOS_CHECK(impl_.transact([&](store::Txn& txn) -> Result<void> {
     const std::string key = network::topology_key(project);
     const auto held = txn.get(key);
-    mine = !held || !records::get<Network>(txn, NetworkId{std::string(*held)});
-    if (mine) txn.put(key, made.id.value);
-    else topology.network = NetworkId{std::string(*held)};
-    return Result<void>();
+    if (held && records::get<Network>(txn, NetworkId{std::string(*held)})) {
+      topology.network = NetworkId{std::string(*held)};
+      return Result<void>();
+    }
+    topology.network = draft.network.network.id;
+    txn.put(key, topology.network.value);
+    return network::insert_topology(impl_, txn, caller, draft);
   }));
-  if (!mine) {
-    CLOUDOS_CHECK(impl_.whole->delete_network(caller, made.id));
-    return topology;
-  }
-  if (auto built = network::build_up(*impl_.whole, caller, ground, made.id); !built) {
-    (void)delete_auto_topology(ctx, project);
-    return fail(std::move(built).error());
-  }
+  for (const auto& arm : draft.arms)
+    network::give_auto_addresses(impl_, arm.subnet.subnet.id);
   return topology;
 }
 
 Result<void> Routers::delete_auto_topology(const Context& ctx, const ProjectId& project) {
   CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
   CLOUDOS_TRY(const Context caller, network::topology_caller(ctx, project));
-  std::optional<AutoTopology> stored;
-  {
-    CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
-    CLOUDOS_TRY(stored, network::stored_topology(*snapshot, project));
-  }
-  if (stored) CLOUDOS_CHECK(network::tear_down(*impl_.whole, caller, stored->network));
-  return impl_.transact([&](store::Txn& txn) -> Result<void> {
-    txn.erase(network::topology_key(project));
-    return Result<void>();
+  return store::replan([&]() -> Result<void> {
+    std::optional<AutoTopology> stored;
+    network::TopologyLeavings left;
+    {
+      CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
+      CLOUDOS_TRY(stored, network::stored_topology(*snapshot, project));
+      if (stored) {
+        CLOUDOS_TRY(left, network::topology_leavings(*snapshot, stored->network));
+      }
+    }
+    return impl_.transact([&](store::Txn& txn) -> Result<void> {
+      txn.erase(network::topology_key(project));
+      if (!stored) return Result<void>();
+      return network::erase_topology(impl_, txn, caller, stored->network, left);
+    });
   });
 }
 

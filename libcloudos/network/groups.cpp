@@ -8,6 +8,7 @@
 #include "network/impl.hpp"
 #include "network/rules.hpp"
 #include "network/sharing.hpp"
+#include "network/unfinished.hpp"
 
 namespace cloudos {
 
@@ -233,49 +234,114 @@ Result<SecurityGroup> Networks::update_group(const Context& ctx, const SecurityG
   return changed;
 }
 
+namespace network {
+namespace {
+
+/// What a snapshot showed of a group that is to go.
+struct GroupLeavings {
+  std::vector<SecurityGroupRule> rules;  ///< Its own, and others' that name it.
+  std::vector<RbacPolicyId> grants;
+  bool all = true;                       ///< There are no more.
+};
+
+Result<GroupLeavings> leavings_of(const store::Snapshot& snapshot, const SecurityGroupId& id) {
+  GroupLeavings left;
+  CLOUDOS_TRY(left.grants, grants_of(snapshot, id.value));
+  CLOUDOS_TRY(left.rules, records::all<SecurityGroupRule>(snapshot, "group", id.value));
+  CLOUDOS_TRY(auto naming, records::all<SecurityGroupRule>(snapshot, "remote", id.value));
+  for (auto& rule : naming)
+    if (rule.group != id) left.rules.push_back(std::move(rule));
+  left.all = left.rules.size() <= kRulesPerTxn;
+  if (!left.all) left.rules.resize(kRulesPerTxn);
+  return left;
+}
+
+/// The rules go; with the last of them the group, which until then is marked as going.
+Result<void> erase_some(const Networks::Impl& impl, store::Txn& txn, SecurityGroup group,
+                        const GroupLeavings& left, WallTime now) {
+  CLOUDOS_CHECK(refuse_group_in_use(txn, group.id));
+  for (const SecurityGroupRule& rule : left.rules) {
+    auto now_there = records::get<SecurityGroupRule>(txn, rule.id);
+    if (!now_there) continue;
+    CLOUDOS_CHECK(erase_rule(txn, *now_there));
+    if (rule.group != group.id) CLOUDOS_CHECK(touch_group(txn, rule.group, now));
+  }
+  if (!left.all) {
+    group.going = true;
+    return records::update(txn, group);
+  }
+  for (const char* field : {"group", "remote"}) {
+    if (!txn.none(records::index_prefix(SecurityGroupRule::kKind, field, group.id.value)))
+      return fail(ErrorCode::Stale, "a rule was added meanwhile");
+  }
+  CLOUDOS_CHECK(erase_grants(txn, group.id.value, left.grants));
+  CLOUDOS_CHECK(Quota::reserve(txn, group.project, "security_groups", -1));
+  CLOUDOS_CHECK(records::erase<SecurityGroup>(txn, group.id));
+  return impl.precommit_gone(txn, Change::Kind::Group, group.id.value, group.generation + 1);
+}
+
+/// Ends what the first commit of a deletion began.
+Result<void> end_deletion(const Networks::Impl& impl, const SecurityGroupId& id) {
+  for (bool gone = false; !gone;) {
+    CLOUDOS_CHECK(store::replan([&]() -> Result<void> {
+      GroupLeavings left;
+      {
+        CLOUDOS_TRY(const auto snapshot, impl.snapshot());
+        CLOUDOS_TRY(left, leavings_of(*snapshot, id));
+      }
+      CLOUDOS_CHECK(impl.engine.store.transact([&](store::Txn& txn) -> Result<void> {
+        auto group = records::get<SecurityGroup>(txn, id);
+        gone = left.all || !group;
+        if (!group) return Result<void>();
+        return erase_some(impl, txn, std::move(*group), left, impl.engine.clock.wall());
+      }));
+      return Result<void>();
+    }));
+  }
+  return Result<void>();
+}
+
+}  // namespace
+
+Result<bool> end_group_deletions(Networks::Impl& impl) {
+  std::vector<SecurityGroup> going;
+  {
+    CLOUDOS_TRY(const auto snapshot, impl.snapshot());
+    CLOUDOS_TRY(going, records::all<SecurityGroup>(*snapshot, "going", "1"));
+  }
+  for (const SecurityGroup& group : going) CLOUDOS_CHECK(end_deletion(impl, group.id));
+  return false;
+}
+
+}  // namespace network
+
 Result<void> Networks::delete_group(const Context& ctx, const SecurityGroupId& id) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   const WallTime now = impl_->engine.clock.wall();
-  return store::replan([&]() -> Result<void> {
-    std::vector<SecurityGroupRule> rules;
-    std::vector<RbacPolicyId> grants;
+  bool more = false;
+  CLOUDOS_CHECK(store::replan([&]() -> Result<void> {
+    network::GroupLeavings left;
     {
       CLOUDOS_TRY(const auto snapshot, impl_->snapshot());
       CLOUDOS_CHECK(network::load_owned<SecurityGroup>(*snapshot, ctx, id));
-      CLOUDOS_TRY(grants, network::grants_of(*snapshot, id.value));
-      CLOUDOS_TRY(rules, records::all<SecurityGroupRule>(*snapshot, "group", id.value));
-      CLOUDOS_TRY(auto naming, records::all<SecurityGroupRule>(*snapshot, "remote", id.value));
-      for (auto& rule : naming)
-        if (rule.group != id) rules.push_back(std::move(rule));
+      CLOUDOS_TRY(left, network::leavings_of(*snapshot, id));
     }
-    const bool last = rules.size() <= network::kRulesPerTxn;
-    if (!last) rules.resize(network::kRulesPerTxn);
-    CLOUDOS_CHECK(impl_->transact([&](store::Txn& txn) -> Result<void> {
-      CLOUDOS_TRY(const auto group, network::load_owned<SecurityGroup>(txn, ctx, id));
+    more = !left.all;
+    return impl_->transact([&](store::Txn& txn) -> Result<void> {
+      CLOUDOS_TRY(auto group, network::load_owned<SecurityGroup>(txn, ctx, id));
       if (group.is_default && !ctx.is_admin) {
         return network::fail_as("SecurityGroupCannotRemoveDefault", ErrorCode::Conflict,
                                 "Insufficient rights for removing default security group.");
       }
-      CLOUDOS_CHECK(network::refuse_group_in_use(txn, id));
-      for (const SecurityGroupRule& rule : rules) {
-        auto now_there = records::get<SecurityGroupRule>(txn, rule.id);
-        if (!now_there) continue;
-        CLOUDOS_CHECK(network::erase_rule(txn, *now_there));
-        if (rule.group != id) CLOUDOS_CHECK(network::touch_group(txn, rule.group, now));
-      }
-      if (!last) return Result<void>();
-      for (const char* field : {"group", "remote"}) {
-        if (!txn.none(records::index_prefix(SecurityGroupRule::kKind, field, id.value)))
-          return fail(ErrorCode::Stale, "a rule was added meanwhile");
-      }
-      CLOUDOS_CHECK(network::erase_grants(txn, id.value, grants));
-      CLOUDOS_CHECK(Quota::reserve(txn, group.project, "security_groups", -1));
-      CLOUDOS_CHECK(records::erase<SecurityGroup>(txn, id));
-      return impl_->precommit_gone(txn, Change::Kind::Group, id.value, group.generation + 1);
-    }));
-    if (!last) return fail(ErrorCode::Stale, "more rules to delete");
-    return Result<void>();
-  });
+      return network::erase_some(*impl_, txn, std::move(group), left, now);
+    });
+  }));
+  // From here on it is going, whoever ends that.
+  if (!more) return Result<void>();
+  if (const auto ended = network::end_deletion(*impl_, id); !ended)
+    impl_->log.warn(fmt::format("security group {} goes later: {}", id.value,
+                                ended.error().message));
+  return Result<void>();
 }
 
 Result<SecurityGroup> Networks::find_group(const store::Snapshot& snapshot, const Context& ctx,

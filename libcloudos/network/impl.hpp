@@ -83,6 +83,8 @@ struct Networks::Impl {
   Result<SecurityGroupId> default_group(store::Txn& txn, const ProjectId& project,
                                         const GroupDraft& draft) const;
   Result<void> ensure_default_group(const ProjectId& project);
+  /// Of what takes more than one commit (unfinished.cpp).
+  void add_reconcilers();
 
   Engine engine;
   NetworkSettings settings;
@@ -106,6 +108,7 @@ struct Networks::Impl {
   std::atomic<std::size_t> guarded{0};
   std::mutex guards_mutex;
   std::map<std::thread::id, Guard> guards;  // Guarded by guards_mutex.
+  std::mutex auto_addresses;  ///< Who gives addresses of MACs, or takes them, does so alone.
   Networks* whole = nullptr;  ///< Whom this is the inside of.
   std::atomic<network::MetadataSource*> metadata{nullptr};
   std::atomic<network::DeviceOwner*> device_owner{nullptr};

@@ -5,12 +5,14 @@
 #include "base/text.hpp"
 #include "identity/quota.hpp"
 #include "network/addressing.hpp"
+#include "network/auto_addresses.hpp"
 #include "network/floating_txn.hpp"
 #include "network/impl.hpp"
 #include "network/network_checks.hpp"
 #include "network/plan.hpp"
 #include "network/pool_txn.hpp"
 #include "network/sharing.hpp"
+#include "network/topology_txn.hpp"
 
 namespace cloudos {
 
@@ -40,15 +42,6 @@ Result<void> check_texts(std::string_view name, std::string_view description) {
   return check_name("description", description, 0, limits::kDescriptionChars);
 }
 
-namespace {
-
-/// What a network is made of beside what was asked for: drawn before the transaction.
-struct NetworkDraft {
-  Network network;
-  RbacPolicyId as_shared, as_external;
-};
-
-/// A network as asked for, its segment not yet taken.
 Result<NetworkDraft> draft_network(Networks::Impl& impl, const Context& ctx,
                                    const NetworkCreate& spec) {
   CLOUDOS_CHECK(check_network_create(ctx, spec));
@@ -80,6 +73,8 @@ Result<NetworkDraft> draft_network(Networks::Impl& impl, const Context& ctx,
   return draft;
 }
 
+namespace {
+
 Result<void> give_by_flags(store::Txn& txn, const Network& network, const RbacPolicyId& as_shared,
                            const RbacPolicyId& as_external, WallTime now) {
   if (!as_shared.empty()) {
@@ -90,6 +85,8 @@ Result<void> give_by_flags(store::Txn& txn, const Network& network, const RbacPo
   return give_to_all(txn, network.project, "network", network.id.value, kAsExternal, as_external,
                      now);
 }
+
+}  // namespace
 
 Result<Network> insert_network(Networks::Impl& impl, store::Txn& txn, const Context& ctx,
                                const NetworkDraft& draft) {
@@ -108,6 +105,8 @@ Result<Network> insert_network(Networks::Impl& impl, store::Txn& txn, const Cont
   CLOUDOS_CHECK(impl.precommit_network(txn, network));
   return network;
 }
+
+namespace {
 
 /// Sharing ends only when nobody else is left on the network.
 Result<void> set_shared(store::Txn& txn, Network& network, bool shared) {
@@ -164,6 +163,7 @@ Result<void> erase_subnets(store::Txn& txn, const Network& network) {
   for (const SubnetId& id : network.subnets) {
     CLOUDOS_TRY(const Subnet subnet, load<Subnet>(txn, id));
     forget_pools(txn, subnet);
+    forget_auto_addresses(txn, id);
     CLOUDOS_CHECK(give_back_prefix(txn, subnet));
     CLOUDOS_CHECK(Quota::reserve(txn, subnet.project, "subnets", -1));
     CLOUDOS_CHECK(records::erase<Subnet>(txn, id));
@@ -181,7 +181,10 @@ std::unique_ptr<Networks> make_networks(
     const Engine& engine, NetworkSettings settings,
     std::vector<std::shared_ptr<network::MechanismDriver>> drivers) {
   auto impl = std::make_unique<Networks::Impl>(engine, std::move(settings), std::move(drivers));
-  if (!engine.guest) impl->wiring.start_watching(engine.runner);
+  if (!engine.guest) {
+    impl->wiring.start_watching(engine.runner);
+    impl->add_reconcilers();
+  }
   return std::make_unique<Networks>(std::move(impl));
 }
 
@@ -243,12 +246,12 @@ Result<Network> Networks::update_network(const Context& ctx, const NetworkId& id
   return changed;
 }
 
-namespace network {
-namespace {
-
-Result<void> erase_network(const Networks::Impl& impl, store::Txn& txn, const Context& ctx,
-                           const NetworkId& id, const std::vector<RbacPolicyId>& grants) {
+Result<void> network::erase_network(const Networks::Impl& impl, store::Txn& txn,
+                                    const Context& ctx, const NetworkId& id,
+                                    const std::vector<RbacPolicyId>& grants,
+                                    const std::vector<FloatingIpId>& idle) {
   CLOUDOS_TRY(const Network network, load_owned<Network>(txn, ctx, id));
+  CLOUDOS_CHECK(erase_idle_floating(impl, txn, idle));
   if (!network.dhcp_port.empty()) {
     CLOUDOS_TRY(const Port dhcp, load<Port>(txn, network.dhcp_port));
     CLOUDOS_CHECK(impl.erase_port(txn, dhcp));
@@ -267,9 +270,6 @@ Result<void> erase_network(const Networks::Impl& impl, store::Txn& txn, const Co
   return impl.precommit_gone(txn, Change::Kind::Network, id.value, network.generation + 1);
 }
 
-}  // namespace
-}  // namespace network
-
 Result<void> Networks::delete_network(const Context& ctx, const NetworkId& id) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   return store::replan([&]() -> Result<void> {
@@ -281,9 +281,7 @@ Result<void> Networks::delete_network(const Context& ctx, const NetworkId& id) {
       CLOUDOS_TRY(idle, network::idle_floating(*snapshot, id));
     }
     return impl_->transact([&](store::Txn& txn) -> Result<void> {
-      CLOUDOS_CHECK(network::load_owned<Network>(txn, ctx, id));
-      CLOUDOS_CHECK(network::erase_idle_floating(*impl_, txn, idle));
-      return network::erase_network(*impl_, txn, ctx, id, grants);
+      return network::erase_network(*impl_, txn, ctx, id, grants, idle);
     });
   });
 }

@@ -4,7 +4,7 @@
 
 #include "identity/quota.hpp"
 #include "network/port_checks.hpp"
-#include "network/router_txn.hpp"
+#include "network/topology_txn.hpp"
 
 namespace cloudos {
 namespace network {
@@ -132,6 +132,18 @@ Result<RouterInterface> add_port(const Networks::Impl& impl, store::Txn& txn, co
   return interface_of(router, port, subnets);
 }
 
+}  // namespace
+
+Result<RouterInterface> add_leg(const Networks::Impl& impl, store::Txn& txn, const Context& ctx,
+                                const RouterLeg& leg, const LegDraft& draft, Router& router) {
+  auto added = leg.port.empty() ? add_subnet(impl, txn, ctx, leg.subnet, draft, router)
+                                : add_port(impl, txn, ctx, leg.port, draft, router);
+  router.updated_at = draft.now;
+  return added;
+}
+
+namespace {
+
 // ---- a leg goes ---------------------------------------------------------------------------------
 
 Result<Port> find_leg(store::Txn& txn, const Router& router, const RouterLeg& leg) {
@@ -175,9 +187,12 @@ Result<void> check_leg_unused(store::Txn& txn, const Router& router, const Subne
   return Result<void>();
 }
 
+}  // namespace
+
 Result<RouterInterface> drop_leg(const Networks::Impl& impl, store::Txn& txn,
                                  const RouterLeg& leg, WallTime now, Router& router) {
   CLOUDOS_TRY(Port port, find_leg(txn, router, leg));
+  router.updated_at = now;
   std::vector<FixedIp> going = port.fixed_ips, kept;
   if (leg.port.empty() && going.size() > 1) {
     // One of several IPv6 subnets: the others stay.
@@ -204,7 +219,6 @@ Result<RouterInterface> drop_leg(const Networks::Impl& impl, store::Txn& txn,
   return interface_of(router, port, subnets);
 }
 
-}  // namespace
 }  // namespace network
 
 Result<RouterInterface> Routers::add_interface(const Context& ctx, const RouterId& id,
@@ -218,12 +232,7 @@ Result<RouterInterface> Routers::add_interface(const Context& ctx, const RouterI
   RouterInterface added;
   CLOUDOS_CHECK(impl_.transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(Router router, network::load_owned<Router>(txn, ctx, id));
-    if (leg.port.empty()) {
-      CLOUDOS_TRY(added, network::add_subnet(impl_, txn, ctx, leg.subnet, draft, router));
-    } else {
-      CLOUDOS_TRY(added, network::add_port(impl_, txn, ctx, leg.port, draft, router));
-    }
-    router.updated_at = draft.now;
+    CLOUDOS_TRY(added, network::add_leg(impl_, txn, ctx, leg, draft, router));
     return records::update(txn, router);
   }));
   return added;
@@ -239,7 +248,6 @@ Result<RouterInterface> Routers::remove_interface(const Context& ctx, const Rout
   CLOUDOS_CHECK(impl_.transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(Router router, network::load_owned<Router>(txn, ctx, id));
     CLOUDOS_TRY(removed, network::drop_leg(impl_, txn, leg, now, router));
-    router.updated_at = now;
     return records::update(txn, router);
   }));
   return removed;

@@ -7,16 +7,10 @@
 #include "network/l3_lists.hpp"
 #include "network/listing.hpp"
 #include "network/router_txn.hpp"
+#include "network/topology_txn.hpp"
 
 namespace cloudos {
 namespace network {
-namespace {
-
-struct RouterDraft {
-  Router router;
-  RouterCreate spec;
-  LegDraft leg;
-};
 
 Result<RouterDraft> draft_router(Networks::Impl& impl, const Context& ctx,
                                  const RouterCreate& spec) {
@@ -45,6 +39,18 @@ Result<Router> insert_router(Networks::Impl& impl, const Context& ctx, store::Tx
   CLOUDOS_CHECK(records::insert(txn, router));
   return router;
 }
+
+Result<void> erase_router(const Networks::Impl& impl, store::Txn& txn, const Router& router) {
+  if (!router.interfaces.empty() || carries_floating(txn, router.id, SubnetId{})) {
+    return fail_as("RouterInUse", ErrorCode::Conflict,
+                   fmt::format("Router {} still has ports", router.id.value));
+  }
+  if (!router.gateway_port.empty()) CLOUDOS_CHECK(erase_leg(impl, txn, router.gateway_port));
+  CLOUDOS_CHECK(Quota::reserve(txn, router.project, "routers", -1));
+  return records::erase<Router>(txn, router.id);
+}
+
+namespace {
 
 std::vector<HostRoute> changed_routes(const Router& router, const RouterUpdate& change) {
   auto routes = change.routes.value_or(router.routes);
@@ -133,14 +139,7 @@ Result<void> Routers::remove(const Context& ctx, const RouterId& id) {
   CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
   return impl_.transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(const Router router, network::load_owned<Router>(txn, ctx, id));
-    if (!router.interfaces.empty() || network::carries_floating(txn, id, SubnetId{})) {
-      return network::fail_as("RouterInUse", ErrorCode::Conflict,
-                              fmt::format("Router {} still has ports", id.value));
-    }
-    if (!router.gateway_port.empty())
-      CLOUDOS_CHECK(network::erase_leg(impl_, txn, router.gateway_port));
-    CLOUDOS_CHECK(Quota::reserve(txn, router.project, "routers", -1));
-    return records::erase<Router>(txn, id);
+    return network::erase_router(impl_, txn, router);
   });
 }
 

@@ -10,18 +10,10 @@
 #include "network/impl.hpp"
 #include "network/pool_txn.hpp"
 #include "network/subnet_checks.hpp"
+#include "network/topology_txn.hpp"
 
 namespace cloudos {
 namespace network {
-namespace {
-
-/// What a subnet is made of, drawn before its transaction; its block only when the caller named it.
-struct SubnetDraft {
-  Subnet subnet;
-  SubnetCreate spec;
-  std::optional<IpBlock> block;
-  Networks::Impl::DhcpDraft dhcp;
-};
 
 Result<SubnetDraft> draft_subnet(Networks::Impl& impl, const Context& ctx,
                                  const SubnetCreate& spec) {
@@ -53,6 +45,8 @@ Result<SubnetDraft> draft_subnet(Networks::Impl& impl, const Context& ctx,
   return draft;
 }
 
+namespace {
+
 Result<void> check_overlap(store::Txn& txn, const Network& network, const Subnet& subnet) {
   const IpBlock block = block_of(subnet);
   for (const SubnetId& id : network.subnets) {
@@ -76,6 +70,8 @@ Result<void> cut_from_pool(store::Txn& txn, const Context& ctx, const SubnetDraf
   return shape_subnet(draft.spec, block, subnet);
 }
 
+}  // namespace
+
 Result<Subnet> insert_subnet(Networks::Impl& impl, const Context& ctx, store::Txn& txn,
                              const SubnetDraft& draft) {
   Subnet subnet = draft.subnet;
@@ -89,11 +85,15 @@ Result<Subnet> insert_subnet(Networks::Impl& impl, const Context& ctx, store::Tx
   CLOUDOS_CHECK(Quota::reserve(txn, subnet.project, "subnets", 1));
   CLOUDOS_CHECK(records::insert(txn, subnet));
   network.subnets.push_back(subnet.id);
+  const bool ports = !txn.none(records::index_prefix(Port::kKind, "network", network.id.value));
+  if (ports && auto_addressed(subnet)) owe_auto_addresses(txn, subnet.id);
   CLOUDOS_CHECK(impl.keep_dhcp_port(txn, network, draft.dhcp));
   CLOUDOS_CHECK(records::update(txn, network));
   CLOUDOS_CHECK(impl.precommit_network(txn, network));
   return subnet;
 }
+
+namespace {
 
 tl::unexpected<Error> subnet_in_use(const SubnetId& id) {
   return fail_as("SubnetInUse", ErrorCode::Conflict,
@@ -155,7 +155,8 @@ Result<std::vector<Subnet>> Networks::create_subnets(const Context& ctx,
     }
     return Result<void>();
   }));
-  for (const Subnet& subnet : made) CLOUDOS_CHECK(network::add_auto_addresses(*impl_, subnet));
+  for (const Subnet& subnet : made)
+    if (network::auto_addressed(subnet)) network::give_auto_addresses(*impl_, subnet.id);
   return made;
 }
 
@@ -184,24 +185,42 @@ Result<Subnet> Networks::update_subnet(const Context& ctx, const SubnetId& id,
   return changed;
 }
 
+namespace network {
+namespace {
+
+Result<void> erase_subnet(Networks::Impl& impl, store::Txn& txn, const Context& ctx,
+                          const SubnetId& id, const Networks::Impl::DhcpDraft& draft,
+                          const AutoRelease& release) {
+  CLOUDOS_TRY(const Subnet subnet, load_owned<Subnet>(txn, ctx, id));
+  CLOUDOS_TRY(Network network, load<Network>(txn, subnet.network));
+  std::erase(network.subnets, id);
+  CLOUDOS_CHECK(impl.keep_dhcp_port(txn, network, draft));
+  CLOUDOS_CHECK(release.drop(txn, subnet));
+  if (!txn.none(records::index_prefix(Port::kKind, "subnet", id.value))) {
+    if (release.outdated(subnet)) return fail(ErrorCode::Stale, "a port was added meanwhile");
+    return subnet_in_use(id);
+  }
+  forget_pools(txn, subnet);
+  forget_auto_addresses(txn, id);
+  CLOUDOS_CHECK(give_back_prefix(txn, subnet));
+  CLOUDOS_CHECK(Quota::reserve(txn, subnet.project, "subnets", -1));
+  CLOUDOS_CHECK(records::erase<Subnet>(txn, id));
+  CLOUDOS_CHECK(records::update(txn, network));
+  return impl.precommit_network(txn, network);
+}
+
+}  // namespace
+}  // namespace network
+
 Result<void> Networks::delete_subnet(const Context& ctx, const SubnetId& id) {
   CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   const auto draft = impl_->draft_dhcp();
-  CLOUDOS_CHECK(network::drop_auto_addresses(*impl_, ctx, id));
-  return impl_->transact([&](store::Txn& txn) -> Result<void> {
-    CLOUDOS_TRY(const Subnet subnet, network::load_owned<Subnet>(txn, ctx, id));
-    CLOUDOS_TRY(Network network, network::load<Network>(txn, subnet.network));
-    auto& subnets = network.subnets;
-    subnets.erase(std::remove(subnets.begin(), subnets.end(), id), subnets.end());
-    CLOUDOS_CHECK(impl_->keep_dhcp_port(txn, network, draft));
-    if (!txn.none(records::index_prefix(Port::kKind, "subnet", id.value)))
-      return network::subnet_in_use(id);
-    network::forget_pools(txn, subnet);
-    CLOUDOS_CHECK(network::give_back_prefix(txn, subnet));
-    CLOUDOS_CHECK(Quota::reserve(txn, subnet.project, "subnets", -1));
-    CLOUDOS_CHECK(records::erase<Subnet>(txn, id));
-    CLOUDOS_CHECK(records::update(txn, network));
-    return impl_->precommit_network(txn, network);
+  network::AutoRelease release(*impl_, id);
+  return store::replan([&]() -> Result<void> {
+    CLOUDOS_CHECK(release.prepare(ctx));
+    return impl_->transact([&](store::Txn& txn) {
+      return network::erase_subnet(*impl_, txn, ctx, id, draft, release);
+    });
   });
 }
 

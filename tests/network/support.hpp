@@ -42,6 +42,10 @@ struct World {
     settings.physical_networks = std::move(physical);
     networks = make_networks(engine, settings, drivers);
   }
+  /// Another life of a process over what an earlier one left.
+  World(std::shared_ptr<store::Store> over, std::uint64_t seed) : random(seed), store(over) {
+    networks = make_networks(engine, {}, {driver});
+  }
   /// Everything goes as it came: what was made must leave nothing.
   ~World() {
     for (const std::string& complaint : driver->complaints()) FAIL_CHECK(complaint);
@@ -120,7 +124,7 @@ struct World {
     const auto snapshot = *store->snapshot();
     for (const char* prefix : {"/network/", "/subnet/", "/port/", "/security_group/",
                                "/security_group_rule/", "/ux/", "/ix/", "/ip-chunk/", "/ip-full/",
-                               "/segment/"}) {
+                               "/segment/", "/auto-due/"}) {
       const auto found = snapshot->scan(prefix);
       REQUIRE(found);
       for (const auto& entry : *found) left.push_back(entry.key);
@@ -131,7 +135,7 @@ struct World {
   ManualClock clock;
   SeededRandom random{11};
   IdSource ids{clock, random};
-  std::unique_ptr<store::Store> store = store::open_memory();
+  std::shared_ptr<store::Store> store = store::open_memory();  // Shared with lives after this one.
   Executor executor{clock, 0};
   TaskRunner runner{*store, executor, clock, random, Log{}};
   std::shared_ptr<network::SimulatedDriver> driver = std::make_shared<network::SimulatedDriver>();

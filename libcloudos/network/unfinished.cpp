@@ -1,0 +1,21 @@
+#include "network/unfinished.hpp"
+
+#include "network/auto_addresses.hpp"
+
+namespace cloudos {
+namespace {
+
+constexpr std::chrono::minutes kUnfinishedPeriod{5};
+
+}  // namespace
+
+void Networks::Impl::add_reconcilers() {
+  engine.runner.add(Reconciler{"auto-addresses", kUnfinishedPeriod,
+                               std::string(network::kAutoDuePrefix),
+                               [this] { return network::give_all_auto_addresses(*this); }});
+  engine.runner.add(Reconciler{"security-groups", kUnfinishedPeriod,
+                               records::index_prefix(SecurityGroup::kKind, "going", "1"),
+                               [this] { return network::end_group_deletions(*this); }});
+}
+
+}  // namespace cloudos

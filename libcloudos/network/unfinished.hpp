@@ -1,0 +1,10 @@
+#pragma once
+#include "network/impl.hpp"
+
+/// What takes more than one commit, and who ends it when its caller is no more.
+namespace cloudos::network {
+
+/// Ends deletions of security groups that have begun. A reconciler's pass.
+Result<bool> end_group_deletions(Networks::Impl& impl);
+
+}  // namespace cloudos::network
