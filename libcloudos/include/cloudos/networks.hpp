@@ -274,6 +274,9 @@ struct Port {
   std::string numa_affinity, hints;  ///< As asked; not interpreted.
   bool propagate_uplink_status = true;
   std::vector<std::string> tags;
+  /// Of networks with several segments. Empty: `driver`, on the network's first one.
+  std::vector<BindingLevel> levels;
+  bool deferred_addresses = false;  ///< It gets them with its host: only then is its segment known.
   bool unaddressed = false;  ///< Asked for no addresses: subnets that come later give it none.
   std::string unknown;
 
@@ -555,6 +558,9 @@ class CLOUDOS_EXPORT Networks final {
   MeteringLabels& metering_labels();
   NetworkAgents& agents();           ///< Who carries what, zones, availability of addresses.
   NetworkTags& tags();
+  NetworkSegments& segments();       ///< Segments of networks, and the ranges they come from.
+  DefaultRules& default_rules();     ///< What new security groups begin with.
+  SimpleNetworks& simple();          ///< A whole network for servers by one call.
   NetworkTraces& traces();           ///< Why packets arrive, or do not.
 
   /// Injected by `cloud` before the runner starts; outlive this.
