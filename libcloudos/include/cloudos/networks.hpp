@@ -28,13 +28,16 @@ struct MetadataAnswer;
 
 // The rest of the Networking API, a header each: cloudos/<name>.hpp.
 class AddressGroups;
+class DefaultRules;
 class MeteringLabels;
 class NetworkAgents;
 class NetworkQos;
+class NetworkSegments;
 class NetworkSharing;
 class NetworkTags;
 class NetworkTraces;
 class Routers;
+class SimpleNetworks;
 class SubnetPools;
 class Trunks;
 
