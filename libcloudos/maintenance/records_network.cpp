@@ -161,7 +161,7 @@ ServiceRecords network_records() {
                 kind<RbacPolicy>(rbac_names), kind<QosPolicy>(), kind<Trunk>(trunk_names),
                 kind<AddressGroup>(), kind<DefaultRule>(), kind<MeteringLabel>(),
                 kind<MeteringRule>(metering_rule_names)};
-  mine.other_keys = {"ip-chunk", "ip-full", "network-agent", "ip6-chunk", "ip6-next", "forwards-to",
+  mine.other_keys = {"ip-chunk", "ip-full", "network-agent", "ip6-chunk", "ip6-next", "forwards-to", "lent",
                      "auto-topology", "segment", "auto-due"};
   mine.count = count_networks;
   mine.check = check_addresses;

@@ -151,6 +151,9 @@ Result<T> load_owned(Source& source, const Context& ctx, const Id<Tag>& id) {
 
 /// The project that will own what is made. Errors: Forbidden, InvalidArgument.
 Result<ProjectId> owner_of_new(const Context& ctx, const std::optional<ProjectId>& asked);
+/// Takes of a quota; a refusal names it as the API does. Errors: QuotaExceeded.
+Result<void> reserve_quota(store::Txn& txn, const ProjectId& project, std::string_view counter,
+                           std::int64_t count);
 /// Only an admin sets `attribute`. Errors: Forbidden.
 Result<void> admin_only(const Context& ctx, bool used, std::string_view attribute);
 Result<void> check_texts(std::string_view name, std::string_view description);

@@ -15,14 +15,16 @@ namespace cloudos {
 namespace network {
 namespace {
 
-/// Prefixes without host bits, sorted, each once. Errors: InvalidArgument.
-Result<std::vector<std::string>> checked_prefixes(const std::vector<std::string>& asked) {
+/// Prefixes without host bits, sorted, each once; `bare`: addresses count as blocks of one.
+/// Errors: InvalidArgument.
+Result<std::vector<std::string>> checked_prefixes(const std::vector<std::string>& asked,
+                                                  bool bare = false) {
   if (asked.size() > limits::kAddressGroupPrefixes)
     return invalid(fmt::format("addresses: at most {}", limits::kAddressGroupPrefixes));
   std::vector<std::string> prefixes;
   for (const std::string& text : asked) {
     const auto cidr = normalise_cidr(text);
-    if (!cidr || text.find('/') == text.npos) {
+    if (!cidr || (!bare && text.find('/') == text.npos)) {
       return fail_as("InvalidAddresses", ErrorCode::InvalidArgument,
                      fmt::format("addresses: '{}' is not a CIDR such as 10.0.0.0/8",
                                  text.substr(0, 64)));
@@ -127,7 +129,7 @@ Result<AddressGroup> AddressGroups::add_addresses(const Context& ctx, const Addr
 
 Result<AddressGroup> AddressGroups::remove_addresses(const Context& ctx, const AddressGroupId& id,
                                                      const std::vector<std::string>& addresses) {
-  CLOUDOS_TRY(const auto gone, network::checked_prefixes(addresses));
+  CLOUDOS_TRY(const auto gone, network::checked_prefixes(addresses, true));
   return network::change_group(impl_, ctx, id, [&](AddressGroup& group) -> Result<void> {
     for (const std::string& one : gone) {
       if (std::erase(group.addresses, one) > 0) continue;

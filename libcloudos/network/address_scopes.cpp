@@ -8,6 +8,7 @@
 #include "network/l3_lists.hpp"
 #include "network/listing.hpp"
 #include "network/scope_txn.hpp"
+#include "network/sharing.hpp"
 
 namespace cloudos {
 namespace network {
@@ -96,6 +97,7 @@ Result<void> join_scope(store::Txn& txn, const Context& ctx, const AddressScopeI
   if (id.empty()) return Result<void>();
   CLOUDOS_TRY(AddressScope scope, load_seen<AddressScope>(txn, ctx, id));
   CLOUDOS_CHECK(check_scope_fits(ctx, scope, pool));
+  note_use(txn, pool.project, scope);
   CLOUDOS_CHECK(check_scope_overlap(txn, scope, pool));
   if (pool.scope == id) return Result<void>();
   pool.scope = id;
@@ -151,9 +153,9 @@ Result<AddressScope> SubnetPools::update_scope(const Context& ctx, const Address
   AddressScope changed;
   CLOUDOS_CHECK(impl_.transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(changed, network::load_owned<AddressScope>(txn, ctx, id));
+    CLOUDOS_CHECK(network::admin_only(ctx, change.shared.has_value(), "shared"));
     if (change.name) changed.name = *change.name;
     if (change.shared && *change.shared != changed.shared) {
-      CLOUDOS_CHECK(network::admin_only(ctx, true, "shared"));
       if (!*change.shared) {
         return network::fail_as("AddressScopeUpdateError", ErrorCode::InvalidArgument,
                                 fmt::format("Unable to update address scope {} : Shared address "
@@ -169,15 +171,23 @@ Result<AddressScope> SubnetPools::update_scope(const Context& ctx, const Address
 
 Result<void> SubnetPools::remove_scope(const Context& ctx, const AddressScopeId& id) {
   CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
-  return impl_.transact([&](store::Txn& txn) -> Result<void> {
-    CLOUDOS_TRY(const AddressScope scope, network::load_owned<AddressScope>(txn, ctx, id));
-    if (!scope.pools.empty()) {
-      return network::fail_as("AddressScopeInUse", ErrorCode::Conflict,
-                              fmt::format("Unable to complete operation on address scope {}. There "
-                                          "are one or more subnet pools in use on the address "
-                                          "scope", id.value));
+  return store::replan([&]() -> Result<void> {
+    std::vector<RbacPolicyId> grants;
+    {
+      CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
+      CLOUDOS_TRY(grants, network::grants_of(*snapshot, id.value));
     }
-    return records::erase<AddressScope>(txn, id);
+    return impl_.transact([&](store::Txn& txn) -> Result<void> {
+      CLOUDOS_TRY(const AddressScope scope, network::load_owned<AddressScope>(txn, ctx, id));
+      if (!scope.pools.empty()) {
+        return network::fail_as("AddressScopeInUse", ErrorCode::Conflict,
+                                fmt::format("Unable to complete operation on address scope {}. "
+                                            "There are one or more subnet pools in use on the "
+                                            "address scope", id.value));
+      }
+      CLOUDOS_CHECK(network::erase_grants(txn, id.value, grants));
+      return records::erase<AddressScope>(txn, id);
+    });
   });
 }
 

@@ -28,6 +28,7 @@ void fields(codec::FieldVisitor& v, QosRule& r) {
   v.field({4, "max_burst_kbps"}, r.max_burst_kbps);
   v.field({5, "ingress"}, r.ingress);
   v.field({6, "dscp_mark"}, r.dscp_mark);
+  v.field({7, "min_kbps"}, r.min_kbps);
 }
 
 void fields(codec::FieldVisitor& v, QosPolicy& q) {

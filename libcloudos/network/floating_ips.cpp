@@ -11,6 +11,7 @@
 #include "network/listing.hpp"
 #include "network/network_checks.hpp"
 #include "network/port_checks.hpp"
+#include "network/sharing.hpp"
 
 namespace cloudos {
 namespace network {
@@ -118,9 +119,10 @@ Result<FloatingIp> insert_floating(const Networks::Impl& impl, const Context& ct
     return fail_as("BadRequest", ErrorCode::InvalidArgument,
                    fmt::format("Network {} is not a valid external network", network.id.value));
   }
+  note_use(txn, floating.project, network);
   if (!floating.qos_policy.empty())
     CLOUDOS_CHECK(check_qos_policy(txn, ctx, floating.qos_policy));
-  CLOUDOS_CHECK(Quota::reserve(txn, floating.project, "floating_ips", 1));
+  CLOUDOS_CHECK(network::reserve_quota(txn, floating.project, "floating_ips", 1));
   CLOUDOS_CHECK(make_outer_port(impl, txn, network, draft, floating));
   if (!draft.spec.port.empty()) {
     CLOUDOS_TRY(const Inside inside,
@@ -224,12 +226,12 @@ Result<FloatingIp> Routers::update_floating_ip(const Context& ctx, const Floatin
 
 Result<void> Routers::delete_floating_ip(const Context& ctx, const FloatingIpId& id) {
   CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
-  const WallTime now = impl_.engine.clock.wall();
   return impl_.transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(const FloatingIp floating, network::load_owned<FloatingIp>(txn, ctx, id));
-    for (const PortForwardingId& one : floating.forwardings) {
-      CLOUDOS_TRY(const auto forwarding, network::load<PortForwarding>(txn, one));
-      CLOUDOS_CHECK(network::erase_forwarding(txn, forwarding, now));
+    if (!floating.forwardings.empty()) {
+      return network::fail_as("FipInUseByPortForwarding", ErrorCode::Conflict,
+                              fmt::format("Floating IP {} in use by Port Forwarding resources.",
+                                          id.value));
     }
     CLOUDOS_TRY(const Port outer, network::load<Port>(txn, floating.outer_port));
     CLOUDOS_CHECK(impl_.erase_port(txn, outer));

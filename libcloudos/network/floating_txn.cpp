@@ -80,7 +80,11 @@ Result<Inside> find_inside(store::Txn& txn, const Context& ctx, const ProjectId&
                            const NetworkId& external, const LegsOfSubnets& legs,
                            const PortId& id, const std::string& address) {
   Inside inside;
-  CLOUDOS_TRY(inside.port, load_seen<Port>(txn, ctx, id));
+  // Another's port and one that is not there look the same.
+  auto port = load<Port>(txn, id);
+  if (!port && (ctx.is_admin || port.error().code != ErrorCode::NotFound))
+    return fail(std::move(port).error());
+  if (port) inside.port = std::move(*port);
   if (inside.port.project != project && !ctx.is_admin) {
     return bad_port(fmt::format("Cannot process floating IP association with Port {}, since that "
                                 "port is owned by a different tenant.", id.value));

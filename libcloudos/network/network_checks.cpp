@@ -9,6 +9,7 @@
 #include "cloudos/network_limits.hpp"
 #include "network/access.hpp"
 #include "network/extra_records.hpp"
+#include "network/sharing.hpp"
 
 namespace cloudos::network {
 namespace {
@@ -65,8 +66,7 @@ std::uint32_t most_mtu(std::uint32_t base, std::string_view type) {
 Result<void> check_mtu(std::uint32_t base, std::string_view type,
                        const std::optional<std::uint32_t>& asked) {
   if (!asked) return Result<void>();
-  // Only tunnels are bound by what they are carried over: a wire may carry more than we know.
-  const std::uint32_t most = type == "vxlan" ? most_mtu(base, type) : kMostMtu;
+  const std::uint32_t most = std::min(most_mtu(base, type), kMostMtu);
   if (*asked >= kLeastMtu && *asked <= most) return Result<void>();
   return invalid(fmt::format("mtu must be within {} to {}", kLeastMtu, most));
 }
@@ -92,10 +92,6 @@ Result<void> check_network_create(const Context& ctx, const NetworkCreate& spec)
   for (const auto& [used, attribute] : kept) CLOUDOS_CHECK(admin_only(ctx, used, attribute));
   if (!spec.network_type && (spec.physical_network || spec.segmentation_id))
     return invalid("provider:network_type is needed with the other provider attributes");
-  if (!spec.segments.empty()) {
-    return fail(ErrorCode::Unsupported,
-                "segments: a network has one segment here; name it by the provider attributes");
-  }
   if (spec.vlan_transparent) {
     return fail_as("VlanTransparencyDriverError", ErrorCode::Unsupported,
                    "vlan_transparent: no mechanism driver here carries tags of guests");
@@ -109,7 +105,15 @@ Result<void> check_network_update(const NetworkUpdate& change) {
 }
 
 Result<void> check_qos_policy(store::Txn& txn, const Context& ctx, const QosPolicyId& id) {
-  CLOUDOS_CHECK(load_seen<QosPolicy>(txn, ctx, id));
+  CLOUDOS_TRY(const auto policy, load_seen<QosPolicy>(txn, ctx, id));
+  for (const QosRule& rule : policy.rules) {
+    if (rule.type != QosRule::kMinimum) continue;
+    return fail_as("QosRuleNotSupported", ErrorCode::Conflict,
+                   fmt::format("QoS policy {} has a rule of type {}, which no driver here holds.",
+                               id.value, rule.type));
+  }
+  // Whoever uses it, and its owner, too: a policy for all stays so while anything has it.
+  note_lent(txn, rbac_type<QosPolicy>(), id.value);
   return Result<void>();
 }
 
@@ -117,7 +121,9 @@ Result<void> use_qos_policy(store::Txn& txn, const Context& ctx, Network& networ
   if (!network.qos_policy.empty()) return check_qos_policy(txn, ctx, network.qos_policy);
   const auto id =
       records::find_unique(txn, QosPolicy::kKind, "default", "", network.project.value);
-  if (id) network.qos_policy = QosPolicyId{*id};
+  if (!id) return Result<void>();
+  network.qos_policy = QosPolicyId{*id};
+  note_lent(txn, rbac_type<QosPolicy>(), *id);
   return Result<void>();
 }
 

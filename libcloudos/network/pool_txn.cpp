@@ -133,6 +133,7 @@ Result<IpBlock> take_prefix(store::Txn& txn, const SubnetPool& pool,
                                      std::to_string(wanted));
   }
   CLOUDOS_CHECK(check_pool_quota(pool, use, subnet.project, *block));
+  note_use(txn, subnet.project, pool);
   use.taken.push_back({block->text(), subnet.id, subnet.project});
   if (stored) CLOUDOS_CHECK(records::update(txn, use));
   else CLOUDOS_CHECK(records::insert(txn, use));

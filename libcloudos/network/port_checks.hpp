@@ -4,6 +4,7 @@
 
 #include "cloudos/networks.hpp"
 #include "network/access.hpp"
+#include "network/sharing.hpp"
 #include "cloudos/store.hpp"
 
 /// Checks of a port that need the store, shared by its creation and its change.
@@ -45,6 +46,7 @@ Result<void> check_groups(Source& source, const Context& ctx, const ProjectId& p
   for (const SecurityGroupId& id : groups) {
     CLOUDOS_TRY(const SecurityGroup group, load_seen<SecurityGroup>(source, ctx, id));
     if (group.going) return missing<SecurityGroup>(id.value);
+    if constexpr (std::is_same_v<Source, store::Txn>) note_use(source, project, group);
     if (group.project == project || group.project == ctx.project) continue;
     // An admin does not lend one project's group to another, unless its owner granted it.
     const auto scope = grant_scope("security_group", id.value, kAsShared);

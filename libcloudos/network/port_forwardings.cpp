@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "cloudos/limits.hpp"
 #include "network/floating_txn.hpp"
 #include "network/ip.hpp"
 #include "network/l3_lists.hpp"
@@ -141,11 +142,13 @@ Result<PortForwarding> write_forward_change(store::Txn& txn, const Context& ctx,
 }  // namespace
 }  // namespace network
 
-Result<PortForwarding> Routers::create_forwarding(const Context& ctx, const FloatingIpId& id,
-                                                  const PortForwardingCreate& spec) {
-  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
+namespace network {
+namespace {
+
+Result<PortForwarding> draft_forward(const Networks::Impl& impl, const FloatingIpId& id,
+                                     const PortForwardingCreate& spec) {
   PortForwarding draft;
-  draft.id = impl_.engine.ids.make<PortForwardingId>();
+  draft.id = impl.engine.ids.make<PortForwardingId>();
   draft.floating_ip = id;
   draft.description = spec.description;
   draft.protocol = spec.protocol;
@@ -155,28 +158,57 @@ Result<PortForwarding> Routers::create_forwarding(const Context& ctx, const Floa
   draft.internal_address = spec.internal_address;
   draft.internal_first = spec.internal_first;
   draft.internal_last = spec.internal_last;
-  draft.created_at = draft.updated_at = impl_.engine.clock.wall();
-  CLOUDOS_CHECK(network::check_forward(draft));
-  network::LegsOfSubnets legs;
+  draft.created_at = draft.updated_at = impl.engine.clock.wall();
+  CLOUDOS_CHECK(check_forward(draft));
+  return draft;
+}
+
+Result<void> insert_forward(store::Txn& txn, const Context& ctx, const LegsOfSubnets& legs,
+                            FloatingIp& floating, PortForwarding& made) {
+  CLOUDOS_CHECK(refuse_associated(floating));
+  made.project = floating.project;
+  CLOUDOS_CHECK(lead_inside(txn, ctx, legs, floating, made));
+  CLOUDOS_CHECK(check_forward_conflicts(txn, floating, made));
+  note_forwarding(txn, made.internal_port, made.id, true);
+  floating.forwardings.push_back(made.id);
+  floating.updated_at = made.created_at;
+  return records::insert(txn, made);
+}
+
+}  // namespace
+}  // namespace network
+
+Result<std::vector<PortForwarding>> Routers::create_forwardings(
+    const Context& ctx, const FloatingIpId& id, const std::vector<PortForwardingCreate>& specs) {
+  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
+  if (specs.size() > limits::kNetworkBulk)
+    return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
+  std::vector<PortForwarding> drafts;
+  std::vector<network::LegsOfSubnets> legs;
   {
     CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
-    CLOUDOS_TRY(legs, network::legs_beside(*snapshot, spec.internal_port));
+    for (const PortForwardingCreate& spec : specs) {
+      CLOUDOS_TRY(auto draft, network::draft_forward(impl_, id, spec));
+      drafts.push_back(std::move(draft));
+      CLOUDOS_TRY(auto beside, network::legs_beside(*snapshot, spec.internal_port));
+      legs.push_back(std::move(beside));
+    }
   }
-  PortForwarding made;
+  std::vector<PortForwarding> made;
   CLOUDOS_CHECK(impl_.transact([&](store::Txn& txn) -> Result<void> {
-    made = draft;
+    made = drafts;
     CLOUDOS_TRY(FloatingIp floating, network::load_owned<FloatingIp>(txn, ctx, id));
-    CLOUDOS_CHECK(network::refuse_associated(floating));
-    made.project = floating.project;
-    CLOUDOS_CHECK(network::lead_inside(txn, ctx, legs, floating, made));
-    CLOUDOS_CHECK(network::check_forward_conflicts(txn, floating, made));
-    floating.forwardings.push_back(made.id);
-    floating.updated_at = made.created_at;
-    CLOUDOS_CHECK(records::update(txn, floating));
-    network::note_forwarding(txn, made.internal_port, made.id, true);
-    return records::insert(txn, made);
+    for (std::size_t i = 0; i < made.size(); ++i)
+      CLOUDOS_CHECK(network::insert_forward(txn, ctx, legs[i], floating, made[i]));
+    return records::update(txn, floating);
   }));
   return made;
+}
+
+Result<PortForwarding> Routers::create_forwarding(const Context& ctx, const FloatingIpId& id,
+                                                  const PortForwardingCreate& spec) {
+  CLOUDOS_TRY(auto made, create_forwardings(ctx, id, {spec}));
+  return std::move(made.front());
 }
 
 Result<PortForwarding> Routers::forwarding(const Context& ctx, const FloatingIpId& floating,

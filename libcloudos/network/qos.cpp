@@ -18,6 +18,7 @@ namespace network {
 QosPlan qos_plan(const QosPolicy& policy) {
   QosPlan plan;
   for (const QosRule& rule : policy.rules) {
+    if (rule.type == QosRule::kMinimum) continue;  // Nobody holds it, so nobody has the policy.
     if (rule.type == QosRule::kDscp) {
       plan.dscp = static_cast<std::uint8_t>(rule.dscp_mark);
     } else if (rule.ingress) {
@@ -52,6 +53,14 @@ tl::unexpected<Error> missing_rule(const QosPolicyId& policy, const QosRuleId& i
                              id.value.substr(0, 64), policy.value.substr(0, 64)));
 }
 
+Result<void> apply_direction(const QosRuleSpec& spec, QosRule& rule) {
+  if (!spec.direction) return Result<void>();
+  if (*spec.direction != "egress" && *spec.direction != "ingress")
+    return invalid("direction must be egress or ingress");
+  rule.ingress = *spec.direction == "ingress";
+  return Result<void>();
+}
+
 /// Fills a rule with what is asked for. Errors: InvalidArgument.
 Result<void> apply_spec(const QosRuleSpec& spec, QosRule& rule) {
   const auto set = [](const std::optional<std::int64_t>& asked, std::string_view name,
@@ -62,6 +71,14 @@ Result<void> apply_spec(const QosRuleSpec& spec, QosRule& rule) {
     out = static_cast<std::uint32_t>(*asked);
     return Result<void>();
   };
+  if (rule.type != QosRule::kMinimum && spec.min_kbps)
+    return invalid("min_kbps is of minimum_bandwidth rules alone");
+  if (rule.type == QosRule::kMinimum) {
+    if (spec.max_kbps || spec.max_burst_kbps || spec.dscp_mark)
+      return invalid("a minimum_bandwidth rule has min_kbps and a direction alone");
+    CLOUDOS_CHECK(set(spec.min_kbps, "min_kbps", rule.min_kbps));
+    return apply_direction(spec, rule);
+  }
   if (rule.type == QosRule::kDscp) {
     if (spec.max_kbps || spec.max_burst_kbps || spec.direction)
       return invalid("a dscp_marking rule has a dscp_mark alone");
@@ -74,11 +91,7 @@ Result<void> apply_spec(const QosRuleSpec& spec, QosRule& rule) {
   if (spec.dscp_mark) return invalid("a bandwidth_limit rule has no dscp_mark");
   CLOUDOS_CHECK(set(spec.max_kbps, "max_kbps", rule.max_kbps));
   CLOUDOS_CHECK(set(spec.max_burst_kbps, "max_burst_kbps", rule.max_burst_kbps));
-  if (!spec.direction) return Result<void>();
-  if (*spec.direction != "egress" && *spec.direction != "ingress")
-    return invalid("direction must be egress or ingress");
-  rule.ingress = *spec.direction == "ingress";
-  return Result<void>();
+  return apply_direction(spec, rule);
 }
 
 /// A port has one limit each way, and one mark.
@@ -111,6 +124,24 @@ Result<void> only_default(store::Txn& txn, const QosPolicy& policy) {
                              policy.project.value, *other));
 }
 
+Result<void> apply_policy(store::Txn& txn, const QosPolicyUpdate& change,
+                          const RbacPolicyId& grant, WallTime now, QosPolicy& policy) {
+  if (change.name) policy.name = *change.name;
+  if (change.description) policy.description = *change.description;
+  if (change.is_default) policy.is_default = *change.is_default;
+  CLOUDOS_CHECK(only_default(txn, policy));
+  if (!change.shared || *change.shared == policy.shared) return Result<void>();
+  policy.shared = *change.shared;
+  if (!policy.shared) return take_from_all(txn, "qos_policy", policy.id.value, kAsShared);
+  return give_to_all(txn, policy.project, "qos_policy", policy.id.value, kAsShared, grant, now);
+}
+
+tl::unexpected<Error> no_such_ability(std::string_view type) {
+  return fail_as("QosRuleNotSupported", ErrorCode::Conflict,
+                 fmt::format("No driver here holds QoS rules of type {}: no port, network or "
+                             "floating IP can have them.", type));
+}
+
 Result<QosPolicy> draft_qos(Networks::Impl& impl, const Context& ctx,
                             const QosPolicyCreate& spec) {
   CLOUDOS_CHECK(check_texts(spec.name, spec.description));
@@ -129,6 +160,7 @@ Result<QosPolicy> draft_qos(Networks::Impl& impl, const Context& ctx,
 }  // namespace network
 
 NetworkQos& Networks::qos() { return impl_->qos; }
+std::span<const std::uint32_t> NetworkQos::dscp_marks() { return network::kDscpMarks; }
 
 // ---- policies -----------------------------------------------------------------------------------
 
@@ -178,24 +210,23 @@ Result<QosPolicy> NetworkQos::update(const Context& ctx, const QosPolicyId& id,
   const WallTime now = impl_.engine.clock.wall();
   const auto grant = impl_.engine.ids.make<RbacPolicyId>();
   QosPolicy changed;
-  CLOUDOS_CHECK(impl_.transact([&](store::Txn& txn) -> Result<void> {
-    CLOUDOS_TRY(changed, network::load_owned<QosPolicy>(txn, ctx, id));
-    CLOUDOS_CHECK(network::admin_only(ctx, true, "qos_policy"));
-    if (change.name) changed.name = *change.name;
-    if (change.description) changed.description = *change.description;
-    if (change.is_default) changed.is_default = *change.is_default;
-    CLOUDOS_CHECK(network::only_default(txn, changed));
-    if (change.shared && *change.shared != changed.shared) {
-      changed.shared = *change.shared;
-      if (changed.shared) {
-        CLOUDOS_CHECK(network::give_to_all(txn, changed.project, "qos_policy", id.value,
-                                           network::kAsShared, grant, now));
-      } else {
-        CLOUDOS_CHECK(network::take_from_all(txn, "qos_policy", id.value, network::kAsShared));
-      }
+  CLOUDOS_CHECK(store::replan([&]() -> Result<void> {
+    std::optional<network::LentCount> lent;
+    if (change.shared == false) {
+      CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
+      CLOUDOS_CHECK(network::load_owned<QosPolicy>(*snapshot, ctx, id));
+      CLOUDOS_CHECK(network::admin_only(ctx, true, "qos_policy"));
+      CLOUDOS_TRY(lent, network::may_take_from_all(*snapshot, "qos_policy", id.value,
+                                                   network::kAsShared));
     }
-    changed.updated_at = now;
-    return records::update(txn, changed);
+    return impl_.transact([&](store::Txn& txn) -> Result<void> {
+      CLOUDOS_TRY(changed, network::load_owned<QosPolicy>(txn, ctx, id));
+      CLOUDOS_CHECK(network::admin_only(ctx, true, "qos_policy"));
+      if (lent) CLOUDOS_CHECK(network::check_lent(txn, *lent));
+      CLOUDOS_CHECK(network::apply_policy(txn, change, grant, now, changed));
+      changed.updated_at = now;
+      return records::update(txn, changed);
+    });
   }));
   return changed;
 }
@@ -230,11 +261,15 @@ Result<QosRule> NetworkQos::add_rule(const Context& ctx, const QosPolicyId& id,
   if (rule.type == QosRule::kDscp && !spec.dscp_mark) return network::invalid("dscp_mark is needed");
   if (rule.type == QosRule::kBandwidth && !spec.max_kbps)
     return network::invalid("max_kbps is needed");
+  if (rule.type == QosRule::kMinimum && !spec.min_kbps)
+    return network::invalid("min_kbps is needed");
   CLOUDOS_CHECK(network::apply_spec(spec, rule));
   const WallTime now = impl_.engine.clock.wall();
   CLOUDOS_CHECK(impl_.transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(auto policy, network::load_owned<QosPolicy>(txn, ctx, id));
     CLOUDOS_CHECK(network::refuse_twin(policy, rule));
+    if (rule.type == QosRule::kMinimum && !network::refuse_policy_in_use(txn, id))
+      return network::no_such_ability(rule.type);
     if (policy.rules.size() >= limits::kQosRules)
       return network::invalid(fmt::format("a policy has {} rules at most", limits::kQosRules));
     policy.rules.push_back(rule);

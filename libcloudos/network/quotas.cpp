@@ -39,6 +39,24 @@ Result<void> check_project(const ProjectId& project) {
 }
 
 }  // namespace
+
+Result<void> reserve_quota(store::Txn& txn, const ProjectId& project, std::string_view counter,
+                           std::int64_t count) {
+  auto reserved = Quota::reserve(txn, project, counter, count);
+  if (reserved || reserved.error().code != ErrorCode::QuotaExceeded) return reserved;
+  std::string_view name = counter;
+  for (const QuotaName& one : kQuotaNames)
+    if (one.counter == counter) name = one.api;
+  // Clients look for the first words; how many there are stands behind the colon of the other's.
+  const std::string& said = reserved.error().message;
+  const auto colon = said.find(": ");
+  const std::string_view numbers =
+      colon == said.npos ? std::string_view() : std::string_view(said).substr(colon + 2);
+  // l10n: "Quota exceeded for resources: ['{}']: requested {}, but already used {} of {}"
+  return fail_as("OverQuota", ErrorCode::QuotaExceeded,
+                 fmt::format("Quota exceeded for resources: ['{}']: {}", name, numbers));
+}
+
 }  // namespace network
 
 Result<NetworkQuotas> Networks::quotas(const Context& ctx, const ProjectId& project) const {

@@ -21,7 +21,8 @@ LegDraft draft_leg(const Networks::Impl& impl);
 /// Whose host can carry routers: its name (empty: any host), or nothing.
 std::optional<std::string> router_host(const Networks::Impl& impl);
 /// Plugs the leg where the router is, if a host carries routers at all; the record is not written.
-void plug_leg(const Networks::Impl& impl, const Network& network, Router& router, Port& leg);
+void plug_leg(const Networks::Impl& impl, store::Txn& txn, const Network& network, Router& router,
+              Port& leg);
 
 /// Every subnet the router has an address in, with the port that has it.
 struct LegSubnet {
@@ -31,6 +32,11 @@ struct LegSubnet {
 Result<std::vector<LegSubnet>> leg_subnets(store::Txn& txn, const Router& router);
 /// Errors: InvalidArgument (the router has a leg in it, or in one that overlaps).
 Result<void> check_leg_overlap(const std::vector<LegSubnet>& legs, const Subnet& subnet);
+
+/// A leg has other addresses now, already written: it meets no other leg, and what floating addresses
+/// and routes need is still there. Writes the router, so that its host hears of it.
+/// Errors: InvalidArgument, Conflict.
+Result<void> check_readdressed(store::Txn& txn, const Port& before, const Port& after);
 
 /// Makes, keeps or takes away the gateway as asked. Changes `router`, which the caller writes.
 Result<void> set_gateway(const Networks::Impl& impl, store::Txn& txn, const Context& ctx,

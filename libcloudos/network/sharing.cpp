@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/text.hpp"
 #include "identity/quota.hpp"
 #include "network/extra_records.hpp"
 #include "network/l3_records.hpp"
@@ -38,6 +39,35 @@ bool any_grant(const store::Snapshot& snapshot, std::string_view scope) {
   const auto found = snapshot.scan(records::index_prefix(RbacPolicy::kKind, "given", scope),
                                    options);
   return found && !found->empty();
+}
+
+namespace {
+
+std::string lent_key(std::string_view object_type, std::string_view object_id) {
+  return fmt::format("/lent/{}", records::key_part(fmt::format("{}:{}", object_type, object_id)));
+}
+
+Result<LentCount> read_lent(const store::Snapshot& snapshot, std::string_view object_type,
+                            std::string_view object_id) {
+  LentCount seen{lent_key(object_type, object_id), {}};
+  CLOUDOS_TRY(const auto entry, snapshot.get(seen.key));
+  if (entry) seen.value = entry->value;
+  return seen;
+}
+
+}  // namespace
+
+void note_lent(store::Txn& txn, std::string_view object_type, std::string_view object_id) {
+  const std::string key = lent_key(object_type, object_id);
+  const auto stored = txn.get(key);
+  const auto count = stored ? parse_unsigned(*stored) : std::nullopt;
+  txn.put(key, std::to_string(count.value_or(0) + 1));
+}
+
+Result<void> check_lent(store::Txn& txn, const LentCount& seen) {
+  const auto stored = txn.get(seen.key);
+  if ((stored ? std::string(*stored) : std::string()) == seen.value) return Result<void>();
+  return fail(ErrorCode::Stale, "who uses it has changed meanwhile");
 }
 
 Result<std::vector<std::string>> granted_ids(const store::Snapshot& snapshot,
@@ -80,6 +110,7 @@ Result<void> take_from_all(store::Txn& txn, std::string_view object_type,
   if (!id) return Result<void>();
   CLOUDOS_TRY(const auto policy, records::get<RbacPolicy>(txn, *id));
   CLOUDOS_CHECK(Quota::add(txn, policy.project, "rbac_policies", -1));
+  note_lent(txn, object_type, object_id);
   return records::erase<RbacPolicy>(txn, policy.id);
 }
 
@@ -98,6 +129,7 @@ Result<void> erase_grants(store::Txn& txn, std::string_view object_id,
     if (!policy) continue;
     CLOUDOS_CHECK(Quota::add(txn, policy->project, "rbac_policies", -1));
     CLOUDOS_CHECK(records::erase<RbacPolicy>(txn, id));
+    txn.erase(lent_key(policy->object_type, object_id));
   }
   if (!txn.none(records::index_prefix(RbacPolicy::kKind, "object", object_id)))
     return fail(ErrorCode::Stale, "it was granted to somebody meanwhile");
@@ -154,6 +186,23 @@ Result<void> with_object(store::Txn& txn, const RbacPolicy& policy, const Use& u
   return run(static_cast<AddressGroup*>(nullptr));
 }
 
+/// A pool is granted to those alone who may use the addresses of its scope. Errors:
+/// InvalidArgument.
+Result<void> check_pool_scope(store::Txn& txn, const RbacPolicy& policy) {
+  if (policy.object_type != "subnetpool") return Result<void>();
+  const auto pool = records::get<SubnetPool>(txn, policy.object_id);
+  if (!pool || pool->scope.empty()) return Result<void>();
+  const auto address_scope = records::get<AddressScope>(txn, pool->scope);
+  if (!address_scope || address_scope->shared || address_scope->project.value == policy.target)
+    return Result<void>();
+  const auto grants = grant_scope("address_scope", pool->scope.value, kAsShared);
+  if (has_grant(txn, grants, policy.target) || has_grant(txn, grants, kAnyProject))
+    return Result<void>();
+  return fail_as("InvalidInput", ErrorCode::InvalidArgument,
+                 fmt::format("target_tenant: {} may not use address scope {}, of which the pool is",
+                             policy.target.substr(0, 64), pool->scope.value));
+}
+
 /// The flag that says "for every project", where the record has one, and its revision.
 Result<void> mark_object(store::Txn& txn, const RbacPolicy& policy, bool given, WallTime now) {
   return with_object(txn, policy, [&](auto& record) -> Result<void> {
@@ -199,14 +248,16 @@ Result<void> insert_policy(store::Txn& txn, const Context& ctx, RbacPolicy& poli
                    "Only admins can manipulate policies on objects they do not own.");
   }));
   CLOUDOS_CHECK(check_target(ctx, policy.target));
+  CLOUDOS_CHECK(check_pool_scope(txn, policy));
   const auto scope = grant_scope(policy.object_type, policy.object_id, policy.action);
   if (has_grant(txn, scope, policy.target)) {
     return fail_as("DuplicateRbacPolicy", ErrorCode::AlreadyExists,
                    "An RBAC policy of that kind exists for that target already.");
   }
   CLOUDOS_CHECK(write_down_external(txn, policy, spare, policy.created_at));
-  CLOUDOS_CHECK(Quota::reserve(txn, policy.project, "rbac_policies", 1));
+  CLOUDOS_CHECK(network::reserve_quota(txn, policy.project, "rbac_policies", 1));
   CLOUDOS_CHECK(records::insert(txn, policy));
+  note_lent(txn, policy.object_type, policy.object_id);
   return mark_object(txn, policy, true, policy.created_at);
 }
 
@@ -240,6 +291,8 @@ Result<std::set<std::string>> users_of(const store::Snapshot& snapshot, const Rb
     take(networks);
     CLOUDOS_TRY(const auto ports, records::all<Port>(snapshot, "qos", id));
     take(ports);
+    CLOUDOS_TRY(const auto floating, records::all<FloatingIp>(snapshot, "qos", id));
+    take(floating);
   } else if (policy.object_type == "security_group") {
     CLOUDOS_TRY(const auto ports, records::all<Port>(snapshot, "group", id));
     take(ports);
@@ -249,23 +302,27 @@ Result<std::set<std::string>> users_of(const store::Snapshot& snapshot, const Rb
     CLOUDOS_TRY(const auto rules, records::all<SecurityGroupRule>(snapshot, "addresses", id));
     take(rules);
   } else if (policy.object_type == "subnetpool") {
-    CLOUDOS_TRY(const auto subnets, records::all<Subnet>(snapshot, "pool", id));
-    take(subnets);
+    const auto use = records::get<PoolUse>(snapshot, id);
+    if (use) take(use->taken);
   } else {
-    CLOUDOS_TRY(const auto pools, records::all<SubnetPool>(snapshot, "scope", id));
-    take(pools);
+    CLOUDOS_TRY(const auto scope, records::get<AddressScope>(snapshot, id));
+    for (const SubnetPoolId& one : scope.pools)
+      if (const auto pool = records::get<SubnetPool>(snapshot, one.value))
+        users.insert(pool->project.value);
   }
   return users;
 }
 
-/// Errors: Conflict, when somebody's use rests on this policy alone.
+/// Errors: Conflict, when somebody's use rests on this policy alone. What its owner uses counts
+/// where the API counts it: a QoS policy for all stays so while anything has it.
 Result<void> refuse_loss(const store::Snapshot& snapshot, const RbacPolicy& policy,
                          const ProjectId& owner) {
   const auto scope = grant_scope(policy.object_type, policy.object_id, policy.action);
   const bool for_all = policy.target == kAnyProject;
   CLOUDOS_TRY(const auto users, users_of(snapshot, policy));
   for (const std::string& user : users) {
-    if (user == owner.value || (!for_all && user != policy.target)) continue;
+    const bool counts = user != owner.value || (for_all && policy.object_type == "qos_policy");
+    if (!counts || (!for_all && user != policy.target)) continue;
     const bool otherwise =
         for_all ? has_grant(snapshot, scope, user) : has_grant(snapshot, scope, kAnyProject);
     if (!otherwise) return policy_in_use(policy, fmt::format("project {} uses it", user));
@@ -289,18 +346,53 @@ Result<ProjectId> owner_of_object(const store::Snapshot& snapshot, const RbacPol
   return of(static_cast<AddressGroup*>(nullptr));
 }
 
-Result<RbacPolicy> removable(const store::Snapshot& snapshot, const Context& ctx,
-                             const RbacPolicyId& id) {
-  CLOUDOS_TRY(auto policy, load_owned<RbacPolicy>(snapshot, ctx, id));
+/// A policy whose end nobody suffers from, as far as the snapshot shows.
+struct Removable {
+  RbacPolicy policy;
+  LentCount lent;
+};
+
+Result<void> refuse_end(const store::Snapshot& snapshot, const RbacPolicy& policy) {
   bool is_default = false;
   CLOUDOS_TRY(const ProjectId owner, owner_of_object(snapshot, policy, is_default));
   if (policy.action == kAsExternal && policy.target == kAnyProject && is_default)
     return policy_in_use(policy, "the network is the default external one");
-  CLOUDOS_CHECK(refuse_loss(snapshot, policy, owner));
+  return refuse_loss(snapshot, policy, owner);
+}
+
+Result<Removable> removable(const store::Snapshot& snapshot, const Context& ctx,
+                            const RbacPolicyId& id, bool ends) {
+  Removable found;
+  CLOUDOS_TRY(found.policy, load_owned<RbacPolicy>(snapshot, ctx, id));
+  CLOUDOS_TRY(found.lent, read_lent(snapshot, found.policy.object_type, found.policy.object_id));
+  if (ends) CLOUDOS_CHECK(refuse_end(snapshot, found.policy));
+  return found;
+}
+
+/// The policy as it was when its end was found harmless. Errors: Stale, and those of reading it.
+Result<RbacPolicy> load_unchanged(store::Txn& txn, const Context& ctx, const Removable& seen) {
+  CLOUDOS_TRY(auto policy, load_owned<RbacPolicy>(txn, ctx, seen.policy.id));
+  CLOUDOS_CHECK(check_lent(txn, seen.lent));
+  if (policy.target != seen.policy.target)
+    return fail(ErrorCode::Stale, "the policy has another target meanwhile");
+  note_lent(txn, policy.object_type, policy.object_id);
   return policy;
 }
 
 }  // namespace
+
+Result<LentCount> may_take_from_all(const store::Snapshot& snapshot, std::string_view object_type,
+                                    std::string_view object_id, std::string_view action) {
+  CLOUDOS_TRY(auto seen, read_lent(snapshot, object_type, object_id));
+  const auto scope = grant_scope(object_type, object_id, action);
+  CLOUDOS_TRY(const auto id,
+              records::find_unique(snapshot, RbacPolicy::kKind, "grant", scope, kAnyProject));
+  if (!id) return seen;
+  CLOUDOS_TRY(const auto policy, records::get<RbacPolicy>(snapshot, *id));
+  CLOUDOS_CHECK(refuse_end(snapshot, policy));
+  return seen;
+}
+
 }  // namespace network
 
 // ---- the service --------------------------------------------------------------------------------
@@ -348,31 +440,26 @@ Result<RbacPolicy> NetworkSharing::retarget(const Context& ctx, const RbacPolicy
   CLOUDOS_CHECK(check_name("target_tenant", target, 1, limits::kNameChars));
   CLOUDOS_CHECK(network::check_target(ctx, target));
   const WallTime now = impl_.engine.clock.wall();
-  RbacPolicy old;
-  {
-    CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
-    CLOUDOS_TRY(old, network::load_owned<RbacPolicy>(*snapshot, ctx, id));
-    if (old.target == target) return old;
-    if (target != network::kAnyProject) {
-      bool is_default = false;
-      CLOUDOS_TRY(const auto owner, network::owner_of_object(*snapshot, old, is_default));
-      auto users = network::users_of(*snapshot, old);
-      if (!users) return fail(std::move(users).error());
-      users->erase(target);
-      users->erase(owner.value);
-      const bool only_target = users->empty();
-      if (!only_target) CLOUDOS_CHECK(network::refuse_loss(*snapshot, old, owner));
-    }
-  }
   RbacPolicy changed;
-  CLOUDOS_CHECK(impl_.transact([&](store::Txn& txn) -> Result<void> {
-    CLOUDOS_TRY(changed, network::load_owned<RbacPolicy>(txn, ctx, id));
-    const RbacPolicy before = changed;
-    changed.target = target;
-    changed.updated_at = now;
-    CLOUDOS_CHECK(records::update(txn, changed));
-    CLOUDOS_CHECK(network::mark_object(txn, before, false, now));
-    return network::mark_object(txn, changed, true, now);
+  CLOUDOS_CHECK(store::replan([&]() -> Result<void> {
+    network::Removable seen;
+    {
+      CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
+      CLOUDOS_TRY(changed, network::load_owned<RbacPolicy>(*snapshot, ctx, id));
+      if (changed.target == target) return Result<void>();
+      // As the API has it: to name one project takes from the others, whoever that one is.
+      CLOUDOS_TRY(seen, network::removable(*snapshot, ctx, id, target != network::kAnyProject));
+    }
+    return impl_.transact([&](store::Txn& txn) -> Result<void> {
+      CLOUDOS_TRY(changed, network::load_unchanged(txn, ctx, seen));
+      const RbacPolicy before = changed;
+      changed.target = target;
+      changed.updated_at = now;
+      CLOUDOS_CHECK(network::check_pool_scope(txn, changed));
+      CLOUDOS_CHECK(records::update(txn, changed));
+      CLOUDOS_CHECK(network::mark_object(txn, before, false, now));
+      return network::mark_object(txn, changed, true, now);
+    });
   }));
   return changed;
 }
@@ -380,15 +467,18 @@ Result<RbacPolicy> NetworkSharing::retarget(const Context& ctx, const RbacPolicy
 Result<void> NetworkSharing::remove(const Context& ctx, const RbacPolicyId& id) {
   CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
   const WallTime now = impl_.engine.clock.wall();
-  {
-    CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
-    CLOUDOS_CHECK(network::removable(*snapshot, ctx, id));
-  }
-  return impl_.transact([&](store::Txn& txn) -> Result<void> {
-    CLOUDOS_TRY(const auto policy, network::load_owned<RbacPolicy>(txn, ctx, id));
-    CLOUDOS_CHECK(Quota::add(txn, policy.project, "rbac_policies", -1));
-    CLOUDOS_CHECK(records::erase<RbacPolicy>(txn, id));
-    return network::mark_object(txn, policy, false, now);
+  return store::replan([&]() -> Result<void> {
+    network::Removable seen;
+    {
+      CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
+      CLOUDOS_TRY(seen, network::removable(*snapshot, ctx, id, true));
+    }
+    return impl_.transact([&](store::Txn& txn) -> Result<void> {
+      CLOUDOS_TRY(const auto policy, network::load_unchanged(txn, ctx, seen));
+      CLOUDOS_CHECK(Quota::add(txn, policy.project, "rbac_policies", -1));
+      CLOUDOS_CHECK(records::erase<RbacPolicy>(txn, id));
+      return network::mark_object(txn, policy, false, now);
+    });
   });
 }
 

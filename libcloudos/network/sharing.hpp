@@ -5,6 +5,7 @@
 
 #include "cloudos/network_sharing.hpp"
 #include "cloudos/store.hpp"
+#include "network/access.hpp"
 
 /// Grants as other files of the room write them: with the flags they follow.
 namespace cloudos::network {
@@ -15,6 +16,26 @@ Result<void> give_to_all(store::Txn& txn, const ProjectId& owner, std::string_vi
                          const RbacPolicyId& id, WallTime now);
 Result<void> take_from_all(store::Txn& txn, std::string_view object_type,
                            std::string_view object_id, std::string_view action);
+
+/// Counts what changes who uses a thing that is another's, and by which grants. Who takes a grant
+/// away reads the count with the users from a snapshot and again with the commit, so that nobody
+/// begins to use, by that grant, what he would lose.
+void note_lent(store::Txn& txn, std::string_view object_type, std::string_view object_id);
+/// The same, if the user is not the owner.
+template <class T>
+void note_use(store::Txn& txn, const ProjectId& user, const T& thing) {
+  if (thing.project != user) note_lent(txn, rbac_type<T>(), thing.id.value);
+}
+
+/// What must still be so when a grant's end commits.
+struct LentCount {
+  std::string key, value;
+};
+/// Errors: Stale (somebody began or ended to use it, or was granted it).
+Result<void> check_lent(store::Txn& txn, const LentCount& seen);
+/// The grant to every project may end: nobody's use rests on it. Errors: Conflict.
+Result<LentCount> may_take_from_all(const store::Snapshot& snapshot, std::string_view object_type,
+                                    std::string_view object_id, std::string_view action);
 
 /// Grants go with what they are about. Errors: Stale (one was made after `ids` were read).
 Result<std::vector<RbacPolicyId>> grants_of(const store::Snapshot& snapshot,

@@ -9,6 +9,7 @@
 #include "network/listing.hpp"
 #include "network/pool_txn.hpp"
 #include "network/scope_txn.hpp"
+#include "network/sharing.hpp"
 
 namespace cloudos {
 namespace network {
@@ -25,9 +26,9 @@ Result<std::vector<IpBlock>> check_prefixes(const std::vector<std::string>& text
   if (texts.empty()) return bad_pool("EmptySubnetPoolPrefixList", "Empty subnet pool prefix list.");
   std::vector<IpBlock> blocks;
   for (const std::string& text : texts) {
-    bool host_bits = false;
-    const auto block = parse_ip_block(text, &host_bits);
-    if (!block || host_bits)
+    // Bits behind the prefix are left off, as the API has it: the pool shows what it took.
+    const auto block = parse_ip_block(text);
+    if (!block)
       return invalid(fmt::format("prefixes: '{}' is not a block", text.substr(0, 64)));
     const unsigned mine = block->base.v6 ? 6 : 4;
     if (version.value_or(mine) != mine) {
@@ -113,6 +114,17 @@ Result<void> check_one_default(store::Txn& txn, const SubnetPool& pool) {
                              "one default may exist per IP family"));
 }
 
+/// The addresses of a scope are its owner's to give out. Errors: InvalidArgument.
+Result<void> check_scope_owner(store::Txn& txn, const Context& ctx, const SubnetPool& pool) {
+  if (pool.scope.empty() || ctx.is_admin) return Result<void>();
+  CLOUDOS_TRY(const auto scope, load<AddressScope>(txn, pool.scope));
+  if (scope.project == ctx.project) return Result<void>();
+  return bad_pool("IllegalSubnetPoolAssociationToAddressScope",
+                  fmt::format("Illegal subnetpool update: address scope {} of subnet pool {} is "
+                              "another project's, and so are its prefixes.", scope.id.value,
+                              pool.id.value));
+}
+
 Result<void> apply_pool(store::Txn& txn, const Context& ctx, const SubnetPoolUpdate& change,
                         SubnetPool& pool) {
   if (change.name) pool.name = *change.name;
@@ -130,6 +142,7 @@ Result<void> apply_pool(store::Txn& txn, const Context& ctx, const SubnetPoolUpd
   if (change.most_prefix) pool.most_prefix = *change.most_prefix;
   if (change.default_prefix) pool.default_prefix = *change.default_prefix;
   CLOUDOS_CHECK(check_bounds(pool));
+  if (change.prefixes) CLOUDOS_CHECK(check_scope_owner(txn, ctx, pool));
   if (change.prefixes) {
     CLOUDOS_TRY(const auto blocks, check_prefixes(*change.prefixes, pool.ip_version));
     if (!subtract_blocks(prefixes_of(pool), blocks).empty()) {
@@ -232,7 +245,7 @@ Result<std::vector<SubnetPool>> SubnetPools::create_many(
       const AddressScopeId scope = std::exchange(pool.scope, AddressScopeId{});
       CLOUDOS_CHECK(network::check_one_default(txn, pool));
       CLOUDOS_CHECK(network::join_scope(txn, ctx, scope, pool));
-      CLOUDOS_CHECK(Quota::reserve(txn, pool.project, "subnet_pools", 1));
+      CLOUDOS_CHECK(network::reserve_quota(txn, pool.project, "subnet_pools", 1));
       CLOUDOS_CHECK(records::insert(txn, pool));
     }
     return Result<void>();
@@ -266,16 +279,24 @@ Result<SubnetPool> SubnetPools::update(const Context& ctx, const SubnetPoolId& i
 
 Result<void> SubnetPools::remove(const Context& ctx, const SubnetPoolId& id) {
   CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
-  return impl_.transact([&](store::Txn& txn) -> Result<void> {
-    CLOUDOS_TRY(SubnetPool pool, network::load_owned<SubnetPool>(txn, ctx, id));
-    if (records::get<network::PoolUse>(txn, id)) {
-      return network::bad_pool("SubnetPoolDeleteError",
-                               "Unable to delete subnet pool: Subnet pool has existing "
-                               "allocations.");
+  return store::replan([&]() -> Result<void> {
+    std::vector<RbacPolicyId> grants;
+    {
+      CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
+      CLOUDOS_TRY(grants, network::grants_of(*snapshot, id.value));
     }
-    CLOUDOS_CHECK(network::join_scope(txn, ctx, AddressScopeId{}, pool));
-    CLOUDOS_CHECK(Quota::reserve(txn, pool.project, "subnet_pools", -1));
-    return records::erase<SubnetPool>(txn, id);
+    return impl_.transact([&](store::Txn& txn) -> Result<void> {
+      CLOUDOS_TRY(SubnetPool pool, network::load_owned<SubnetPool>(txn, ctx, id));
+      if (records::get<network::PoolUse>(txn, id)) {
+        return network::bad_pool("SubnetPoolDeleteError",
+                                 "Unable to delete subnet pool: Subnet pool has existing "
+                                 "allocations.");
+      }
+      CLOUDOS_CHECK(network::join_scope(txn, ctx, AddressScopeId{}, pool));
+      CLOUDOS_CHECK(network::erase_grants(txn, id.value, grants));
+      CLOUDOS_CHECK(Quota::reserve(txn, pool.project, "subnet_pools", -1));
+      return records::erase<SubnetPool>(txn, id);
+    });
   });
 }
 
@@ -283,6 +304,7 @@ Result<SubnetPool> SubnetPools::add_prefixes(const Context& ctx, const SubnetPoo
                                              const std::vector<std::string>& prefixes) {
   return network::modify_pool(
       impl_, ctx, id, [&](store::Txn& txn, SubnetPool& pool) -> Result<void> {
+        CLOUDOS_CHECK(network::check_scope_owner(txn, ctx, pool));
         CLOUDOS_TRY(auto blocks, network::check_prefixes(prefixes, pool.ip_version));
         for (const auto& block : network::prefixes_of(pool)) blocks.push_back(block);
         pool.prefixes = network::texts_of(network::merge_blocks(std::move(blocks)));

@@ -134,7 +134,7 @@ Result<Trunk> insert_trunk(store::Txn& txn, const Context& ctx, Trunk trunk,
   parent.updated_at = trunk.created_at;
   CLOUDOS_CHECK(records::update(txn, parent));
   CLOUDOS_CHECK(take_sub_ports(txn, ctx, trunk, subs, trunk.created_at));
-  CLOUDOS_CHECK(Quota::reserve(txn, trunk.project, "trunks", 1));
+  CLOUDOS_CHECK(network::reserve_quota(txn, trunk.project, "trunks", 1));
   CLOUDOS_CHECK(records::insert(txn, trunk));
   return trunk;
 }

@@ -138,6 +138,10 @@ bool Members::has(std::string_view name) const {
   return find(name) != nullptr;
 }
 
+bool Members::is_empty() const {
+  return object_.is_object() && object_.empty();
+}
+
 bool Members::is_null(std::string_view name) const {
   const nlohmann::json* member = find(name);
   return member && member->is_null();

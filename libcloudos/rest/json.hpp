@@ -38,6 +38,8 @@ class Members {
 
   /// There, even if null.
   bool has(std::string_view name) const;
+  /// An object without any member.
+  bool is_empty() const;
   /// There and null.
   bool is_null(std::string_view name) const;
   /// The member as it is, read by name; null when absent.

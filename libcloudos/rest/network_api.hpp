@@ -73,6 +73,8 @@ void write_rule(Fields& out, const SecurityGroupRule& rule);
 
 /// project_id or its older name tenant_id. Errors: InvalidArgument (they differ).
 Result<std::optional<ProjectId>> decode_project(const Members& in);
+/// The member is absent, null, empty or a UUID. Errors: InvalidArgument.
+Result<void> check_uuid(const Members& in, std::string_view name);
 /// id, project_id, tenant_id, description, created_at, updated_at, revision_number.
 template <class T>
 void write_common(Fields& out, const T& record) {

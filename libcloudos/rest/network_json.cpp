@@ -1,5 +1,9 @@
+#include <algorithm>
+
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/text.hpp"
 #include "rest/network_api.hpp"
 
 namespace cloudos::rest::network_api {
@@ -70,7 +74,12 @@ Result<std::optional<std::vector<SecurityGroupId>>> decode_groups(const Members&
   CLOUDOS_TRY(auto texts, in.maybe_text_list("security_groups"));
   if (!texts) return std::optional<std::vector<SecurityGroupId>>();
   std::vector<SecurityGroupId> groups;
-  for (std::string& text : *texts) groups.emplace_back(std::move(text));
+  for (std::string& text : *texts) {
+    SecurityGroupId id{std::move(text)};
+    if (std::find(groups.begin(), groups.end(), id) != groups.end())
+      return bad_body(in.where("security_groups") + " names a group twice");
+    groups.push_back(std::move(id));
+  }
   return std::optional(std::move(groups));
 }
 
@@ -123,6 +132,12 @@ void write_details(JsonWriter& w, const std::map<std::string, std::string>& deta
 }
 
 }  // namespace
+
+Result<void> check_uuid(const Members& in, std::string_view name) {
+  CLOUDOS_TRY(const auto text, in.maybe_text(name));
+  if (!text || text->empty() || is_uuid_like(*text)) return Result<void>();
+  return bad_body(fmt::format("{}: '{}' is not a valid UUID", in.where(name), text->substr(0, 64)));
+}
 
 Result<std::optional<ProjectId>> decode_project(const Members& in) {
   CLOUDOS_TRY(auto project, in.maybe_id<ProjectId>("project_id"));

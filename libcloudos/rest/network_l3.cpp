@@ -113,18 +113,22 @@ struct FloatingKind {
   static auto remove(Call& call) {
     return call.cloud.networks().routers().delete_floating_ip(call.ctx, floating_of(call));
   }
-  /// The ports that are led to, all by one list.
+  /// The ports that are led to, all by one list, and what is forwarded.
   static Result<Extra> extra(const Call& call, const std::vector<Record>& floating,
                              const Wanted& fields) {
-    Extra by_id;
-    if (!fields.empty() && !fields.count("port_details")) return by_id;
+    Extra extra;
+    const auto wants = [&](std::string_view name) { return fields.empty() || fields.count(name); };
     NetworkListSpec spec;
-    for (const FloatingIp& one : floating)
-      if (!one.port.empty()) spec.filters.emplace_back("id", one.port.value);
-    if (spec.filters.empty()) return by_id;
+    for (const FloatingIp& one : floating) {
+      if (wants("port_details") && !one.port.empty()) spec.filters.emplace_back("id", one.port.value);
+      if (!wants("port_forwardings") || one.forwardings.empty()) continue;
+      CLOUDOS_TRY(extra.forwardings[one.id],
+                  call.cloud.networks().routers().forwardings(call.ctx, one.id));
+    }
+    if (spec.filters.empty()) return extra;
     CLOUDOS_TRY(auto ports, call.cloud.networks().ports(call.ctx, spec));
-    for (Port& port : ports) by_id.emplace(port.id, std::move(port));
-    return by_id;
+    for (Port& port : ports) extra.ports.emplace(port.id, std::move(port));
+    return extra;
   }
   static void write(Fields& out, const Call&, const Record& floating, const Extra& extra) {
     write_floating(out, floating, extra);
@@ -160,15 +164,9 @@ struct ForwardingKind {
                                                       PortForwardingId{call.path("id")});
   }
   static auto decode(const Members& in) { return decode_forwarding(in); }
-  static Result<std::vector<Record>> create(Call& call,
-                                            const std::vector<PortForwardingCreate>& specs) {
-    std::vector<Record> made;
-    for (const PortForwardingCreate& spec : specs) {
-      CLOUDOS_TRY(auto one, call.cloud.networks().routers().create_forwarding(
-                                call.ctx, forwarding_parent(call), spec));
-      made.push_back(std::move(one));
-    }
-    return made;
+  static auto create(Call& call, const std::vector<PortForwardingCreate>& specs) {
+    return call.cloud.networks().routers().create_forwardings(call.ctx, forwarding_parent(call),
+                                                              specs);
   }
   static auto decode_update(const Members& in) { return decode_forwarding_update(in); }
   static auto update(Call& call, const PortForwardingUpdate& change) {
@@ -249,6 +247,9 @@ constexpr Route kLayer3Routes[] = {
     network_route("DELETE", "/network/v2.0/floatingips/{id}", remove_resource<FloatingKind>,
                   "delete_floatingip"),
     network_route("GET", "/network/v2.0/floatingip_pools", list_floating_pools,
+                  "get_floatingip_pools"),
+    // The path that Neutron answers at, whatever its reference says.
+    network_route("GET", "/network/v2.0/floatingip-pools", list_floating_pools,
                   "get_floatingip_pools"),
     // What is not there yet is made by being asked for.
     {"GET", "/network/v2.0/auto-allocated-topology/{project_id}", show_topology,

@@ -142,6 +142,8 @@ void write_router(Fields& out, const cloudos::Router& router) {
 
 Result<RouterLeg> decode_leg(const Members& in) {
   RouterLeg leg;
+  CLOUDOS_CHECK(check_uuid(in, "subnet_id"));
+  CLOUDOS_CHECK(check_uuid(in, "port_id"));
   CLOUDOS_CHECK(put_text(in, "subnet_id", leg.subnet.value));
   CLOUDOS_CHECK(put_text(in, "port_id", leg.port.value));
   CLOUDOS_CHECK(in.no_others());
@@ -161,6 +163,7 @@ Result<FloatingIpCreate> decode_floating(const Members& in) {
   CLOUDOS_CHECK(put_text(in, "fixed_ip_address", spec.fixed_address));
   CLOUDOS_CHECK(put_text(in, "dns_name", spec.dns_name));
   CLOUDOS_CHECK(put_text(in, "dns_domain", spec.dns_domain));
+  CLOUDOS_CHECK(put_text(in, "qos_policy_id", spec.qos_policy.value));
   CLOUDOS_CHECK(in.no_others());
   return spec;
 }
@@ -168,14 +171,40 @@ Result<FloatingIpCreate> decode_floating(const Members& in) {
 Result<FloatingIpUpdate> decode_floating_update(const Members& in) {
   FloatingIpUpdate change;
   CLOUDOS_TRY(change.port, in.maybe_id<PortId>("port_id"));
-  if (!change.port && in.is_null("port_id")) change.port.emplace();
+  // An address once had nothing but where it leads: to change nothing still means nowhere.
+  if (!change.port && (in.is_null("port_id") || in.is_empty())) change.port.emplace();
+  CLOUDOS_TRY(auto policy, in.maybe_text("qos_policy_id"));
+  if (policy) change.qos_policy = QosPolicyId{std::move(*policy)};
+  else if (in.is_null("qos_policy_id")) change.qos_policy.emplace();
   CLOUDOS_TRY(change.fixed_address, in.maybe_text("fixed_ip_address"));
   CLOUDOS_TRY(change.description, in.maybe_text("description"));
   CLOUDOS_CHECK(in.no_others());
   return change;
 }
 
-void write_floating(Fields& out, const FloatingIp& floating, const FloatingExtra& ports) {
+namespace {
+
+/// What it forwards, as it is shown beside it.
+void write_forwards(Fields& out, const std::vector<PortForwarding>& forwardings) {
+  out.w.key("port_forwardings").open_list();
+  for (const PortForwarding& f : forwardings) {
+    static const std::set<std::string, std::less<>> kAll;
+    out.w.open();
+    Fields whole(out.w, kAll);
+    whole.member("protocol", f.protocol);
+    whole.member("internal_ip_address", f.internal_address);
+    if (f.internal_first == f.internal_last) whole.member("internal_port", f.internal_first);
+    else write_forward_range(whole, "internal_port", f.internal_first, f.internal_last);
+    if (f.external_first == f.external_last) whole.member("external_port", f.external_first);
+    else write_forward_range(whole, "external_port", f.external_first, f.external_last);
+    out.w.close();
+  }
+  out.w.close_list();
+}
+
+}  // namespace
+
+void write_floating(Fields& out, const FloatingIp& floating, const FloatingExtra& extra) {
   write_common(out, floating);
   out.member("floating_network_id", floating.network.value);
   out.member("floating_ip_address", floating.address);
@@ -186,10 +215,16 @@ void write_floating(Fields& out, const FloatingIp& floating, const FloatingExtra
   out.member("status", statuses[static_cast<std::size_t>(floating.status)]);
   out.member("dns_name", floating.dns_name);
   out.member("dns_domain", floating.dns_domain);
+  out.text_or_null("qos_policy_id", floating.qos_policy.value);
+  if (out.wants("port_forwardings")) {
+    const auto forwards = extra.forwardings.find(floating.id);
+    write_forwards(out, forwards == extra.forwardings.end() ? std::vector<PortForwarding>()
+                                                            : forwards->second);
+  }
   if (!out.wants("port_details")) return;
   out.w.key("port_details");
-  const auto port = ports.find(floating.port);
-  if (port == ports.end()) {
+  const auto port = extra.ports.find(floating.port);
+  if (port == extra.ports.end()) {
     out.w.null();
     return;
   }
@@ -260,6 +295,7 @@ Result<SubnetPoolCreate> decode_pool(const Members& in) {
   CLOUDOS_TRY(spec.default_quota, pool_quota(in));
   CLOUDOS_CHECK(in.flag("shared", spec.shared));
   CLOUDOS_CHECK(in.flag("is_default", spec.is_default));
+  CLOUDOS_CHECK(check_uuid(in, "address_scope_id"));
   CLOUDOS_CHECK(put_text(in, "address_scope_id", spec.scope.value));
   CLOUDOS_CHECK(in.no_others());
   return spec;
@@ -287,9 +323,10 @@ void write_pool(Fields& out, const SubnetPool& pool) {
   out.member("name", pool.name);
   out.member("ip_version", pool.ip_version);
   out.member("prefixes", pool.prefixes);
-  out.member("min_prefixlen", pool.least_prefix);
-  out.member("default_prefixlen", pool.default_prefix);
-  out.member("max_prefixlen", pool.most_prefix);
+  // Texts, as the API has always had them.
+  out.member("min_prefixlen", std::to_string(pool.least_prefix));
+  out.member("default_prefixlen", std::to_string(pool.default_prefix));
+  out.member("max_prefixlen", std::to_string(pool.most_prefix));
   out.member("default_quota", pool.default_quota);
   out.member("shared", pool.shared);
   out.member("is_default", pool.is_default);

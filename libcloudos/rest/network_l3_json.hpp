@@ -24,9 +24,12 @@ void write_router(Fields& out, const cloudos::Router& router);
 Result<RouterLeg> decode_leg(const Members& in);
 Result<FloatingIpCreate> decode_floating(const Members& in);
 Result<FloatingIpUpdate> decode_floating_update(const Members& in);
-/// What floating addresses are shown with: the ports they lead to.
-using FloatingExtra = std::map<PortId, Port>;
-void write_floating(Fields& out, const FloatingIp& floating, const FloatingExtra& ports);
+/// What floating addresses are shown with: the ports they lead to, and what they forward.
+struct FloatingExtra {
+  std::map<PortId, Port> ports;
+  std::map<FloatingIpId, std::vector<PortForwarding>> forwardings;
+};
+void write_floating(Fields& out, const FloatingIp& floating, const FloatingExtra& extra);
 Result<PortForwardingCreate> decode_forwarding(const Members& in);
 Result<PortForwardingUpdate> decode_forwarding_update(const Members& in);
 void write_forwarding(Fields& out, const PortForwarding& forwarding);

@@ -1,3 +1,4 @@
+#include "base/text.hpp"
 #include "cloudos/network_qos.hpp"
 #include "rest/network_resource.hpp"
 #include "rest/network_tables.hpp"
@@ -9,6 +10,11 @@ void write_qos_rule(Fields& out, const QosRule& rule) {
   out.member("id", rule.id.value);
   if (rule.type == QosRule::kDscp) {
     out.member("dscp_mark", rule.dscp_mark);
+    return;
+  }
+  if (rule.type == QosRule::kMinimum) {
+    out.member("min_kbps", rule.min_kbps);
+    out.member("direction", rule.ingress ? "ingress" : "egress");
     return;
   }
   out.member("max_kbps", rule.max_kbps);
@@ -35,6 +41,11 @@ struct QosKind {
     CLOUDOS_CHECK(in.flag("shared", spec.shared));
     CLOUDOS_CHECK(in.flag("is_default", spec.is_default));
     CLOUDOS_CHECK(in.no_others());
+    // Callers whom the policy refuses hear of these first.
+    CLOUDOS_CHECK(check_name("name", spec.name, 0, limits::kNameChars));
+    CLOUDOS_CHECK(check_name("description", spec.description, 0, limits::kDescriptionChars));
+    if (spec.project)
+      CLOUDOS_CHECK(check_name("project_id", spec.project->value, 0, limits::kNameChars));
     return spec;
   }
   static auto create(Call& call, const std::vector<QosPolicyCreate>& specs) {
@@ -88,6 +99,12 @@ struct Dscp {
   static constexpr std::string_view singular = "dscp_marking_rule", plural = "dscp_marking_rules";
 };
 
+struct Minimum {
+  static constexpr std::string_view type = QosRule::kMinimum;
+  static constexpr std::string_view singular = "minimum_bandwidth_rule",
+                                    plural = "minimum_bandwidth_rules";
+};
+
 template <class K>
 Result<QosRuleSpec> decode_qos_rule(Call& call) {
   CLOUDOS_TRY(const nlohmann::json* object, call.json_object(K::singular));
@@ -96,6 +113,7 @@ Result<QosRuleSpec> decode_qos_rule(Call& call) {
   spec.type = K::type;
   CLOUDOS_TRY(spec.max_kbps, in.maybe_integer("max_kbps"));
   CLOUDOS_TRY(spec.max_burst_kbps, in.maybe_integer("max_burst_kbps"));
+  CLOUDOS_TRY(spec.min_kbps, in.maybe_integer("min_kbps"));
   CLOUDOS_TRY(spec.dscp_mark, in.maybe_integer("dscp_mark"));
   CLOUDOS_TRY(spec.direction, in.maybe_text("direction"));
   CLOUDOS_CHECK(in.no_others());
@@ -126,6 +144,7 @@ bool qos_rule_matches(const QosRule& rule, const Query& query) {
     const std::string held = name == "id"               ? rule.id.value
                              : name == "max_kbps"       ? std::to_string(rule.max_kbps)
                              : name == "max_burst_kbps" ? std::to_string(rule.max_burst_kbps)
+                             : name == "min_kbps"       ? std::to_string(rule.min_kbps)
                              : name == "dscp_mark"      ? std::to_string(rule.dscp_mark)
                              : name == "direction"      ? (rule.ingress ? "ingress" : "egress")
                                                         : value;
@@ -150,6 +169,12 @@ Result<Response> list_qos_rules(Call& call) {
   }
   w.close_list().close();
   return json_response(200, std::move(w).take());
+}
+
+template <class K>
+Result<void> check_qos_rule(Call& call) {
+  CLOUDOS_CHECK(decode_qos_rule<K>(call));
+  return Result<void>();
 }
 
 template <class K>
@@ -204,6 +229,8 @@ void write_parameter(JsonWriter& w, std::string_view name, std::string_view type
   } else {
     w.open_list();
     if (name == "direction") w.value("egress").value("ingress");
+    if (name == "dscp_mark")
+      for (const std::uint32_t mark : NetworkQos::dscp_marks()) w.value(mark);
     w.close_list();
   }
   w.close();
@@ -239,7 +266,8 @@ Result<Response> show_rule_type(Call& call) {
 
 constexpr Route kQosRoutes[] = {
     network_route("GET", "/network/v2.0/qos/policies", list_resource<QosKind>, "get_policies"),
-    network_route("POST", "/network/v2.0/qos/policies", create_resource<QosKind>, "create_policy"),
+    network_route("POST", "/network/v2.0/qos/policies", create_resource<QosKind>, "create_policy",
+                  check_create<QosKind>),
     network_route("GET", "/network/v2.0/qos/policies/{id}", show_resource<QosKind>, "get_policy"),
     network_route("PUT", "/network/v2.0/qos/policies/{id}", update_resource<QosKind>,
                   "update_policy"),
@@ -248,7 +276,8 @@ constexpr Route kQosRoutes[] = {
     network_route("GET", "/network/v2.0/qos/policies/{policy_id}/bandwidth_limit_rules",
                   list_qos_rules<Bandwidth>, "get_policy_bandwidth_limit_rules"),
     network_route("POST", "/network/v2.0/qos/policies/{policy_id}/bandwidth_limit_rules",
-                  create_qos_rule<Bandwidth>, "create_policy_bandwidth_limit_rule"),
+                  create_qos_rule<Bandwidth>, "create_policy_bandwidth_limit_rule",
+                  check_qos_rule<Bandwidth>),
     network_route("GET", "/network/v2.0/qos/policies/{policy_id}/bandwidth_limit_rules/{id}",
                   show_qos_rule<Bandwidth>, "get_policy_bandwidth_limit_rule"),
     network_route("PUT", "/network/v2.0/qos/policies/{policy_id}/bandwidth_limit_rules/{id}",
@@ -258,13 +287,31 @@ constexpr Route kQosRoutes[] = {
     network_route("GET", "/network/v2.0/qos/policies/{policy_id}/dscp_marking_rules",
                   list_qos_rules<Dscp>, "get_policy_dscp_marking_rules"),
     network_route("POST", "/network/v2.0/qos/policies/{policy_id}/dscp_marking_rules",
-                  create_qos_rule<Dscp>, "create_policy_dscp_marking_rule"),
+                  create_qos_rule<Dscp>, "create_policy_dscp_marking_rule",
+                  check_qos_rule<Dscp>),
     network_route("GET", "/network/v2.0/qos/policies/{policy_id}/dscp_marking_rules/{id}",
                   show_qos_rule<Dscp>, "get_policy_dscp_marking_rule"),
     network_route("PUT", "/network/v2.0/qos/policies/{policy_id}/dscp_marking_rules/{id}",
                   update_qos_rule<Dscp>, "update_policy_dscp_marking_rule"),
     network_route("DELETE", "/network/v2.0/qos/policies/{policy_id}/dscp_marking_rules/{id}",
                   remove_qos_rule<Dscp>, "delete_policy_dscp_marking_rule"),
+    network_route("GET", "/network/v2.0/qos/policies/{policy_id}/minimum_bandwidth_rules",
+                  list_qos_rules<Minimum>, "get_policy_minimum_bandwidth_rules"),
+    network_route("POST", "/network/v2.0/qos/policies/{policy_id}/minimum_bandwidth_rules",
+                  create_qos_rule<Minimum>, "create_policy_minimum_bandwidth_rule",
+                  check_qos_rule<Minimum>),
+    network_route("GET", "/network/v2.0/qos/policies/{policy_id}/minimum_bandwidth_rules/{id}",
+                  show_qos_rule<Minimum>, "get_policy_minimum_bandwidth_rule"),
+    network_route("PUT", "/network/v2.0/qos/policies/{policy_id}/minimum_bandwidth_rules/{id}",
+                  update_qos_rule<Minimum>, "update_policy_minimum_bandwidth_rule"),
+    network_route("DELETE", "/network/v2.0/qos/policies/{policy_id}/minimum_bandwidth_rules/{id}",
+                  remove_qos_rule<Minimum>, "delete_policy_minimum_bandwidth_rule"),
+    network_route("GET", "/network/v2.0/qos/alias_minimum_bandwidth_rules/{id}",
+                  show_qos_rule<Minimum, true>, "get_alias_minimum_bandwidth_rule"),
+    network_route("PUT", "/network/v2.0/qos/alias_minimum_bandwidth_rules/{id}",
+                  update_qos_rule<Minimum, true>, "update_alias_minimum_bandwidth_rule"),
+    network_route("DELETE", "/network/v2.0/qos/alias_minimum_bandwidth_rules/{id}",
+                  remove_qos_rule<Minimum, true>, "delete_alias_minimum_bandwidth_rule"),
     network_route("GET", "/network/v2.0/qos/alias_bandwidth_limit_rules/{id}",
                   show_qos_rule<Bandwidth, true>, "get_alias_bandwidth_limit_rule"),
     network_route("PUT", "/network/v2.0/qos/alias_bandwidth_limit_rules/{id}",

@@ -94,17 +94,24 @@ Result<Response> show_resource(Call& call) {
 
 /// {"port": {…}} makes one, {"ports": [{…}, …]} all of them or none.
 template <class R>
-Result<Response> create_resource(Call& call) {
-  using Spec = typename decltype(R::decode(std::declval<const Members&>()))::value_type;
+using SpecOf = typename decltype(R::decode(std::declval<const Members&>()))::value_type;
+
+template <class R>
+Result<std::vector<SpecOf<R>>> decode_specs(Call& call, bool& bulk) {
+  using Spec = SpecOf<R>;
   CLOUDOS_TRY(const nlohmann::json* body, call.json());
   const auto many = body->is_object() ? body->find(R::plural) : body->end();
-  const bool bulk = body->is_object() && many != body->end();
+  bulk = body->is_object() && many != body->end();
   std::vector<Spec> specs;
   if (bulk) {
     if (!many->is_array() || many->empty())
       return fail(ErrorCode::InvalidArgument,
                   fmt::format("{} must be a list that is not empty", R::plural));
-    for (const nlohmann::json& element : *many) {
+    for (const nlohmann::json& one : *many) {
+      // Each may stand in its own envelope, as some clients send it.
+      const bool wrapped = one.is_object() && one.size() == 1 && one.contains(R::singular) &&
+                           one.begin()->is_object();
+      const nlohmann::json& element = wrapped ? *one.begin() : one;
       CLOUDOS_TRY(Spec spec, R::decode(Members(element, R::singular)));
       specs.push_back(std::move(spec));
     }
@@ -113,6 +120,13 @@ Result<Response> create_resource(Call& call) {
     CLOUDOS_TRY(Spec spec, R::decode(Members(*object, R::singular)));
     specs.push_back(std::move(spec));
   }
+  return specs;
+}
+
+template <class R>
+Result<Response> create_resource(Call& call) {
+  bool bulk = false;
+  CLOUDOS_TRY(const auto specs, decode_specs<R>(call, bulk));
   CLOUDOS_TRY(const auto made, R::create(call, specs));
   if (!bulk) return record_response<R>(call, 201, made.front());
   JsonWriter w;
@@ -145,10 +159,25 @@ Result<Response> remove_resource(Call& call) {
   });
 }
 
+/// What is wrong with the body of a creation by itself.
+template <class R>
+Result<void> check_create(Call& call) {
+  bool bulk = false;
+  CLOUDOS_CHECK(decode_specs<R>(call, bulk));
+  return Result<void>();
+}
+
 constexpr Route network_route(std::string_view method, std::string_view pattern, Handler handler,
                               std::string_view policy) {
   return {method, pattern, handler, policy, Service::Network,
           method == "GET" ? RouteClass::Inline : RouteClass::Commits, true};
+}
+/// A route that policies keep for few: whoever sends it a bad body hears of that first.
+constexpr Route network_route(std::string_view method, std::string_view pattern, Handler handler,
+                              std::string_view policy, Result<void> (*check_body)(Call& call)) {
+  Route route = network_route(method, pattern, handler, policy);
+  route.check_body = check_body;
+  return route;
 }
 
 }  // namespace cloudos::rest::network_api

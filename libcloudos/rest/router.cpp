@@ -167,7 +167,14 @@ Result<Response> Router::Impl::authenticated(const Route& route, const RouteTree
   const auto [path, query] = split_target(request.target);
   CLOUDOS_TRY(target.query, parse_query(query));
 
-  CLOUDOS_TRY(const Caller caller, admit(route, request));
+  auto admitted = admit(route, request);
+  if (!admitted && route.check_body && admitted.error().code == ErrorCode::Forbidden) {
+    const Context nobody;
+    Call unread(cloud, nobody, request, std::move(target));
+    CLOUDOS_CHECK(route.check_body(unread));
+  }
+  if (!admitted) return fail(std::move(admitted).error());
+  const Caller caller = std::move(*admitted);
   const ActorScope edge = edge_of(request, route, route.auth ? &caller.ctx : nullptr);
   Call call(cloud, caller.ctx, request, std::move(target));
   call.microversion = version;
@@ -312,6 +319,8 @@ std::optional<Response> Router::refuse_early(Request& request) const {
   if (request.request_id.empty()) request.request_id = "req-" + impl_->cloud.ids().uuid();
   const auto caller = impl_->admit(*match.route, request);
   if (caller) return std::nullopt;
+  // Its body has a say first.
+  if (match.route->check_body && caller.error().code == ErrorCode::Forbidden) return std::nullopt;
   Response response = impl_->error_reply(match.service, caller.error(), request);
   response.route = match.route;
   impl_->finish(request, response, began);

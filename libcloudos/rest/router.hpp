@@ -89,6 +89,9 @@ struct Route {
   bool auth = true;  ///< Needs a valid X-Auth-Token.
   /// Where the body decides (class Hash only): the class of a request with this body.
   RouteClass (*class_of)(std::string_view body) = nullptr;
+  /// What is wrong with the body by itself, asked when the policy refuses the caller: clients of
+  /// some services hear of a bad body before they hear what they may not do.
+  Result<void> (*check_body)(Call& call) = nullptr;
 };
 
 /// Each service's routes, in rest/<service>*.cpp.

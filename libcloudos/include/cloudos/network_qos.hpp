@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,10 +14,13 @@ namespace cloudos {
 struct QosRule {
   static constexpr std::string_view kBandwidth = "bandwidth_limit";
   static constexpr std::string_view kDscp = "dscp_marking";
+  /// Kept and shown as the API has it; no driver here holds it, so no port or network gets it.
+  static constexpr std::string_view kMinimum = "minimum_bandwidth";
   QosRuleId id;
   std::string type;               ///< One of the above.
   std::uint32_t max_kbps = 0;     ///< bandwidth_limit
   std::uint32_t max_burst_kbps = 0;
+  std::uint32_t min_kbps = 0;     ///< minimum_bandwidth
   bool ingress = false;           ///< To the port; else from it.
   std::uint32_t dscp_mark = 0;    ///< dscp_marking
   friend bool operator==(const QosRule&, const QosRule&) = default;
@@ -51,7 +55,7 @@ struct QosPolicyUpdate {
 /// Absent fields stay as they are, or get their default.
 struct QosRuleSpec {
   std::string type;
-  std::optional<std::int64_t> max_kbps, max_burst_kbps, dscp_mark;
+  std::optional<std::int64_t> max_kbps, max_burst_kbps, min_kbps, dscp_mark;
   std::optional<std::string> direction;  ///< "egress" (the default), "ingress"
 };
 
@@ -70,12 +74,14 @@ class CLOUDOS_EXPORT NetworkQos final {
   Result<QosPolicy> policy(const Context& ctx, const QosPolicyId& id) const;
   Result<std::vector<QosPolicy>> policies(const Context& ctx,
                                           const NetworkListSpec& spec = {}) const;
+  /// Errors: NotFound, Forbidden, Conflict (shared no more, while networks or ports use it).
   Result<QosPolicy> update(const Context& ctx, const QosPolicyId& id,
                            const QosPolicyUpdate& change);
   /// Errors: NotFound, Conflict (networks or ports use it).
   Result<void> remove(const Context& ctx, const QosPolicyId& id);
 
-  /// Errors: NotFound, InvalidArgument, Conflict (the policy has one of that kind and direction).
+  /// Errors: NotFound, InvalidArgument, Conflict (the policy has one of that kind and direction, or
+  /// is in use and no driver here holds rules of that kind).
   Result<QosRule> add_rule(const Context& ctx, const QosPolicyId& policy, const QosRuleSpec& spec);
   Result<QosRule> rule(const Context& ctx, const QosPolicyId& policy, std::string_view type,
                        const QosRuleId& id) const;
@@ -87,6 +93,8 @@ class CLOUDOS_EXPORT NetworkQos final {
   Result<QosPolicyId> policy_of(const Context& ctx, std::string_view type,
                                 const QosRuleId& id) const;
 
+  /// What a dscp_mark may be.
+  static std::span<const std::uint32_t> dscp_marks();
   /// Kinds that some driver here enforces.
   std::vector<QosRuleType> rule_types() const;
 

@@ -195,12 +195,16 @@ class CLOUDOS_EXPORT Routers final {
                                                const NetworkListSpec& spec = {}) const;
   Result<FloatingIp> update_floating_ip(const Context& ctx, const FloatingIpId& id,
                                         const FloatingIpUpdate& change);
+  /// Errors: NotFound, Conflict (it forwards ports).
   Result<void> delete_floating_ip(const Context& ctx, const FloatingIpId& id);
   Result<std::vector<FloatingIpPool>> floating_ip_pools(const Context& ctx) const;
 
   /// Errors: InvalidArgument, NotFound, Conflict (the floating address leads to a port).
   Result<PortForwarding> create_forwarding(const Context& ctx, const FloatingIpId& id,
                                            const PortForwardingCreate& spec);
+  /// All of a list or none, in one commit.
+  Result<std::vector<PortForwarding>> create_forwardings(
+      const Context& ctx, const FloatingIpId& id, const std::vector<PortForwardingCreate>& specs);
   Result<PortForwarding> forwarding(const Context& ctx, const FloatingIpId& floating,
                                     const PortForwardingId& id) const;
   Result<std::vector<PortForwarding>> forwardings(const Context& ctx, const FloatingIpId& floating,
