@@ -1,4 +1,10 @@
+#include <algorithm>
+#include <set>
+
+#include <fmt/format.h>
+
 #include "cloud/services.hpp"
+#include "cloudos/network_limits.hpp"
 #include "network/networks_room.hpp"
 #include "network/simulated.hpp"
 #include "network/user.hpp"
@@ -28,6 +34,8 @@ Result<Mechanism> open_mechanism(const Options& options, [[maybe_unused]] const 
   settings.folder_id = engine.folder_id;
   settings.run_dir = (engine.data_dir / "run").string();
   settings.physical_bridges = options.bridge_mappings;
+  settings.host = options.networks.host;
+  settings.tunnel_address = options.networks.tunnel_address;
   CLOUDOS_TRY(const auto driver,
               network::make_linuxbridge(settings, nullptr, engine.log.for_room("network")));
   return Mechanism{driver, [driver](network::MetadataHandler handler) {
@@ -36,6 +44,59 @@ Result<Mechanism> open_mechanism(const Options& options, [[maybe_unused]] const 
 #else
   return left_out("the Linux-bridge driver is", "CLOUDOS_WITH_LINUXBRIDGE");
 #endif
+}
+
+/// "physnet1" is one because it is mapped, has tags, or is flat: drivers of the host program may
+/// know it, too.
+std::vector<std::string> physical_networks(const Options& options) {
+  std::set<std::string> names;
+  for (const auto& [name, bridge] : options.bridge_mappings) names.insert(name);
+  if (options.networks.vlan_ranges)
+    for (const auto& [name, ranges] : *options.networks.vlan_ranges) names.insert(name);
+  if (options.networks.flat_networks)
+    names.insert(options.networks.flat_networks->begin(), options.networks.flat_networks->end());
+  return {names.begin(), names.end()};
+}
+
+Result<void> check_ranges(std::string_view what, const NetworkOptions::Ranges& ranges,
+                          std::uint32_t most) {
+  std::uint32_t last = 0;
+  auto sorted = ranges;
+  std::sort(sorted.begin(), sorted.end());
+  for (const auto& [first, end] : sorted) {
+    if (first > last && first <= end && end <= most) {
+      last = end;
+      continue;
+    }
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("networks.{}: {}-{} is not a range within 1 to {} apart from the others",
+                            what, first, end, most));
+  }
+  return Result<void>();
+}
+
+Result<void> fill_settings(const Options& options, NetworkSettings& settings) {
+  const NetworkOptions& asked = options.networks;
+  settings.physical_networks = physical_networks(options);
+  settings.mtu = asked.mtu;
+  settings.vlan_ranges = asked.vlan_ranges;
+  settings.flat_networks = asked.flat_networks;
+  if (asked.vni_ranges) settings.vxlan_ranges = *asked.vni_ranges;
+  if (!asked.tenant_types.empty()) settings.tenant_types = asked.tenant_types;
+  for (const std::string& type : settings.tenant_types) {
+    if (type == "local" || type == "vlan" || type == "vxlan") continue;
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("networks.tenant_types: '{}' is not local, vlan or vxlan", type));
+  }
+  if (!asked.tunnel_address.empty() && asked.host.empty()) {
+    return fail(ErrorCode::InvalidArgument,
+                "networks.tunnel_address: say which host it is of, by networks.host");
+  }
+  CLOUDOS_CHECK(check_ranges("vni_ranges", settings.vxlan_ranges, limits::kVniMost));
+  if (!asked.vlan_ranges) return Result<void>();
+  for (const auto& [name, ranges] : *asked.vlan_ranges)
+    CLOUDOS_CHECK(check_ranges("vlan_ranges", ranges, limits::kVlanMost));
+  return Result<void>();
 }
 
 }  // namespace
@@ -59,8 +120,7 @@ Result<NetworksParts> open(const ServiceGround& ground) {
   for (const auto& driver : options.mechanism_drivers)
     mechanisms.push_back(ground.observatory.observe(driver));
   NetworkSettings settings;
-  for (const auto& [name, bridge] : options.bridge_mappings)
-    settings.physical_networks.push_back(name);
+  CLOUDOS_CHECK(fill_settings(options, settings));
   if (!ground.engine.guest) {
     CLOUDOS_TRY(auto built_in, open_mechanism(options, ground.engine));
     mechanisms.push_back(ground.observatory.observe(built_in.driver));

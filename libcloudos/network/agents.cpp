@@ -7,6 +7,7 @@
 #include "cloudos/network_limits.hpp"
 #include "network/abilities.hpp"
 #include "network/address.hpp"
+#include "network/derived_id.hpp"
 #include "network/impl.hpp"
 #include "network/listing.hpp"
 
@@ -75,21 +76,6 @@ Amount amount_of(const Subnet& subnet) {
   return {0, all_of_it > kept ? all_of_it - kept : all_of_it};
 }
 
-/// The same id for the same worker after every restart.
-std::string agent_id(std::string_view host, std::string_view binary) {
-  std::uint64_t hash[2] = {0xcbf29ce484222325, 0x84222325cbf29ce4};
-  for (const std::string_view part : {host, std::string_view("/"), binary}) {
-    for (const char c : part) {
-      for (std::uint64_t& one : hash)
-        one = (one ^ static_cast<unsigned char>(c)) * 0x100000001b3;
-      hash[1] ^= hash[0] >> 17;
-    }
-  }
-  return fmt::format("{:08x}-{:04x}-5{:03x}-8{:03x}-{:012x}", hash[0] >> 32,
-                     hash[0] >> 16 & 0xffff, hash[0] & 0xfff, hash[1] >> 48 & 0xfff,
-                     hash[1] & 0xffffffffffff);
-}
-
 struct Worker {
   std::string_view type, binary, topic, ability;
 };
@@ -106,12 +92,11 @@ NetworkAgent agent_of(const Networks::Impl& impl, const Wiring::HostAbilities& h
   agent.binary = binary;
   agent.topic = topic;
   agent.host = host.host.empty() ? host.driver : host.host;
-  agent.id.value = agent_id(agent.host, binary);
+  agent.id.value = derived_id({agent.host, binary});
   if (topic == "dhcp_agent" || topic == "l3_agent") agent.zone = impl.settings.zone;
   agent.created_at = impl.wiring.started();
-  const auto pulse = impl.wiring.pulse();
-  agent.updated_at = pulse.value_or(agent.created_at);
-  agent.alive = pulse && impl.engine.clock.wall() - *pulse < limits::kAgentDown;
+  agent.updated_at = host.pulse.value_or(agent.created_at);
+  agent.alive = host.pulse && impl.engine.clock.wall() - *host.pulse < limits::kAgentDown;
   for (const Ability& ability : host.abilities)
     agent.configurations[ability.name] = ability.works ? "works" : ability.reason;
   return agent;
@@ -201,30 +186,6 @@ Result<void> NetworkAgents::remove(const Context& ctx, const std::string& id) {
   return network::fail_as("AgentInUse", ErrorCode::Conflict,
                           fmt::format("Agent {} is a part of this process: it goes with its driver.",
                                       id));
-}
-
-Result<std::vector<Network>> NetworkAgents::networks_of(const Context& ctx,
-                                                        const std::string& id) const {
-  CLOUDOS_TRY(const auto found, agent(ctx, id));
-  std::vector<Network> served;
-  if (found.topic != "dhcp_agent") return served;
-  CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
-  CLOUDOS_TRY(auto all, records::all<Network>(*snapshot));
-  for (Network& network : all)
-    if (!network.dhcp_port.empty()) served.push_back(std::move(network));
-  return served;
-}
-
-Result<std::vector<NetworkAgent>> NetworkAgents::dhcp_agents_of(const Context& ctx,
-                                                                const NetworkId& id) const {
-  CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
-  CLOUDOS_TRY(const auto network, network::load_seen<Network>(*snapshot, ctx, id));
-  std::vector<NetworkAgent> serving;
-  if (network.dhcp_port.empty()) return serving;
-  CLOUDOS_TRY(auto all, agents(ctx));
-  for (NetworkAgent& agent : all)
-    if (agent.topic == "dhcp_agent") serving.push_back(std::move(agent));
-  return serving;
 }
 
 Result<std::vector<NetworkZone>> NetworkAgents::zones(const Context&) const {

@@ -19,6 +19,7 @@ PortBinding active_binding(const Port& port) {
   active.driver = port.driver;
   active.vif_type = port.vif_type;
   active.vif_details = port.vif_details;
+  active.levels = port.levels;
   return active;
 }
 
@@ -48,10 +49,11 @@ Result<void> insert_binding(const Networks::Impl& impl, store::Txn& txn, const C
   // Bound as the port would be there; the port itself is left as it is.
   Port there = port;
   there.vnic_type = binding.vnic_type;
-  CLOUDOS_CHECK(impl.bind_port(network, there, binding.host));
+  CLOUDOS_CHECK(impl.bind_port(txn, network, there, binding.host));
   binding.driver = there.driver;
   binding.vif_type = there.vif_type;
   binding.vif_details = there.vif_details;
+  binding.levels = there.levels;
   port.inactive_bindings.push_back(binding);
   return records::update(txn, port);
 }
@@ -76,6 +78,7 @@ Result<void> swap_binding(const Networks::Impl& impl, store::Txn& txn, const Con
   port.driver = activated.driver;
   port.vif_type = activated.vif_type;
   port.vif_details = activated.vif_details;
+  port.levels = activated.levels;
   // The device is on the host before still: plug() makes it here.
   port.plugged = port.wired = false;
   port.updated_at = now;
@@ -132,8 +135,10 @@ Result<void> PortBindings::remove(const Context& ctx, const PortId& id, std::str
     CLOUDOS_TRY(Port port, network::load_owned<Port>(txn, ctx, id));
     const auto found = network::inactive_on(port, host);
     if (found == port.inactive_bindings.end()) return network::missing_binding(id, host);
+    const auto levels = found->levels;
     port.inactive_bindings.erase(found);
-    return records::update(txn, port);
+    CLOUDOS_CHECK(records::update(txn, port));
+    return impl.release_levels(txn, port.network, levels);
   });
 }
 

@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "identity/quota.hpp"
 #include "network/extra_records.hpp"
+#include "network/default_rules.hpp"
 #include "network/impl.hpp"
 #include "network/rules.hpp"
 #include "network/sharing.hpp"
@@ -18,20 +19,22 @@ namespace network {
 namespace {
 
 constexpr std::string_view kDefaultName = "default";
+// As many as a cloud begins with; more are named after their group.
+constexpr std::size_t kDrawnRules = 4;
 // A rule has about eight keys; this many fit a transaction with room to spare.
 constexpr std::size_t kRulesPerTxn = 200;
 
 Result<void> insert_rules(store::Txn& txn, const SecurityGroup& group,
                           std::vector<SecurityGroupRule> rules) {
-  CLOUDOS_CHECK(Quota::reserve(txn, group.project, "security_group_rules",
-                               static_cast<std::int64_t>(rules.size())));
+  CLOUDOS_CHECK(network::reserve_quota(txn, group.project, "security_group_rules",
+                                static_cast<std::int64_t>(rules.size())));
   for (SecurityGroupRule& rule : rules) CLOUDOS_CHECK(records::insert(txn, rule));
   return Result<void>();
 }
 
 Result<void> insert_group(store::Txn& txn, SecurityGroup& group,
                           std::vector<SecurityGroupRule> rules) {
-  CLOUDOS_CHECK(Quota::reserve(txn, group.project, "security_groups", 1));
+  CLOUDOS_CHECK(network::reserve_quota(txn, group.project, "security_groups", 1));
   CLOUDOS_CHECK(records::insert(txn, group));
   return insert_rules(txn, group, std::move(rules));
 }
@@ -70,19 +73,17 @@ Result<void> refuse_group_in_use(store::Txn& txn, const SecurityGroupId& id) {
 
 /// Inserts rules that make_rule() drafted, after checks that need the store.
 Result<SecurityGroupRule> insert_asked(const Networks::Impl& impl, store::Txn& txn,
-                                       const Context& ctx, SecurityGroupRule rule,
-                                       const std::optional<ProjectId>& project) {
+                                       const Context& ctx, SecurityGroupRule rule) {
   CLOUDOS_TRY(SecurityGroup group, load_owned<SecurityGroup>(txn, ctx, rule.group));
-  if (project && *project != group.project) {
-    return fail_as("SecurityGroupNotSingleGroupRules", ErrorCode::InvalidArgument,
-                   "project_id: a rule belongs to the project of its group");
-  }
+  // Whoever an admin names: a rule goes with its group, and is counted with it.
   rule.project = group.project;
   if (!rule.remote_group.empty()) {
-    CLOUDOS_CHECK(load_seen<SecurityGroup>(txn, ctx, rule.remote_group));
+    CLOUDOS_TRY(const auto remote, load_seen<SecurityGroup>(txn, ctx, rule.remote_group));
+    note_use(txn, rule.project, remote);
   }
   if (!rule.remote_address_group.empty()) {
-    CLOUDOS_CHECK(load_seen<AddressGroup>(txn, ctx, rule.remote_address_group));
+    CLOUDOS_TRY(const auto remote, load_seen<AddressGroup>(txn, ctx, rule.remote_address_group));
+    note_use(txn, rule.project, remote);
   }
   const auto twin = records::find_unique(txn, SecurityGroupRule::kKind, "rule",
                                          rule.group.value, canonical_rule(rule));
@@ -123,7 +124,7 @@ Result<SecurityGroupId> Networks::Impl::default_group(store::Txn& txn, const Pro
   group.description = "Default security group";
   group.is_default = true;
   group.created_at = group.updated_at = draft.now;
-  auto rules = network::default_rules(group, draft.rules);
+  CLOUDOS_TRY(const auto rules, network::rules_of_new(txn, group, draft.rules));
   CLOUDOS_CHECK(network::insert_group(txn, group, rules));
   CLOUDOS_CHECK(network::precommit_rules(wiring, txn, group, rules));
   return group.id;
@@ -137,7 +138,7 @@ Result<void> Networks::Impl::ensure_default_group(const ProjectId& project) {
                                                     project.value));
     if (id) return Result<void>();
   }
-  const auto draft = draft_group(network::kDefaultRules);
+  const auto draft = draft_group(network::kDrawnRules);
   return transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_CHECK(default_group(txn, project, draft));
     return Result<void>();
@@ -180,7 +181,7 @@ Result<std::vector<SecurityGroup>> Networks::create_groups(
   std::vector<SecurityGroup> groups;
   std::vector<Impl::GroupDraft> drafts;
   for (const SecurityGroupCreate& spec : specs) {
-    drafts.push_back(impl_->draft_group(network::kEgressRules));
+    drafts.push_back(impl_->draft_group(network::kDrawnRules));
     CLOUDOS_TRY(auto group, network::draft_asked(*impl_, ctx, spec, drafts.back()));
     groups.push_back(std::move(group));
   }
@@ -188,7 +189,7 @@ Result<std::vector<SecurityGroup>> Networks::create_groups(
   CLOUDOS_CHECK(impl_->transact([&](store::Txn& txn) -> Result<void> {
     made = groups;
     for (std::size_t i = 0; i < made.size(); ++i) {
-      const auto rules = network::egress_rules(made[i], drafts[i].rules);
+      CLOUDOS_TRY(const auto rules, network::rules_of_new(txn, made[i], drafts[i].rules));
       CLOUDOS_CHECK(network::insert_group(txn, made[i], rules));
       CLOUDOS_CHECK(network::precommit_rules(impl_->wiring, txn, made[i], rules));
     }
@@ -386,8 +387,7 @@ Result<std::vector<SecurityGroupRule>> Networks::create_rules(
   CLOUDOS_CHECK(impl_->transact([&](store::Txn& txn) -> Result<void> {
     made.clear();
     for (std::size_t i = 0; i < drafts.size(); ++i) {
-      CLOUDOS_TRY(auto rule,
-                  network::insert_asked(*impl_, txn, ctx, drafts[i], specs[i].project));
+      CLOUDOS_TRY(auto rule, network::insert_asked(*impl_, txn, ctx, drafts[i]));
       made.push_back(std::move(rule));
     }
     return Result<void>();

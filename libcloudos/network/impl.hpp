@@ -8,12 +8,16 @@
 #include <vector>
 
 #include "cloudos/address_groups.hpp"
+#include "cloudos/default_rules.hpp"
 #include "cloudos/metering_labels.hpp"
 #include "cloudos/network_agents.hpp"
 #include "cloudos/network_qos.hpp"
+#include "cloudos/network_segments.hpp"
 #include "cloudos/network_sharing.hpp"
 #include "cloudos/network_tags.hpp"
+#include "cloudos/network_trace.hpp"
 #include "cloudos/networks.hpp"
+#include "cloudos/simple_network.hpp"
 #include "cloudos/trunks.hpp"
 #include "cloudos/routers.hpp"
 #include "cloudos/subnet_pools.hpp"
@@ -32,17 +36,19 @@ struct Networks::Impl {
   Impl(const Engine& e, NetworkSettings s, network::Wiring::Drivers drivers)
       : engine(e),
         settings(std::move(s)),
-        types(settings.physical_networks, settings.vlan_ranges, settings.vxlan_range),
+        types(settings),
         wiring(e, std::move(drivers)),
         log(e.log.for_room("network")) {}
 
-  Result<void> transact(const store::Body& body) {
-    if (guarded.load(std::memory_order_relaxed) != 0) return transact_guarded(body);
-    CLOUDOS_CHECK(engine.store.transact(body));
+  Result<void> transact(const store::Body& body) const {
+    CLOUDOS_CHECK(transact_bound(body));
     return Result<void>();
   }
+  /// A transaction whose bind_port() asks drivers outside of it: the body ends, they are asked, and
+  /// it runs again, with their answers as long as nothing they stand on changed (binding_desk.cpp).
+  Result<store::Revision> transact_bound(const store::Body& body) const;
   /// What a RevisionGuard of this thread allows (tags.cpp).
-  Result<void> transact_guarded(const store::Body& body);
+  Result<store::Revision> transact_guarded(const store::Body& body) const;
   Result<std::unique_ptr<store::Snapshot>> snapshot() const { return engine.store.snapshot(); }
   std::string make_mac() const;
   std::vector<std::string> make_macs() const;
@@ -55,7 +61,27 @@ struct Networks::Impl {
                                               const Port& port,
                                               const std::vector<FixedIpRequest>* asked) const;
   Result<void> give_back(store::Txn& txn, const std::vector<FixedIp>& fixed_ips) const;
-  Result<void> bind_port(const Network& network, Port& port, std::string_view host) const;
+  /// Errors: Unsupported (no driver; "PortBindingError"), Conflict (its addresses are elsewhere).
+  Result<void> bind_port(store::Txn& txn, const Network& network, Port& port,
+                         std::string_view host) const;
+  /// The same; when no driver takes it the port's record says so, and why.
+  Result<void> bind_or_note(store::Txn& txn, const Network& network, Port& port,
+                            std::string_view host) const;
+  /// The addresses of a port that waited for its host with them. Changes `port` alone.
+  Result<void> take_deferred(store::Txn& txn, const Network& network, Port& port) const;
+  /// Dynamic segments that no port is on any more go. Call it after the port was written.
+  Result<void> release_levels(store::Txn& txn, const NetworkId& network,
+                              const std::vector<BindingLevel>& before) const;
+  /// Finds or makes the dynamic segment of the network.
+  Result<NetworkSegment> dynamic_segment(const NetworkId& network,
+                                         const network::LowerSegment& kind) const;
+  // Segments are taken from, and given back to, their type driver (segments.cpp).
+  Result<void> take_segment(store::Txn& txn, const Network& network,
+                            const network::TypeDriver::Segment& asked,
+                            NetworkSegment& segment) const;
+  Result<void> give_segment_back(store::Txn& txn, const NetworkId& network,
+                                 const NetworkSegment& segment) const;
+  Result<void> drop_segment(store::Txn& txn, Network& network, const SegmentId& id) const;
   Result<void> precommit_port(store::Txn& txn, const Port& port, const Network& network) const;
   Result<void> precommit_gone(store::Txn& txn, network::Change::Kind kind, const std::string& id,
                               std::uint64_t revision) const;
@@ -101,12 +127,16 @@ struct Networks::Impl {
   AddressGroups address_groups{*this};
   MeteringLabels metering{*this};
   NetworkAgents agents{*this};
+  NetworkSegments segments{*this};
+  DefaultRules default_rules{*this};
+  SimpleNetworks simple{*this};
+  NetworkTraces traces{*this};
   struct Guard {
     std::string kind, id;
     std::uint64_t revision = 0;
   };
   std::atomic<std::size_t> guarded{0};
-  std::mutex guards_mutex;
+  mutable std::mutex guards_mutex;
   std::map<std::thread::id, Guard> guards;  // Guarded by guards_mutex.
   std::mutex auto_addresses;  ///< Who gives addresses of MACs, or takes them, does so alone.
   Networks* whole = nullptr;  ///< Whom this is the inside of.

@@ -19,6 +19,8 @@ void fields(codec::FieldVisitor& v, Router& r) {
   v.field({14, "created_at"}, r.created_at);
   v.field({15, "updated_at"}, r.updated_at);
   v.field({16, "tags"}, r.tags);
+  v.field({17, "agent"}, r.agent);
+  v.field({18, "unscheduled"}, r.unscheduled);
   v.unknown(r.unknown);
 }
 

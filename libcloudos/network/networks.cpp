@@ -11,6 +11,7 @@
 #include "network/network_checks.hpp"
 #include "network/plan.hpp"
 #include "network/pool_txn.hpp"
+#include "network/segment_drafts.hpp"
 #include "network/sharing.hpp"
 #include "network/topology_txn.hpp"
 
@@ -22,7 +23,7 @@ namespace network {
 
 Result<ProjectId> owner_of_new(const Context& ctx, const std::optional<ProjectId>& asked) {
   if (asked && *asked != ctx.project) {
-    if (!ctx.is_admin) return forbidden("project_id: only an admin acts for another project");
+    if (!ctx.is_admin) return invalid("project_id: only an admin acts for another project");
     if (asked->empty()) return invalid("project_id is empty");
     CLOUDOS_CHECK(check_name("project_id", asked->value, 1, limits::kNameChars));
     return *asked;
@@ -54,18 +55,13 @@ Result<NetworkDraft> draft_network(Networks::Impl& impl, const Context& ctx,
   network.shared = spec.shared;
   network.external = spec.external;
   network.port_security = spec.port_security;
-  network.network_type = spec.network_type.value_or(impl.settings.tenant_type);
-  network.physical_network = spec.physical_network.value_or("");
-  network.segmentation_id = spec.segmentation_id;
   network.dns_domain = spec.dns_domain;
   network.is_default = spec.is_default;
   network.qos_policy = spec.qos_policy;
   network.zone_hints = spec.zone_hints;
   CLOUDOS_CHECK(check_zone_hints(impl.settings.zone, spec.zone_hints));
   CLOUDOS_TRY(network.tags, checked_tags(spec.tags));
-  CLOUDOS_TRY(const TypeDriver* type, impl.types.find(network.network_type));
-  CLOUDOS_CHECK(type->validate({network.physical_network, network.segmentation_id}));
-  CLOUDOS_TRY(network.mtu, mtu_of(impl.settings.mtu, network.network_type, spec.mtu));
+  CLOUDOS_TRY(draft.segments, draft_segments(impl, spec));
   network.id = impl.engine.ids.make<NetworkId>();
   if (network.shared) draft.as_shared = impl.engine.ids.make<RbacPolicyId>();
   if (network.external) draft.as_external = impl.engine.ids.make<RbacPolicyId>();
@@ -91,14 +87,10 @@ Result<void> give_by_flags(store::Txn& txn, const Network& network, const RbacPo
 Result<Network> insert_network(Networks::Impl& impl, store::Txn& txn, const Context& ctx,
                                const NetworkDraft& draft) {
   Network network = draft.network;
-  CLOUDOS_TRY(TypeDriver* const type, impl.types.find(network.network_type));
-  CLOUDOS_TRY(const auto segment,
-              type->allocate(txn, {network.physical_network, network.segmentation_id}, network.id));
-  network.physical_network = segment.physical_network;
-  network.segmentation_id = segment.segmentation_id;
+  CLOUDOS_CHECK(take_segments(impl, txn, draft.segments, network));
   CLOUDOS_CHECK(use_qos_policy(txn, ctx, network));
   CLOUDOS_CHECK(refuse_second_default(txn, network));
-  CLOUDOS_CHECK(Quota::reserve(txn, network.project, "networks", 1));
+  CLOUDOS_CHECK(network::reserve_quota(txn, network.project, "networks", 1));
   CLOUDOS_CHECK(records::insert(txn, network));
   CLOUDOS_CHECK(give_by_flags(txn, network, draft.as_shared, draft.as_external,
                               network.created_at));
@@ -236,7 +228,7 @@ Result<Network> Networks::update_network(const Context& ctx, const NetworkId& id
     CLOUDOS_CHECK(network::admin_only(ctx, change.shared.has_value(), "shared"));
     CLOUDOS_CHECK(network::admin_only(ctx, change.external.has_value(), "router:external"));
     CLOUDOS_CHECK(network::admin_only(ctx, change.is_default.has_value(), "is_default"));
-    CLOUDOS_CHECK(network::check_mtu(impl_->settings.mtu, changed.network_type, change.mtu));
+    CLOUDOS_CHECK(network::check_mtu_of(*impl_, changed, change.mtu));
     CLOUDOS_CHECK(network::apply(txn, ctx, change, changed));
     CLOUDOS_CHECK(network::give_by_flags(txn, changed, as_shared, as_external, now));
     changed.updated_at = now;
@@ -262,8 +254,7 @@ Result<void> network::erase_network(const Networks::Impl& impl, store::Txn& txn,
                                "ports still in use on the network.", id.value));
   }
   CLOUDOS_CHECK(erase_subnets(txn, network));
-  CLOUDOS_TRY(TypeDriver* const type, impl.types.find(network.network_type));
-  CLOUDOS_CHECK(type->release(txn, {network.physical_network, network.segmentation_id}, id));
+  CLOUDOS_CHECK(give_segments_back(impl, txn, network));
   CLOUDOS_CHECK(Quota::reserve(txn, network.project, "networks", -1));
   CLOUDOS_CHECK(erase_grants(txn, id.value, grants));
   CLOUDOS_CHECK(records::erase<Network>(txn, id));

@@ -2,25 +2,30 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "cloudos/networks.hpp"
 #include "cloudos/network_driver.hpp"
+#include "network/types.hpp"
 #include "tasks/engine.hpp"
 
 namespace cloudos {
 
 struct NetworkSettings {
-  /// What flat networks may name: the keys of the driver's bridge mappings.
+  /// What networks may name: the keys of the driver's bridge mappings, and of `vlan_ranges`.
   std::vector<std::string> physical_networks;
   std::uint32_t mtu = 1500;  ///< Of networks that ask for none, before their type's header.
-  std::string tenant_type = "local";  ///< Of networks whose caller names no type.
+  /// Of networks whose caller names no type: the first that has a segment left.
+  std::vector<std::string> tenant_types = {"local"};
   std::string zone = "nova";          ///< The one availability zone of networks and routers.
-  /// Tags that are given out: first and last, by physical network; absent: all of them.
-  std::map<std::string, std::pair<std::uint32_t, std::uint32_t>> vlan_ranges;
-  std::pair<std::uint32_t, std::uint32_t> vxlan_range{1, 16'777'215};
+  /// Tags that are given out: firsts and lasts, by physical network. Nothing: all of them.
+  std::optional<std::map<std::string, network::TagRanges>> vlan_ranges;
+  network::TagRanges vxlan_ranges{{1, 65'535}};
+  /// What flat networks may name. Nothing: all physical networks.
+  std::optional<std::vector<std::string>> flat_networks;
 };
 
 /// Makes the service and registers its reconciler `ports` on engine.runner. `drivers` are asked in

@@ -11,6 +11,7 @@
 #include "network/qos.hpp"
 #include "network/record.hpp"
 #include "network/rules.hpp"
+#include "network/segments.hpp"
 
 namespace cloudos::network {
 namespace {
@@ -70,8 +71,55 @@ Result<GroupPlan> group_plan(const store::Snapshot& snapshot, const SecurityGrou
   return plan;
 }
 
+/// The segment that the scope's driver has the port on.
+SegmentId segment_for(const Network& network, const Port& port, const PlanScope& scope) {
+  for (auto level = port.levels.rbegin(); level != port.levels.rend(); ++level)
+    if (level->driver == scope.driver) return level->segment;
+  return port.levels.empty() ? network.segments.front().id : port.levels.back().segment;
+}
+
+SegmentPlan segment_plan(const NetworkSegment& segment) {
+  return {segment.id, segment.network_type, segment.physical_network,
+          segment.segmentation_id.value_or(0)};
+}
+
+/// Of a network of several segments: those that the scope's ports are on, and the subnets there.
+void choose_segments(const Network& network, const std::vector<Port>& ports,
+                     const PlanScope& scope, NetworkPlan& plan) {
+  std::set<SegmentId> here, addressed;
+  for (const Port& port : ports) {
+    if (!scope.has(port)) continue;
+    here.insert(segment_for(network, port, scope));
+    addressed.insert(address_segment(network, port));
+  }
+  for (const NetworkSegment& segment : network.segments)
+    if (here.count(segment.id)) plan.segments.push_back(segment_plan(segment));
+  if (plan.segments.empty()) return;
+  const SegmentPlan& first = plan.segments.front();
+  plan.type = first.type;
+  plan.physical_network = first.physical_network;
+  plan.segmentation_id = first.segmentation_id;
+  std::erase_if(plan.subnets, [&](const SubnetPlan& subnet) {
+    return !subnet.segment.empty() && addressed.count(subnet.segment) == 0;
+  });
+}
+
+/// An admin took the network from the host's DHCP agent: nothing is handed out there.
+bool dhcp_is_off(const Network& network, const PlanScope& scope) {
+  if (network.no_dhcp_agents.empty()) return false;
+  const std::string agent = dhcp_agent_id(scope.driver, scope.host);
+  return std::find(network.no_dhcp_agents.begin(), network.no_dhcp_agents.end(), agent) !=
+         network.no_dhcp_agents.end();
+}
+
 /// Where the port is for the tunnels of other hosts; nothing when it is on none, or on this one.
-std::optional<RemotePort> remote_port(const Port& port, const PlanScope& scope) {
+std::optional<RemotePort> remote_port(const Network& network, const NetworkPlan& plan,
+                                      const Port& port, const PlanScope& scope) {
+  if (!plan.segments.empty()) {
+    const SegmentId on = segment_for(network, port, scope);
+    const auto same = [&](const SegmentPlan& one) { return one.id == on; };
+    if (std::none_of(plan.segments.begin(), plan.segments.end(), same)) return std::nullopt;
+  }
   if (!scope.tunnels || !port.plugged || port.host == scope.host) return std::nullopt;
   const auto tunnel = scope.tunnels->find(port.host);
   if (tunnel == scope.tunnels->end() || tunnel->second.empty()) return std::nullopt;
@@ -100,21 +148,32 @@ void add_hosts(NetworkPlan& plan, const Network& network, const Port& port,
 Result<NetworkPlan> network_plan(const store::Snapshot& snapshot, const PlanScope& scope,
                                  const Network& network) {
   NetworkPlan plan = plan_of(network);
-  std::set<SubnetId> with_dhcp;
   for (const SubnetId& id : network.subnets) {
     CLOUDOS_TRY(const auto subnet, maybe<Subnet>(snapshot, id));
-    if (!subnet) continue;
-    plan.subnets.push_back(plan_of(*subnet));
-    if (subnet->dhcp) with_dhcp.insert(id);
+    if (subnet) plan.subnets.push_back(plan_of(*subnet));
   }
-  const bool tunnelled = network.network_type == "vxlan" && scope.tunnels;
+  const bool one_segment = network.segments.empty();
+  std::vector<Port> ports;
+  if (!one_segment) {
+    CLOUDOS_TRY(ports, records::all<Port>(snapshot, "network", network.id.value));
+    choose_segments(network, ports, scope, plan);
+  }
+  const bool off = dhcp_is_off(network, scope);
+  std::set<SubnetId> with_dhcp;
+  for (SubnetPlan& subnet : plan.subnets) {
+    subnet.dhcp = subnet.dhcp && !off;
+    if (subnet.dhcp) with_dhcp.insert(subnet.id);
+  }
+  const bool tunnelled = plan.type == "vxlan" && scope.tunnels;
   if (with_dhcp.empty() && !tunnelled) return plan;
-  CLOUDOS_TRY(const auto ports, records::all<Port>(snapshot, "network", network.id.value));
+  if (one_segment) {
+    CLOUDOS_TRY(ports, records::all<Port>(snapshot, "network", network.id.value));
+  }
   std::set<std::string> remote_hosts;
   for (const Port& port : ports) {
     const bool ours = port.id == network.dhcp_port;
     const bool leg = !port.router.empty();
-    if (ours) plan.dhcp_mac = port.mac;
+    if (ours && !with_dhcp.empty()) plan.dhcp_mac = port.mac;
     for (SubnetPlan& subnet : plan.subnets) {
       for (const FixedIp& fixed : port.fixed_ips) {
         if (subnet.id != fixed.subnet) continue;
@@ -124,7 +183,7 @@ Result<NetworkPlan> network_plan(const store::Snapshot& snapshot, const PlanScop
     }
     if (!ours) add_hosts(plan, network, port, with_dhcp);
     if (!tunnelled || ours) continue;
-    if (auto remote = remote_port(port, scope)) {
+    if (auto remote = remote_port(network, plan, port, scope)) {
       remote_hosts.insert(remote->tunnel_address);
       plan.remote_ports.push_back(std::move(*remote));
     }
@@ -134,9 +193,10 @@ Result<NetworkPlan> network_plan(const store::Snapshot& snapshot, const PlanScop
 }
 
 /// What plan_of() cannot know without a snapshot.
-Result<PortPlan> port_plan(const store::Snapshot& snapshot, const Port& port,
-                           const Network& network) {
+Result<PortPlan> port_plan(const store::Snapshot& snapshot, const PlanScope& scope,
+                           const Port& port, const Network& network) {
   PortPlan plan = plan_of(port, network);
+  if (!port.levels.empty()) plan.segment = segment_for(network, port, scope);
   plan.qos = qos_plan(snapshot, port, network);
   return plan;
 }
@@ -171,6 +231,7 @@ SubnetPlan plan_of(const Subnet& subnet) {
   plan.dns_servers = subnet.dns_servers;
   for (const HostRoute& route : subnet.host_routes)
     plan.host_routes.emplace_back(route.destination, route.nexthop);
+  plan.segment = subnet.segment;
   plan.ra_mode = subnet.ra_mode;
   plan.address_mode = subnet.address_mode;
   return plan;
@@ -189,6 +250,7 @@ PortPlan plan_of(const Port& port, const Network& network) {
   plan.groups = port.security_groups;
   plan.tap = port.tap;
   plan.mtu = network.mtu;
+  if (!port.levels.empty()) plan.segment = port.levels.back().segment;
   return plan;
 }
 
@@ -218,7 +280,7 @@ Result<PlanPtr<PortPlan>> plan_port(const store::Snapshot& snapshot, const PlanS
   CLOUDOS_TRY(const auto port, maybe<Port>(snapshot, id));
   if (!port || !scope.has(*port) || !port->router.empty()) return PlanPtr<PortPlan>();
   CLOUDOS_TRY(const auto network, records::get<Network>(snapshot, port->network));
-  CLOUDOS_TRY(auto plan, port_plan(snapshot, *port, network));
+  CLOUDOS_TRY(auto plan, port_plan(snapshot, scope, *port, network));
   return std::make_shared<const PortPlan>(std::move(plan));
 }
 
@@ -315,7 +377,7 @@ Result<Plan> plan_all(const store::Snapshot& snapshot, const PlanScope& scope) {
       routers.insert(port.router);
       continue;
     }
-    CLOUDOS_TRY(auto whole, port_plan(snapshot, port, networks.at(port.network)));
+    CLOUDOS_TRY(auto whole, port_plan(snapshot, scope, port, networks.at(port.network)));
     plan.ports.emplace(port.id, std::move(whole));
     groups.insert(port.security_groups.begin(), port.security_groups.end());
   }

@@ -27,7 +27,14 @@ struct PlanScope {
             const std::map<std::string, std::string>* ends = nullptr)
       : driver(name), host(on), tunnels(ends) {}
   bool has(const Port& port) const {
-    return port.plugged && port.driver == driver && (host.empty() || port.host == host);
+    return port.plugged && (host.empty() || port.host == host) && bound_by(port);
+  }
+  /// At whatever level.
+  bool bound_by(const Port& port) const {
+    if (port.driver == driver) return true;
+    for (const BindingLevel& level : port.levels)
+      if (level.driver == driver) return true;
+    return false;
   }
 };
 
@@ -51,6 +58,9 @@ Result<Plan> plan_all(const store::Snapshot& snapshot, const PlanScope& scope);
 NetworkPlan plan_of(const Network& network);
 SubnetPlan plan_of(const Subnet& subnet);
 PortPlan plan_of(const Port& port, const Network& network);
+
+/// The id of the DHCP agent on the host of a driver; of a driver of all hosts, its only one.
+std::string dhcp_agent_id(std::string_view driver, std::string_view host);
 
 /// "host-10-0-0-5"
 std::string default_host_name(std::string_view address);

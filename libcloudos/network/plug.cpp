@@ -24,10 +24,31 @@ Result<void> mark_plugged(const Networks::Impl& impl, store::Txn& txn, const Ser
   if (port.plugged) return Result<void>();
   CLOUDOS_TRY(const Network network, load<Network>(txn, port.network));
   if (port.host != host || port.driver.empty())
-    CLOUDOS_CHECK(impl.bind_port(network, port, host));
+    CLOUDOS_CHECK(impl.bind_port(txn, network, port, host));
   port.plugged = true;
+  const auto held = records::get<Port>(txn, port.id);
   CLOUDOS_CHECK(records::update(txn, port));
+  if (held && held->levels != port.levels)
+    CLOUDOS_CHECK(impl.release_levels(txn, port.network, held->levels));
   return impl.precommit_port(txn, port, network);
+}
+
+/// Its record says why a port is not bound, too: not only the task that tried.
+void note_unbound(const Networks::Impl& impl, const PortId& id, const ServerId& server,
+                  std::string_view host, const Error& why) {
+  if (why.type != "PortBindingError") return;
+  const auto noted = impl.engine.store.transact([&](store::Txn& txn) -> Result<void> {
+    auto port = records::get<Port>(txn, id);
+    if (!port || port->plugged || port->device_id != server.value) return Result<void>();
+    const auto before = std::exchange(port->levels, {});
+    port->host = host;
+    port->driver.clear();
+    port->vif_type = "binding_failed";
+    port->vif_details = {{"reason", why.message}};
+    CLOUDOS_CHECK(records::update(txn, *port));
+    return impl.release_levels(txn, port->network, before);
+  });
+  if (!noted) impl.log.warn("a failed binding is not noted: " + noted.error().message);
 }
 
 /// The first IPv4 address of the port is the one that its guest gets.
@@ -49,13 +70,16 @@ Result<PortWiring> Networks::plug(const PortId& id, const ServerId& server,
                                   std::string_view host) {
   Port port;
   Network network;
-  CLOUDOS_TRY(const auto revision, impl_->engine.store.transact([&](store::Txn& txn) {
-    return [&]() -> Result<void> {
-      CLOUDOS_TRY(port, network::load<Port>(txn, id));
-      CLOUDOS_TRY(network, network::load<Network>(txn, port.network));
-      return network::mark_plugged(*impl_, txn, server, host, port);
-    }();
-  }));
+  auto marked = impl_->transact_bound([&](store::Txn& txn) -> Result<void> {
+    CLOUDOS_TRY(port, network::load<Port>(txn, id));
+    CLOUDOS_TRY(network, network::load<Network>(txn, port.network));
+    return network::mark_plugged(*impl_, txn, server, host, port);
+  });
+  if (!marked) {
+    network::note_unbound(*impl_, id, server, host, marked.error());
+    return fail(std::move(marked).error());
+  }
+  const store::Revision revision = *marked;
   auto told = impl_->wiring.tell_plugged(port, revision);
   if (!told) return fail_in(fmt::format("plugging port {}", id.value), std::move(told).error());
   PortWiring wiring{port.id, port.network, port.tap, port.mac, network.mtu, port.vif_type, {}};

@@ -12,6 +12,7 @@
 #include "network/ip.hpp"
 #include "network/network_checks.hpp"
 #include "network/port_checks.hpp"
+#include "network/router_txn.hpp"
 
 namespace cloudos {
 namespace network {
@@ -375,6 +376,23 @@ Result<void> change_addresses(const Networks::Impl& impl, store::Txn& txn, const
   return Result<void>();
 }
 
+/// The addresses that a port has by its MAC are those of its new one.
+Result<void> renew_auto_addresses(store::Txn& txn, const std::string& old_mac, Port& port) {
+  for (FixedIp& fixed : port.fixed_ips) {
+    CLOUDOS_TRY(const Subnet subnet, load<Subnet>(txn, fixed.subnet));
+    if (!auto_addressed(subnet) || fixed.address != eui64_address(block_of(subnet), old_mac))
+      continue;
+    fixed.address = eui64_address(block_of(subnet), port.mac);
+    const auto owner = records::find_unique(txn, Port::kKind, "address", port.network.value,
+                                            fixed.address);
+    if (!owner || *owner == port.id.value) continue;
+    return fail_as("IpAddressAlreadyAllocated", ErrorCode::Conflict,
+                   fmt::format("address {} of subnet {} is in use", fixed.address,
+                               subnet.id.value));
+  }
+  return Result<void>();
+}
+
 Result<void> change_mac(store::Txn& txn, const std::string& mac, Port& port) {
   if (mac == port.mac) return Result<void>();
   if (port.plugged || !port.host.empty()) {
@@ -383,13 +401,15 @@ Result<void> change_mac(store::Txn& txn, const std::string& mac, Port& port) {
                                "port type: {}, old_mac {}, new_mac {}.", port.id.value,
                                port.vif_type, port.mac, mac));
   }
+  const std::string old_mac = port.mac;
   CLOUDOS_TRY(port.mac, free_mac(txn, port.network, {mac}));
-  return Result<void>();
+  return renew_auto_addresses(txn, old_mac, port);
 }
 
-Result<void> change_binding(const Networks::Impl& impl, const Network& network,
+Result<void> change_binding(const Networks::Impl& impl, store::Txn& txn, const Network& network,
                             const PortUpdate& change, Port& port) {
-  const bool rebind = (change.host && *change.host != port.host) ||
+  const bool failed = !port.host.empty() && port.driver.empty();
+  const bool rebind = (change.host && (*change.host != port.host || failed)) ||
                       (change.vnic_type && *change.vnic_type != port.vnic_type);
   if (change.profile) port.profile = *change.profile;
   if (!rebind) return Result<void>();
@@ -400,9 +420,10 @@ Result<void> change_binding(const Networks::Impl& impl, const Network& network,
   }
   if (change.vnic_type) port.vnic_type = *change.vnic_type;
   const std::string host = change.host.value_or(port.host);
-  if (!host.empty()) return impl.bind_port(network, port, host);
+  if (!host.empty()) return impl.bind_or_note(txn, network, port, host);
   port.host.clear();
   port.driver.clear();
+  port.levels.clear();
   port.vif_type = "unbound";
   port.vif_details.clear();
   return Result<void>();
@@ -454,7 +475,7 @@ Result<void> change_port(const Networks::Impl& impl, store::Txn& txn, const Cont
   if (change.allowed_address_pairs) port.allowed_address_pairs = *change.allowed_address_pairs;
   CLOUDOS_CHECK(change_groups(txn, ctx, change, port));
   CLOUDOS_CHECK(check_security(port));
-  return change_binding(impl, network, change, port);
+  return change_binding(impl, txn, network, change, port);
 }
 
 Result<void> refuse_dhcp_port(const Port& port) {
@@ -469,8 +490,10 @@ bool of_layer3(const Port& port) { return !port.router.empty() || !port.floating
 /// Routers and floating addresses stand on their ports: those change and go through them.
 Result<void> refuse_layer3_port(const Port& port, const PortUpdate* change) {
   if (!of_layer3(port)) return Result<void>();
+  // A leg inside moves to other addresses; a gateway does so through its router.
+  const bool fixed = change && change->fixed_ips && port.device_owner != kInterfaceOwner;
   const bool harmless = change && !change->device_id && !change->device_owner && !change->mac &&
-                        !change->fixed_ips && !change->host && !change->port_security &&
+                        !fixed && !change->host && !change->port_security &&
                         !change->security_groups && change->add_groups.empty();
   if (harmless) return Result<void>();
   return fail_as("ServicePortInUse", ErrorCode::Conflict,
@@ -492,9 +515,13 @@ Result<Port> Networks::update_port(const Context& ctx, const PortId& id, const P
     CLOUDOS_CHECK(network::check_changer(ctx, network, change));
     CLOUDOS_CHECK(network::refuse_dhcp_port(changed));
     CLOUDOS_CHECK(network::refuse_layer3_port(changed, &change));
+    const Port before = changed;
     CLOUDOS_CHECK(network::change_port(*impl_, txn, ctx, network, change, changed));
     changed.updated_at = now;
     CLOUDOS_CHECK(records::update(txn, changed));
+    CLOUDOS_CHECK(impl_->release_levels(txn, changed.network, before.levels));
+    if (!changed.router.empty() && change.fixed_ips)
+      CLOUDOS_CHECK(network::check_readdressed(txn, before, changed));
     return impl_->precommit_port(txn, changed, network);
   }));
   return changed;
@@ -543,7 +570,9 @@ Result<void> Networks::detach_port(store::Txn& txn, const PortId& id,
   port->vif_type = "unbound";
   port->vif_details.clear();
   port->attached = port->plugged = port->wired = false;
-  return records::update(txn, *port);
+  const auto before = std::exchange(port->levels, {});
+  CLOUDOS_CHECK(records::update(txn, *port));
+  return impl_->release_levels(txn, port->network, before);
 }
 
 Result<void> Networks::delete_port(store::Txn& txn, const PortId& id) const {

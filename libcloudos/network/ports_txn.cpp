@@ -11,6 +11,7 @@
 #include "network/network_checks.hpp"
 #include "network/plan.hpp"
 #include "network/port_checks.hpp"
+#include "network/segments.hpp"
 
 namespace cloudos {
 
@@ -196,7 +197,8 @@ Result<std::vector<FixedIp>> Networks::Impl::take_addresses(
     store::Txn& txn, const Network& network, const Port& port,
     const std::vector<FixedIpRequest>* asked) const {
   std::vector<FixedIp> taken;
-  CLOUDOS_TRY(const auto subnets, network::subnets_of(txn, network));
+  CLOUDOS_TRY(auto all, network::subnets_of(txn, network));
+  const auto subnets = network::subnets_within_reach(network, port, std::move(all));
   if (asked) {
     // Named ones first, so that "any" does not take what the same request names.
     for (const bool named : {true, false}) {
@@ -228,22 +230,6 @@ Result<void> Networks::Impl::give_back(store::Txn& txn,
     CLOUDOS_TRY(const Subnet subnet, network::load<Subnet>(txn, fixed.subnet));
     network::give_back_to(txn, subnet, fixed.address);
   }
-  return Result<void>();
-}
-
-Result<void> Networks::Impl::bind_port(const Network& network, Port& port,
-                                       std::string_view host) const {
-  network::PortContext context;
-  context.host = host;
-  context.network_type = network.network_type;
-  context.physical_network = network.physical_network;
-  context.segmentation_id = network.segmentation_id;
-  context.vnic_type = port.vnic_type;
-  CLOUDOS_TRY(auto binding, wiring.bind(context));
-  port.host = host;
-  port.driver = std::move(binding.driver);
-  port.vif_type = std::move(binding.vif_type);
-  port.vif_details = std::move(binding.vif_details);
   return Result<void>();
 }
 
@@ -288,6 +274,7 @@ Result<Port> Networks::Impl::insert_port(store::Txn& txn, const Context& ctx,
   // Read again: a network that went since preparation must not get a port.
   CLOUDOS_TRY(const Network network, network::load_seen<Network>(txn, ctx, spec.network));
   Port port = network::draft_port(prep, network);
+  network::note_use(txn, port.project, network);
   CLOUDOS_TRY(port.mac, network::free_mac(txn, network.id, prep.macs));
   if (!port.qos_policy.empty())
     CLOUDOS_CHECK(network::check_qos_policy(txn, ctx, port.qos_policy));
@@ -300,11 +287,15 @@ Result<Port> Networks::Impl::insert_port(store::Txn& txn, const Context& ctx,
   }
   CLOUDOS_CHECK(network::check_security(port));
   CLOUDOS_CHECK(network::check_groups(txn, ctx, port.project, port.security_groups));
-  CLOUDOS_TRY(port.fixed_ips,
-              take_addresses(txn, network, port, spec.fixed_ips ? &*spec.fixed_ips : nullptr));
+  if (!spec.host.empty()) CLOUDOS_CHECK(bind_or_note(txn, network, port, spec.host));
+  CLOUDOS_TRY(port.deferred_addresses, network::waits_for_host(txn, network, port, spec.fixed_ips));
+  if (!port.deferred_addresses) {
+    CLOUDOS_TRY(port.fixed_ips,
+                take_addresses(txn, network, port, spec.fixed_ips ? &*spec.fixed_ips : nullptr));
+  }
+  CLOUDOS_CHECK(network::check_addresses_reach(txn, network, port));
   port.unaddressed = spec.fixed_ips && spec.fixed_ips->empty();
-  if (!spec.host.empty()) CLOUDOS_CHECK(bind_port(network, port, spec.host));
-  CLOUDOS_CHECK(Quota::reserve(txn, port.project, "ports", 1));
+  CLOUDOS_CHECK(network::reserve_quota(txn, port.project, "ports", 1));
   CLOUDOS_CHECK(records::insert(txn, port));
   CLOUDOS_CHECK(precommit_port(txn, port, network));
   return port;
@@ -315,6 +306,7 @@ Result<void> Networks::Impl::erase_port(store::Txn& txn, const Port& port) const
   CLOUDOS_CHECK(give_back(txn, port.fixed_ips));
   CLOUDOS_CHECK(Quota::reserve(txn, port.project, "ports", -1));
   CLOUDOS_CHECK(records::erase<Port>(txn, port.id));
+  CLOUDOS_CHECK(release_levels(txn, port.network, network::all_levels(port)));
   return precommit_gone(txn, Change::Kind::Port, port.id.value, port.generation + 1);
 }
 
@@ -396,7 +388,7 @@ Result<void> Networks::Impl::keep_dhcp_port(store::Txn& txn, Network& network,
   port.fixed_ips = std::move(kept);
   port.updated_at = draft.now;
   if (had) return records::update(txn, port);
-  CLOUDOS_CHECK(Quota::reserve(txn, port.project, "ports", 1));
+  CLOUDOS_CHECK(network::reserve_quota(txn, port.project, "ports", 1));
   return records::insert(txn, port);
 }
 

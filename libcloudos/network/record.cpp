@@ -1,6 +1,9 @@
 #include "network/record.hpp"
 
+#include <set>
+
 #include "network/rules.hpp"
+#include "network/segments.hpp"
 
 namespace cloudos {
 
@@ -30,6 +33,24 @@ void fields(codec::FieldVisitor& v, DhcpOption& o) {
   v.field({3, "ip_version"}, o.ip_version);
 }
 
+void fields(codec::FieldVisitor& v, BindingLevel& l) {
+  v.field({1, "driver"}, l.driver);
+  v.field({2, "segment"}, l.segment);
+}
+
+void fields(codec::FieldVisitor& v, NetworkSegment& s) {
+  v.field({1, "id"}, s.id);
+  v.field({2, "generation"}, s.generation);
+  v.field({3, "name"}, s.name);
+  v.field({4, "description"}, s.description);
+  v.field({5, "network_type"}, s.network_type);
+  v.field({6, "physical_network"}, s.physical_network);
+  v.field({7, "segmentation_id"}, s.segmentation_id);
+  v.field({8, "dynamic"}, s.dynamic);
+  v.field({9, "created_at"}, s.created_at);
+  v.field({10, "updated_at"}, s.updated_at);
+}
+
 void fields(codec::FieldVisitor& v, PortBinding& b) {
   v.field({1, "host"}, b.host);
   v.field({2, "vnic_type"}, b.vnic_type);
@@ -37,6 +58,7 @@ void fields(codec::FieldVisitor& v, PortBinding& b) {
   v.field({4, "driver"}, b.driver);
   v.field({5, "vif_type"}, b.vif_type);
   v.field({6, "vif_details"}, b.vif_details);
+  v.field({7, "levels"}, b.levels);
 }
 
 void fields(codec::FieldVisitor& v, Network& n) {
@@ -63,6 +85,9 @@ void fields(codec::FieldVisitor& v, Network& n) {
   v.field({21, "qos_policy"}, n.qos_policy);
   v.field({22, "zone_hints"}, n.zone_hints);
   v.field({23, "tags"}, n.tags);
+  v.field({24, "segments"}, n.segments);
+  v.field({25, "dhcp_agents"}, n.dhcp_agents);
+  v.field({26, "no_dhcp_agents"}, n.no_dhcp_agents);
   v.unknown(n.unknown);
 }
 
@@ -133,6 +158,8 @@ void fields(codec::FieldVisitor& v, Port& p) {
   v.field({38, "hints"}, p.hints);
   v.field({39, "propagate_uplink_status"}, p.propagate_uplink_status);
   v.field({40, "tags"}, p.tags);
+  v.field({42, "levels"}, p.levels);
+  v.field({43, "deferred_addresses"}, p.deferred_addresses);
   v.field({41, "unaddressed"}, p.unaddressed);
   v.unknown(p.unknown);
 }
@@ -176,6 +203,9 @@ void keys(records::Keys& k, const Network& n) {
   if (n.shared || n.external) k.index("public", "1");
   if (!n.qos_policy.empty()) k.index("qos", n.qos_policy.value);
   if (n.is_default) k.unique("default", "", "1");
+  // The first one is found by the network's id.
+  for (const NetworkSegment& segment : n.segments)
+    if (segment.id != network::first_segment(n.id)) k.unique("segment", "", segment.id.value);
 }
 
 void keys(records::Keys& k, const Subnet& s) {
@@ -203,9 +233,15 @@ void keys(records::Keys& k, const Port& p) {
     // By subnet, for who looks for the router that leads there.
     for (const FixedIp& fixed : p.fixed_ips) k.index("routed", fixed.subnet.value);
   }
-  if (p.plugged && !p.driver.empty()) {
-    k.index("plugged", p.driver);
-    k.index("plugged_on", network::plugged_on(p.driver, p.network));
+  for (const BindingLevel& level : p.levels) k.index("segment", level.segment.value);
+  for (const PortBinding& binding : p.inactive_bindings)
+    for (const BindingLevel& level : binding.levels) k.index("segment", level.segment.value);
+  if (!p.plugged || p.driver.empty()) return;
+  std::set<std::string> drivers{p.driver};
+  for (const BindingLevel& level : p.levels) drivers.insert(level.driver);
+  for (const std::string& driver : drivers) {
+    k.index("plugged", driver);
+    k.index("plugged_on", network::plugged_on(driver, p.network));
   }
 }
 

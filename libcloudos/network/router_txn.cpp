@@ -6,6 +6,7 @@
 
 #include "identity/quota.hpp"
 #include "network/port_checks.hpp"
+#include "network/sharing.hpp"
 
 namespace cloudos::network {
 namespace {
@@ -65,7 +66,7 @@ Result<void> make_gateway(const Networks::Impl& impl, store::Txn& txn, const Net
   const bool named = spec.ips && !spec.ips->empty();
   CLOUDOS_TRY(port.fixed_ips,
               impl.take_addresses(txn, network, port, named ? &*spec.ips : nullptr));
-  plug_leg(impl, network, router, port);
+  plug_leg(impl, txn, network, router, port);
   CLOUDOS_CHECK(Quota::add(txn, port.project, "ports", 1));
   CLOUDOS_CHECK(records::insert(txn, port));
   CLOUDOS_CHECK(impl.precommit_port(txn, port, network));
@@ -122,13 +123,14 @@ std::optional<std::string> router_host(const Networks::Impl& impl) {
   return std::nullopt;
 }
 
-void plug_leg(const Networks::Impl& impl, const Network& network, Router& router, Port& leg) {
-  if (leg.plugged) return;
+void plug_leg(const Networks::Impl& impl, store::Txn& txn, const Network& network, Router& router,
+              Port& leg) {
+  if (leg.plugged || router.unscheduled) return;
   const auto host = router_host(impl);
   if (!host) return;
   // One leg decides for all: a router is whole on one host.
   if (router.host.empty()) router.host = *host;
-  if (!impl.bind_port(network, leg, router.host)) return;  // Stays DOWN, as it truly is.
+  if (!impl.bind_port(txn, network, leg, router.host)) return;  // Stays DOWN, as it truly is.
   leg.plugged = true;
 }
 
@@ -161,6 +163,35 @@ Result<void> check_leg_overlap(const std::vector<LegSubnet>& legs, const Subnet&
   return Result<void>();
 }
 
+Result<void> check_readdressed(store::Txn& txn, const Port& before, const Port& after) {
+  if (after.fixed_ips.empty()) return bad_router("Router port must have at least one fixed IP");
+  CLOUDOS_TRY(Router router, load<Router>(txn, after.router));
+  CLOUDOS_TRY(auto legs, leg_subnets(txn, router));
+  std::erase_if(legs, [&](const LegSubnet& leg) { return leg.port == after.id; });
+  std::size_t fours = 0;
+  std::vector<SubnetId> has;
+  for (const FixedIp& fixed : after.fixed_ips) {
+    if (std::find(has.begin(), has.end(), fixed.subnet) != has.end()) continue;
+    has.push_back(fixed.subnet);
+    CLOUDOS_TRY(Subnet subnet, load<Subnet>(txn, fixed.subnet));
+    CLOUDOS_CHECK(check_leg_overlap(legs, subnet));
+    fours += subnet.v6() ? 0 : 1;
+    legs.push_back({after.id, std::move(subnet)});
+  }
+  if (fours > 1) return bad_router("Cannot have multiple IPv4 subnets on router port");
+  for (const FixedIp& fixed : before.fixed_ips) {
+    if (std::find(has.begin(), has.end(), fixed.subnet) != has.end()) continue;
+    if (!carries_floating(txn, router.id, fixed.subnet)) continue;
+    return fail_as("RouterInterfaceInUseByFloatingIP", ErrorCode::Conflict,
+                   fmt::format("Router interface for subnet {} on router {} cannot be deleted, as "
+                               "it is required by one or more floating IPs.", fixed.subnet.value,
+                               router.id.value));
+  }
+  CLOUDOS_CHECK(check_routes_of(txn, router, router.routes));
+  router.updated_at = after.updated_at;
+  return records::update(txn, router);
+}
+
 Result<void> set_gateway(const Networks::Impl& impl, store::Txn& txn, const Context& ctx,
                          const GatewaySpec& spec, const LegDraft& draft, Router& router) {
   CLOUDOS_CHECK(admin_only(ctx, spec.snat.has_value(), "external_gateway_info:enable_snat"));
@@ -175,6 +206,7 @@ Result<void> set_gateway(const Networks::Impl& impl, store::Txn& txn, const Cont
   }
   CLOUDOS_CHECK(drop_gateway(impl, txn, router));
   CLOUDOS_CHECK(check_gateway_overlap(txn, router, network));
+  note_use(txn, router.project, network);
   return make_gateway(impl, txn, network, spec, draft, router);
 }
 

@@ -133,18 +133,6 @@ std::string optional_number(const std::optional<std::uint32_t>& number) {
   return number ? std::to_string(*number) : std::string("-");
 }
 
-SecurityGroupRule plain_rule(const SecurityGroup& group, const SecurityGroupRuleId& id,
-                             bool ingress, bool ipv6) {
-  SecurityGroupRule rule;
-  rule.id = id;
-  rule.project = group.project;
-  rule.group = group.id;
-  rule.ingress = ingress;
-  rule.ipv6 = ipv6;
-  rule.created_at = rule.updated_at = group.created_at;
-  return rule;
-}
-
 }  // namespace
 
 std::optional<unsigned> protocol_number(const SecurityGroupRule& rule) {
@@ -204,22 +192,6 @@ RulePlan plan_rule(const SecurityGroupRule& rule) {
   plan.remote_group = rule.remote_group;
   plan.remote_address_group = rule.remote_address_group;
   return plan;
-}
-
-std::vector<SecurityGroupRule> egress_rules(const SecurityGroup& group,
-                                            const std::vector<SecurityGroupRuleId>& ids) {
-  return {plain_rule(group, ids.at(0), false, false), plain_rule(group, ids.at(1), false, true)};
-}
-
-std::vector<SecurityGroupRule> default_rules(const SecurityGroup& group,
-                                             const std::vector<SecurityGroupRuleId>& ids) {
-  auto rules = egress_rules(group, ids);
-  for (const bool ipv6 : {false, true}) {
-    auto rule = plain_rule(group, ids.at(ipv6 ? 3 : 2), true, ipv6);
-    rule.remote_group = group.id;
-    rules.push_back(std::move(rule));
-  }
-  return rules;
 }
 
 }  // namespace cloudos::network

@@ -25,13 +25,4 @@ std::string canonical_rule(const SecurityGroupRule& rule);
 
 RulePlan plan_rule(const SecurityGroupRule& rule);
 
-/// What a default group starts with: everything out, and in only from itself.
-std::vector<SecurityGroupRule> default_rules(const SecurityGroup& group,
-                                             const std::vector<SecurityGroupRuleId>& ids);
-inline constexpr std::size_t kDefaultRules = 4;
-/// What any other new group starts with: everything out.
-std::vector<SecurityGroupRule> egress_rules(const SecurityGroup& group,
-                                            const std::vector<SecurityGroupRuleId>& ids);
-inline constexpr std::size_t kEgressRules = 2;
-
 }  // namespace cloudos::network

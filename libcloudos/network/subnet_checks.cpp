@@ -135,11 +135,6 @@ Result<IpBlock> check_subnet_cidr(const SubnetCreate& spec) {
   return *block;
 }
 
-Result<void> check_segment(const SegmentId& asked) {
-  if (asked.empty()) return Result<void>();
-  return fail(ErrorCode::Unsupported, "segment_id: a network has one segment here; leave it out");
-}
-
 Result<void> check_subnet_modes(const SubnetCreate& spec) {
   if (spec.ip_version != 4 && spec.ip_version != 6) return invalid("ip_version must be 4 or 6");
   CLOUDOS_CHECK(check_mode("ipv6_ra_mode", spec.ra_mode));
@@ -166,8 +161,10 @@ Result<void> check_auto_block(const Subnet& subnet, const IpBlock& block) {
 Result<std::vector<std::string>> check_service_types(const std::vector<std::string>& types) {
   std::vector<std::string> checked;
   for (const std::string& type : types) {
-    const bool known = type.starts_with("network:") || type.starts_with("compute:") ||
-                       type.starts_with("baremetal:");
+    // Whoever makes ports names their kinds: "compute:nova", "network:dhcp", "load:balancer".
+    const auto colon = type.find(':');
+    const bool known = colon != type.npos && colon > 0 && colon + 1 < type.size() &&
+                       type.find_first_of(" \t\r\n,") == type.npos;
     if (!known || type.size() > limits::kDeviceChars) {
       return bad_subnet("InvalidSubnetServiceType",
                         fmt::format("Subnet service type {} does not correspond to a valid device "

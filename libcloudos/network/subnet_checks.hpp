@@ -13,8 +13,6 @@ namespace cloudos::network {
 Result<IpBlock> check_subnet_cidr(const SubnetCreate& spec);
 /// IPv6 modes against each other, the family, DHCP and (when known) the block.
 Result<void> check_subnet_modes(const SubnetCreate& spec);
-/// Networks have one segment here. Errors: Unsupported.
-Result<void> check_segment(const SegmentId& asked);
 Result<void> check_auto_block(const Subnet& subnet, const IpBlock& block);
 Result<std::vector<std::string>> check_service_types(const std::vector<std::string>& types);
 Result<std::vector<std::string>> check_dns_servers(const std::vector<std::string>& servers,

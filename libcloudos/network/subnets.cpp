@@ -9,6 +9,7 @@
 #include "network/auto_addresses.hpp"
 #include "network/impl.hpp"
 #include "network/pool_txn.hpp"
+#include "network/segments.hpp"
 #include "network/subnet_checks.hpp"
 #include "network/topology_txn.hpp"
 
@@ -19,7 +20,6 @@ Result<SubnetDraft> draft_subnet(Networks::Impl& impl, const Context& ctx,
                                  const SubnetCreate& spec) {
   CLOUDOS_CHECK(check_texts(spec.name, spec.description));
   CLOUDOS_CHECK(check_subnet_modes(spec));
-  CLOUDOS_CHECK(check_segment(spec.segment));
   SubnetDraft draft;
   draft.spec = spec;
   Subnet& subnet = draft.subnet;
@@ -30,6 +30,7 @@ Result<SubnetDraft> draft_subnet(Networks::Impl& impl, const Context& ctx,
   subnet.ra_mode = spec.ra_mode;
   subnet.address_mode = spec.address_mode;
   subnet.dns_publish_fixed_ip = spec.dns_publish_fixed_ip;
+  subnet.segment = spec.segment;
   CLOUDOS_TRY(subnet.service_types, check_service_types(spec.service_types));
   if (!spec.cidr.empty()) {
     CLOUDOS_TRY(draft.block, check_subnet_cidr(spec));
@@ -79,10 +80,11 @@ Result<Subnet> insert_subnet(Networks::Impl& impl, const Context& ctx, store::Tx
   if (network.subnets.size() >= limits::kSubnetsPerNetwork)
     return invalid(fmt::format("a network has at most {} subnets", limits::kSubnetsPerNetwork));
   CLOUDOS_CHECK(cut_from_pool(txn, ctx, draft, subnet));
+  CLOUDOS_CHECK(check_subnet_segment(txn, network, subnet));
   CLOUDOS_CHECK(check_overlap(txn, network, subnet));
   CLOUDOS_CHECK(check_pool_affinity(txn, network, subnet));
   subnet.shared = network.shared;
-  CLOUDOS_CHECK(Quota::reserve(txn, subnet.project, "subnets", 1));
+  CLOUDOS_CHECK(network::reserve_quota(txn, subnet.project, "subnets", 1));
   CLOUDOS_CHECK(records::insert(txn, subnet));
   network.subnets.push_back(subnet.id);
   const bool ports = !txn.none(records::index_prefix(Port::kKind, "network", network.id.value));
@@ -122,6 +124,10 @@ Result<Subnet> write_change(Networks::Impl& impl, const Context& ctx, store::Txn
   bool pools_changed = false;
   CLOUDOS_CHECK(change_subnet(change, changed, pools_changed));
   CLOUDOS_CHECK(check_gateway_free(txn, before, changed));
+  if (change.segment) {
+    CLOUDOS_TRY(const Network of_it, load<Network>(txn, changed.network));
+    CLOUDOS_CHECK(move_subnet(txn, of_it, *change.segment, changed));
+  }
   if (pools_changed) forget_pools(txn, changed);
   changed.updated_at = draft.now;
   CLOUDOS_CHECK(records::update(txn, changed));
@@ -177,7 +183,6 @@ Result<Subnet> Networks::update_subnet(const Context& ctx, const SubnetId& id,
   CLOUDOS_CHECK(network::check_texts(change.name.value_or(""), change.description.value_or("")));
   const auto draft = impl_->draft_dhcp();
   Subnet changed;
-  CLOUDOS_CHECK(network::check_segment(change.segment.value_or(SegmentId{})));
   CLOUDOS_CHECK(impl_->transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(changed, network::write_change(*impl_, ctx, txn, id, change, draft));
     return Result<void>();

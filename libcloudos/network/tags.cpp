@@ -138,14 +138,14 @@ std::optional<std::uint64_t> revision_of(store::Txn& txn, const Networks::Impl::
 }  // namespace
 }  // namespace network
 
-Result<void> Networks::Impl::transact_guarded(const store::Body& body) {
+Result<store::Revision> Networks::Impl::transact_guarded(const store::Body& body) const {
   std::optional<Guard> guard;
   {
     const std::lock_guard lock(guards_mutex);
     const auto found = guards.find(std::this_thread::get_id());
     if (found != guards.end()) guard = found->second;
   }
-  CLOUDOS_CHECK(engine.store.transact([&](store::Txn& txn) -> Result<void> {
+  return engine.store.transact([&](store::Txn& txn) -> Result<void> {
     if (guard) {
       const auto revision = network::revision_of(txn, *guard);
       if (revision && *revision != guard->revision) {
@@ -156,8 +156,7 @@ Result<void> Networks::Impl::transact_guarded(const store::Body& body) {
       }
     }
     return body(txn);
-  }));
-  return Result<void>();
+  });
 }
 
 }  // namespace cloudos

@@ -5,13 +5,15 @@
 #include "network/impl.hpp"
 #include "network/ip.hpp"
 #include "network/router_txn.hpp"
+#include "network/segment_drafts.hpp"
 
 /// Networks, subnets and routers within a transaction that may do more. What they are made of is
 /// drawn and checked before it.
 namespace cloudos::network {
 
 struct NetworkDraft {
-  Network network;  ///< Its segment is not yet taken.
+  Network network;  ///< Its segments are not yet taken.
+  SegmentDrafts segments;
   RbacPolicyId as_shared, as_external;
 };
 Result<NetworkDraft> draft_network(Networks::Impl& impl, const Context& ctx,

@@ -8,6 +8,8 @@
 #include "cloudos/network_limits.hpp"
 #include "network/errors.hpp"
 #include "base/text.hpp"
+#include "network/networks_room.hpp"
+#include "network/segments.hpp"
 #include "records/keys.hpp"
 
 namespace cloudos::network {
@@ -71,12 +73,36 @@ class FlatType final : public TypeDriver {
   std::vector<std::string> physical_;
 };
 
+/// Some ranges one behind the other, as one row of numbers.
+class NumberRow {
+ public:
+  explicit NumberRow(TagRanges ranges) : ranges_(std::move(ranges)) {
+    for (const TagRange& one : ranges_) size_ += one.second - one.first + 1;
+  }
+  std::uint32_t size() const { return size_; }
+  std::uint32_t at(std::uint32_t index) const {
+    for (const TagRange& one : ranges_) {
+      const std::uint32_t length = one.second - one.first + 1;
+      if (index < length) return one.first + index;
+      index -= length;
+    }
+    return 0;
+  }
+
+ private:
+  TagRanges ranges_;
+  std::uint32_t size_ = 0;
+};
+
 /// The numbers of one space: which are given out, and to whom.
 class TagSpace {
  public:
-  TagSpace(std::string prefix, TagRange range) : prefix_(std::move(prefix)), range_(range) {}
+  TagSpace(std::string_view type, std::string_view physical, TagRanges ranges)
+      : prefix_(tag_prefix(type, physical)),
+        table_(range_table_id(type, physical)),
+        ranges_(std::move(ranges)) {}
 
-  /// Takes a number that is named: also one outside the range, for the range is for the others.
+  /// Takes a number that is named: also one outside the ranges, which are for the others.
   Result<void> take(store::Txn& txn, std::uint32_t number, const NetworkId& id,
                     std::string_view error) const {
     const std::string key = key_of(number);
@@ -86,25 +112,35 @@ class TagSpace {
                                  "another network.", number));
     }
     txn.put(key, id.value);
-    return Result<void>();
+    CLOUDOS_TRY(auto table, made_ranges(txn));
+    return note(txn, table, number);
   }
-  /// Any free one, behind the one given out last: numbers rest before they are used again.
-  std::optional<std::uint32_t> take_any(store::Txn& txn, const NetworkId& id) const {
-    const std::string next_key = "/segment/next" + prefix_.substr(std::size("/segment") - 1);
-    const std::uint32_t size = range_.second - range_.first + 1;
-    std::uint32_t start = 0;
-    if (const auto next = txn.get(next_key))
-      start = static_cast<std::uint32_t>(parse_unsigned(*next).value_or(0)) % size;
-    for (std::uint32_t i = 0; i < std::min(size, kTries); ++i) {
-      const std::uint32_t number = range_.first + (start + i) % size;
-      const std::string key = key_of(number);
-      if (txn.get(key)) continue;
-      txn.put(key, id.value);
-      txn.put(next_key, std::to_string((start + i + 1) % size));
-      return number;
+
+  /// Any free one: of the project's own ranges, then of those for all. Nothing: none is left.
+  Result<std::optional<std::uint32_t>> take_any(store::Txn& txn, const ProjectId& project,
+                                                const NetworkId& id) const {
+    CLOUDOS_TRY(auto table, made_ranges(txn));
+    TagRanges own, common = ranges_, kept;
+    for (const RangeTable::Row& row : table.rows) {
+      const bool mine = !row.project.empty() && row.project == project;
+      (mine ? own : row.project.empty() ? common : kept).emplace_back(row.first, row.last);
     }
-    return std::nullopt;
+    auto number = first_free(txn, NumberRow(own), 0, {}, id).first;
+    if (!number) {
+      const NumberRow row(common);
+      // Behind the one given out last: numbers rest before they are used again.
+      const std::string next_key = "/segment/next" + prefix_.substr(std::size("/segment") - 1);
+      std::uint32_t start = 0;
+      if (const auto next = txn.get(next_key); next && row.size() > 0)
+        start = static_cast<std::uint32_t>(parse_unsigned(*next).value_or(0)) % row.size();
+      const auto [found, index] = first_free(txn, row, start, kept, id);
+      number = found;
+      if (found) txn.put(next_key, std::to_string((index + 1) % row.size()));
+    }
+    if (number) CLOUDOS_CHECK(note(txn, table, *number));
+    return number;
   }
+
   void give_back(store::Txn& txn, std::uint32_t number, const NetworkId& id) const {
     const std::string key = key_of(number);
     if (const auto owner = txn.get(key); owner && *owner == id.value) txn.erase(key);
@@ -113,21 +149,47 @@ class TagSpace {
  private:
   // One transaction looks at so many numbers at most: a longer run of taken ones is full enough.
   static constexpr std::uint32_t kTries = 65'536;
+
+  std::pair<std::optional<std::uint32_t>, std::uint32_t> first_free(
+      store::Txn& txn, const NumberRow& row, std::uint32_t start, const TagRanges& kept,
+      const NetworkId& id) const {
+    for (std::uint32_t i = 0; i < std::min(row.size(), kTries); ++i) {
+      const std::uint32_t index = (start + i) % row.size();
+      const std::uint32_t number = row.at(index);
+      const bool others = std::any_of(kept.begin(), kept.end(), [&](const TagRange& one) {
+        return one.first <= number && number <= one.second;
+      });
+      const std::string key = key_of(number);
+      if (others || txn.get(key)) continue;
+      txn.put(key, id.value);
+      return {number, index};
+    }
+    return {std::nullopt, 0};
+  }
+
+  Result<RangeTable> made_ranges(store::Txn& txn) const {
+    auto table = records::get<RangeTable>(txn, table_);
+    if (table || table.error().code != ErrorCode::NotFound) return table;
+    return RangeTable{};
+  }
+  /// Who changes ranges knows by the table's generation whether numbers of them were given out.
+  static Result<void> note(store::Txn& txn, RangeTable& table, std::uint32_t number) {
+    const bool of_row = std::any_of(table.rows.begin(), table.rows.end(), [&](const auto& row) {
+      return row.first <= number && number <= row.last;
+    });
+    return of_row ? records::update(txn, table) : Result<void>();
+  }
+
   std::string key_of(std::uint32_t number) const { return fmt::format("{}/{}", prefix_, number); }
-  std::string prefix_;
-  TagRange range_;
+  std::string prefix_, table_;
+  TagRanges ranges_;
 };
 
 /// Tags on a physical network.
 class VlanType final : public TypeDriver {
  public:
-  VlanType(const std::vector<std::string>& physical, const std::map<std::string, TagRange>& ranges) {
-    for (const std::string& name : physical) {
-      const auto found = ranges.find(name);
-      spaces_.emplace_back(name, TagSpace("/segment/vlan/" + records::key_part(name),
-                                          found == ranges.end() ? TagRange{1, limits::kVlanMost}
-                                                                : found->second));
-    }
+  explicit VlanType(const std::map<std::string, TagRanges>& ranges) {
+    for (const auto& [name, of_it] : ranges) spaces_.emplace_back(name, TagSpace("vlan", name, of_it));
   }
   std::string_view name() const override { return "vlan"; }
   Result<void> validate(const Segment& asked) const override {
@@ -153,7 +215,8 @@ class VlanType final : public TypeDriver {
     }
     for (const auto& [name, one] : spaces_) {
       if (!asked.physical_network.empty() && asked.physical_network != name) continue;
-      if (const auto tag = one.take_any(txn, id)) return Segment{name, *tag};
+      CLOUDOS_TRY(const auto tag, one.take_any(txn, asked.project, id));
+      if (tag) return Segment{name, *tag};
     }
     return fail_as("NoNetworkAvailable", ErrorCode::NoCapacity,
                    "Unable to create the network. No VLAN is left.");
@@ -161,8 +224,7 @@ class VlanType final : public TypeDriver {
   Result<void> release(store::Txn& txn, const Segment& held, const NetworkId& id) override {
     // Its physical network may have left the configuration since.
     if (held.segmentation_id) {
-      TagSpace("/segment/vlan/" + records::key_part(held.physical_network), {1, 1})
-          .give_back(txn, *held.segmentation_id, id);
+      TagSpace("vlan", held.physical_network, {}).give_back(txn, *held.segmentation_id, id);
     }
     return Result<void>();
   }
@@ -179,7 +241,7 @@ class VlanType final : public TypeDriver {
 /// Tunnels between hosts.
 class VxlanType final : public TypeDriver {
  public:
-  explicit VxlanType(TagRange range) : space_("/segment/vxlan", range) {}
+  explicit VxlanType(TagRanges ranges) : space_("vxlan", "", std::move(ranges)) {}
   std::string_view name() const override { return "vxlan"; }
   Result<void> validate(const Segment& asked) const override {
     if (!asked.physical_network.empty())
@@ -196,7 +258,8 @@ class VxlanType final : public TypeDriver {
       CLOUDOS_CHECK(space_.take(txn, *asked.segmentation_id, id, "TunnelIdInUse"));
       return asked;
     }
-    if (const auto vni = space_.take_any(txn, id)) return Segment{{}, *vni};
+    CLOUDOS_TRY(const auto vni, space_.take_any(txn, asked.project, id));
+    if (vni) return Segment{{}, *vni};
     return fail_as("NoNetworkAvailable", ErrorCode::NoCapacity,
                    "Unable to create the network. No tunnel id is left.");
   }
@@ -211,13 +274,26 @@ class VxlanType final : public TypeDriver {
 
 }  // namespace
 
-TypeDrivers::TypeDrivers(std::vector<std::string> physical_networks,
-                         const std::map<std::string, TagRange>& vlan_ranges,
-                         TagRange vxlan_range) {
+std::string tag_prefix(std::string_view type, std::string_view physical_network) {
+  if (type != "vlan") return fmt::format("/segment/{}", type);
+  return "/segment/vlan/" + records::key_part(physical_network);
+}
+
+std::map<std::string, TagRanges> vlan_ranges_of(const NetworkSettings& settings) {
+  std::map<std::string, TagRanges> all;
+  for (const std::string& name : settings.physical_networks)
+    all[name] = settings.vlan_ranges ? TagRanges() : TagRanges{{1, limits::kVlanMost}};
+  if (!settings.vlan_ranges) return all;
+  for (const auto& [name, ranges] : *settings.vlan_ranges) all[name] = ranges;
+  return all;
+}
+
+TypeDrivers::TypeDrivers(const NetworkSettings& settings) {
   drivers_.emplace("local", std::make_unique<LocalType>());
-  drivers_.emplace("vlan", std::make_unique<VlanType>(physical_networks, vlan_ranges));
-  drivers_.emplace("vxlan", std::make_unique<VxlanType>(vxlan_range));
-  drivers_.emplace("flat", std::make_unique<FlatType>(std::move(physical_networks)));
+  drivers_.emplace("vlan", std::make_unique<VlanType>(vlan_ranges_of(settings)));
+  drivers_.emplace("vxlan", std::make_unique<VxlanType>(settings.vxlan_ranges));
+  drivers_.emplace("flat", std::make_unique<FlatType>(settings.flat_networks.value_or(
+                               settings.physical_networks)));
 }
 
 Result<TypeDriver*> TypeDrivers::find(std::string_view name) const {

@@ -64,6 +64,7 @@ Change gone_change(Change::Kind kind, const std::string& id, store::Revision rev
 
 Wiring::Wiring(const Engine& engine, Drivers drivers)
     : engine_(engine), drivers_(std::move(drivers)), started_(engine.clock.wall()) {
+  pulses_.resize(drivers_.size());
   for (const auto& driver : drivers_) {
     hosts_.push_back(driver->host());
     if (auto end = driver->tunnel_address(); !end.empty()) tunnels_[hosts_.back()] = std::move(end);
@@ -104,28 +105,19 @@ void Wiring::disturbed() {
 std::vector<Wiring::HostAbilities> Wiring::abilities() const {
   std::vector<HostAbilities> out;
   for (std::size_t i = 0; i < drivers_.size(); ++i)
-    out.push_back({std::string(drivers_[i]->name()), hosts_[i], drivers_[i]->abilities()});
+    out.push_back({std::string(drivers_[i]->name()), hosts_[i], drivers_[i]->abilities(),
+                   pulse_of(i)});
   return out;
+}
+
+std::optional<WallTime> Wiring::pulse_of(std::size_t driver) const {
+  const std::lock_guard lock(mutex_);
+  return driver < pulses_.size() ? pulses_[driver] : std::nullopt;
 }
 
 std::optional<WallTime> Wiring::pulse() const {
   const std::lock_guard lock(mutex_);
   return pulse_;
-}
-
-Result<Binding> Wiring::bind(const PortContext& context) const {
-  for (std::size_t i = 0; i < drivers_.size(); ++i) {
-    if (!hosts_[i].empty() && hosts_[i] != context.host) continue;
-    if (auto binding = drivers_[i]->bind_port(context)) return std::move(*binding);
-  }
-  if (engine_.guest) {
-    return fail(ErrorCode::Unsupported,
-                "binding:host_id is set through the process that runs the data folder: it has the "
-                "drivers");
-  }
-  return fail_as("PortBindingError", ErrorCode::Unsupported,
-                 fmt::format("no mechanism driver binds a {} port of a {} network on host {}",
-                             context.vnic_type, context.network_type, context.host));
 }
 
 Result<void> Wiring::precommit(store::Txn& txn, const Change& change) const {
@@ -387,7 +379,12 @@ Result<Wiring::Settled> Wiring::converge_drivers(store::Revision& revision,
   std::optional<Error> failure;
   for (std::size_t i = 0; i < drivers_.size(); ++i) {
     const auto done = converge_one(*snapshot, i, told, settled);
-    if (!done && !failure) failure = done.error();
+    if (done) {
+      const std::lock_guard lock(mutex_);
+      pulses_[i] = engine_.clock.wall();
+    } else if (!failure) {
+      failure = done.error();
+    }
   }
   if (failure) return fail(std::move(*failure));
   return settled;

@@ -1,5 +1,6 @@
 #pragma once
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -31,8 +32,17 @@ class Wiring final {
   /// Adds the reconciler `ports`.
   void start_watching(TaskRunner& runner);
 
-  /// The first driver that takes the port. Errors: Unsupported.
-  Result<Binding> bind(const PortContext& context) const;
+  /// Who carries a port, level by level: the first driver that takes it, on the first of the
+  /// network's segments it takes, has each. Asks drivers, which may block: outside transactions.
+  struct Bound {
+    std::vector<BindingLevel> levels;
+    Binding binding;  ///< The lowest one's.
+  };
+  using MakeSegment = std::function<Result<NetworkSegment>(const LowerSegment&)>;
+  /// `make` gives the segment a driver wants below it. Errors: Unsupported, saying who could not
+  /// and why; what `make` says when nobody else took it.
+  Result<Bound> bind(const Network& network, const PortContext& context,
+                     const MakeSegment& make) const;
   Result<void> precommit(store::Txn& txn, const Change& change) const;
 
   /// Returns when every driver holds the resource as it was at `least` or later; true when one of
@@ -49,8 +59,15 @@ class Wiring final {
   struct HostAbilities {
     std::string driver, host;
     std::vector<Ability> abilities;
+    std::optional<WallTime> pulse;  ///< When it last was as it should be.
   };
   std::vector<HostAbilities> abilities() const;
+  /// Who carries what `driver` has bound on `host`, and whose plan that is; nothing: none here.
+  struct Carrier {
+    MechanismDriver* driver;
+    PlanScope scope;  ///< Good for as long as this.
+  };
+  std::optional<Carrier> carrier(std::string_view driver, std::string_view host) const;
   /// When a pass last left every driver as it should be; nothing: none has yet.
   std::optional<WallTime> pulse() const;
   WallTime started() const { return started_; }
@@ -88,7 +105,11 @@ class Wiring final {
   Result<store::Revision> tell_now(const Key& key, std::vector<std::optional<Change>>& last);
   Result<void> tell_needs(const store::Snapshot& snapshot, const Change& change);
   PlanScope scope_of(std::size_t driver) const;
+  struct Ladder;
+  bool climb_down(Ladder& ladder, const std::vector<NetworkSegment>& segments) const;
+  std::string why_unbound(const Network& network, const PortContext& context) const;
   void disturbed();
+  std::optional<WallTime> pulse_of(std::size_t driver) const;
   Result<bool> converge();
   Result<Settled> converge_drivers(store::Revision& revision, std::map<Key, Told>& told);
   void end_converge(const Result<Settled>& done, store::Revision revision,
@@ -124,6 +145,7 @@ class Wiring final {
   std::optional<store::Revision> since_;
   MonoTime converge_at_{};
   std::optional<WallTime> pulse_;
+  std::vector<std::optional<WallTime>> pulses_;  ///< Of each driver.
   std::optional<MonoTime> disturbed_at_;
 };
 

@@ -29,6 +29,7 @@ struct SubnetPlan {
   // IPv6 only. Empty modes: nothing of ours advertises, or hands out, here.
   std::string ra_mode, address_mode;       ///< "slaac", "dhcpv6-stateful", "dhcpv6-stateless"
   bool routed = false;                     ///< A router of ours sends its advertisements.
+  SegmentId segment = {};                  ///< Of a routed network: where its addresses are.
   friend bool operator==(const SubnetPlan&, const SubnetPlan&) = default;
 };
 
