@@ -31,6 +31,8 @@ class SimulatedDriver final : public MechanismDriver {
   Result<void> postcommit(const Change& change) override;
   Result<void> converge(const Plan& plan) override;
   std::optional<Binding> bind_port(const PortContext& port) const override;
+  /// Compares what it was told with what is asked for.
+  Result<Finding> inspect(const Inspection& asked) override;
 
   /// Calls are "precommit", "postcommit" and "converge".
   void set_fault(Fault fault);

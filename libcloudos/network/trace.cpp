@@ -1,7 +1,6 @@
-#include "cloudos/network_trace.hpp"
-
 #include <algorithm>
 
+#include "cloudos/network_trace.hpp"
 #include "network/impl.hpp"
 #include "network/ip.hpp"
 #include "network/l3_records.hpp"
@@ -29,11 +28,12 @@ struct Ends {
 };
 
 Result<unsigned> protocol_number_of(const TraceSpec& spec, bool v6) {
-  const std::string name = spec.protocol.empty() ? (spec.port ? "tcp" : "icmp")
-                                                 : fold_case(spec.protocol);
+  const std::string name =
+      spec.protocol.empty() ? (spec.port ? "tcp" : "icmp") : fold_case(spec.protocol);
   if (name == "icmp" || name == "icmpv6" || name == "ipv6-icmp") return v6 ? 58U : 1U;
   constexpr std::pair<std::string_view, unsigned> kNames[] = {
-      {"tcp", 6}, {"udp", 17}, {"sctp", 132}, {"dccp", 33}, {"gre", 47}, {"esp", 50}, {"vrrp", 112}};
+      {"tcp", 6},  {"udp", 17}, {"sctp", 132}, {"dccp", 33},
+      {"gre", 47}, {"esp", 50}, {"vrrp", 112}};
   for (const auto& [known, number] : kNames)
     if (name == known) return number;
   const auto number = parse_unsigned(name);
@@ -105,12 +105,11 @@ Result<std::string> destination_of(const store::Snapshot& snapshot, const Contex
   return port.fixed_ips.front().address;
 }
 
-Result<void> choose_source(const TraceSpec& spec, const std::optional<Port>& port,
-                           Packet& packet) {
+Result<void> choose_source(const TraceSpec& spec, const std::optional<Port>& port, Packet& packet) {
   const auto given = spec.source.empty() ? std::optional<Ip>() : parse_ip(spec.source);
   if (!spec.source.empty() && !given) return invalid("source: not an address");
-  const auto mac = spec.source_mac.empty() ? std::optional<std::string>("")
-                                           : normalise_mac(spec.source_mac);
+  const auto mac =
+      spec.source_mac.empty() ? std::optional<std::string>("") : normalise_mac(spec.source_mac);
   if (!mac) return invalid("source_mac: not a MAC address");
   packet.source_mac = *mac;
   if (port) {
@@ -178,8 +177,9 @@ void judge(Step& step, const Result<Finding>& found) {
   hop.text = worst->text;
   hop.remedy = !worst->remedy.empty()
                    ? worst->remedy
-                   : tell("Its host puts this right by itself within seconds; if it stays so, the "
-                          "host's log says why.");
+                   : tell(
+                         "Its host puts this right by itself within seconds; if it stays so, the "
+                         "host's log says why.");
 }
 
 /// What others own is shown as somebody's part, and whether packets pass there.
@@ -257,7 +257,9 @@ std::string_view name_of(TraceState state) {
   return "unknown";
 }
 
-NetworkTraces& Networks::traces() { return impl_->traces; }
+NetworkTraces& Networks::traces() {
+  return impl_->traces;
+}
 
 Result<NetworkTrace> NetworkTraces::trace(const Context& ctx, const TraceSpec& spec) const {
   namespace tracing = network::tracing;

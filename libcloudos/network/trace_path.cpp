@@ -22,7 +22,9 @@ bool leads_outside(const Network& network) {
   return network.network_type == "flat" || network.network_type == "vlan";
 }
 
-std::string ethertype(const Packet& packet) { return packet.v6() ? "IPv6" : "IPv4"; }
+std::string ethertype(const Packet& packet) {
+  return packet.v6() ? "IPv6" : "IPv4";
+}
 
 /// The flags of a rule that would let the packet through.
 std::string rule_flags(const Packet& packet) {
@@ -45,8 +47,7 @@ Step& Walker::add(std::string place, const ProjectId& owner, std::string text) {
   return steps_.back();
 }
 
-void Walker::drop(std::string place, const ProjectId& owner, std::string text,
-                  std::string remedy) {
+void Walker::drop(std::string place, const ProjectId& owner, std::string text, std::string remedy) {
   Step& step = add(std::move(place), owner, std::move(text));
   step.hop.state = TraceState::Drops;
   step.hop.remedy = std::move(remedy);
@@ -99,24 +100,34 @@ bool Walker::port_hop(const Port& port, const Network& network, bool sends) {
     step.hop.state = TraceState::NotKnown;
     over_ = true;
   } else if (!port.wired) {
-    Step& step = add("port", port.project,
-                     tell("Port {} is on its host, which has not said yet that it is ready.",
-                          called(port)));
+    Step& step =
+        add("port", port.project,
+            tell("Port {} is on its host, which has not said yet that it is ready.", called(port)));
     step.hop.state = TraceState::Noted;
   } else if (sends) {
     add("port", port.project, tell("Port {} sends it; it is up, and on its host.", called(port)));
   } else {
-    add("port", port.project, tell("Port {} is to get it; it is up, and on its host.",
-                                   called(port)));
+    add("port", port.project,
+        tell("Port {} is to get it; it is up, and on its host.", called(port)));
   }
   about(steps_[at], "port", port.id.value);
   steps_[at].hop.host = port.host;
   return !over_;
 }
 
+Result<NetworkPlan> Walker::network_at(const Network& network, const std::string& driver,
+                                       const std::string& host) {
+  if (const auto scope = scope_of_(driver, host)) {
+    CLOUDOS_TRY(const auto whole, plan_network(snapshot_, *scope, network.id));
+    if (whole) return *whole;
+  }
+  return plan_of(network);
+}
+
 Result<Plan> Walker::plan_with(const Port& port, const Network& network) {
   Plan plan;
-  plan.networks.emplace(network.id, plan_of(network));
+  CLOUDOS_TRY(auto of_network, network_at(network, port.driver, port.host));
+  plan.networks.emplace(network.id, std::move(of_network));
   const auto scope = scope_of_(port.driver, port.host);
   if (!scope) return plan;
   CLOUDOS_TRY(const auto of_port, plan_port(snapshot_, *scope, port.id));
@@ -133,24 +144,23 @@ Result<void> Walker::device_hop(const Port& port, const Network& network, bool s
 }
 
 Result<void> Walker::addresses_hop(const Port& port, const Network& network) {
-  const auto fixed = std::find_if(port.fixed_ips.begin(), port.fixed_ips.end(), [&](const auto& f) {
-    return f.address == packet_.source;
-  });
+  const auto fixed = std::find_if(port.fixed_ips.begin(), port.fixed_ips.end(),
+                                  [&](const auto& f) { return f.address == packet_.source; });
   if (fixed == port.fixed_ips.end()) return Result<void>();
   const auto subnet = records::get<Subnet>(snapshot_, fixed->subnet);
   if (!subnet) return Result<void>();
-  if (subnet->slaac()) {
+  if (auto_addressed(*subnet)) {
     CLOUDOS_TRY(const auto legs, records::all<Port>(snapshot_, "routed", subnet->id.value));
-    Step& step = add("addresses", port.project,
-                     tell("The guest makes {} of the advertisements of its router.",
-                          packet_.source));
+    Step& step =
+        add("addresses", port.project,
+            tell("The guest makes {} of the advertisements of its router.", packet_.source));
     about(step, "subnet", subnet->id.value);
     if (!legs.empty() || subnet->ra_mode.empty()) return Result<void>();
     step.hop.state = TraceState::Noted;
     step.hop.text = tell("No router advertises subnet {}: the guest gets no address by itself.",
                          called(*subnet));
-    step.hop.remedy = tell("Give a router a leg there: cloudos router add subnet ROUTER {}",
-                           subnet->id.value);
+    step.hop.remedy =
+        tell("Give a router a leg there: cloudos router add subnet ROUTER {}", subnet->id.value);
     return Result<void>();
   }
   if (!subnet->dhcp || network.dhcp_port.empty()) {
@@ -163,10 +173,6 @@ Result<void> Walker::addresses_hop(const Port& port, const Network& network) {
   Step& step = add("addresses", port.project, tell("The guest gets {} by DHCP.", packet_.source));
   about(step, "subnet", subnet->id.value);
   CLOUDOS_TRY(auto plan, plan_with(port, network));
-  if (const auto scope = scope_of_(port.driver, port.host)) {
-    CLOUDOS_TRY(const auto whole, plan_network(snapshot_, *scope, network.id));
-    if (whole) plan.networks[network.id] = *whole;
-  }
   ask(step, port, Inspection::Place::Dhcp, std::move(plan));
   return Result<void>();
 }
@@ -201,6 +207,10 @@ Result<void> Walker::rules_hop(const Port& port, const Network& network, bool in
   if (!port.port_security) return Result<void>();
   const std::string place = ingress ? "ingress" : "egress";
   CLOUDOS_TRY(auto plan, plan_with(port, network));
+  for (const SecurityGroupId& id : port.security_groups) {
+    const auto record = records::get<SecurityGroup>(snapshot_, id);
+    if (record) plan.groups[id] = {id, {}, {}, record->stateful};
+  }
   std::optional<SecurityGroupRule> rule;
   if (needs_no_rule(packet_, ingress)) {
     add(place, port.project,
@@ -219,30 +229,27 @@ Result<void> Walker::rules_hop(const Port& port, const Network& network, bool in
              tell("Give it one: cloudos port set --security-group GROUP {}", port.id.value));
       } else {
         drop(place, port.project,
-             ingress ? tell("No rule of the port's security groups ({}) lets the packet in.", groups)
-                     : tell("No rule of the port's security groups ({}) lets the packet out.",
-                            groups),
+             ingress
+                 ? tell("No rule of the port's security groups ({}) lets the packet in.", groups)
+                 : tell("No rule of the port's security groups ({}) lets the packet out.", groups),
              remedy);
       }
       about(steps_.back(), "port", port.id.value);
       return Result<void>();
     }
-    GroupPlan group;
-    group.id = rule->group;
-    group.rules = {plan_rule(*rule)};
+    plan.groups[rule->group].id = rule->group;
+    plan.groups[rule->group].rules = {plan_rule(*rule)};
     const auto record = records::get<SecurityGroup>(snapshot_, rule->group);
-    if (record) group.stateful = record->stateful;
-    plan.groups.emplace(group.id, std::move(group));
     const std::string name = record ? called(*record) : rule->group.value;
-    Step& step = add(place, port.project,
-                     ingress ? tell("Rule {} of security group {} lets it in.", rule->id.value, name)
-                             : tell("Rule {} of security group {} lets it out.", rule->id.value,
-                                    name));
+    Step& step =
+        add(place, port.project,
+            ingress ? tell("Rule {} of security group {} lets it in.", rule->id.value, name)
+                    : tell("Rule {} of security group {} lets it out.", rule->id.value, name));
     about(step, SecurityGroupRule::kKind, rule->id.value);
   }
-  auto& asked = ask(steps_.back(), port,
-                    ingress ? Inspection::Place::Ingress : Inspection::Place::Egress,
-                    std::move(plan));
+  auto& asked =
+      ask(steps_.back(), port, ingress ? Inspection::Place::Ingress : Inspection::Place::Egress,
+          std::move(plan));
   if (rule) asked.group = rule->group;
   return Result<void>();
 }
@@ -336,8 +343,8 @@ Result<std::string> Walker::next_hop(const Port& port, const Network& network) {
 }
 
 Result<std::optional<Port>> Walker::port_at(const Network& network, const std::string& address) {
-  CLOUDOS_TRY(const auto id, records::find_unique(snapshot_, Port::kKind, "address",
-                                                  network.id.value, address));
+  CLOUDOS_TRY(const auto id,
+              records::find_unique(snapshot_, Port::kKind, "address", network.id.value, address));
   if (id) {
     CLOUDOS_TRY(auto port, records::get<Port>(snapshot_, *id));
     return std::optional<Port>(std::move(port));
@@ -362,7 +369,8 @@ Result<void> Walker::network_hop(const Network& network, const Spot& at) {
   there.host = at.host;
   there.network = network.id;
   Plan plan;
-  plan.networks.emplace(network.id, plan_of(network));
+  CLOUDOS_TRY(auto of_network, network_at(network, at.driver, at.host));
+  plan.networks.emplace(network.id, std::move(of_network));
   ask(step, there, Inspection::Place::Network, std::move(plan));
   return Result<void>();
 }
@@ -370,7 +378,8 @@ Result<void> Walker::network_hop(const Network& network, const Spot& at) {
 Result<void> Walker::forwarding_hop(const Network& network, const Spot& from, const Port& to) {
   packet_.destination_mac = to.mac;
   const bool same_host = from.host == to.host;
-  if (!same_host && network.network_type == "local") {
+  CLOUDOS_TRY(auto there, network_at(network, from.driver, from.host));
+  if (!same_host && there.type == "local") {
     drop("forwarding", network.project,
          tell("Network {} is of type local: it does not lead to the receiver's host.",
               called(network)),
@@ -378,7 +387,7 @@ Result<void> Walker::forwarding_hop(const Network& network, const Spot& from, co
     about(steps_.back(), "network", network.id.value);
     return Result<void>();
   }
-  const bool tunnelled = !same_host && network.network_type == "vxlan";
+  const bool tunnelled = !same_host && there.type == "vxlan";
   std::string text = tell("It leads to the receiver, on the same host.");
   if (tunnelled) text = tell("A tunnel leads to the receiver's host.");
   if (!same_host && !tunnelled) text = tell("The physical network leads to the receiver's host.");
@@ -387,13 +396,9 @@ Result<void> Walker::forwarding_hop(const Network& network, const Spot& from, co
   Port sender = to;
   sender.driver = from.driver;
   sender.host = from.host;
-  Plan plan;
-  plan.networks.emplace(network.id, plan_of(network));
   const auto scope = scope_of_(from.driver, from.host);
-  if (scope && (tunnelled || to.id == network.dhcp_port)) {
-    CLOUDOS_TRY(const auto whole, plan_network(snapshot_, *scope, network.id));
-    if (whole) plan.networks[network.id] = *whole;
-  }
+  Plan plan;
+  plan.networks.emplace(network.id, std::move(there));
   auto& asked = ask(step, sender, Inspection::Place::Forwarding, std::move(plan));
   if (to.router.empty() && to.id != network.dhcp_port) asked.peer_device = to.tap;
   if (tunnelled && scope && scope->tunnels) {
@@ -485,10 +490,8 @@ Result<void> Walker::serve_dhcp(const Port& port, const Network& network, const 
   step.strict = true;
   over_ = true;
   Plan plan;
-  if (const auto scope = scope_of_(at.driver, at.host)) {
-    CLOUDOS_TRY(const auto whole, plan_network(snapshot_, *scope, network.id));
-    if (whole) plan.networks.emplace(network.id, *whole);
-  }
+  CLOUDOS_TRY(auto of_network, network_at(network, at.driver, at.host));
+  plan.networks.emplace(network.id, std::move(of_network));
   Port server = port;
   server.driver = at.driver;
   server.host = at.host;

@@ -14,14 +14,14 @@ namespace cloudos::network::tracing {
 /// A hop as records have it, and what to ask its host about it.
 struct Step {
   TraceHop hop;
-  ProjectId owner;               ///< Whose part of the way it is; empty: the provider's.
-  bool strict = false;           ///< Whatever differs there ends the packet's way.
-  std::string driver;            ///< Who carries it on hop.host.
+  ProjectId owner;      ///< Whose part of the way it is; empty: the provider's.
+  bool strict = false;  ///< Whatever differs there ends the packet's way.
+  std::string driver;   ///< Who carries it on hop.host.
   std::optional<Inspection> ask;
 };
 
 struct Start {
-  PortId port;                   ///< Empty: outside the cloud.
+  PortId port;  ///< Empty: outside the cloud.
   Packet packet;
 };
 

@@ -82,9 +82,9 @@ bool Walker::translate_in(const Router& router, const RouterPlan& plan, const Po
     return true;
   }
   changed = true;
-  Step& step = add("translation", router.project,
-                   tell("Floating address {} leads to {}.", before.destination,
-                        packet_.destination));
+  Step& step =
+      add("translation", router.project,
+          tell("Floating address {} leads to {}.", before.destination, packet_.destination));
   about(step, resource, id);
   Plan whole;
   whole.routers.emplace(plan.id, plan);
@@ -170,9 +170,9 @@ void Walker::translate_out(const Router& router, const RouterPlan& plan, const P
     packet_.source = outside;
   }
   if (packet_.source == before.source) {
-    Step& step = add("translation", router.project,
-                     tell("It leaves as {}: answers need a route back to that address.",
-                          packet_.source));
+    Step& step =
+        add("translation", router.project,
+            tell("It leaves as {}: answers need a route back to that address.", packet_.source));
     if (!excluded) step.hop.state = TraceState::Noted;
     about(step, Router::kKind, router.id.value);
     return;
@@ -198,8 +198,10 @@ void Walker::leg_hop(const Router& router, const RouterPlan& plan, const Port& l
   about(step, Port::kKind, leg.id.value);
   Plan whole;
   whole.routers.emplace(plan.id, plan);
-  if (const auto record = records::get<Network>(snapshot_, leg.network))
-    whole.networks.emplace(leg.network, plan_of(*record));
+  if (const auto record = records::get<Network>(snapshot_, leg.network)) {
+    auto there = network_at(*record, leg.driver, leg.host);
+    whole.networks.emplace(leg.network, there ? std::move(*there) : plan_of(*record));
+  }
   ask(step, leg, Inspection::Place::Leg, std::move(whole)).addresses = std::move(addresses);
 }
 

@@ -43,8 +43,7 @@ bool port_covers(const Port& port, std::string_view address) {
 Result<bool> remote_matches(const store::Snapshot& snapshot, const SecurityGroupRule& rule,
                             std::string_view remote) {
   if (!rule.remote_group.empty()) {
-    CLOUDOS_TRY(const auto ports,
-                records::all<Port>(snapshot, "group", rule.remote_group.value));
+    CLOUDOS_TRY(const auto ports, records::all<Port>(snapshot, "group", rule.remote_group.value));
     return std::any_of(ports.begin(), ports.end(),
                        [&](const Port& port) { return port_covers(port, remote); });
   }
@@ -95,8 +94,8 @@ std::string protocol_name(unsigned protocol) {
 }
 
 std::string describe(const Packet& packet) {
-  std::string text = fmt::format("{} > {} {}", packet.source, packet.destination,
-                                 protocol_name(packet.protocol));
+  std::string text =
+      fmt::format("{} > {} {}", packet.source, packet.destination, protocol_name(packet.protocol));
   if (packet.port != 0) text += fmt::format(" {}", packet.port);
   return text;
 }

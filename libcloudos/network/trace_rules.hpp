@@ -1,8 +1,8 @@
 #pragma once
+#include <fmt/format.h>
+
 #include <optional>
 #include <string>
-
-#include <fmt/format.h>
 
 #include "cloudos/network_inspect.hpp"
 #include "cloudos/networks.hpp"

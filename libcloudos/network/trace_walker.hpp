@@ -33,6 +33,9 @@ class Walker {
   Inspection& ask(Step& step, const Port& port, Inspection::Place place, Plan plan);
 
   bool port_hop(const Port& port, const Network& network, bool sends);
+  /// The network as a host's plan has it.
+  Result<NetworkPlan> network_at(const Network& network, const std::string& driver,
+                                 const std::string& host);
   Result<Plan> plan_with(const Port& port, const Network& network);
   Result<void> device_hop(const Port& port, const Network& network, bool sends);
   Result<void> addresses_hop(const Port& port, const Network& network);

@@ -48,11 +48,11 @@ struct Inspection {
   NetworkId network;
   RouterId router;
   SecurityGroupId group;
-  bool receives = false;              ///< Device: the packet comes out of it.
-  std::string peer_device;            ///< Forwarding: the receiver's tap; empty: no guest's.
-  std::string tunnel_address;         ///< Forwarding: of the receiver's host; empty: this host.
-  std::vector<std::string> addresses; ///< Leg: without prefix length.
-  std::string via;                    ///< Route: empty when the destination is on the leg's link.
+  bool receives = false;               ///< Device: the packet comes out of it.
+  std::string peer_device;             ///< Forwarding: the receiver's tap; empty: no guest's.
+  std::string tunnel_address;          ///< Forwarding: of the receiver's host; empty: this host.
+  std::vector<std::string> addresses;  ///< Leg: without prefix length.
+  std::string via;                     ///< Route: empty when the destination is on the leg's link.
 };
 
 /// What was found. With nothing known the driver cannot say.
@@ -65,12 +65,13 @@ struct Finding {
     std::string remedy = {};  ///< For who reads `text`; empty: the host repairs it by itself.
   };
   bool known = false;
-  std::string device;                        ///< What was looked at: a device, namespace or chain.
-  std::vector<Fault> faults;                 ///< Empty: it is as it should be.
-  std::string note;                          ///< Something worth knowing, for operators.
-  std::optional<std::uint64_t> packets;      ///< Seen there since it was made.
-  std::optional<std::uint64_t> dropped;      ///< Of those.
-  std::optional<std::uint64_t> connections;  ///< That connection tracking knows of this packet's kind.
+  std::string device;                    ///< What was looked at: a device, namespace or chain.
+  std::vector<Fault> faults;             ///< Empty: it is as it should be.
+  std::string note;                      ///< Something worth knowing, for operators.
+  std::optional<std::uint64_t> packets;  ///< Seen there since it was made.
+  std::optional<std::uint64_t> dropped;  ///< Of those.
+  std::optional<std::uint64_t>
+      connections;  ///< That connection tracking knows of this packet's kind.
   void fault(std::string text, std::string detail = {}, bool drops = true) {
     faults.push_back({std::move(text), std::move(detail), drops});
   }

@@ -14,10 +14,10 @@ namespace cloudos {
 struct TraceSpec {
   /// A port's id, or an address: of a port the caller sees, else of somebody outside the cloud.
   std::string from;
-  std::string to;                     ///< An address; of IPv4 also "255.255.255.255".
-  std::string protocol;               ///< A name or a number; empty: icmp, with a port tcp.
-  std::optional<std::int64_t> port;   ///< Destination port; of ICMP the type (a ping's if absent).
-  std::string source, source_mac;     ///< What it claims to come from; empty: the port's own.
+  std::string to;                    ///< An address; of IPv4 also "255.255.255.255".
+  std::string protocol;              ///< A name or a number; empty: icmp, with a port tcp.
+  std::optional<std::int64_t> port;  ///< Destination port; of ICMP the type (a ping's if absent).
+  std::string source, source_mac;    ///< What it claims to come from; empty: the port's own.
 };
 
 enum class TraceState : std::uint8_t {
@@ -33,20 +33,20 @@ struct TraceHop {
   /// "route", "translation", "outside", "ingress", "receiver", "provider"
   std::string place;
   TraceState state = TraceState::Passes;
-  std::string text;                    ///< What was found, in sentences.
-  std::string remedy;                  ///< What to do about it; empty: nothing.
-  std::string resource, id;            ///< What decides: "port", "security_group_rule", …; or empty.
-  std::string packet;                  ///< As it is here: "10.0.0.5 > 10.0.0.9 tcp 80".
-  std::string host, device, detail;    ///< Admins: where it is on the host, and what was found there.
+  std::string text;          ///< What was found, in sentences.
+  std::string remedy;        ///< What to do about it; empty: nothing.
+  std::string resource, id;  ///< What decides: "port", "security_group_rule", …; or empty.
+  std::string packet;        ///< As it is here: "10.0.0.5 > 10.0.0.9 tcp 80".
+  std::string host, device, detail;  ///< Admins: where it is on the host, and what was found there.
   // Where the host counts; since the place was made.
   std::optional<std::uint64_t> packets, dropped, connections;
 };
 
 struct NetworkTrace {
   bool delivered = false;
-  bool certain = true;                 ///< False: on the way were places that nobody could look at.
-  std::string summary, remedy;         ///< Of the last hop: delivered, or what drops it.
-  std::vector<TraceHop> hops;          ///< The last one delivers or drops.
+  bool certain = true;          ///< False: on the way were places that nobody could look at.
+  std::string summary, remedy;  ///< Of the last hop: delivered, or what drops it.
+  std::vector<TraceHop> hops;   ///< The last one delivers or drops.
 };
 
 /// Follows packets that are not there. Thread-safe; part of Networks.
