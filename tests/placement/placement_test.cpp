@@ -1,6 +1,10 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <atomic>
+#include <latch>
+#include <thread>
+
 #include "placement/placement.hpp"
 
 using namespace cloudos;
@@ -235,6 +239,43 @@ TEST_CASE("the scheduler's view follows claims, answers and administrators") {
   CHECK(seen(0).alive);
   CHECK_FALSE(seen(1).alive);
   CHECK((*placement::host_states(*world.hosts))->usable()[1] == 0);
+}
+
+TEST_CASE("a ranking under way keeps the view it began with; whoever needs a newer one waits") {
+  PlacementWorld world;
+  world.executor.run_pending();
+  const HostId a = world.id("a");
+  const auto used = [&](const scheduler::HostTable& table) -> std::uint64_t {
+    for (const auto& state : table.states())
+      if (state.id == a) return state.vcpus.used;
+    return 99;
+  };
+  std::latch begun{1};
+  std::atomic<bool> refreshed{false};
+  std::uint64_t seen_after = 0;
+  std::thread other;
+  {
+    const auto held = placement::host_states(*world.hosts);
+    REQUIRE(held);
+    CHECK(used(**held) == 0);
+    REQUIRE(world.claim("a", "server", {1, 100, 1}));
+    other = std::thread([&] {
+      begun.count_down();
+      const auto newer = placement::host_states(*world.hosts);
+      refreshed = true;
+      if (newer) seen_after = used(**newer);
+    });
+    begun.wait();
+    // The other one is at the lock by now, or will be: neither way does it change what is held.
+    for (int look = 0; look < 2'000; ++look) {
+      std::this_thread::yield();
+      REQUIRE(used(**held) == 0);
+      REQUIRE_FALSE(refreshed);
+    }
+  }
+  other.join();
+  CHECK(refreshed);
+  CHECK(seen_after == 1);
 }
 
 TEST_CASE("the view is whole again after more changes than the change log keeps") {
