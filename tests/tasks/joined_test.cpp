@@ -4,8 +4,7 @@
 #include <set>
 #include <thread>
 
-#include "records/table.hpp"
-#include "support/task_proofs.hpp"
+#include "life.hpp"
 
 using namespace cloudos;
 using namespace std::chrono_literals;
@@ -63,44 +62,18 @@ tasks::TaskType row_type(RowWorld& world, ManualClock* slow = nullptr) {
   return type;
 }
 
-struct RowLife final : test::Life {
+struct RowLife final : tasks_test::RunnerLife {
   RowLife(std::shared_ptr<store::Store> s, RowWorld& world, RunnerFaults faults, bool slow = false)
-      : store(std::move(s)), runner(*store, executor, clock, random, {}, {.faults = faults}) {
+      : RunnerLife(std::move(s), std::move(faults)) {
     runner.add(row_type(world, slow ? &clock : nullptr));
     (void)runner.start().has_value();
   }
-  ~RowLife() override {
-    runner.stop();
-    executor.stop(0ms);
-  }
-  void settle() override {
-    const MonoTime end = clock.mono() + 1h;
-    while (clock.mono() < end) {
-      executor.run_pending();
-      const auto due = executor.next_due();
-      if (!due || *due > end) return;
-      clock.advance(std::max(*due - clock.mono(), 0us));
-    }
-  }
   TaskId begin() {
     TaskRecord task;
-    task.id = ids.make<TaskId>();
     task.type = "row";
-    task.created_at = clock.wall();
-    const TaskId id = task.id;
-    (void)store->transact([&](store::Txn& txn) { return tasks::enqueue(txn, task); }).has_value();
-    return id;
+    return enqueue(task).value_or(TaskId{});
   }
-  TaskRecord record(const TaskId& id) { return *records::get<TaskRecord>(**store->snapshot(), id); }
   store::Revision revision() { return (*store->snapshot())->revision(); }
-  bool has(const char* key) { return (*(*store->snapshot())->get(key)).has_value(); }
-
-  std::shared_ptr<store::Store> store;
-  ManualClock clock;
-  SeededRandom random{1};
-  IdSource ids{clock, random};
-  Executor executor{clock, 0};
-  TaskRunner runner;
 };
 
 }  // namespace

@@ -2,8 +2,7 @@
 
 #include <set>
 
-#include "records/table.hpp"
-#include "support/task_proofs.hpp"
+#include "life.hpp"
 
 using namespace cloudos;
 using namespace std::chrono_literals;
@@ -67,49 +66,23 @@ tasks::TaskType demo_type(Outside& outside) {
   return type;
 }
 
-struct DemoLife final : test::Life {
+struct DemoLife final : tasks_test::RunnerLife {
   DemoLife(std::shared_ptr<store::Store> s, Outside& outside, RunnerFaults faults,
            std::vector<tasks::TaskType> more = {})
-      : store(std::move(s)), runner(*store, executor, clock, random, {}, {.faults = faults}) {
+      : RunnerLife(std::move(s), std::move(faults)) {
     runner.add(demo_type(outside));
     for (auto& type : more) runner.add(std::move(type));
     (void)runner.start().has_value();
   }
-  ~DemoLife() override {
-    runner.stop();
-    executor.stop(0ms);
-  }
-  void settle() override {
-    const MonoTime end = clock.mono() + 1h;
-    while (clock.mono() < end) {
-      executor.run_pending();
-      const auto due = executor.next_due();
-      if (!due || *due > end) return;
-      clock.advance(std::max(*due - clock.mono(), 0us));
-    }
-  }
   TaskId begin(tasks::Values params = {{"host", "a"}}, std::string type = "demo") {
     TaskRecord task;
-    task.id = ids.make<TaskId>();
     task.type = std::move(type);
     task.resource = "demo/1";
     task.params = std::move(params);
-    task.created_at = clock.wall();
-    const TaskId id = task.id;
-    REQUIRE(store->transact([&](store::Txn& txn) { return tasks::enqueue(txn, task); }));
-    return id;
+    const auto begun = enqueue(std::move(task));
+    REQUIRE(begun);
+    return *begun;
   }
-  TaskRecord record(const TaskId& id) {
-    return *records::get<TaskRecord>(**store->snapshot(), id);
-  }
-  bool has(const char* key) { return (*(*store->snapshot())->get(key)).has_value(); }
-
-  std::shared_ptr<store::Store> store;
-  ManualClock clock;
-  SeededRandom random{1};
-  IdSource ids{clock, random};
-  Executor executor{clock, 0};
-  TaskRunner runner;
 };
 
 }  // namespace
