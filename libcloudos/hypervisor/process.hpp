@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "cloudos/result.hpp"
+#include "base/process.hpp"
 
 namespace cloudos::hypervisor {
 
@@ -22,12 +22,9 @@ struct ProgramEnd {
   std::string output;  ///< The first 16 KiB of what it wrote, both streams.
 };
 
-/// Where the program lies on the standard search path (the host program's PATH is not asked), or
-/// an empty path.
-std::filesystem::path find_program(std::string_view name);
+using cloudos::find_program;
 
-/// Blocks until the program ended; it inherits no descriptor, signal mask or handler of ours, runs
-/// under limits, and is killed at the timeout. Safe beside a host program with children of its own.
+/// Blocks until the program ended, under limits and to the timeout at most (base/process.hpp).
 /// Errors: Timeout, Unavailable (could not be started).
 Result<ProgramEnd> run_program(const Program& program);
 

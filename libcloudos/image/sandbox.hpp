@@ -21,7 +21,8 @@ struct SandboxRun {
 
 /// Runs it to its end: in a process group of its own that is killed as a whole, with an empty
 /// environment (but for MALLOC_ARENA_MAX), /dev/null for input, no descriptor of ours, low
-/// priority, no way to more rights, and no life beyond the calling thread's. Blocks.
+/// priority, no way to more rights, and no life beyond the calling thread's, however early that
+/// ends (base/process.hpp). Blocks.
 /// Returns what it wrote, the first 4 KiB of both streams.
 /// Errors: InvalidArgument (it failed, or took more than it may: the message says what),
 /// Timeout, Unsupported (a helper program is missing), Unavailable, and what go_on says.
