@@ -100,4 +100,22 @@ constexpr Parameter marker() {
 }
 
 }  // namespace make
+
+/// What verbs of several services take alike.
+namespace common {
+
+constexpr Parameter kNewName = make::text("name", "--name", "new name");
+constexpr Parameter kNamed = make::text("name", "--name", "of this name");
+constexpr Parameter kDescription = make::text("description", "--description", "a text");
+constexpr Parameter kOwner =
+    make::ref("project_id", "--project", "projects", "project it belongs to");
+constexpr Parameter kOwned = make::ref("project_id", "--project", "projects", "of this project");
+constexpr Parameter kUp =
+    make::set("admin_state_up", "--enable", "true", "carry traffic (the default)");
+constexpr Parameter kDown = make::set("admin_state_up", "--disable", "false", "carry no traffic");
+constexpr Parameter kShared = make::set("shared", "--share", "true", "for every project");
+constexpr Parameter kUnshared =
+    make::set("shared", "--no-share", "false", "for its project alone");
+
+}  // namespace common
 }  // namespace cloudos::verbs

@@ -4,6 +4,14 @@
 namespace cloudos::verbs {
 namespace layer3_table {
 
+using common::kDescription;
+using common::kDown;
+using common::kNamed;
+using common::kNewName;
+using common::kOwned;
+using common::kOwner;
+using common::kShared;
+using common::kUp;
 using make::must;
 using make::number;
 using make::of;
@@ -13,15 +21,6 @@ using make::subject;
 using make::text;
 using make::word;
 
-constexpr Parameter kNewName = text("name", "--name", "new name");
-constexpr Parameter kNamed = text("name", "--name", "of this name");
-constexpr Parameter kAbout = text("description", "--description", "a text");
-constexpr Parameter kOwner = ref("project_id", "--project", "projects", "project it belongs to");
-constexpr Parameter kOwnedBy = ref("project_id", "--project", "projects", "of this project");
-constexpr Parameter kUp = set("admin_state_up", "--enable", "true", "carry traffic (the default)");
-constexpr Parameter kDown = set("admin_state_up", "--disable", "false", "carry no traffic");
-constexpr Parameter kShared = set("shared", "--share", "true", "for every project");
-
 // ---- routers ------------------------------------------------------------------------------------
 
 constexpr Parameter kRouterOne[] = {subject("ROUTER", "routers")};
@@ -30,7 +29,7 @@ constexpr Parameter kOutside =
     of(Kind::Map, "external_gateway_info", "--external-gateway-info",
        "network_id=ID of the external network, enable_snat=false (repeat)");
 constexpr Parameter kRouterCreate[] = {
-    word("name", "NAME", "its name"), kAbout, kOwner, kUp, kDown, kOutside,
+    word("name", "NAME", "its name"), kDescription, kOwner, kUp, kDown, kOutside,
 };
 constexpr Parameter kRouterRoutes =
     of(Kind::PairList, "routes", "--route", "destination=CIDR,gateway=ADDR (repeat for more)",
@@ -38,7 +37,7 @@ constexpr Parameter kRouterRoutes =
 constexpr Parameter kRouterSet[] = {
     subject("ROUTER", "routers"),
     kNewName,
-    kAbout,
+    kDescription,
     kUp,
     kDown,
     kOutside,
@@ -46,7 +45,7 @@ constexpr Parameter kRouterSet[] = {
     make::append(kRouterRoutes),
     set("routes", "--no-route", "[]", "take all routes away first"),
 };
-constexpr Parameter kRouterList[] = {kNamed, kOwnedBy, make::limit(), make::marker()};
+constexpr Parameter kRouterList[] = {kNamed, kOwned, make::limit(), make::marker()};
 constexpr Parameter kRouterSubnet[] = {
     subject("ROUTER", "routers"),
     {"subnet_id", Kind::Reference, "SUBNET", "name or id", "subnets", {}, true},
@@ -69,7 +68,7 @@ constexpr Parameter kFloatingCreate[] = {
     ref("port_id", "--port", "ports", "port it leads to"),
     text("floating_ip_address", "--floating-ip-address", "the address itself"),
     kFixedAddress,
-    kAbout,
+    kDescription,
     kOwner,
     text("dns_name", "--dns-name", "name of the address"),
     text("dns_domain", "--dns-domain", "domain of the name"),
@@ -79,7 +78,7 @@ constexpr Parameter kFloatingSet[] = {
     ref("port_id", "--port", "ports", "port it leads to"),
     set("port_id", "--no-port", "null", "lead nowhere"),
     kFixedAddress,
-    kAbout,
+    kDescription,
 };
 constexpr Parameter kFloatingList[] = {
     ref("floating_network_id", "--network", "networks", "of this external network"),
@@ -88,7 +87,7 @@ constexpr Parameter kFloatingList[] = {
     text("fixed_ip_address", "--fixed-ip-address", "that lead to this address"),
     text("floating_ip_address", "--floating-ip-address", "of this address"),
     text("status", "--status", "ACTIVE, DOWN or ERROR"),
-    kOwnedBy,
+    kOwned,
     make::limit(),
     make::marker(),
 };
@@ -102,7 +101,7 @@ constexpr Parameter kForwardingPorts[] = {
     text("internal_port_range", "--internal-protocol-port", "port or FIRST:LAST inside"),
     text("external_port_range", "--external-protocol-port", "port or FIRST:LAST outside"),
     must(text("protocol", "--protocol", "tcp, udp, icmp, sctp, ...")),
-    kAbout,
+    kDescription,
 };
 constexpr Parameter kForwardingList[] = {
     kOfFloating,
@@ -118,7 +117,7 @@ constexpr Parameter kForwardingSet[] = {
     text("internal_port_range", "--internal-protocol-port", "port or FIRST:LAST inside"),
     text("external_port_range", "--external-protocol-port", "port or FIRST:LAST outside"),
     text("protocol", "--protocol", "tcp, udp, icmp, sctp, ..."),
-    kAbout,
+    kDescription,
 };
 
 // ---- subnet pools and address scopes ------------------------------------------------------------
@@ -148,13 +147,13 @@ constexpr Parameter kPoolCreate[] = {
     kNotDefault,
     kShared,
     kOfScope,
-    kAbout,
+    kDescription,
     kOwner,
 };
 constexpr Parameter kPoolSet[] = {
     subject("POOL", "subnet_pools"),
     kNewName,
-    kAbout,
+    kDescription,
     make::append(kPoolPrefixes),
     kLeastLength,
     kUsualLength,
@@ -167,7 +166,7 @@ constexpr Parameter kPoolSet[] = {
 };
 constexpr Parameter kPoolList[] = {
     kNamed,
-    kOwnedBy,
+    kOwned,
     set("is_default", "--default", "true", "only default ones"),
     set("shared", "--share", "true", "only those for every project"),
     kOfScope,
@@ -192,7 +191,7 @@ constexpr Parameter kScopeCreate[] = {
 };
 constexpr Parameter kScopeSet[] = {subject("SCOPE", "address_scopes"), kNewName, kShared};
 constexpr Parameter kScopeList[] = {
-    kNamed, number("ip_version", "--ip-version", "4 or 6"), kOwnedBy, make::limit(),
+    kNamed, number("ip_version", "--ip-version", "4 or 6"), kOwned, make::limit(),
     make::marker()};
 
 #define CLOUDOS_L3 "/network/v2.0/"

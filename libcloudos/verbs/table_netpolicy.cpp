@@ -4,6 +4,15 @@
 namespace cloudos::verbs {
 namespace netpolicy_table {
 
+using common::kDescription;
+using common::kDown;
+using common::kNamed;
+using common::kNewName;
+using common::kOwned;
+using common::kOwner;
+using common::kShared;
+using common::kUnshared;
+using common::kUp;
 using make::must;
 using make::number;
 using make::of;
@@ -12,16 +21,6 @@ using make::set;
 using make::subject;
 using make::text;
 using make::word;
-
-constexpr Parameter kNewName = text("name", "--name", "new name");
-constexpr Parameter kNamed = text("name", "--name", "of this name");
-constexpr Parameter kText = text("description", "--description", "a text");
-constexpr Parameter kOwner = ref("project_id", "--project", "projects", "project it belongs to");
-constexpr Parameter kOwned = ref("project_id", "--project", "projects", "of this project");
-constexpr Parameter kUp = set("admin_state_up", "--enable", "true", "carry traffic (the default)");
-constexpr Parameter kDown = set("admin_state_up", "--disable", "false", "carry no traffic");
-constexpr Parameter kShared = set("shared", "--share", "true", "for every project");
-constexpr Parameter kUnshared = set("shared", "--no-share", "false", "for its project alone");
 
 // ---- quality of service -------------------------------------------------------------------------
 
@@ -32,7 +31,7 @@ constexpr Parameter kNoDefaultPolicy =
 constexpr Parameter kPolicyOne[] = {subject("POLICY", "qos_policies")};
 constexpr Parameter kPolicyMany[] = {subject("POLICY...", "qos_policies")};
 constexpr Parameter kPolicyCreate[] = {word("name", "NAME", "its name"),
-                                       kText,
+                                       kDescription,
                                        kShared,
                                        kUnshared,
                                        kDefaultPolicy,
@@ -40,7 +39,7 @@ constexpr Parameter kPolicyCreate[] = {word("name", "NAME", "its name"),
                                        kOwner};
 constexpr Parameter kPolicySet[] = {subject("POLICY", "qos_policies"),
                                     kNewName,
-                                    kText,
+                                    kDescription,
                                     kShared,
                                     kUnshared,
                                     kDefaultPolicy,
@@ -96,11 +95,11 @@ constexpr Parameter kTrunkCreate[] = {
     word("name", "NAME", "its name"),
     must(ref("port_id", "--parent-port", "ports", "port whose device carries the others")),
     kSubPorts,
-    kText,
+    kDescription,
     kUp,
     kDown,
     kOwner};
-constexpr Parameter kTrunkSet[] = {subject("TRUNK", "trunks"), kNewName, kText, kUp, kDown};
+constexpr Parameter kTrunkSet[] = {subject("TRUNK", "trunks"), kNewName, kDescription, kUp, kDown};
 constexpr Parameter kTrunkList[] = {kNamed, kOwned, make::limit(), make::marker()};
 
 // ---- address groups -----------------------------------------------------------------------------
@@ -109,9 +108,9 @@ constexpr Parameter kPrefixes =
     of(Kind::TextList, "addresses", "--address", "address or CIDR (repeat for more)");
 constexpr Parameter kAddressesOne[] = {subject("GROUP", "address_groups")};
 constexpr Parameter kAddressesMany[] = {subject("GROUP...", "address_groups")};
-constexpr Parameter kAddressesCreate[] = {word("name", "NAME", "its name"), kPrefixes, kText,
+constexpr Parameter kAddressesCreate[] = {word("name", "NAME", "its name"), kPrefixes, kDescription,
                                           kOwner};
-constexpr Parameter kAddressesSet[] = {subject("GROUP", "address_groups"), kNewName, kText};
+constexpr Parameter kAddressesSet[] = {subject("GROUP", "address_groups"), kNewName, kDescription};
 constexpr Parameter kAddressesChange[] = {subject("GROUP", "address_groups"), must(kPrefixes)};
 constexpr Parameter kAddressesList[] = {kNamed, kOwned, make::limit(), make::marker()};
 
@@ -119,8 +118,8 @@ constexpr Parameter kAddressesList[] = {kNamed, kOwned, make::limit(), make::mar
 
 constexpr Parameter kMeterOne[] = {subject("METER", "metering_labels")};
 constexpr Parameter kMeterMany[] = {subject("METER...", "metering_labels")};
-constexpr Parameter kMeterCreate[] = {word("name", "NAME", "its name"), kText, kShared, kUnshared,
-                                      kOwner};
+constexpr Parameter kMeterCreate[] = {
+    word("name", "NAME", "its name"), kDescription, kShared, kUnshared, kOwner};
 constexpr Parameter kMeterList[] = {kNamed, kOwned, make::limit(), make::marker()};
 constexpr Parameter kMeterRuleOne[] = {subject("RULE", "metering_rules")};
 constexpr Parameter kMeterRuleMany[] = {subject("RULE...", "metering_rules")};
@@ -138,7 +137,7 @@ constexpr Parameter kMeterRuleList[] = {make::limit(), make::marker()};
 // ---- agents, addresses --------------------------------------------------------------------------
 
 constexpr Parameter kAgentOne[] = {subject("AGENT", "network_agents")};
-constexpr Parameter kAgentSet[] = {subject("AGENT", "network_agents"), kText, kUp};
+constexpr Parameter kAgentSet[] = {subject("AGENT", "network_agents"), kDescription, kUp};
 constexpr Parameter kAgentList[] = {text("agent_type", "--agent-type", "of this type"),
                                     text("host", "--host", "on this host")};
 constexpr Parameter kAvailable[] = {subject("NETWORK", "networks")};

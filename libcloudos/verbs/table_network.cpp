@@ -4,6 +4,15 @@
 namespace cloudos::verbs {
 namespace network_table {
 
+using common::kDescription;
+using common::kDown;
+using common::kNamed;
+using common::kNewName;
+using common::kOwned;
+using common::kOwner;
+using common::kShared;
+using common::kUnshared;
+using common::kUp;
 using make::append;
 using make::must;
 using make::number;
@@ -14,17 +23,7 @@ using make::subject;
 using make::text;
 using make::word;
 
-constexpr Parameter kSetName = text("name", "--name", "new name");
-constexpr Parameter kByName = text("name", "--name", "of this name");
-constexpr Parameter kDescription = text("description", "--description", "a text");
-constexpr Parameter kProject = ref("project_id", "--project", "projects", "project it belongs to");
-constexpr Parameter kOfProject = ref("project_id", "--project", "projects", "of this project");
-constexpr Parameter kEnable =
-    set("admin_state_up", "--enable", "true", "carry traffic (the default)");
-constexpr Parameter kDisable = set("admin_state_up", "--disable", "false", "carry no traffic");
 constexpr Parameter kMtu = number("mtu", "--mtu", "largest frame's payload, bytes");
-constexpr Parameter kShare = set("shared", "--share", "true", "for every project");
-constexpr Parameter kNoShare = set("shared", "--no-share", "false", "for its project alone");
 constexpr Parameter kExternal = set("router:external", "--external", "true", "leads outside");
 constexpr Parameter kInternal = set("router:external", "--internal", "false", "stays inside");
 constexpr Parameter kSecured =
@@ -37,12 +36,12 @@ constexpr Parameter kNetworkMany[] = {subject("NETWORK...", "networks")};
 constexpr Parameter kNetworkCreate[] = {
     word("name", "NAME", "its name"),
     kDescription,
-    kProject,
-    kEnable,
-    kDisable,
+    kOwner,
+    kUp,
+    kDown,
     kMtu,
-    kShare,
-    kNoShare,
+    kShared,
+    kUnshared,
     kExternal,
     kInternal,
     kSecured,
@@ -52,20 +51,20 @@ constexpr Parameter kNetworkCreate[] = {
     number("provider:segmentation_id", "--provider-segment", "VLAN or tunnel id"),
 };
 constexpr Parameter kNetworkSet[] = {subject("NETWORK", "networks"),
-                                     kSetName,
+                                     kNewName,
                                      kDescription,
-                                     kEnable,
-                                     kDisable,
+                                     kUp,
+                                     kDown,
                                      kMtu,
-                                     kShare,
-                                     kNoShare,
+                                     kShared,
+                                     kUnshared,
                                      kExternal,
                                      kInternal,
                                      kSecured,
                                      kUnsecured};
 constexpr Parameter kNetworkList[] = {
-    kByName,
-    kOfProject,
+    kNamed,
+    kOwned,
     set("router:external", "--external", "true", "only those that lead outside"),
     set("router:external", "--internal", "false", "only those that stay inside"),
     set("shared", "--share", "true", "only those for every project"),
@@ -109,12 +108,12 @@ constexpr Parameter kSubnetCreate[] = {
     kRoutes,
     kDhcp,
     kNoDhcp,
-    kProject,
+    kOwner,
     kDescription,
 };
 constexpr Parameter kSubnetSet[] = {
     subject("SUBNET", "subnets"),
-    kSetName,
+    kNewName,
     kDescription,
     kGateway,
     append(kPools),
@@ -127,9 +126,9 @@ constexpr Parameter kSubnetSet[] = {
     kNoDhcp,
 };
 constexpr Parameter kSubnetList[] = {
-    kByName,
+    kNamed,
     ref("network_id", "--network", "networks", "on this network"),
-    kOfProject,
+    kOwned,
     text("cidr", "--subnet-range", "of these addresses"),
     text("gateway_ip", "--gateway", "with this gateway"),
     number("ip_version", "--ip-version", "4 or 6"),
@@ -169,16 +168,16 @@ constexpr Parameter kPortCreate[] = {
     kDeviceOwner,
     kHost,
     kVnic,
-    kEnable,
-    kDisable,
+    kUp,
+    kDown,
     kSecured,
     kUnsecured,
-    kProject,
+    kOwner,
     kDescription,
 };
 constexpr Parameter kPortSet[] = {
     subject("PORT", "ports"),
-    kSetName,
+    kNewName,
     kDescription,
     append(kFixedIps),
     set("fixed_ips", "--no-fixed-ip", "[]", "take all addresses away first"),
@@ -191,13 +190,13 @@ constexpr Parameter kPortSet[] = {
     kDeviceOwner,
     kHost,
     kVnic,
-    kEnable,
-    kDisable,
+    kUp,
+    kDown,
     kSecured,
     kUnsecured,
 };
 constexpr Parameter kPortList[] = {
-    kByName,
+    kNamed,
     ref("network_id", "--network", "networks", "on this network"),
     ref("device_id", "--server", "servers", "of this server"),
     text("device_owner", "--device-owner", "of this kind of user"),
@@ -206,16 +205,16 @@ constexpr Parameter kPortList[] = {
     ref("security_groups", "--security-group", "security_groups", "in this security group"),
     text("status", "--status", "ACTIVE or DOWN"),
     text("binding:host_id", "--host", "on this host"),
-    kOfProject,
+    kOwned,
     make::limit(),
     make::marker(),
 };
 
 constexpr Parameter kGroupOne[] = {subject("GROUP", "security_groups")};
 constexpr Parameter kGroupMany[] = {subject("GROUP...", "security_groups")};
-constexpr Parameter kGroupCreate[] = {word("name", "NAME", "its name"), kDescription, kProject};
-constexpr Parameter kGroupSet[] = {subject("GROUP", "security_groups"), kSetName, kDescription};
-constexpr Parameter kGroupList[] = {kByName, kOfProject, make::limit(), make::marker()};
+constexpr Parameter kGroupCreate[] = {word("name", "NAME", "its name"), kDescription, kOwner};
+constexpr Parameter kGroupSet[] = {subject("GROUP", "security_groups"), kNewName, kDescription};
+constexpr Parameter kGroupList[] = {kNamed, kOwned, make::limit(), make::marker()};
 
 constexpr Parameter kRuleOne[] = {subject("RULE", "security_group_rules")};
 constexpr Parameter kRuleMany[] = {subject("RULE...", "security_group_rules")};
@@ -233,7 +232,7 @@ constexpr Parameter kRuleCreate[] = {
     text("ethertype", "--ethertype", "IPv4 or IPv6"),
     text("remote_ip_prefix", "--remote-ip", "other side, as CIDR"),
     ref("remote_group_id", "--remote-group", "security_groups", "other side, as group"),
-    kProject,
+    kOwner,
     kDescription,
 };
 constexpr Parameter kRuleList[] = {
@@ -242,7 +241,7 @@ constexpr Parameter kRuleList[] = {
     set("direction", "--ingress", "\"ingress\"", "into the guest"),
     set("direction", "--egress", "\"egress\"", "out of the guest"),
     text("ethertype", "--ethertype", "IPv4 or IPv6"),
-    kOfProject,
+    kOwned,
     make::limit(),
     make::marker(),
 };
