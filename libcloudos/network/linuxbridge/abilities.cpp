@@ -12,6 +12,7 @@
 #include "network/linuxbridge/nft.hpp"
 #include "network/linuxbridge/platform.hpp"
 #include "network/linuxbridge/shaping.hpp"
+#include "network/linuxbridge/sub_ports.hpp"
 
 /// What a host can do is found by doing it, once, with devices made for the purpose.
 namespace cloudos::network::linuxbridge {
@@ -67,6 +68,13 @@ Result<void> try_shaping(Netlink& netlink, const Names& names, const Link& devic
   return tried;
 }
 
+Result<void> try_trunk(Netlink& netlink, const Names& names, const Link& device) {
+  CLOUDOS_TRY(const auto other, add_ifb(netlink, names.sub_end("ability"), names.alias("ability")));
+  auto tried = try_sub_ports(netlink, device, other);
+  CLOUDOS_CHECK(delete_link(netlink, other));
+  return tried;
+}
+
 }  // namespace
 
 Result<std::vector<Ability>> probe_abilities(Netlink& netlink,
@@ -96,11 +104,10 @@ Result<std::vector<Ability>> probe_abilities(Netlink& netlink,
   if (tagged) CLOUDOS_CHECK(delete_link(netlink, *tagged));
   const std::string no_vlan =
       fmt::format("this kernel has no VLAN devices ({})", std::strerror(vlan));
-  // Networks and sub-ports by tags are left to a driver with a switch of its own.
+  // Networks by tags are left to a driver with a switch of its own.
   out.push_back({"type:vlan", false,
                  vlan != 0 ? no_vlan : "the Linux bridge driver has no networks by tags"});
-  out.push_back(
-      {"trunk", false, vlan != 0 ? no_vlan : "the Linux bridge driver has no sub-ports by tags"});
+  out.push_back(ability("trunk", try_trunk(netlink, names, bridge)));
   out.push_back(ability("qos", try_shaping(netlink, names, bridge)));
   CLOUDOS_CHECK(delete_link(netlink, bridge));
   out.push_back(ability("router", try_router(names)));

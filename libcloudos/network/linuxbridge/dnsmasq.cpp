@@ -85,6 +85,11 @@ std::string read_complaints(int fd, Steady::time_point deadline) {
 /// The exit status of a child of ours, or nothing when it does not end in time (it is killed then).
 std::optional<int> wait_for_child(pid_t child, Steady::time_point deadline) {
   int status = 0;
+  const Fd ended(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Steady::now());
+  pollfd waiting{ended.get(), POLLIN, 0};
+  if (ended.valid() && left.count() > 0 && ::poll(&waiting, 1, static_cast<int>(left.count())) < 0)
+    waiting.revents = 0;  // The loop is what counts.
   while (true) {
     const pid_t got = ::waitpid(child, &status, WNOHANG);
     if (got == child) return status;
@@ -140,12 +145,16 @@ Result<Written> replace_file(const std::string& path, const std::string& content
   return Written::Yes;
 }
 
-std::optional<int> Dnsmasq::pid() const {
+std::optional<int> Dnsmasq::noted_pid() const {
   const auto text = read_small_file(path("dnsmasq.pid"));
   const auto number = text ? parse_unsigned(trim(*text)) : std::nullopt;
   if (!number || *number < 2 || *number > 1U << 30) return std::nullopt;
-  const int found = static_cast<int>(*number);
-  return is_ours(found) ? std::optional(found) : std::nullopt;
+  return static_cast<int>(*number);
+}
+
+std::optional<int> Dnsmasq::pid() const {
+  const auto noted = noted_pid();
+  return noted && is_ours(*noted) ? noted : std::nullopt;
 }
 
 /// Pids are reused: only a process started with our folder's own file is ours. (A zombie's command
@@ -211,8 +220,9 @@ Result<void> Dnsmasq::drop_contradicted_leases(const std::string& hosts) const {
   return Result<void>();
 }
 
-Result<void> Dnsmasq::ensure(const DhcpFiles& files, int netns) {
-  if (::mkdir(folder_.c_str(), 0755) != 0 && errno != EEXIST) {
+Result<void> Dnsmasq::ensure(const DhcpFiles& files, int netns, bool fresh) {
+  const bool made = ::mkdir(folder_.c_str(), 0755) == 0;
+  if (!made && errno != EEXIST) {
     return fail(errno == ENOSPC ? ErrorCode::StorageFull : ErrorCode::Unavailable,
                 std::string("cannot make the DHCP server's folder: ") + std::strerror(errno),
                 folder_);
@@ -234,9 +244,15 @@ Result<void> Dnsmasq::ensure(const DhcpFiles& files, int netns) {
     if (changed) ::kill(*running, SIGHUP);
     return Result<void>();
   }
+  if (made && fresh) return start(netns);
   CLOUDOS_CHECK(stop());
-  const auto before_move = [&](int process) { return was_ours(process, netns); };
-  if (const auto moved = search(before_move)) CLOUDOS_CHECK(end(*moved, before_move));
+  if (!fresh) {
+    const auto before_move = [&](int process) { return was_ours(process, netns); };
+    // The pid file moved along with the folder, and saves looking at every process.
+    auto moved = noted_pid();
+    if (!moved) moved = search(before_move);
+    if (moved && before_move(*moved)) CLOUDOS_CHECK(end(*moved, before_move));
+  }
   CLOUDOS_CHECK(drop_contradicted_leases(files.hosts));
   return start(netns);
 }
@@ -273,7 +289,8 @@ Result<void> Dnsmasq::start(int netns) {
 Result<void> Dnsmasq::stop() {
   const auto ours = [this](int process) { return is_ours(process); };
   auto first = pid();
-  if (!first) first = search(ours);
+  // A file that names one who is no more was not lost: dnsmasq writes it before it serves.
+  if (!first && !noted_pid()) first = search(ours);
   return first ? end(*first, ours) : Result<void>();
 }
 

@@ -33,8 +33,9 @@ class Dnsmasq {
   Dnsmasq(std::string program, std::string folder)
       : program_(std::move(program)), folder_(std::move(folder)) {}
   /// Makes it run in the namespace with these files: starts, restarts or reloads only as needed.
+  /// In a namespace that was only just made (`fresh`) none of an earlier run is looked for.
   /// Returns once it serves. Errors: Unavailable, StorageFull.
-  Result<void> ensure(const DhcpFiles& files, int netns);
+  Result<void> ensure(const DhcpFiles& files, int netns, bool fresh = false);
   /// Ends it and removes its files. Success when it is gone already.
   Result<void> remove();
   /// Its process, when it is alive and really ours.
@@ -46,6 +47,8 @@ class Dnsmasq {
   Result<void> end(int pid, const std::function<bool(int)>& lives) const;
   bool is_ours(int pid) const;
   bool was_ours(int pid, int netns) const;
+  /// What the pid file says, whoever that is.
+  std::optional<int> noted_pid() const;
   std::optional<int> search(const std::function<bool(int)>& wanted) const;
   bool leases_contradict(const std::string& hosts) const;
   Result<void> drop_contradicted_leases(const std::string& hosts) const;

@@ -9,6 +9,7 @@
 
 #include "base/mutex.hpp"
 #include "network/linuxbridge/filter.hpp"
+#include "network/linuxbridge/inspect.hpp"
 #include "network/linuxbridge/linuxbridge.hpp"
 #include "network/linuxbridge/names.hpp"
 #include "network/linuxbridge/netns.hpp"
@@ -89,6 +90,7 @@ class Driver final : public LinuxBridgeDriver {
         home_(std::move(sockets.home)),
         mappings_(settings.physical_bridges),
         switch_note_(settings.run_dir + "/bridge-filter-was-off"),
+        inspector_(names_, {settings.physical_bridges, settings.run_dir + "/networks"}),
         log_(log),
         metadata_(std::move(handler), log),
         watchman_(names_.table()),
@@ -112,6 +114,15 @@ class Driver final : public LinuxBridgeDriver {
     return at_home([&] { return undisturbed([&] { return apply_plan(plan); }); });
   }
   std::optional<Binding> bind_port(const PortContext& port) const override;
+  Result<Finding> inspect(const Inspection& asked) override {
+    Finding found;
+    CLOUDOS_CHECK(at_home([&]() -> Result<void> {
+      LockGuard lock(mutex_);  // Not in the middle of a change.
+      CLOUDOS_TRY(found, inspector_.look(asked));
+      return Result<void>();
+    }));
+    return found;
+  }
   void watch(std::function<void()> disturbed) override {
     const auto started = at_home([&]() -> Result<void> {
       watchman_.start(std::move(disturbed));
@@ -134,7 +145,9 @@ class Driver final : public LinuxBridgeDriver {
     LockGuard lock(mutex_);
     watchman_.rest();
     auto done = work();
-    watchman_.resume(wires_.servers(), routers_.listening());
+    auto inside = wires_.namespaces();
+    inside.merge(routers_.namespaces());
+    watchman_.resume(wires_.servers(), std::move(inside));
     return done;
   }
   Result<void> apply_change(const Change& change);
@@ -155,7 +168,8 @@ class Driver final : public LinuxBridgeDriver {
   Result<void> wire_ports_of(const NetworkId& id);
   void put_in_filter(const PortPlan& plan, const Link& tap);
   Result<void> write_filter(const PortPlan* removed = nullptr);
-  Result<void> forget(const Ruleset& before, const std::map<PortId, PortPlan>& ports);
+  void note_tightened();
+  Result<void> forget(const std::map<PortId, PortPlan>& ports);
   bool is_up(const PortPlan& plan) const;
   void report(const std::vector<std::string>& rejected);
   void rebuild_rules(const std::map<PortId, Link>& taps);
@@ -168,6 +182,7 @@ class Driver final : public LinuxBridgeDriver {
   const Fd home_;  ///< The network namespace that is this host.
   const std::map<std::string, std::string> mappings_;
   const std::string switch_note_;
+  const Inspector inspector_;
   Log log_;
   MetadataServer metadata_;
   Watchman watchman_;
@@ -181,6 +196,7 @@ class Driver final : public LinuxBridgeDriver {
   std::map<std::string, std::uint64_t> revisions_ CLOUDOS_GUARDED_BY(mutex_);
   std::set<std::string> reported_ CLOUDOS_GUARDED_BY(mutex_);
   std::set<SecurityGroupId> stateless_ CLOUDOS_GUARDED_BY(mutex_);
+  std::set<std::string> tightened_ CLOUDOS_GUARDED_BY(mutex_);  ///< Names::brief of ports.
 };
 
 std::optional<Binding> Driver::bind_port(const PortContext& port) const {
@@ -240,35 +256,40 @@ Result<void> Driver::apply_change(const Change& change) {
   return Result<void>();
 }
 
-/// Connections that `before` allowed and the filter no longer does are ended.
-Result<void> Driver::forget(const Ruleset& before, const std::map<PortId, PortPlan>& ports) {
-  const auto tightened = tightened_ports(before, rules_);
-  if (tightened.empty()) return Result<void>();
+/// Ports that the filter is about to let less through of.
+void Driver::note_tightened() {
+  if (filter_.applied()) tightened_.merge(tightened_ports(*filter_.applied(), rules_));
+}
+
+/// Ends their connections, once the filter is written.
+Result<void> Driver::forget(const std::map<PortId, PortPlan>& ports) {
+  if (tightened_.empty()) return Result<void>();
   std::set<FlowOwner> owners;
   for (const auto& [id, port] : ports) {
-    if (tightened.count(names_.brief(id.value)) == 0) continue;
+    if (tightened_.count(names_.brief(id.value)) == 0) continue;
     const auto network = wires_.filter_network(port.network);
     for (const auto& address : port.addresses) {
       const auto ip = parse_ip(address);
       if (ip) owners.insert({network ? network->zone : 0, ip->address});
     }
   }
-  return forget_flows(owners);
+  CLOUDOS_CHECK(forget_flows(owners));
+  tightened_.clear();
+  return Result<void>();
 }
 
 /// Without networks and ports nothing of ours is on the host, the tables included.
 Result<void> Driver::write_filter(const PortPlan* removed) {
-  const auto old = filter_.applied();
   if (plan_.networks.empty() && plan_.ports.empty() && plan_.routers.empty()) {
     CLOUDOS_CHECK(filter_.remove());
     restore_bridged_packets(switch_note_);
     return Result<void>();
   }
   CLOUDOS_CHECK(filter_bridged_packets(switch_note_));
+  note_tightened();
   CLOUDOS_CHECK(filter_.apply(rules_));
-  if (!old) return Result<void>();
-  if (removed != nullptr) return forget(*old, {{removed->id, *removed}});
-  return forget(*old, plan_.ports);
+  if (removed != nullptr) return forget({{removed->id, *removed}});
+  return forget(plan_.ports);
 }
 
 bool Driver::is_up(const PortPlan& plan) const {
@@ -406,6 +427,10 @@ Result<void> Driver::wire_ports_of(const NetworkId& id) {
   std::map<PortId, Link> taps;
   for (const auto& [port_id, port] : plan_.ports) {
     if (port.network != id) continue;
+    if (!port.parent_tap.empty()) {  // A parent that is not here yet brings it along.
+      CLOUDOS_TRY(const auto parent, find(port.parent_tap));
+      if (!parent) continue;
+    }
     CLOUDOS_TRY(auto tap, wires_.ensure_tap(port, find));
     put_in_filter(port, tap);
     taps.emplace(port_id, std::move(tap));
@@ -467,7 +492,12 @@ Result<void> Driver::port_changed(const Change& change) {
     CLOUDOS_CHECK(remove_port(id));
   }
   plan_.ports[id] = *change.port;
-  return wire_port(*change.port, wires_.ask_kernel());
+  const auto find = wires_.ask_kernel();
+  CLOUDOS_CHECK(wire_port(*change.port, find));
+  // Its device may be another than the one its sub-ports were led to.
+  for (const auto& [sub_id, sub] : plan_.ports)
+    if (sub.parent_tap == change.port->tap) CLOUDOS_CHECK(wire_port(sub, find));
+  return Result<void>();
 }
 
 /// The rules of the whole plan, as far as its networks and taps are there.
@@ -523,7 +553,13 @@ Result<void> Driver::apply_plan(const Plan& plan) {
   }
   std::map<PortId, Link> taps;
   std::set<PortId> failed;
-  for (const auto& [id, port] : plan_.ports) {
+  std::vector<const PortPlan*> parents_first;
+  for (const bool sub : {false, true})
+    for (const auto& [id, port] : plan_.ports)
+      if (sub != port.parent_tap.empty()) parents_first.push_back(&port);
+  for (const PortPlan* one : parents_first) {
+    const PortPlan& port = *one;
+    const PortId& id = port.id;
     auto tap = wires_.ensure_tap(port, find);
     if (tap) {
       taps.emplace(id, std::move(*tap));
@@ -538,10 +574,10 @@ Result<void> Driver::apply_plan(const Plan& plan) {
     }
   }
   rebuild_rules(taps);
-  const auto old = filter_.applied();
+  note_tightened();
   // Without its rules no port may be let on: what is attached already stays as it is.
   CLOUDOS_CHECK(filter_.verify(rules_));
-  if (old) failures.add("ending connections", forget(*old, before.ports));
+  failures.add("ending connections", forget(before.ports));
   for (const auto& [id, tap] : taps) {
     if (failed.count(id) > 0) continue;
     const PortPlan& port = plan_.ports.at(id);

@@ -17,14 +17,27 @@ Result<std::string> Filter::fingerprint() {
 }
 
 Result<void> Filter::replace_whole(const Ruleset& wanted) {
-  applied_.reset();
   fingerprint_.reset();
-  CLOUDOS_CHECK(nft_.run(render_whole(wanted)));
-  CLOUDOS_TRY(const auto now, nft_.generation());
-  generation_ = now;
+  if (const auto written = nft_.run(render_whole(wanted)); !written) {
+    applied_.reset();
+    return written;
+  }
+  auto now = nft_.generation();
+  if (!now) {
+    applied_.reset();
+    return fail(std::move(now).error());
+  }
+  generation_ = *now;
   others_wrote_ = false;
-  applied_ = wanted;
+  take_over(wanted);
   return Result<void>();
+}
+
+void Filter::take_over(const Ruleset& wanted) {
+  if (applied_)
+    adopt(*applied_, wanted);
+  else
+    applied_ = wanted;
 }
 
 Result<void> Filter::apply(const Ruleset& wanted) {
@@ -38,7 +51,7 @@ Result<void> Filter::apply(const Ruleset& wanted) {
   if (before != generation_ || after != before + 1) others_wrote_ = true;
   generation_ = after;
   fingerprint_.reset();
-  applied_ = wanted;
+  take_over(wanted);
   return Result<void>();
 }
 

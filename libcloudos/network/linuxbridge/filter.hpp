@@ -31,6 +31,7 @@ class Filter {
  private:
   Result<void> replace_whole(const Ruleset& wanted);
   Result<std::string> fingerprint();
+  void take_over(const Ruleset& wanted);
   Nft nft_;
   std::string table_;
   std::optional<Ruleset> applied_;

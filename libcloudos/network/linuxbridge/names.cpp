@@ -57,6 +57,9 @@ std::string Names::tunnel(std::string_view network) const {
 std::string Names::shaper(std::string_view port) const {
   return "cly" + brief(port);
 }
+std::string Names::sub_end(std::string_view port) const {
+  return "clt" + brief(port);
+}
 std::string Names::dhcp_outer(std::string_view network) const {
   return "clv" + brief(network);
 }

@@ -20,6 +20,7 @@ class Names {
   std::string dhcp_inner(std::string_view network) const;  ///< Its end in the namespace.
   std::string tunnel(std::string_view network) const;      ///< Its end of the tunnel to others.
   std::string shaper(std::string_view port) const;         ///< Where a guest's frames queue.
+  std::string sub_end(std::string_view port) const;        ///< Where a sub-port meets its parent.
   std::string netns(std::string_view network) const;       ///< "cloudos-<folder>-" + 11 digits
   std::string netns_prefix() const;
   std::string table() const;  ///< "cloudos_<folder>"

@@ -3,6 +3,8 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/net_namespace.h>
+#include <linux/rtnetlink.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -111,6 +113,38 @@ bool same_netns(int netns, const std::string& proc_file) {
   struct stat b {};
   return ::fstat(netns, &a) == 0 && ::stat(proc_file.c_str(), &b) == 0 && a.st_ino == b.st_ino &&
          a.st_dev == b.st_dev;
+}
+
+Result<int> netns_id(Netlink& netlink, int netns) {
+  const auto about = [&](std::uint16_t type) {
+    NetlinkMessage message(type, 0);
+    message.header(rtgenmsg{AF_UNSPEC});
+    message.attr_u32(NETNSA_FD, static_cast<std::uint32_t>(netns));
+    return message;
+  };
+  std::int32_t number = -1;
+  const auto ask = [&] {
+    auto message = about(RTM_GETNSID);
+    return netlink.dump(message, [&](const nlmsghdr& answer) {
+      const auto* attrs =
+          static_cast<const char*>(NLMSG_DATA(&answer)) + NLMSG_ALIGN(sizeof(rtgenmsg));
+      each_attr(attrs, answer.nlmsg_len - NLMSG_SPACE(sizeof(rtgenmsg)),
+                [&](std::uint16_t type, const char* data, std::size_t n) {
+                  if (type == NETNSA_NSID && n >= sizeof number)
+                    std::memcpy(&number, data, sizeof number);
+                });
+    });
+  };
+  int error = ask();
+  if (error == 0 && number < 0) {
+    auto give = about(RTM_NEWNSID);
+    give.attr_u32(NETNSA_NSID, static_cast<std::uint32_t>(-1));  // Whichever is free.
+    error = netlink.execute(give);
+    if (error == 0 || error == EEXIST) error = ask();
+  }
+  if (error == 0 && number >= 0) return number;
+  return fail(ErrorCode::Unavailable, "a network namespace gets no number",
+              error == 0 ? "" : std::strerror(error));
 }
 
 Result<void> write_sysctl(const std::string& path, std::string_view value) {

@@ -7,6 +7,7 @@
 
 #include "cloudos/result.hpp"
 #include "network/linuxbridge/fd.hpp"
+#include "network/linuxbridge/netlink.hpp"
 
 /// Named network namespaces, kept where iproute2 keeps them, so that `ip netns exec NAME` works.
 ///
@@ -25,6 +26,10 @@ std::vector<std::string> list_netns(std::string_view prefix);
 Result<void> run_in_netns(int netns, const std::function<Result<void>()>& work);
 /// True when both descriptors (or /proc files) are of the same namespace.
 bool same_netns(int netns, const std::string& proc_file);
+
+/// The number by which the namespace of `netlink` knows another; given to it when it has none.
+/// Errors: Unavailable.
+Result<int> netns_id(Netlink& netlink, int netns);
 
 /// Writes a short value to a /proc/sys file of the calling thread's namespace.
 Result<void> write_sysctl(const std::string& path, std::string_view value);

@@ -58,10 +58,14 @@ struct Flow {
   std::string tuple;  ///< CTA_TUPLE_ORIG as the kernel gave it, to name the flow with.
   std::uint16_t zone = 0;
   std::string id;
+  std::uint8_t family = AF_INET;
 };
 
 std::optional<Flow> read_flow(const nlmsghdr& message, const std::set<FlowOwner>& owners) {
   Flow flow;
+  nfgenmsg head{};
+  std::memcpy(&head, NLMSG_DATA(&message), sizeof head);
+  flow.family = head.nfgen_family;
   std::set<std::string> addresses;
   each_attr(nf_attrs(message), nf_attrs_size(message),
             [&](std::uint16_t type, const char* data, std::size_t n) {
@@ -82,16 +86,16 @@ std::optional<Flow> read_flow(const nlmsghdr& message, const std::set<FlowOwner>
   return std::nullopt;
 }
 
-Result<void> forget_family(Netlink& netlink, const std::set<FlowOwner>& owners,
-                           std::uint8_t family) {
-  auto dump = nf_message(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET, NLM_F_DUMP, family);
+/// One walk for both families: the kernel looks at every place there is for a flow.
+Result<void> forget_listed(Netlink& netlink, const std::set<FlowOwner>& owners) {
+  auto dump = nf_message(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET, NLM_F_DUMP, AF_UNSPEC);
   std::vector<Flow> flows;
   int error = netlink.dump(dump, [&](const nlmsghdr& answer) {
     if (auto flow = read_flow(answer, owners)) flows.push_back(std::move(*flow));
   });
   for (const auto& flow : flows) {
     if (error != 0) break;
-    auto message = nf_message(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE, 0, family);
+    auto message = nf_message(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_DELETE, 0, flow.family);
     message.attr(CTA_TUPLE_ORIG | NLA_F_NESTED, flow.tuple.data(), flow.tuple.size());
     if (flow.zone != 0) {
       const std::uint16_t zone = htons(flow.zone);
@@ -177,8 +181,7 @@ Result<std::uint32_t> Nft::generation() {
 Result<void> forget_flows(const std::set<FlowOwner>& owners) {
   if (owners.empty()) return Result<void>();
   CLOUDOS_TRY(auto netlink, Netlink::open(NETLINK_NETFILTER));
-  CLOUDOS_CHECK(forget_family(netlink, owners, AF_INET));
-  return forget_family(netlink, owners, AF_INET6);
+  return forget_listed(netlink, owners);
 }
 
 }  // namespace cloudos::network::linuxbridge

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 namespace cloudos::network::linuxbridge {
@@ -88,6 +89,33 @@ void add_meters(FilterTable& table, const Names& names, const RouterPlan& plan,
   set_chain(table, "meters", std::move(jumps), "filter", "forward", -10);
 }
 
+/// Frames of a stream come in lumps of up to 64 KiB: less than two of them never passes.
+constexpr std::uint64_t kLeastBurst = 131'072;
+
+/// What is over the limit is dropped: as on other routers, and unlike a port's, nothing waits.
+std::string over_limit(std::uint32_t kbps, std::uint32_t burst_kb) {
+  const std::uint64_t rate = std::uint64_t{kbps} * 1'000 / 8;
+  const std::uint64_t burst = burst_kb > 0 ? std::uint64_t{burst_kb} * 1'000 / 8 : rate * 4 / 5;
+  return fmt::format("limit rate over {} bytes/second burst {} bytes drop",
+                     std::max<std::uint64_t>(rate, 1),
+                     std::clamp<std::uint64_t>(burst, kLeastBurst, 1U << 30));
+}
+
+void add_limits(FilterTable& table, const RouterPlan& plan, const std::string& gateway) {
+  RuleLines lines;
+  for (const auto& one : plan.floating) {
+    const auto inner = ipv4_of(one.fixed);
+    if (!inner) continue;
+    if (one.qos.ingress_kbps > 0)
+      lines.push_back(fmt::format("iifname \"{}\" ip daddr {} {}", gateway, *inner,
+                                  over_limit(one.qos.ingress_kbps, one.qos.ingress_burst)));
+    if (one.qos.egress_kbps > 0)
+      lines.push_back(fmt::format("oifname \"{}\" ip saddr {} {}", gateway, *inner,
+                                  over_limit(one.qos.egress_kbps, one.qos.egress_burst)));
+  }
+  if (!lines.empty()) set_chain(table, "limits", std::move(lines), "filter", "forward", -5);
+}
+
 }  // namespace
 
 std::string leg_outer(const Names& names, const PortId& port) {
@@ -165,6 +193,7 @@ Ruleset router_ruleset(const Names& names, const RouterPlan& plan,
             {"ct state established,related accept", "meta l4proto { 1, 58 } accept",
              fmt::format("iifname \"{}\" drop", gateway)},
             "filter", "input", 0);
+  add_limits(table, plan, gateway);
   add_meters(table, names, plan, rejected);
   return rules;
 }

@@ -16,7 +16,6 @@
 #include "network/linuxbridge/nft.hpp"
 #include "network/linuxbridge/router_rules.hpp"
 #include "network/linuxbridge/routes.hpp"
-#include "network/linuxbridge/watchman.hpp"
 
 namespace cloudos::network::linuxbridge {
 namespace {
@@ -138,11 +137,11 @@ Result<Routers::Space*> Routers::enter_router(const RouterId& id) {
     // Guests reach metadata by their default route: the address is the router's own, on no leg.
     if (lo) CLOUDOS_CHECK(add_address(inside, *lo, {kRouterMetadataIp, 32}));
     space.inside = std::move(inside);
-    space.listening = listen_inside();
     space.filter.emplace(std::move(nft), names_.table());
     return Result<void>();
   }));
   space.netns = std::move(*found);
+  if (const auto number = netns_id(netlink_, space.netns.get())) space.number = *number;
   return &space;
 }
 
@@ -359,11 +358,11 @@ Result<void> Routers::keep_only(const std::set<RouterId>& routers) {
   return first;
 }
 
-std::vector<int> Routers::listening() const {
-  std::vector<int> out;
+std::set<int> Routers::namespaces() const {
+  std::set<int> numbers;
   for (const auto& [id, space] : spaces_)
-    for (const auto& socket : space.listening) out.push_back(socket.get());
-  return out;
+    if (space.number) numbers.insert(*space.number);
+  return numbers;
 }
 
 }  // namespace cloudos::network::linuxbridge

@@ -39,15 +39,15 @@ class Routers {
   /// Takes down what this cloud has of other routers than these.
   Result<void> keep_only(const std::set<RouterId>& routers);
 
-  /// Sockets that hear of changes in their namespaces.
-  std::vector<int> listening() const;
+  /// Their namespaces, as the watchman knows them.
+  std::set<int> namespaces() const;
 
  private:
   struct Space {
     Fd netns;
     std::optional<Netlink> inside;
     std::optional<Filter> filter;
-    std::vector<Fd> listening;
+    std::optional<int> number;  ///< See netns_id().
     std::optional<RouterPlan> made;  ///< As ensure() left it.
   };
   Result<Space*> enter_router(const RouterId& id);

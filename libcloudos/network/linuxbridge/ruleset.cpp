@@ -46,6 +46,10 @@ Ruleset bridge_stages(Ruleset rules) {
   t.sets["dscp_of"] = {true, "type ifname : verdict", {}};
   t.sets["tunnels"] = {false, "type ifname", {}};
   t.sets["local_macs"] = {false, "type ether_addr", {}};
+  // Named once: the kernel lists each set of a rule's own whenever anything is changed.
+  t.sets["plain_types"] = {false, "type ether_type", {{"arp", ""}, {"ip", ""}, {"ip6", ""}}};
+  t.sets["router_kinds"] = {false, "type icmpv6_type", {{"134", ""}, {"137", ""}}};
+  t.sets["joining_kinds"] = {false, "type icmpv6_type", {{"131", ""}, {"135", ""}, {"143", ""}}};
   // What every host of a tunnelled network has for itself is not heard on the others.
   put_chain(t, "prerouting",
             {"iifname vmap @dscp_of", "iifname @tunnels goto not_through", "iifname vmap @spoof"},
@@ -53,6 +57,12 @@ Ruleset bridge_stages(Ruleset rules) {
   put_chain(t, "not_through",
             {"ether saddr @local_macs drop", "ether daddr @local_macs drop",
              "udp dport { 67, 68 } drop", "udp dport { 546, 547 } drop"});
+  // What no guest sends. A tag would hide the packet from the IP stages, while the matches of the
+  // port's own chain look behind it.
+  put_chain(t, "never",
+            {"ether type != @plain_types drop", "ether type ip udp sport 67 udp dport 68 drop",
+             "ether type ip6 udp sport 547 udp dport 546 drop",
+             "ether type ip6 icmpv6 type @router_kinds drop"});
   put_chain(t, "forward_from",
             {"iifname @secured " + unpassed, "iifname @secured meta mark set 0",
              "oifname @tunnels jump not_through", "meta mark set oifname map @out_mark"},
@@ -75,6 +85,9 @@ Ruleset inet_stages(Ruleset rules) {
   t.sets["ingress_of"] = {true, "type mark : verdict", {}};
   t.sets["ingress_at"] = {true, "type ifname . ipv4_addr : verdict", {}};
   t.sets["ingress_at6"] = {true, "type ifname . ipv6_addr : verdict", {}};
+  t.sets["stateless"] = {false, "type mark", {}};
+  t.sets["tracked"] = {false, "type ifname . ipv4_addr", {}};
+  t.sets["tracked6"] = {false, "type ifname . ipv6_addr", {}};
   put_chain(t, "passed", {fmt::format("meta mark set {:#x} accept", kPassedMark)});
   // Of ports in stateless groups answers are packets like any other.
   put_chain(t, "tracked", {"ct state established,related goto passed", "ct state invalid drop"});
@@ -87,7 +100,13 @@ Ruleset inet_stages(Ruleset rules) {
             {"meta nfproto ipv4 udp sport 67 udp dport 68 goto passed",
              "meta nfproto ipv6 udp sport 547 udp dport 546 goto passed",
              "icmpv6 type { 130, 134, 135, 136 } goto passed"});
-  put_chain(t, "zone", {"ct zone set iifname map @zones"}, base_hook("prerouting", -300));
+  // What ports of stateless groups send is not tracked; unless it may be an answer to somebody on
+  // this host who relies on that.
+  put_chain(t, "zone",
+            {"ct zone set iifname map @zones",
+             "meta mark @stateless iifname . ip daddr != @tracked notrack",
+             "meta mark @stateless iifname . ip6 daddr != @tracked6 notrack"},
+            base_hook("prerouting", -300));
   put_chain(t, "egress", {"meta mark vmap @egress_of"}, base_hook("prerouting", -150));
   const Lines at{"oifname . ip daddr vmap @ingress_at", "oifname . ip6 daddr vmap @ingress_at6"};
   put_chain(t, "ingress", {"meta mark vmap @ingress_of", at[0], at[1]}, base_hook("forward", -150));
@@ -129,9 +148,10 @@ Lines spoof_rules(const std::vector<AddressPair>& pairs, const std::string& own_
   for (const auto& pair : pairs) macs.insert(pair.mac);
   const std::string take = fmt::format("meta mark set {:#x} return", mark);
   Lines lines;
-  lines.push_back(fmt::format("ether saddr != {{ {} }} drop", fmt::join(macs, ", ")));
-  // A tag would hide the packet from the IP stages, while the matches below look behind it.
-  lines.push_back("ether type != { arp, ip, ip6 } drop");
+  lines.push_back(macs.size() == 1
+                      ? fmt::format("ether saddr != {} drop", own_mac)
+                      : fmt::format("ether saddr != {{ {} }} drop", fmt::join(macs, ", ")));
+  lines.emplace_back("jump never");
   for (const auto& mac : macs) {  // An address being probed for has no owner yet.
     lines.push_back(
         fmt::format("ether saddr {0} arp saddr ether {0} arp saddr ip 0.0.0.0 return", mac));
@@ -144,10 +164,7 @@ Lines spoof_rules(const std::vector<AddressPair>& pairs, const std::string& own_
   }
   lines.push_back("ether type arp drop");
   lines.push_back("ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 " + take);
-  lines.push_back("ether type ip udp sport 67 udp dport 68 drop");
-  lines.push_back("ether type ip6 udp sport 547 udp dport 546 drop");
-  lines.push_back("ether type ip6 icmpv6 type { 134, 137 } drop");
-  lines.push_back("ip6 saddr :: icmpv6 type { 131, 135, 143 } " + take);
+  lines.push_back("ip6 saddr :: icmpv6 type @joining_kinds " + take);
   for (const auto& mac : macs) {
     lines.push_back(fmt::format("ether saddr {} ip6 saddr {} {}", mac, link_local_of(mac), take));
   }
@@ -341,6 +358,13 @@ void drop_port(Ruleset& rules, const Names& names, const PortId& port, const std
   bridge["spoof"].elements.erase(device);
   bridge["out_mark"].elements.erase(device);
   bridge["dscp_of"].elements.erase(device);
+  for (const auto& [mark, chain] : inet["egress_of"].elements)
+    if (chain == "goto e_" + brief) inet["stateless"].elements.erase(mark);
+  if (const auto tracked = rules.tracked_at.find(brief); tracked != rules.tracked_at.end()) {
+    for (const auto& place : tracked->second)
+      inet[place.find(':') == std::string::npos ? "tracked" : "tracked6"].elements.erase(place);
+    rules.tracked_at.erase(tracked);
+  }
   for (const auto* map : {"ingress_of", "egress_of", "ingress_at", "ingress_at6"}) {
     const std::string target =
         (map == std::string_view("egress_of") ? "goto e_" : "goto i_") + brief;
@@ -457,6 +481,13 @@ void put_port(Ruleset& rules, const Names& names, const FilterPort& port,
   rules.bridge.sets["spoof"].elements[tap] = "jump s_" + brief;
   rules.bridge.sets["out_mark"].elements[tap] = mark_text;
   rules.bridge.sets["secured"].elements[tap] = "";
+  if (!port.stateful) rules.inet.sets["stateless"].elements[mark_text] = "";
+  for (const auto& pair : pairs) {
+    if (!port.stateful || !pair.ip.host() || port.network.bridge.empty()) continue;
+    const std::string place = in_quotes(port.network.bridge) + " . " + pair.ip.address;
+    rules.inet.sets[pair.ip.v6 ? "tracked6" : "tracked"].elements[place] = "";
+    rules.tracked_at[brief].insert(place);
+  }
   if (port.network.isolated) return;
   for (const auto& pair : pairs) {  // What the host itself sends or routes is not bridged.
     if (!pair.ip.host()) continue;

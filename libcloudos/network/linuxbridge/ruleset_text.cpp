@@ -70,6 +70,28 @@ void append_elements(std::string& out, std::string_view verb, const std::string&
   out += fmt::format("{} element {} {} {{ {} }}\n", verb, full, set, fmt::join(elements, ", "));
 }
 
+/// How many rules need not be written again, as new ones come behind all of the old.
+std::size_t rules_that_stay(const FilterTable::Chain& old, const FilterTable::Chain& now) {
+  const auto& had = *old.rules;
+  const auto& has = *now.rules;
+  const bool behind = had.size() < has.size() && std::equal(had.begin(), had.end(), has.begin());
+  return behind ? had.size() : 0;
+}
+
+void adopt_table(FilterTable& to, const FilterTable& from) {
+  std::erase_if(to.chains, [&](const auto& c) { return from.chains.count(c.first) == 0; });
+  std::erase_if(to.sets, [&](const auto& s) { return from.sets.count(s.first) == 0; });
+  for (const auto& [name, chain] : from.chains) {
+    auto& mine = to.chains[name];
+    if (mine.hook != chain.hook || mine.rules != chain.rules) mine = chain;
+  }
+  for (const auto& [name, set] : from.sets) {
+    auto& mine = to.sets[name];
+    if (mine.map != set.map || !same_set(mine, set)) mine = set;
+  }
+  to.counters = from.counters;
+}
+
 /// The order matters: what is referred to is added first and deleted last.
 void append_difference(std::string& out, const std::string& full, const FilterTable& before,
                        const FilterTable& after) {
@@ -86,12 +108,14 @@ void append_difference(std::string& out, const std::string& full, const FilterTa
       out += "add chain " + full + " " + name;
       if (!chain.hook.empty()) out += " { " + chain.hook + " }";
       out += "\n";
-    } else {
-      rules += "flush chain " + full + " " + name + "\n";
     }
-    for (const auto& rule : *chain.rules) {
-      rules += "add rule " + full + " " + name + " " + rule + "\n";
+    std::size_t kept = 0;
+    if (old != before.chains.end()) {
+      kept = rules_that_stay(old->second, chain);
+      if (kept == 0) rules += "flush chain " + full + " " + name + "\n";
     }
+    for (std::size_t i = kept; i < chain.rules->size(); ++i)
+      rules += "add rule " + full + " " + name + " " + (*chain.rules)[i] + "\n";
   }
   for (const auto& [name, set] : after.sets) {
     const auto old = before.sets.find(name);
@@ -153,6 +177,13 @@ std::string render_removal(const std::string& table) {
     out += fmt::format("add table {0} {1}\ndelete table {0} {1}\n", family, table);
   }
   return out;
+}
+
+void adopt(Ruleset& to, const Ruleset& from) {
+  to.table = from.table;
+  to.tracked_at = from.tracked_at;
+  adopt_table(to.bridge, from.bridge);
+  adopt_table(to.inet, from.inet);
 }
 
 bool same_rules(const Ruleset& a, const Ruleset& b) {

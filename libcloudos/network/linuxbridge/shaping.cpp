@@ -7,12 +7,13 @@
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/tc_act/tc_mirred.h>
-#include <net/ethernet.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+
+#include "network/linuxbridge/entrances.hpp"
 
 namespace cloudos::network::linuxbridge {
 namespace {
@@ -78,20 +79,20 @@ Result<void> set_bucket(Netlink& netlink, const Link& link, const Bucket& wanted
   return Result<void>();
 }
 
-/// Everything that comes in by the tap goes round by `by`.
+/// Everything that comes in by the tap goes round by `by`, but what programs before it take.
 Result<void> redirect_all(Netlink& netlink, const Link& tap, const Link& by) {
-  auto queue = tc_message(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, tap, TC_H_INGRESS,
-                          TC_H_MAKE(TC_H_INGRESS, 0));
-  queue.attr(TCA_KIND, "ingress");
-  int error = netlink.execute(queue);
-  if (error == EEXIST) return Result<void>();
-  if (error != 0) return shaping_failed("limiting what comes by", tap.name, error);
-  auto filter =
-      tc_message(RTM_NEWTFILTER, NLM_F_CREATE | NLM_F_EXCL, tap, TC_H_MAKE(TC_H_INGRESS, 0), 0);
-  tcmsg head{};
-  std::memcpy(&head, filter.bytes().data() + NLMSG_HDRLEN, sizeof head);
-  head.tcm_info = TC_H_MAKE(1U << 16, htons(ETH_P_ALL));
-  std::memcpy(filter.bytes().data() + NLMSG_HDRLEN, &head, sizeof head);
+  CLOUDOS_TRY(const auto has, list_entrances(netlink, tap));
+  bool there = false;
+  for (const Entrance& one : has) {
+    if (one.kind != "u32") continue;
+    if (one.order == kShapingOrder)
+      there = true;
+    else  // As an earlier release had it: before the programs.
+      CLOUDOS_CHECK(drop_entrance(netlink, tap, one.order));
+  }
+  if (there) return Result<void>();
+  CLOUDOS_CHECK(open_entrance(netlink, tap));
+  auto filter = entrance_message(tap, kShapingOrder, NLM_F_CREATE | NLM_F_EXCL);
   filter.attr(TCA_KIND, "u32");
   const auto options = filter.begin(TCA_OPTIONS);
   // A selector with one key after it, of which no bit counts.
@@ -114,16 +115,15 @@ Result<void> redirect_all(Netlink& netlink, const Link& tap, const Link& by) {
   filter.end(actions);
   filter.attr(TCA_U32_SEL, everything.data(), everything.size());
   filter.end(options);
-  error = netlink.execute(filter);
+  const int error = netlink.execute(filter);
   if (error != 0) return shaping_failed("leading what comes by", tap.name, error);
   return Result<void>();
 }
 
 Result<void> stop_redirecting(Netlink& netlink, const Link& tap) {
-  auto queue = tc_message(RTM_DELQDISC, 0, tap, TC_H_INGRESS, TC_H_MAKE(TC_H_INGRESS, 0));
-  const int error = netlink.execute(queue);
-  if (error != 0 && error != ENOENT && error != EINVAL)
-    return shaping_failed("unlimiting what comes by", tap.name, error);
+  CLOUDOS_TRY(const auto has, list_entrances(netlink, tap));
+  for (const Entrance& one : has)
+    if (one.kind == "u32") CLOUDOS_CHECK(drop_entrance(netlink, tap, one.order));
   return Result<void>();
 }
 

@@ -1,6 +1,6 @@
 #include "network/linuxbridge/watchman.hpp"
 
-#include <poll.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -17,9 +17,12 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string_view>
 #include <thread>
 
+#include "network/linuxbridge/fd.hpp"
 #include "network/linuxbridge/netlink.hpp"
 
 namespace cloudos::network::linuxbridge {
@@ -29,7 +32,7 @@ namespace {
 bool named_as_ours(std::string_view name) {
   return name.starts_with("clb") || name.starts_with("clv") || name.starts_with("clr") ||
          name.starts_with("clq") || name.starts_with("clx") || name.starts_with("cly") ||
-         name.starts_with("tap");
+         name.starts_with("cli") || name.starts_with("clt") || name.starts_with("tap");
 }
 
 /// A device that is gone, was taken down, or out of its bridge.
@@ -48,8 +51,9 @@ bool link_disturbed(const nlmsghdr& message) {
   if (!named_as_ours(name)) return false;
   if (message.nlmsg_type == RTM_DELLINK) return true;
   const bool up = (info.ifi_flags & IFF_UP) != 0;
-  const bool plugged =
-      in_bridge || name.starts_with("clb") || name.starts_with("cly") || name.starts_with("clq");
+  const bool plugged = in_bridge || name.starts_with("clb") || name.starts_with("cly") ||
+                       name.starts_with("clq") || name.starts_with("cli") ||
+                       name.starts_with("clt");
   return !up || !plugged;
 }
 
@@ -65,45 +69,67 @@ bool filter_disturbed(const nlmsghdr& message, const std::string& table) {
   return ours;
 }
 
+/// The number of the namespace that a message is of; nothing: the listener's own.
+std::optional<int> namespace_of(msghdr& received) {
+  for (cmsghdr* one = CMSG_FIRSTHDR(&received); one != nullptr; one = CMSG_NXTHDR(&received, one)) {
+    if (one->cmsg_level != SOL_NETLINK || one->cmsg_type != NETLINK_LISTEN_ALL_NSID) continue;
+    int number = -1;
+    std::memcpy(&number, CMSG_DATA(one), sizeof number);
+    return number;
+  }
+  return std::nullopt;
+}
+
 /// Reads all there is; whether any of it is somebody's doing to what is ours.
-bool drain(int socket, const std::string& table) {
+bool drain(int socket, const std::string& table, const std::set<int>& inside) {
   alignas(nlmsghdr) std::array<char, 32 << 10> buffer;
+  alignas(cmsghdr) std::array<char, 256> control;
   bool disturbed = false;
   while (true) {
-    const ssize_t got = ::recv(socket, buffer.data(), buffer.size(), MSG_DONTWAIT);
+    iovec part{buffer.data(), buffer.size()};
+    msghdr received{};
+    received.msg_iov = &part;
+    received.msg_iovlen = 1;
+    received.msg_control = control.data();
+    received.msg_controllen = control.size();
+    const ssize_t got = ::recvmsg(socket, &received, MSG_DONTWAIT);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0 && errno == ENOBUFS) {  // More than it could hold: anything may have happened.
       disturbed = true;
       continue;
     }
     if (got <= 0) return disturbed;
+    const auto where = namespace_of(received);
+    if (where && inside.count(*where) == 0) continue;
     auto left = static_cast<unsigned>(got);
     for (const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
          NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
       const auto type = message->nlmsg_type;
       if (type == RTM_NEWLINK || type == RTM_DELLINK) disturbed |= link_disturbed(*message);
-      if (type == RTM_DELADDR || type == RTM_DELROUTE) disturbed = true;
+      if (where && (type == RTM_DELADDR || type == RTM_DELROUTE)) disturbed = true;
       if (type >> 8 == NFNL_SUBSYS_NFTABLES) disturbed |= filter_disturbed(*message, table);
     }
   }
 }
 
+constexpr std::uint32_t kFilterGroup = 1U << (NFNLGRP_NFTABLES - 1);
+constexpr int kRoom = 1 << 20;
+/// What the waiting tells apart; any other number is a process.
+constexpr std::uint64_t kSocket = 0;
+
 void add_listener(std::vector<Fd>& out, int protocol, std::uint32_t groups) {
   // Without one the periodic pass is what notices.
-  if (auto opened = Netlink::listen(protocol, groups)) out.push_back(std::move(*opened));
+  auto opened = Netlink::listen(protocol, groups);
+  if (!opened) return;
+  const int on = 1;
+  ::setsockopt(opened->get(), SOL_SOCKET, SO_RCVBUF, &kRoom, sizeof kRoom);
+  if (::setsockopt(opened->get(), SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, &on, sizeof on) != 0) {
+    // Of its own namespace it hears all the same.
+  }
+  out.push_back(std::move(*opened));
 }
-
-constexpr std::uint32_t kFilterGroup = 1U << (NFNLGRP_NFTABLES - 1);
 
 }  // namespace
-
-std::vector<Fd> listen_inside() {
-  std::vector<Fd> out;
-  add_listener(out, NETLINK_ROUTE,
-               RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR);
-  add_listener(out, NETLINK_NETFILTER, kFilterGroup);
-  return out;
-}
 
 struct Watchman::Impl {
   const std::string table;
@@ -112,12 +138,12 @@ struct Watchman::Impl {
   // Below: guarded by `mutex`.
   std::mutex telling;  // Held while `disturbed` runs: replacing it waits for that.
   std::function<void()> disturbed;
-  std::vector<Fd> home;
-  std::vector<int> inside;
+  std::vector<Fd> sockets;
+  std::set<int> inside;
   std::map<int, Fd> servers;
   int resting = 0;
   bool stopping = false;
-  Fd wake;
+  Fd wake, waiting;
   std::thread thread;
 
   explicit Impl(std::string name) : table(std::move(name)) {}
@@ -125,6 +151,13 @@ struct Watchman::Impl {
     const std::uint64_t one = 1;
     if (::write(wake.get(), &one, sizeof one) < 0) return;  // A full counter wakes as well.
   }
+  bool wait_for(int fd, std::uint64_t as) const {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = as;
+    return ::epoll_ctl(waiting.get(), EPOLL_CTL_ADD, fd, &event) == 0;
+  }
+  void watch_servers(const std::vector<int>& pids);
   bool read_all();
   void run();
 };
@@ -132,32 +165,46 @@ struct Watchman::Impl {
 /// With the mutex held.
 bool Watchman::Impl::read_all() {
   bool any = false;
-  for (const auto& socket : home) any |= drain(socket.get(), table);
-  for (const int socket : inside) any |= drain(socket, table);
-  for (auto server = servers.begin(); server != servers.end();) {
-    pollfd ended{server->second.get(), POLLIN, 0};
-    if (::poll(&ended, 1, 0) == 1) {
-      any = true;
-      server = servers.erase(server);
-    } else {
-      ++server;
+  for (const auto& socket : sockets) any |= drain(socket.get(), table, inside);
+  std::array<epoll_event, 64> events{};
+  int count = 0;
+  do {
+    count = ::epoll_wait(waiting.get(), events.data(), static_cast<int>(events.size()), 0);
+    bool ended = false;
+    for (int i = 0; i < count; ++i) {
+      const auto server =
+          servers.find(static_cast<int>(events[static_cast<std::size_t>(i)].data.u64));
+      if (server == servers.end()) continue;
+      servers.erase(server);  // Closed, it is waited for no more.
+      any = ended = true;
     }
-  }
+    if (!ended) break;
+  } while (count == static_cast<int>(events.size()));
   return any;
+}
+
+/// With the mutex held.
+void Watchman::Impl::watch_servers(const std::vector<int>& pids) {
+  const std::set<int> wanted(pids.begin(), pids.end());
+  std::erase_if(servers, [&](const auto& s) { return wanted.count(s.first) == 0; });
+  for (const int pid : wanted) {
+    if (servers.count(pid) > 0) continue;
+    Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    if (process.valid() && wait_for(process.get(), static_cast<std::uint64_t>(pid)))
+      servers.emplace(pid, std::move(process));
+  }
 }
 
 void Watchman::Impl::run() {
   std::unique_lock lock(mutex);
   while (!stopping) {
-    std::vector<pollfd> polled{{wake.get(), POLLIN, 0}};
-    for (const auto& socket : home) polled.push_back({socket.get(), POLLIN, 0});
-    for (const int socket : inside) polled.push_back({socket, POLLIN, 0});
-    for (const auto& [pid, server] : servers) polled.push_back({server.get(), POLLIN, 0});
     lock.unlock();
-    if (::poll(polled.data(), polled.size(), -1) < 0) polled[0].revents = 0;
+    epoll_event any{};
+    const int got = ::epoll_wait(waiting.get(), &any, 1, -1);
     lock.lock();
+    if (got < 0 && errno != EINTR) return;
     std::uint64_t count = 0;
-    if (polled[0].revents != 0 && ::read(wake.get(), &count, sizeof count) < 0) count = 0;
+    if (::read(wake.get(), &count, sizeof count) < 0) count = 0;
     resumed.wait(lock, [&] { return resting == 0 || stopping; });
     if (stopping || !read_all()) continue;
     lock.unlock();
@@ -190,41 +237,35 @@ void Watchman::start(std::function<void()> disturbed) {
   }
   const std::lock_guard lock(impl_->mutex);
   if (!wanted || impl_->thread.joinable()) return;
-  impl_->home.clear();
-  add_listener(impl_->home, NETLINK_ROUTE, RTMGRP_LINK);
-  add_listener(impl_->home, NETLINK_NETFILTER, kFilterGroup);
+  impl_->sockets.clear();
+  add_listener(impl_->sockets, NETLINK_ROUTE,
+               RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR);
+  add_listener(impl_->sockets, NETLINK_NETFILTER, kFilterGroup);
   impl_->wake = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  if (!impl_->wake.valid()) return;  // The periodic pass is left.
+  impl_->waiting = Fd(::epoll_create1(EPOLL_CLOEXEC));
+  if (!impl_->wake.valid() || !impl_->waiting.valid()) return;  // The periodic pass is left.
+  bool waits = impl_->wait_for(impl_->wake.get(), kSocket);
+  for (const auto& socket : impl_->sockets) waits &= impl_->wait_for(socket.get(), kSocket);
+  if (!waits) return;
   try {
     impl_->thread = std::thread([impl = impl_.get()] { impl->run(); });
   } catch (const std::exception&) {
-    impl_->home.clear();
+    impl_->sockets.clear();
   }
 }
 
 void Watchman::rest() {
   const std::lock_guard lock(impl_->mutex);
   ++impl_->resting;
-  impl_->inside.clear();
 }
 
-void Watchman::resume(std::vector<int> pids, std::vector<int> listening) {
+void Watchman::resume(const std::vector<int>& pids, std::set<int> inside) {
   const std::lock_guard lock(impl_->mutex);
   if (--impl_->resting > 0) return;
   if (!impl_->thread.joinable()) return;
-  impl_->inside = std::move(listening);
+  impl_->inside = std::move(inside);
   impl_->read_all();
-  std::map<int, Fd> servers;
-  for (const int pid : pids) {
-    const auto known = impl_->servers.find(pid);
-    if (known != impl_->servers.end())
-      servers[pid] = std::move(known->second);
-    else
-      servers[pid] = Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  }
-  std::erase_if(servers, [](const auto& s) { return !s.second.valid(); });
-  impl_->servers = std::move(servers);
-  impl_->ring();
+  impl_->watch_servers(pids);
   impl_->resumed.notify_all();
 }
 

@@ -1,17 +1,20 @@
 #pragma once
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
-
-#include "network/linuxbridge/fd.hpp"
 
 /// Who notices that somebody else touched what is ours on the host.
 namespace cloudos::network::linuxbridge {
 
 /// Listens to the kernel and to our servers' ends, on a thread of its own that starts with the
 /// first who wants to know. What happens between rest() and resume() is our own doing and not
-/// reported. Thread-safe.
+/// reported.
+///
+/// One socket hears of every namespace that has a number in this one, which those of ours have: of
+/// their devices, addresses, routes and packet filters. Without the right to that
+/// (CAP_NET_BROADCAST) it hears of this namespace alone. Thread-safe.
 class Watchman {
  public:
   /// `table` is the name of our packet filter's tables.
@@ -24,17 +27,12 @@ class Watchman {
   /// one before is called no more.
   void start(std::function<void()> disturbed);
   void rest();
-  /// `pids` are our servers; `listening` are sockets of listen_inside(), open until the next
-  /// rest().
-  void resume(std::vector<int> pids, std::vector<int> listening);
+  /// `pids` are our servers; `inside` are namespaces of ours, as netns_id() names them.
+  void resume(const std::vector<int>& pids, std::set<int> inside);
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
-
-/// Sockets that hear of changes in the calling thread's namespace: devices, addresses, routes, and
-/// packet filters.
-std::vector<Fd> listen_inside();
 
 }  // namespace cloudos::network::linuxbridge

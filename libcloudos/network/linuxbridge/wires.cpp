@@ -1,16 +1,19 @@
 #include "network/linuxbridge/wires.hpp"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/netlink.h>
 #include <sys/stat.h>
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "base/text.hpp"
 #include "network/linuxbridge/netns.hpp"
 #include "network/linuxbridge/shaping.hpp"
+#include "network/linuxbridge/sub_ports.hpp"
 
 namespace cloudos::network::linuxbridge {
 namespace {
@@ -102,6 +105,13 @@ std::vector<int> Wires::servers() const {
   return pids;
 }
 
+std::set<int> Wires::namespaces() const {
+  std::set<int> numbers;
+  for (const auto& [id, space] : namespaces_)
+    if (space.number) numbers.insert(*space.number);
+  return numbers;
+}
+
 void Wires::report(const std::vector<std::string>& rejected) {
   constexpr std::size_t kMost = 1'000;
   if (reported_.size() > kMost) reported_.clear();
@@ -185,6 +195,7 @@ Result<Netlink*> Wires::enter(const NetworkId& id) {
   state = Namespace();
   if (!found) {
     CLOUDOS_CHECK(create_netns(name));
+    state.fresh = true;
     found = open_netns(name);
     if (!found) return fail(ErrorCode::Unavailable, "network namespace " + name + " does not open");
   }
@@ -203,6 +214,7 @@ Result<Netlink*> Wires::enter(const NetworkId& id) {
   }));
   state.netns = std::move(*found);
   state.inside = std::move(inside);
+  if (const auto number = netns_id(netlink_, state.netns.get())) state.number = *number;
   return &*state.inside;
 }
 
@@ -292,8 +304,8 @@ Result<void> Wires::ensure_dhcp(const NetworkPlan& plan, const Link& bridge,
                 std::string("cannot make the networks' folder: ") + std::strerror(errno),
                 settings_.networks_dir);
   }
-  const Dnsmasq server = dnsmasq_of(plan.id);
-  CLOUDOS_CHECK(dnsmasq_of(plan.id).ensure(files, netns));
+  Dnsmasq server = dnsmasq_of(plan.id);
+  CLOUDOS_CHECK(server.ensure(files, netns, std::exchange(namespaces_[plan.id].fresh, false)));
   networks_[plan.id].server = server.pid();
   return ensure_metadata(plan, link, netns);
 }
@@ -361,6 +373,7 @@ std::string Wires::dhcp_link(const NetworkId& id) const {
 Result<Link> Wires::ensure_tap(const PortPlan& plan, const LinkFinder& find) {
   if (!is_device_name(plan.tap))
     return fail(ErrorCode::InvalidArgument, "a port's device name is not valid");
+  if (!plan.parent_tap.empty()) return ensure_sub_device(plan, find);
   const std::string alias = names_.alias(plan.id.value);
   CLOUDOS_TRY(auto link, find(plan.tap));
   if (link && link->alias != alias) {
@@ -379,6 +392,43 @@ Result<Link> Wires::ensure_tap(const PortPlan& plan, const LinkFinder& find) {
   return std::move(*link);
 }
 
+/// A pair whose far end is led to the parent's device: the near one is what a tap is to others.
+Result<Link> Wires::ensure_sub_device(const PortPlan& plan, const LinkFinder& find) {
+  const std::string alias = names_.alias(plan.id.value);
+  const std::string far_name = names_.sub_end(plan.id.value);
+  // Its parent may have been made a moment ago, and is in no listing then.
+  CLOUDOS_TRY(const auto parent, find_link(netlink_, plan.parent_tap));
+  if (!parent || !names_.owner(parent->alias))
+    return fail(ErrorCode::Unavailable, "the parent's device of a sub-port is not on the host");
+  CLOUDOS_TRY(auto near, find(plan.tap));
+  CLOUDOS_TRY(auto far, find(far_name));
+  if (near && near->alias != alias) return foreign_device(plan.tap);
+  if (far && !far->alias.empty() && far->alias != alias) return foreign_device(far_name);
+  if (!near || !far) {
+    if (near) CLOUDOS_CHECK(delete_link(netlink_, *near));
+    if (far) CLOUDOS_CHECK(delete_link(netlink_, *far));
+    const Fd here(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+    CLOUDOS_TRY(auto made, add_veth(netlink_, plan.tap, alias, names_.mac(plan.id.value), plan.mtu,
+                                    far_name, names_.mac(plan.id.value + " far"), here.get()));
+    near = std::move(made);
+    CLOUDOS_TRY(far, find_link(netlink_, far_name));
+    if (!far) return fail(ErrorCode::Unavailable, "device " + far_name + " did not appear");
+  }
+  CLOUDOS_CHECK(silence_inet6(netlink_, *near));
+  CLOUDOS_CHECK(silence_inet6(netlink_, *far));
+  CLOUDOS_CHECK(adjust(netlink_, *near, {.mtu = plan.mtu, .alias = alias}));
+  CLOUDOS_CHECK(adjust(netlink_, *far, {.up = true, .mtu = plan.mtu, .alias = alias}));
+  const auto known = sub_ports_.find(plan.id);
+  const std::pair<std::string, std::uint32_t> place(plan.parent_tap, plan.sub_tag);
+  if (known != sub_ports_.end() && known->second != place) {
+    CLOUDOS_TRY(const auto old, find_link(netlink_, known->second.first));
+    if (old) CLOUDOS_CHECK(drop_sub_port(netlink_, *old, known->second.second));
+  }
+  CLOUDOS_CHECK(lead_sub_port(netlink_, *far, *parent, plan.sub_tag));
+  sub_ports_[plan.id] = place;
+  return std::move(*near);
+}
+
 Result<void> Wires::attach(const PortPlan& plan, const Link& tap, bool up) {
   const auto network = networks_.find(plan.network);
   const int bridge = network == networks_.end() ? 0 : network->second.bridge.index;
@@ -392,6 +442,11 @@ Result<void> Wires::shape_tap(const PortPlan& plan, const Link& tap) {
 Result<void> Wires::remove_tap(const PortId& id, const std::string& tap) {
   const std::string alias = names_.alias(id.value);
   CLOUDOS_CHECK(unshape(netlink_, names_, id));
+  if (const auto sub = sub_ports_.find(id); sub != sub_ports_.end()) {
+    CLOUDOS_TRY(const auto parent, find_link(netlink_, sub->second.first));
+    if (parent) CLOUDOS_CHECK(drop_sub_port(netlink_, *parent, sub->second.second));
+    sub_ports_.erase(sub);
+  }
   if (!tap.empty()) {
     CLOUDOS_TRY(const auto link, find_link(netlink_, tap));
     if (link && link->alias == alias) return delete_link(netlink_, *link);

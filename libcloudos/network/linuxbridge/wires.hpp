@@ -57,7 +57,8 @@ class Wires {
   /// Our end of the DHCP link, or empty when the network has none.
   std::string dhcp_link(const NetworkId& id) const;
 
-  /// The port's tap, in no bridge and down when it is new. Errors: Unavailable, Conflict.
+  /// The port's tap (a sub-port's end of its pair), in no bridge and down when it is new. Errors:
+  /// Unavailable, Conflict.
   Result<Link> ensure_tap(const PortPlan& plan, const LinkFinder& find);
   /// Puts the tap where the port belongs, up or down. Call only once the filter knows the port.
   Result<void> attach(const PortPlan& plan, const Link& tap, bool up);
@@ -72,12 +73,16 @@ class Wires {
                               const std::set<std::string>& routers = {});
   /// Processes that a network's addresses depend on.
   std::vector<int> servers() const;
+  /// Namespaces of ours, as the watchman knows them.
+  std::set<int> namespaces() const;
 
  private:
   struct Namespace {
     Fd netns;
-    std::optional<Netlink> inside;  ///< Opened in the namespace once; keeps it alive while open.
-    bool inet6 = false;             ///< IPv6 was turned on in it.
+    std::optional<Netlink> inside;   ///< Opened in the namespace once; keeps it alive while open.
+    bool inet6 = false;              ///< IPv6 was turned on in it.
+    bool fresh = false;              ///< Made by us, and nothing was started in it yet.
+    std::optional<int> number = {};  ///< See netns_id().
   };
   struct Network {
     Link bridge;
@@ -86,6 +91,7 @@ class Wires {
     bool tunnelled = false;
     std::optional<int> server = {};  ///< Its DHCP server's process.
   };
+  Result<Link> ensure_sub_device(const PortPlan& plan, const LinkFinder& find);
   Result<Link> ensure_bridge(const NetworkPlan& plan, const LinkFinder& find);
   Result<void> ensure_tunnel(const NetworkPlan& plan, const Link& bridge, const LinkFinder& find);
   Result<void> ensure_forwards(const NetworkPlan& plan, const Link& tunnel, const Link& bridge);
@@ -109,6 +115,8 @@ class Wires {
   std::map<NetworkId, Network> networks_;
   std::map<NetworkId, Namespace> namespaces_;
   std::set<std::string> reported_;
+  /// Sub-ports' places on their parents, to be freed.
+  std::map<PortId, std::pair<std::string, std::uint32_t>> sub_ports_;
   bool searched_ = false;  ///< Whether servers left by an earlier run were looked for.
 };
 
