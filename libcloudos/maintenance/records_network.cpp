@@ -9,8 +9,10 @@
 #include "network/ip.hpp"
 #include "network/l3_records.hpp"
 #include "network/pool_records.hpp"
+#include "network/default_rules.hpp"
 #include "network/extra_records.hpp"
 #include "network/record.hpp"
+#include "network/segments.hpp"
 
 namespace cloudos::maintenance {
 namespace {
@@ -159,7 +161,8 @@ ServiceRecords network_records() {
                 kind<PortForwarding>(forwarding_names), kind<SubnetPool>(pool_names),
                 kind<AddressScope>(scope_names), kind<network::PoolUse>(pool_use_names),
                 kind<RbacPolicy>(rbac_names), kind<QosPolicy>(), kind<Trunk>(trunk_names),
-                kind<AddressGroup>(), kind<DefaultRule>(), kind<MeteringLabel>(),
+                kind<AddressGroup>(), kind<network::DefaultRuleSet>(),
+                kind<SegmentRange>(), kind<network::RangeTable>(), kind<MeteringLabel>(),
                 kind<MeteringRule>(metering_rule_names)};
   mine.other_keys = {"ip-chunk", "ip-full", "network-agent", "ip6-chunk", "ip6-next", "forwards-to", "lent",
                      "auto-topology", "segment", "auto-due"};

@@ -6,9 +6,9 @@
 
 #include "cloudos/network_limits.hpp"
 #include "network/abilities.hpp"
-#include "network/address.hpp"
 #include "network/derived_id.hpp"
 #include "network/impl.hpp"
+#include "network/ip.hpp"
 #include "network/listing.hpp"
 
 namespace cloudos {
@@ -28,52 +28,29 @@ std::optional<network::Attribute> list_attribute(const NetworkAgent& a, std::str
 namespace network {
 namespace {
 
-/// 128 bits as two halves: enough to add and print what subnets hold.
-struct Amount {
-  std::uint64_t high = 0, low = 0;
-  void add(const Amount& other) {
-    low += other.low;
-    high += other.high + (low < other.low ? 1 : 0);
-  }
-  std::string text() const {
-    Amount rest = *this;
-    std::string digits;
-    do {
-      // Long division by ten, 32 bits at a time.
-      std::uint64_t remainder = 0;
-      std::uint64_t parts[4] = {rest.high >> 32, rest.high & 0xffffffff, rest.low >> 32,
-                                rest.low & 0xffffffff};
-      for (std::uint64_t& part : parts) {
-        const std::uint64_t now = remainder << 32 | part;
-        part = now / 10;
-        remainder = now % 10;
-      }
-      rest = {parts[0] << 32 | parts[1], parts[2] << 32 | parts[3]};
-      digits += static_cast<char>('0' + remainder);
-    } while (rest.high != 0 || rest.low != 0);
-    std::reverse(digits.begin(), digits.end());
-    return digits;
-  }
-};
+std::string decimal(Ip128 amount) {
+  std::string digits;
+  do digits += static_cast<char>('0' + static_cast<int>(amount % 10));
+  while ((amount /= 10) != 0);
+  std::reverse(digits.begin(), digits.end());
+  return digits;
+}
 
-/// The addresses that pools of a subnet give out.
-Amount amount_of(const Subnet& subnet) {
-  Amount all;
-  const auto dots = [](const std::string& text) { return parse_ipv4(text); };
-  for (const AddressPool& pool : subnet.pools) {
-    const auto first = dots(pool.start), last = dots(pool.end);
-    if (first && last) all.add({0, std::uint64_t{*last} - *first + 1});
+/// The addresses that a subnet gives out: those of its pools, or of an IPv6 block all but the
+/// routers' anycast one and the gateway.
+Ip128 amount_of(const Subnet& subnet) {
+  if (subnet.v6()) {
+    const IpBlock block = block_of(subnet);
+    const Ip128 beyond_first = block.last().value - block.base.value;
+    const Ip128 kept = subnet.gateway.empty() ? 1 : 2;
+    return beyond_first >= kept ? beyond_first - kept + 1 : beyond_first + 1;
   }
-  if (!subnet.v6()) return all;
-  const auto slash = subnet.cidr.find('/');
-  const auto length = parse_unsigned(subnet.cidr.substr(slash + 1)).value_or(128);
-  const auto bits = static_cast<unsigned>(128 - std::min<std::uint64_t>(length, 128));
-  // Every address of the block but the routers' anycast one and the gateway.
-  const std::uint64_t kept = subnet.gateway.empty() ? 1 : 2;
-  if (bits >= 128) return {UINT64_MAX, UINT64_MAX - kept + 1};
-  if (bits >= 64) return {(std::uint64_t{1} << (bits - 64)) - 1, UINT64_MAX - kept + 1};
-  const std::uint64_t all_of_it = std::uint64_t{1} << bits;
-  return {0, all_of_it > kept ? all_of_it - kept : all_of_it};
+  Ip128 all = 0;
+  for (const AddressPool& pool : subnet.pools) {
+    const auto first = parse_ip(pool.start), last = parse_ip(pool.end);
+    if (first && last) all += last->value - first->value + 1;
+  }
+  return all;
 }
 
 struct Worker {
@@ -201,6 +178,11 @@ bool NetworkAgents::able(std::string_view ability) const {
   return !network::able(impl_.wiring, ability, ability).empty();
 }
 
+std::optional<std::string> NetworkAgents::provider(std::string_view ability) const {
+  const auto names = network::able(impl_.wiring, ability, ability);
+  return names.empty() ? std::nullopt : std::optional(names.front());
+}
+
 // ---- addresses ----------------------------------------------------------------------------------
 
 namespace network {
@@ -212,7 +194,7 @@ Result<IpAvailability> availability_of(const store::Snapshot& snapshot, const Ne
   all.network = network.id;
   all.project = network.project;
   all.name = network.name;
-  Amount total, used;
+  Ip128 total = 0, used = 0;
   for (const SubnetId& id : network.subnets) {
     const auto subnet = records::get<Subnet>(snapshot, id);
     if (!subnet || (ip_version != 0 && ip_version != (subnet->v6() ? 6U : 4U))) continue;
@@ -221,9 +203,9 @@ Result<IpAvailability> availability_of(const store::Snapshot& snapshot, const Ne
     one.name = subnet->name;
     one.cidr = subnet->cidr;
     one.ip_version = subnet->v6() ? 6 : 4;
-    const Amount of_subnet = amount_of(*subnet);
-    one.total = of_subnet.text();
-    total.add(of_subnet);
+    const Ip128 of_subnet = amount_of(*subnet);
+    one.total = decimal(of_subnet);
+    total += of_subnet;
     CLOUDOS_TRY(const auto ports, records::all<Port>(snapshot, "subnet", id.value));
     std::uint64_t taken = 0;
     for (const Port& port : ports) {
@@ -232,11 +214,11 @@ Result<IpAvailability> availability_of(const store::Snapshot& snapshot, const Ne
                         [&](const FixedIp& fixed) { return fixed.subnet == id; }));
     }
     one.used = std::to_string(taken);
-    used.add({0, taken});
+    used += taken;
     all.subnets.push_back(std::move(one));
   }
-  all.total = total.text();
-  all.used = used.text();
+  all.total = decimal(total);
+  all.used = decimal(used);
   return all;
 }
 

@@ -158,8 +158,6 @@ void keys(records::Keys& k, const AddressGroup& g) {
   if (g.shared) k.index("public", "1");
 }
 
-void keys(records::Keys& k, const DefaultRule& r) { k.index("project", r.project.value); }
-
 void keys(records::Keys& k, const MeteringLabel& l) {
   k.index("project", l.project.value);
   if (l.shared) k.index("public", "1");

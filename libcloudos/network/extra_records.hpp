@@ -25,7 +25,6 @@ void keys(records::Keys& k, const RbacPolicy& r);
 void keys(records::Keys& k, const QosPolicy& q);
 void keys(records::Keys& k, const Trunk& t);
 void keys(records::Keys& k, const AddressGroup& g);
-void keys(records::Keys& k, const DefaultRule& r);
 void keys(records::Keys& k, const MeteringLabel& l);
 void keys(records::Keys& k, const MeteringRule& r);
 

@@ -1,4 +1,5 @@
 #include "cloudos/network_agents.hpp"
+#include "rest/network_l3_json.hpp"
 #include "rest/network_resource.hpp"
 #include "rest/network_tables.hpp"
 
@@ -75,6 +76,63 @@ Result<Response> list_dhcp_agents(Call& call) {
   return agents_response(call, agents);
 }
 
+Result<Response> list_l3_agents(Call& call) {
+  CLOUDOS_TRY(const auto agents, call.cloud.networks().agents().l3_agents_of(
+                                     call.ctx, RouterId{call.path("id")}));
+  return agents_response(call, agents);
+}
+
+Result<Response> list_l3_routers(Call& call) {
+  CLOUDOS_TRY(const auto routers,
+              call.cloud.networks().agents().routers_of(call.ctx, call.path("id")));
+  JsonWriter w;
+  const Wanted fields = wanted_fields(call);
+  w.open().key("routers").open_list();
+  for (const cloudos::Router& router : routers) {
+    w.open();
+    Fields out(w, fields);
+    write_router(out, router);
+    w.close();
+  }
+  w.close_list().close();
+  return json_response(200, std::move(w).take());
+}
+
+/// {"network_id": …} or {"router_id": …}: what an agent is to carry.
+Result<std::string> body_charge(Call& call, std::string_view name) {
+  CLOUDOS_TRY(const nlohmann::json* body, call.json());
+  const Members in(*body, "");
+  CLOUDOS_TRY(auto id, in.text(name));
+  CLOUDOS_CHECK(in.no_others());
+  return id;
+}
+
+Result<Response> add_dhcp_network(Call& call) {
+  CLOUDOS_TRY(auto id, body_charge(call, "network_id"));
+  CLOUDOS_CHECK(call.cloud.networks().agents().add_network(call.ctx, call.path("id"),
+                                                           NetworkId{std::move(id)}));
+  return json_response(201, "null");
+}
+
+Result<Response> remove_dhcp_network(Call& call) {
+  CLOUDOS_CHECK(call.cloud.networks().agents().remove_network(
+      call.ctx, call.path("id"), NetworkId{call.path("network_id")}));
+  return empty_response(204);
+}
+
+Result<Response> add_l3_router(Call& call) {
+  CLOUDOS_TRY(auto id, body_charge(call, "router_id"));
+  CLOUDOS_CHECK(call.cloud.networks().agents().add_router(call.ctx, call.path("id"),
+                                                          RouterId{std::move(id)}));
+  return json_response(201, "null");
+}
+
+Result<Response> remove_l3_router(Call& call) {
+  CLOUDOS_CHECK(call.cloud.networks().agents().remove_router(call.ctx, call.path("id"),
+                                                             RouterId{call.path("router_id")}));
+  return empty_response(204);
+}
+
 Result<Response> list_dhcp_networks(Call& call) {
   CLOUDOS_TRY(const auto networks,
               call.cloud.networks().agents().networks_of(call.ctx, call.path("id")));
@@ -103,9 +161,16 @@ Result<Response> list_zones(Call& call) {
   return json_response(200, std::move(w).take());
 }
 
-Result<Response> list_service_providers(Call&) {
+/// Routers are the one service here, and one driver's, if it is able to do them.
+Result<Response> list_service_providers(Call& call) {
+  const auto provider = call.cloud.networks().agents().provider("router");
   JsonWriter w;
-  w.open().key("service_providers").open_list().close_list().close();
+  w.open().key("service_providers").open_list();
+  if (provider) {
+    w.open().member("service_type", "L3_ROUTER_NAT").member("name", *provider);
+    w.member("default", true).close();
+  }
+  w.close_list().close();
   return json_response(200, std::move(w).take());
 }
 
@@ -153,6 +218,18 @@ constexpr Route kAgentRoutes[] = {
                   "delete_agent"),
     network_route("GET", "/network/v2.0/agents/{id}/dhcp-networks", list_dhcp_networks,
                   "get_dhcp-networks"),
+    network_route("POST", "/network/v2.0/agents/{id}/dhcp-networks", add_dhcp_network,
+                  "create_dhcp-network"),
+    network_route("DELETE", "/network/v2.0/agents/{id}/dhcp-networks/{network_id}",
+                  remove_dhcp_network, "delete_dhcp-network"),
+    network_route("GET", "/network/v2.0/agents/{id}/l3-routers", list_l3_routers,
+                  "get_l3-routers"),
+    network_route("POST", "/network/v2.0/agents/{id}/l3-routers", add_l3_router,
+                  "create_l3-router"),
+    network_route("DELETE", "/network/v2.0/agents/{id}/l3-routers/{router_id}", remove_l3_router,
+                  "delete_l3-router"),
+    network_route("GET", "/network/v2.0/routers/{id}/l3-agents", list_l3_agents,
+                  "get_l3-agents"),
     network_route("GET", "/network/v2.0/networks/{id}/dhcp-agents", list_dhcp_agents,
                   "get_dhcp-agents"),
     network_route("GET", "/network/v2.0/availability_zones", list_zones,

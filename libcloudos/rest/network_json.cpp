@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.hpp"
+#include "cloudos/network_segments.hpp"
 #include "rest/network_api.hpp"
 
 namespace cloudos::rest::network_api {
@@ -149,6 +150,46 @@ Result<std::optional<ProjectId>> decode_project(const Members& in) {
 
 // ---- networks -----------------------------------------------------------------------------------
 
+namespace {
+
+Result<std::vector<NetworkCreate::Segment>> decode_segments(const Members& in) {
+  std::vector<NetworkCreate::Segment> segments;
+  CLOUDOS_TRY(const auto objects, objects_of(in, "segments"));
+  if (!objects) return segments;
+  for (const json* object : *objects) {
+    const Members segment(*object, in.where("segments"));
+    NetworkCreate::Segment one;
+    CLOUDOS_TRY(one.network_type, segment.text("provider:network_type"));
+    CLOUDOS_CHECK(text_into(segment, "provider:physical_network", one.physical_network));
+    CLOUDOS_TRY(one.segmentation_id, maybe_number(segment, "provider:segmentation_id"));
+    CLOUDOS_CHECK(segment.no_others());
+    segments.push_back(std::move(one));
+  }
+  return segments;
+}
+
+/// The provider attributes; a network of several segments has a list of them.
+void write_provider(Fields& out, const Network& network) {
+  auto segments = network_segments(network);
+  std::erase_if(segments, [](const NetworkSegment& one) { return one.dynamic; });
+  if (segments.size() > 1) {
+    if (!out.wants("segments")) return;
+    out.w.key("segments").open_list();
+    for (const NetworkSegment& one : segments) {
+      out.w.open().member("provider:network_type", one.network_type);
+      out.w.member_or_null("provider:physical_network", one.physical_network);
+      out.w.member("provider:segmentation_id", one.segmentation_id).close();
+    }
+    out.w.close_list();
+    return;
+  }
+  out.member("provider:network_type", network.network_type);
+  out.text_or_null("provider:physical_network", network.physical_network);
+  out.member("provider:segmentation_id", network.segmentation_id);
+}
+
+}  // namespace
+
 Result<NetworkCreate> decode_network(const Members& in) {
   NetworkCreate spec;
   CLOUDOS_CHECK(text_into(in, "name", spec.name));
@@ -163,6 +204,7 @@ Result<NetworkCreate> decode_network(const Members& in) {
   CLOUDOS_TRY(spec.network_type, in.maybe_text("provider:network_type"));
   CLOUDOS_TRY(spec.physical_network, in.maybe_text("provider:physical_network"));
   CLOUDOS_TRY(spec.segmentation_id, maybe_number(in, "provider:segmentation_id"));
+  CLOUDOS_TRY(spec.segments, decode_segments(in));
   CLOUDOS_CHECK(text_into(in, "dns_domain", spec.dns_domain));
   CLOUDOS_CHECK(in.flag("is_default", spec.is_default));
   CLOUDOS_CHECK(text_into(in, "qos_policy_id", spec.qos_policy.value));
@@ -215,10 +257,7 @@ void write_network(Fields& out, const Context& ctx, const Network& network) {
     for (const SubnetId& id : network.subnets) out.w.value(id.value);
     out.w.close_list();
   }
-  if (!ctx.is_admin) return;
-  out.member("provider:network_type", network.network_type);
-  out.text_or_null("provider:physical_network", network.physical_network);
-  out.member("provider:segmentation_id", network.segmentation_id);
+  if (ctx.is_admin) write_provider(out, network);
 }
 
 // ---- ports --------------------------------------------------------------------------------------
@@ -352,6 +391,9 @@ void write_port(Fields& out, const Context& ctx, const Port& port, const PortExt
   out.member("status", port.status() == PortStatus::Active ? "ACTIVE" : "DOWN");
   out.member("port_security_enabled", port.port_security);
   out.member("binding:vnic_type", port.vnic_type);
+  out.member("ip_allocation", port.deferred_addresses ? "deferred"
+                              : port.fixed_ips.empty() ? "none"
+                                                       : "immediate");
   if (out.wants("fixed_ips")) {
     out.w.key("fixed_ips").open_list();
     for (const FixedIp& fixed : port.fixed_ips) {

@@ -14,6 +14,9 @@ std::span<const Route> trunk_routes();     ///< network_trunks.cpp
 std::span<const Route> address_group_routes();  ///< network_address_groups.cpp
 std::span<const Route> metering_routes();  ///< network_metering.cpp
 std::span<const Route> binding_routes();   ///< network_bindings.cpp
+std::span<const Route> segment_routes();   ///< network_segments.cpp
+std::span<const Route> beginning_routes();  ///< network_beginnings.cpp
 std::span<const Route> agent_routes();     ///< network_agents.cpp
+std::span<const Route> trace_routes();     ///< network_traces.cpp
 
 }  // namespace cloudos::rest::network_api

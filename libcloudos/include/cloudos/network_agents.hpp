@@ -87,6 +87,8 @@ class CLOUDOS_EXPORT NetworkAgents final {
   Result<std::map<ProjectId, NetworkQuotas>> own_quotas(const Context& ctx) const;
   /// What the drivers do here, by name: what the extension list is made of.
   bool able(std::string_view ability) const;
+  /// The first driver that does; nothing: none.
+  std::optional<std::string> provider(std::string_view ability) const;
   /// Of the networks that `spec` selects: by network_id, network_name, project_id, ip_version.
   Result<std::vector<IpAvailability>> availabilities(const Context& ctx,
                                                      const NetworkListSpec& spec = {}) const;
