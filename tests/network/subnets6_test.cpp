@@ -1,5 +1,6 @@
 #include <functional>
 
+#include "cloudos/network_agents.hpp"
 #include "cloudos/routers.hpp"
 #include "cloudos/subnet_pools.hpp"
 #include "network/ip.hpp"
@@ -199,6 +200,26 @@ TEST_CASE("a router's IPv6 legs on one network share a port, and need a router t
   CHECK(type_of(routers.add_interface(ctx, router->id, {three->id, {}})) == "BadRequest");
   REQUIRE(routers.remove_interface(ctx, router->id, {one->id, {}}));
   CHECK(world.networks->port(ctx, first->port)->fixed_ips.size() == 1);
+}
+
+TEST_CASE("addresses of a network are counted whole, however many there are") {
+  World world;
+  const Context ctx = member("p");
+  const Network net = world.network(ctx);
+  world.subnet(ctx, net, "10.0.0.0/24");
+  SubnetCreate six;
+  six.network = net.id;
+  six.ip_version = 6;
+  six.cidr = "fd00:5::/64";
+  six.dhcp = false;
+  REQUIRE(world.networks->create_subnet(ctx, six));
+  const auto count = world.networks->agents().availability(admin(), net.id);
+  REQUIRE(count);
+  REQUIRE(count->subnets.size() == 2);
+  CHECK(count->subnets[0].total == "253");
+  CHECK(count->subnets[1].total == "18446744073709551614");
+  CHECK(count->total == "18446744073709551867");
+  CHECK(count->used == "1");  // The DHCP server's.
 }
 
 // ---- pools --------------------------------------------------------------------------------------
