@@ -5,8 +5,10 @@
 
 #include <fmt/format.h>
 
+#include "network/extra_records.hpp"
 #include "network/l3_records.hpp"
 #include "network/pool_records.hpp"
+#include "network/qos.hpp"
 
 namespace cloudos::network {
 namespace {
@@ -77,7 +79,13 @@ Result<void> plan_addresses(const store::Snapshot& snapshot, const RouterId& id,
   std::map<FloatingIpId, std::string> addresses;
   for (const FloatingIp& one : floating) {
     addresses.emplace(one.id, one.address);
-    if (!one.port.empty()) plan.floating.push_back({one.id, one.address, one.fixed_address});
+    if (one.port.empty()) continue;
+    QosPlan qos;
+    if (!one.qos_policy.empty())
+      if (const auto policy = records::get<QosPolicy>(snapshot, one.qos_policy))
+        qos = qos_plan(*policy);
+    qos.dscp.reset();
+    plan.floating.push_back({one.id, one.address, one.fixed_address, qos});
   }
   CLOUDOS_TRY(const auto forwards, records::all<PortForwarding>(snapshot, "router", id.value));
   for (const PortForwarding& one : forwards) {

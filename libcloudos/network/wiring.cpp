@@ -478,6 +478,9 @@ Result<void> Wiring::widen(const store::Snapshot& snapshot, Dirty& dirty) const 
   for (const QosPolicyId& id : dirty.policies) {
     CLOUDOS_TRY(const auto ports, records::all<Port>(snapshot, "qos", id.value));
     for (const Port& port : ports) dirty.ports.insert(port.id);
+    CLOUDOS_TRY(const auto floating, records::all<FloatingIp>(snapshot, "qos", id.value));
+    for (const FloatingIp& one : floating)
+      if (!one.router.empty()) dirty.routers.insert(one.router);
     CLOUDOS_TRY(const auto networks, records::all<Network>(snapshot, "qos", id.value));
     for (const Network& network : networks) dirty.networks.insert(network.id);
   }

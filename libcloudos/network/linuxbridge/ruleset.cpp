@@ -7,6 +7,7 @@
 #include <array>
 
 #include "base/text.hpp"
+#include "network/linuxbridge/side_by_side.hpp"
 
 namespace cloudos::network::linuxbridge {
 namespace {
@@ -358,17 +359,9 @@ void drop_port(Ruleset& rules, const Names& names, const PortId& port, const std
   bridge["spoof"].elements.erase(device);
   bridge["out_mark"].elements.erase(device);
   bridge["dscp_of"].elements.erase(device);
-  for (const auto& [mark, chain] : inet["egress_of"].elements)
-    if (chain == "goto e_" + brief) inet["stateless"].elements.erase(mark);
-  if (const auto tracked = rules.tracked_at.find(brief); tracked != rules.tracked_at.end()) {
-    for (const auto& place : tracked->second)
-      inet[place.find(':') == std::string::npos ? "tracked" : "tracked6"].elements.erase(place);
-    rules.tracked_at.erase(tracked);
-  }
-  for (const auto* map : {"ingress_of", "egress_of", "ingress_at", "ingress_at6"}) {
-    const std::string target =
-        (map == std::string_view("egress_of") ? "goto e_" : "goto i_") + brief;
-    std::erase_if(inet[map].elements, [&](const auto& e) { return e.second == target; });
+  if (const auto known = rules.places.find(brief); known != rules.places.end()) {
+    for (const auto& [set, key] : known->second) inet[set].elements.erase(key);
+    rules.places.erase(known);
   }
   rules.bridge.chains.erase("s_" + brief);
   rules.inet.chains.erase("i_" + brief);
@@ -469,8 +462,12 @@ void put_port(Ruleset& rules, const Names& names, const FilterPort& port,
   egress.push_back("drop");
   put_chain(rules.inet, "i_" + brief, std::move(ingress));
   put_chain(rules.inet, "e_" + brief, std::move(egress));
-  rules.inet.sets["ingress_of"].elements[mark_text] = "goto i_" + brief;
-  rules.inet.sets["egress_of"].elements[mark_text] = "goto e_" + brief;
+  const auto put = [&](const std::string& set, const std::string& key, const std::string& value) {
+    rules.inet.sets[set].elements[key] = value;
+    rules.places[brief].emplace_back(set, key);
+  };
+  put("ingress_of", mark_text, "goto i_" + brief);
+  put("egress_of", mark_text, "goto e_" + brief);
 
   if (mac) {
     put_chain(rules.bridge, "s_" + brief, spoof_rules(pairs, *mac, mark));
@@ -481,18 +478,13 @@ void put_port(Ruleset& rules, const Names& names, const FilterPort& port,
   rules.bridge.sets["spoof"].elements[tap] = "jump s_" + brief;
   rules.bridge.sets["out_mark"].elements[tap] = mark_text;
   rules.bridge.sets["secured"].elements[tap] = "";
-  if (!port.stateful) rules.inet.sets["stateless"].elements[mark_text] = "";
+  if (!port.stateful) put("stateless", mark_text, "");
   for (const auto& pair : pairs) {
-    if (!port.stateful || !pair.ip.host() || port.network.bridge.empty()) continue;
+    if (!pair.ip.host() || port.network.bridge.empty()) continue;
     const std::string place = in_quotes(port.network.bridge) + " . " + pair.ip.address;
-    rules.inet.sets[pair.ip.v6 ? "tracked6" : "tracked"].elements[place] = "";
-    rules.tracked_at[brief].insert(place);
-  }
-  if (port.network.isolated) return;
-  for (const auto& pair : pairs) {  // What the host itself sends or routes is not bridged.
-    if (!pair.ip.host()) continue;
-    rules.inet.sets[pair.ip.v6 ? "ingress_at6" : "ingress_at"]
-        .elements[in_quotes(port.network.bridge) + " . " + pair.ip.address] = "goto i_" + brief;
+    if (port.stateful) put(pair.ip.v6 ? "tracked6" : "tracked", place, "");
+    if (!port.network.isolated)  // What the host itself sends or routes is not bridged.
+      put(pair.ip.v6 ? "ingress_at6" : "ingress_at", place, "goto i_" + brief);
   }
 }
 
@@ -519,32 +511,36 @@ void drop_address_group(Ruleset& rules, const Names& names, const AddressGroupId
   rules.inet.sets["a6_" + brief].elements.clear();
 }
 
+/// Whether a chain has rules no more, or rules by sets that are smaller now.
+static bool lost_rules(const Lines& had, const Lines& has, const std::set<std::string>& smaller) {
+  if (smaller.empty() && had == has) return false;
+  const std::set<std::string> kept(has.begin(), has.end());
+  return std::any_of(had.begin(), had.end(), [&](const std::string& rule) {
+    const auto at = rule.find('@');
+    const bool shrunk = at != std::string::npos &&
+                        smaller.count(rule.substr(at + 1, rule.find(' ', at) - at - 1)) > 0;
+    return shrunk || kept.count(rule) == 0;
+  });
+}
+
 std::set<std::string> tightened_ports(const Ruleset& before, const Ruleset& after) {
   std::set<std::string> smaller;  // Sets that lost an element …
-  for (const auto& [name, set] : before.inet.sets) {
-    const auto now = after.inet.sets.find(name);
-    if (set.map) continue;
-    for (const auto& [key, unused] : set.elements) {
-      if (now == after.inet.sets.end() || now->second.elements.count(key) == 0)
-        smaller.insert(name);
-    }
-  }
+  side_by_side(before.inet.sets, after.inet.sets,
+               [&](const std::string& name, const auto* had, const auto* has) {
+                 if (had == nullptr || had->map) return;
+                 if (has != nullptr && has->elements == had->elements) return;
+                 for (const auto& [key, unused] : had->elements)
+                   if (has == nullptr || has->elements.count(key) == 0) smaller.insert(name);
+               });
   std::set<std::string> lost;  // … and chains that lost a rule, or one of whose sets did.
-  for (const auto& [name, chain] : before.inet.chains) {
-    const auto now = after.inet.chains.find(name);
-    const bool same = now != after.inet.chains.end() && now->second.rules == chain.rules;
-    if (same && smaller.empty()) continue;
-    const std::set<std::string> kept =
-        now == after.inet.chains.end()
-            ? std::set<std::string>{}
-            : std::set<std::string>(now->second.rules->begin(), now->second.rules->end());
-    for (const auto& rule : *chain.rules) {
-      const auto at = rule.find('@');
-      const bool shrunk = at != std::string::npos &&
-                          smaller.count(rule.substr(at + 1, rule.find(' ', at) - at - 1)) > 0;
-      if (shrunk || kept.count(rule) == 0) lost.insert(name);
-    }
-  }
+  side_by_side(before.inet.chains, after.inet.chains,
+               [&](const std::string& name, const auto* had, const auto* has) {
+                 if (had == nullptr) return;
+                 const bool same = has != nullptr && has->rules == had->rules;
+                 if (same && smaller.empty()) return;
+                 if (lost_rules(*had->rules, has == nullptr ? Lines{} : *has->rules, smaller))
+                   lost.insert(name);
+               });
   std::set<std::string> ports;
   if (lost.empty()) return ports;
   for (const auto& [name, chain] : before.inet.chains) {

@@ -21,6 +21,41 @@
 /// that missed a stage (br_netfilter off, a table flushed) is dropped, never let through.
 namespace cloudos::network::linuxbridge {
 
+/// A set's elements: keys to values, which are empty in a set. Copies share them until one of the
+/// copies is changed: a ruleset of thousands of elements is copied and compared with every change.
+class Elements {
+ public:
+  using Map = std::map<std::string, std::string>;
+  Elements() = default;
+  Elements(std::initializer_list<Map::value_type> values) : map_(std::make_shared<Map>(values)) {}
+  Map::const_iterator begin() const { return all().begin(); }
+  Map::const_iterator end() const { return all().end(); }
+  Map::const_iterator find(const std::string& key) const { return all().find(key); }
+  std::size_t count(const std::string& key) const { return all().count(key); }
+  bool empty() const { return all().empty(); }
+  std::size_t size() const { return all().size(); }
+  std::string& operator[](const std::string& key) { return own()[key]; }
+  void erase(const std::string& key) {
+    if (count(key) > 0) own().erase(key);
+  }
+  void clear() { map_.reset(); }
+  friend bool operator==(const Elements& a, const Elements& b) {
+    return a.map_ == b.map_ || a.all() == b.all();
+  }
+  friend bool operator==(const Elements& a, const Map& b) { return a.all() == b; }
+
+ private:
+  const Map& all() const {
+    static const Map kNone;
+    return map_ ? *map_ : kNone;
+  }
+  Map& own() {
+    if (!map_ || map_.use_count() > 1) map_ = std::make_shared<Map>(all());
+    return *map_;
+  }
+  std::shared_ptr<Map> map_;  // Shared by copies, and never changed while it is.
+};
+
 /// One table: named chains, sets and maps. Lines are shared, so that a copy costs pointers only.
 struct FilterTable {
   struct Chain {
@@ -29,8 +64,8 @@ struct FilterTable {
   };
   struct Set {
     bool map = false;
-    std::string type;                             ///< "type ifname : verdict"
-    std::map<std::string, std::string> elements;  ///< Key to value; values are empty in a set.
+    std::string type;  ///< "type ifname : verdict"
+    Elements elements;
   };
   std::map<std::string, Chain> chains;
   std::map<std::string, Set> sets;
@@ -42,8 +77,9 @@ struct Ruleset {
   std::string table;   ///< The name, the same in both families.
   FilterTable bridge;  ///< Family bridge: spoofing.
   FilterTable inet;    ///< Family inet: security groups.
-  /// Names::brief of ports to their places in the sets of what is tracked; not written out.
-  std::map<std::string, std::set<std::string>> tracked_at;
+  /// Names::brief of ports to their places in sets of `inet`: name and key. Not written out, and
+  /// not copied by adopt().
+  std::map<std::string, std::vector<std::pair<std::string, std::string>>> places;
 };
 
 /// A network as the filter sees it.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "network/linuxbridge/ruleset.hpp"
+#include "network/linuxbridge/side_by_side.hpp"
 
 /// Rulesets as nftables text: the whole of one, or the way from one to another.
 namespace cloudos::network::linuxbridge {
@@ -79,17 +80,38 @@ std::size_t rules_that_stay(const FilterTable::Chain& old, const FilterTable::Ch
 }
 
 void adopt_table(FilterTable& to, const FilterTable& from) {
-  std::erase_if(to.chains, [&](const auto& c) { return from.chains.count(c.first) == 0; });
-  std::erase_if(to.sets, [&](const auto& s) { return from.sets.count(s.first) == 0; });
-  for (const auto& [name, chain] : from.chains) {
-    auto& mine = to.chains[name];
-    if (mine.hook != chain.hook || mine.rules != chain.rules) mine = chain;
-  }
-  for (const auto& [name, set] : from.sets) {
-    auto& mine = to.sets[name];
-    if (mine.map != set.map || !same_set(mine, set)) mine = set;
-  }
+  std::vector<std::string> gone;
+  std::vector<std::string> fresh;
+  side_by_side(
+      to.chains, from.chains, [&](const std::string& name, const auto* mine, const auto* theirs) {
+        if (theirs == nullptr)
+          gone.push_back(name);
+        else if (mine == nullptr || mine->hook != theirs->hook || mine->rules != theirs->rules)
+          fresh.push_back(name);
+      });
+  for (const auto& name : gone) to.chains.erase(name);
+  for (const auto& name : fresh) to.chains[name] = from.chains.at(name);
+  to.sets = from.sets;  // Their elements are shared.
   to.counters = from.counters;
+}
+
+/// The way from one set to another: what is to go is `out`'s, what is to come `additions`'.
+void append_set_difference(std::string& out, std::string& additions, const std::string& full,
+                           const std::string& name, const FilterTable::Set* had,
+                           const FilterTable::Set& has) {
+  if (had == nullptr)
+    out += fmt::format("add {} {} {} {{ {}; }}\n", has.map ? "map" : "set", full, name, has.type);
+  std::vector<std::string> gone;
+  std::vector<std::string> fresh;
+  const Elements none;
+  side_by_side(had == nullptr ? none : had->elements, has.elements,
+               [&](const std::string& key, const std::string* was, const std::string* is) {
+                 if (was != nullptr && is != nullptr && *was == *is) return;
+                 if (was != nullptr) gone.push_back(element_text(key, *was));
+                 if (is != nullptr) fresh.push_back(element_text(key, *is));
+               });
+  append_elements(out, "delete", full, name, gone);
+  append_elements(additions, "add", full, name, fresh);
 }
 
 /// The order matters: what is referred to is added first and deleted last.
@@ -97,59 +119,38 @@ void append_difference(std::string& out, const std::string& full, const FilterTa
                        const FilterTable& after) {
   std::string rules;
   std::string additions;
+  std::string emptied;  // Chains that go, emptied first: they may refer to each other.
+  std::string deleted;
   if (before.empty() && !after.empty()) out += "add table " + full + "\n";
   for (const auto& name : after.counters) {
     if (before.counters.count(name) == 0) out += "add counter " + full + " " + name + "\n";
   }
-  for (const auto& [name, chain] : after.chains) {
-    const auto old = before.chains.find(name);
-    if (old != before.chains.end() && same_chain(old->second, chain)) continue;
-    if (old == before.chains.end()) {
-      out += "add chain " + full + " " + name;
-      if (!chain.hook.empty()) out += " { " + chain.hook + " }";
-      out += "\n";
-    }
-    std::size_t kept = 0;
-    if (old != before.chains.end()) {
-      kept = rules_that_stay(old->second, chain);
-      if (kept == 0) rules += "flush chain " + full + " " + name + "\n";
-    }
-    for (std::size_t i = kept; i < chain.rules->size(); ++i)
-      rules += "add rule " + full + " " + name + " " + (*chain.rules)[i] + "\n";
-  }
-  for (const auto& [name, set] : after.sets) {
-    const auto old = before.sets.find(name);
-    if (old == before.sets.end()) {
-      out += fmt::format("add {} {} {} {{ {}; }}\n", set.map ? "map" : "set", full, name, set.type);
-    }
-    std::vector<std::string> gone;
-    std::vector<std::string> fresh;
-    const std::map<std::string, std::string> none;
-    const auto& had = old == before.sets.end() ? none : old->second.elements;
-    for (const auto& [key, value] : had) {
-      const auto now = set.elements.find(key);
-      if (now == set.elements.end() || now->second != value) {
-        gone.push_back(element_text(key, value));
-      }
-    }
-    for (const auto& [key, value] : set.elements) {
-      const auto was = had.find(key);
-      if (was == had.end() || was->second != value) fresh.push_back(element_text(key, value));
-    }
-    append_elements(out, "delete", full, name, gone);
-    append_elements(additions, "add", full, name, fresh);
-  }
-  out += rules;
-  out += additions;
-  for (const auto& [name, chain] : before.chains) {  // Emptied first: they may refer to each other.
-    if (after.chains.count(name) == 0) out += "flush chain " + full + " " + name + "\n";
-  }
-  for (const auto& [name, chain] : before.chains) {
-    if (after.chains.count(name) == 0) out += "delete chain " + full + " " + name + "\n";
-  }
-  for (const auto& [name, set] : before.sets) {
-    if (after.sets.count(name) == 0) out += "delete set " + full + " " + name + "\n";
-  }
+  side_by_side(before.chains, after.chains,
+               [&](const std::string& name, const auto* had, const auto* has) {
+                 if (has == nullptr) {
+                   emptied += "flush chain " + full + " " + name + "\n";
+                   deleted += "delete chain " + full + " " + name + "\n";
+                   return;
+                 }
+                 if (had != nullptr && same_chain(*had, *has)) return;
+                 const std::size_t kept = had == nullptr ? 0 : rules_that_stay(*had, *has);
+                 if (had == nullptr) {
+                   out += "add chain " + full + " " + name;
+                   if (!has->hook.empty()) out += " { " + has->hook + " }";
+                   out += "\n";
+                 } else if (kept == 0) {
+                   rules += "flush chain " + full + " " + name + "\n";
+                 }
+                 for (std::size_t i = kept; i < has->rules->size(); ++i)
+                   rules += "add rule " + full + " " + name + " " + (*has->rules)[i] + "\n";
+               });
+  side_by_side(before.sets, after.sets,
+               [&](const std::string& name, const auto* had, const auto* has) {
+                 if (has == nullptr) deleted += "delete set " + full + " " + name + "\n";
+                 if (has == nullptr || (had != nullptr && had->elements == has->elements)) return;
+                 append_set_difference(out, additions, full, name, had, *has);
+               });
+  out += rules + additions + emptied + deleted;
   for (const auto& name : before.counters) {
     if (after.counters.count(name) == 0) out += "delete counter " + full + " " + name + "\n";
   }
@@ -181,7 +182,6 @@ std::string render_removal(const std::string& table) {
 
 void adopt(Ruleset& to, const Ruleset& from) {
   to.table = from.table;
-  to.tracked_at = from.tracked_at;
   adopt_table(to.bridge, from.bridge);
   adopt_table(to.inet, from.inet);
 }
