@@ -11,6 +11,7 @@
 #include "network/qos.hpp"
 #include "network/record.hpp"
 #include "network/rules.hpp"
+#include "network/trunk_ports.hpp"
 #include "network/segments.hpp"
 
 namespace cloudos::network {
@@ -281,6 +282,7 @@ Result<PlanPtr<PortPlan>> plan_port(const store::Snapshot& snapshot, const PlanS
   if (!port || !scope.has(*port) || !port->router.empty()) return PlanPtr<PortPlan>();
   CLOUDOS_TRY(const auto network, records::get<Network>(snapshot, port->network));
   CLOUDOS_TRY(auto plan, port_plan(snapshot, scope, *port, network));
+  if (port->sub_of_trunk && !plan_sub_port(snapshot, *port, plan)) return PlanPtr<PortPlan>();
   return std::make_shared<const PortPlan>(std::move(plan));
 }
 
@@ -378,6 +380,7 @@ Result<Plan> plan_all(const store::Snapshot& snapshot, const PlanScope& scope) {
       continue;
     }
     CLOUDOS_TRY(auto whole, port_plan(snapshot, scope, port, networks.at(port.network)));
+    if (port.sub_of_trunk && !plan_sub_port(snapshot, port, whole)) continue;
     plan.ports.emplace(port.id, std::move(whole));
     groups.insert(port.security_groups.begin(), port.security_groups.end());
   }

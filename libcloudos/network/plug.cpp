@@ -2,6 +2,7 @@
 
 #include "network/address.hpp"
 #include "network/impl.hpp"
+#include "network/trunk_ports.hpp"
 #include "network/user.hpp"
 
 namespace cloudos {
@@ -30,7 +31,8 @@ Result<void> mark_plugged(const Networks::Impl& impl, store::Txn& txn, const Ser
   CLOUDOS_CHECK(records::update(txn, port));
   if (held && held->levels != port.levels)
     CLOUDOS_CHECK(impl.release_levels(txn, port.network, held->levels));
-  return impl.precommit_port(txn, port, network);
+  CLOUDOS_CHECK(impl.precommit_port(txn, port, network));
+  return plug_sub_ports(impl, txn, port);
 }
 
 /// Its record says why a port is not bound, too: not only the task that tried.
@@ -102,6 +104,7 @@ Result<void> Networks::unplug(const PortId& id) {
       if (!port->plugged) return Result<void>();
       port->plugged = port->wired = false;
       CLOUDOS_CHECK(records::update(txn, *port));
+      CLOUDOS_CHECK(network::unplug_sub_ports(*impl_, txn, *port));
       return impl_->precommit_gone(txn, network::Change::Kind::Port, id.value, port->generation);
     }();
   }));

@@ -11,6 +11,7 @@
 #include "network/impl.hpp"
 #include "network/listing.hpp"
 #include "network/port_checks.hpp"
+#include "network/trunk_ports.hpp"
 
 namespace cloudos {
 namespace network {
@@ -52,8 +53,9 @@ Result<void> refuse_down(const Trunk& trunk) {
 }
 
 /// Ties a port to the trunk as one of those it carries.
-Result<SubPort> take_sub_port(store::Txn& txn, const Context& ctx, const Trunk& trunk,
-                              const Network& parent, SubPort sub, WallTime now) {
+Result<SubPort> take_sub_port(const Networks::Impl& impl, store::Txn& txn, const Context& ctx,
+                              const Trunk& trunk, const Port& parent_port, const Network& parent,
+                              SubPort sub, WallTime now) {
   CLOUDOS_TRY(Port port, load_owned<Port>(txn, ctx, sub.port));
   if (port.id == trunk.port || !port.trunk.empty())
     return in_trunk(port.id, port.trunk.empty() ? trunk.id : port.trunk);
@@ -89,10 +91,12 @@ Result<SubPort> take_sub_port(store::Txn& txn, const Context& ctx, const Trunk& 
   port.device_owner = kSubPortOwner;
   port.updated_at = now;
   CLOUDOS_CHECK(records::update(txn, port));
+  CLOUDOS_CHECK(plug_sub_port(impl, txn, parent_port, port));
   return sub;
 }
 
-Result<void> release_sub_port(store::Txn& txn, const PortId& id, WallTime now) {
+Result<void> release_sub_port(const Networks::Impl& impl, store::Txn& txn, const PortId& id,
+                              WallTime now) {
   auto port = records::get<Port>(txn, id);
   if (!port && port.error().code == ErrorCode::NotFound) return Result<void>();
   if (!port) return fail(std::move(port).error());
@@ -101,28 +105,27 @@ Result<void> release_sub_port(store::Txn& txn, const PortId& id, WallTime now) {
   port->device_id.clear();
   port->device_owner.clear();
   port->updated_at = now;
-  return records::update(txn, *port);
+  const auto before = port->levels;
+  CLOUDOS_CHECK(leave_host(impl, txn, *port));
+  CLOUDOS_CHECK(records::update(txn, *port));
+  return impl.release_levels(txn, port->network, before);
 }
 
-Result<Network> parent_network(store::Txn& txn, const Trunk& trunk) {
-  CLOUDOS_TRY(const Port parent, load<Port>(txn, trunk.port));
-  return load<Network>(txn, parent.network);
-}
-
-Result<void> take_sub_ports(store::Txn& txn, const Context& ctx, Trunk& trunk,
-                            const std::vector<SubPort>& subs, WallTime now) {
+Result<void> take_sub_ports(const Networks::Impl& impl, store::Txn& txn, const Context& ctx,
+                            Trunk& trunk, const std::vector<SubPort>& subs, WallTime now) {
   if (trunk.sub_ports.size() + subs.size() > limits::kTrunkSubPorts)
     return invalid(fmt::format("a trunk has {} sub-ports at most", limits::kTrunkSubPorts));
-  CLOUDOS_TRY(const Network parent, parent_network(txn, trunk));
+  CLOUDOS_TRY(const Port port, load<Port>(txn, trunk.port));
+  CLOUDOS_TRY(const Network parent, load<Network>(txn, port.network));
   for (const SubPort& sub : subs) {
-    CLOUDOS_TRY(auto taken, take_sub_port(txn, ctx, trunk, parent, sub, now));
+    CLOUDOS_TRY(auto taken, take_sub_port(impl, txn, ctx, trunk, port, parent, sub, now));
     trunk.sub_ports.push_back(std::move(taken));
   }
   return Result<void>();
 }
 
-Result<Trunk> insert_trunk(store::Txn& txn, const Context& ctx, Trunk trunk,
-                           const std::vector<SubPort>& subs) {
+Result<Trunk> insert_trunk(const Networks::Impl& impl, store::Txn& txn, const Context& ctx,
+                           Trunk trunk, const std::vector<SubPort>& subs) {
   CLOUDOS_TRY(Port parent, load_owned<Port>(txn, ctx, trunk.port));
   if (!parent.trunk.empty()) return in_trunk(parent.id, parent.trunk);
   if (parent.plugged || parent.attached) {
@@ -133,7 +136,7 @@ Result<Trunk> insert_trunk(store::Txn& txn, const Context& ctx, Trunk trunk,
   parent.trunk = trunk.id;
   parent.updated_at = trunk.created_at;
   CLOUDOS_CHECK(records::update(txn, parent));
-  CLOUDOS_CHECK(take_sub_ports(txn, ctx, trunk, subs, trunk.created_at));
+  CLOUDOS_CHECK(take_sub_ports(impl, txn, ctx, trunk, subs, trunk.created_at));
   CLOUDOS_CHECK(network::reserve_quota(txn, trunk.project, "trunks", 1));
   CLOUDOS_CHECK(records::insert(txn, trunk));
   return trunk;
@@ -167,7 +170,7 @@ Result<std::vector<Trunk>> Trunks::create(const Context& ctx,
   CLOUDOS_CHECK(impl_.transact([&](store::Txn& txn) -> Result<void> {
     made.clear();
     for (std::size_t i = 0; i < drafts.size(); ++i) {
-      CLOUDOS_TRY(auto trunk, network::insert_trunk(txn, ctx, drafts[i], specs[i].sub_ports));
+      CLOUDOS_TRY(auto trunk, network::insert_trunk(impl_, txn, ctx, drafts[i], specs[i].sub_ports));
       made.push_back(std::move(trunk));
     }
     return Result<void>();
@@ -213,7 +216,7 @@ Result<void> Trunks::remove(const Context& ctx, const TrunkId& id) {
                               fmt::format("Trunk {} is currently in use.", id.value));
     }
     for (const SubPort& sub : trunk.sub_ports)
-      CLOUDOS_CHECK(network::release_sub_port(txn, sub.port, now));
+      CLOUDOS_CHECK(network::release_sub_port(impl_, txn, sub.port, now));
     if (parent) {
       parent->trunk = TrunkId{};
       parent->updated_at = now;
@@ -233,7 +236,7 @@ Result<Trunk> Trunks::add_sub_ports(const Context& ctx, const TrunkId& id,
   CLOUDOS_CHECK(impl_.transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(changed, network::load_owned<Trunk>(txn, ctx, id));
     CLOUDOS_CHECK(network::refuse_down(changed));
-    CLOUDOS_CHECK(network::take_sub_ports(txn, ctx, changed, ports, now));
+    CLOUDOS_CHECK(network::take_sub_ports(impl_, txn, ctx, changed, ports, now));
     changed.updated_at = now;
     return records::update(txn, changed);
   }));
@@ -256,7 +259,7 @@ Result<Trunk> Trunks::remove_sub_ports(const Context& ctx, const TrunkId& id,
                                 fmt::format("SubPort on trunk {} with parent port {} could not be "
                                             "found.", id.value, port.value.substr(0, 64)));
       }
-      CLOUDOS_CHECK(network::release_sub_port(txn, port, now));
+      CLOUDOS_CHECK(network::release_sub_port(impl_, txn, port, now));
     }
     changed.updated_at = now;
     return records::update(txn, changed);
