@@ -30,7 +30,6 @@ foreach(room ${cloudos_rooms})
 endforeach()
 list(FILTER cloudos_third_party EXCLUDE REGEX "^cloudos_")
 list(REMOVE_DUPLICATES cloudos_third_party)
-list(REMOVE_ITEM cloudos_third_party tl::expected)
 
 # What each of them is called by pkg-config, and what finds it for a program that links the archive.
 set(cloudos_static_dependencies)
@@ -77,7 +76,7 @@ endif()
 
 # A program that has us as a subproject must see the targets that ours name.
 if(NOT PROJECT_IS_TOP_LEVEL)
-  foreach(library tl::expected ${cloudos_third_party})
+  foreach(library ${cloudos_third_party})
     if(TARGET ${library})
       get_target_property(made_in ${library} SOURCE_DIR)
       if(made_in STREQUAL CMAKE_CURRENT_SOURCE_DIR)
@@ -110,7 +109,6 @@ set_target_properties(cloudos_shared PROPERTIES LINK_DEPENDS ${cloudos_map})
 cloudos_whole(cloudos_static STATIC static)
 set_target_properties(cloudos_static PROPERTIES OUTPUT_NAME cloudos)
 foreach(target cloudos_shared cloudos_static)
-  target_link_libraries(${target} PUBLIC tl::expected)
   target_compile_features(${target} INTERFACE cxx_std_20)
   target_include_directories(${target} INTERFACE
     $<BUILD_INTERFACE:${cloudos_public_headers}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)

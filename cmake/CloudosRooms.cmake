@@ -3,7 +3,7 @@
 set(CLOUDOS_PCH_HEADERS
     <algorithm> <array> <atomic> <chrono> <condition_variable> <cstdint> <cstring> <functional>
     <map> <memory> <mutex> <optional> <set> <span> <string> <string_view> <thread>
-    <unordered_map> <utility> <variant> <vector> <fmt/format.h> <tl/expected.hpp>)
+    <unordered_map> <utility> <variant> <vector> <fmt/format.h>)
 set(CLOUDOS_ROOT ${PROJECT_SOURCE_DIR}/libcloudos)
 
 # The target that compiles the precompiled headers the rooms share. Executables get -fPIE and would
@@ -16,7 +16,7 @@ function(cloudos_pch name kind)
     file(GENERATE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp CONTENT "// Carries ${name}.\n")
     add_library(${name} STATIC ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp)
   endif()
-  target_link_libraries(${name} PRIVATE fmt::fmt tl::expected nlohmann_json::nlohmann_json
+  target_link_libraries(${name} PRIVATE fmt::fmt nlohmann_json::nlohmann_json
                         $<TARGET_NAME_IF_EXISTS:doctest::doctest> Threads::Threads)
   target_precompile_headers(${name} PRIVATE ${ARG_HEADERS})
   set_target_properties(${name} PROPERTIES UNITY_BUILD OFF)
@@ -42,7 +42,7 @@ function(cloudos_room name)
   add_library(cloudos_${name} STATIC ${sources})
   target_include_directories(cloudos_${name} PUBLIC ${CLOUDOS_ROOT}/include ${CLOUDOS_ROOT})
   list(TRANSFORM ARG_DEPS PREPEND cloudos_)
-  target_link_libraries(cloudos_${name} PUBLIC fmt::fmt tl::expected Threads::Threads ${ARG_DEPS}
+  target_link_libraries(cloudos_${name} PUBLIC fmt::fmt Threads::Threads ${ARG_DEPS}
                         PRIVATE ${ARG_LIBS})
   if(ARG_PCH)
     target_precompile_headers(cloudos_${name} REUSE_FROM cloudos_pch_${ARG_PCH})

@@ -13,7 +13,7 @@ using cloudos::ErrorCode;
 using cloudos::fail;
 using cloudos::Result;
 
-tl::unexpected<cloudos::Error> unusable(std::string message) {
+cloudos::Failure unusable(std::string message) {
   return fail(ErrorCode::InvalidArgument, std::move(message));
 }
 
@@ -79,7 +79,7 @@ class ArgReader {
     return Result<void>();
   }
 
-  tl::unexpected<cloudos::Error> unknown(const std::string& flag) const {
+  cloudos::Failure unknown(const std::string& flag) const {
     std::vector<std::string_view> flags;
     for (const Option& option : options_)
       if (!has_place(option.flag)) flags.push_back(option.flag);

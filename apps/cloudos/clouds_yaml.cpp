@@ -54,7 +54,7 @@ class CloudsReader {
     return event;
   }
 
-  tl::unexpected<cloudos::Error> wrong(std::size_t line, std::string_view why) const {
+  cloudos::Failure wrong(std::size_t line, std::string_view why) const {
     return fail(ErrorCode::InvalidArgument, fmt::format("line {}: {}", line + 1, why));
   }
 

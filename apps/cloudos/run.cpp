@@ -158,7 +158,7 @@ class VerbRunner {
     return print_sheet(&session_, std::move(sheet), printing_);
   }
 
-  static tl::unexpected<cloudos::Error> no_column(const Sheet& sheet, const std::string& missing) {
+  static cloudos::Failure no_column(const Sheet& sheet, const std::string& missing) {
     std::string known;
     for (const Column& column : sheet.columns)
       known +=

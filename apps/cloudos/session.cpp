@@ -38,7 +38,7 @@ bool is_plain(std::string_view text) {
   });
 }
 
-tl::unexpected<cloudos::Error> none_called(const verbs::Noun& noun, const std::string& wanted) {
+cloudos::Failure none_called(const verbs::Noun& noun, const std::string& wanted) {
   return fail(ErrorCode::NotFound, fmt::format("No {} is called '{}'. See: cloudos {} list",
                                                noun.words, wanted, noun.words));
 }

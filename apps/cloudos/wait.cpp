@@ -30,7 +30,7 @@ class Patience {
     session_.transport().pause(pause_);
     pause_ = std::min(pause_ * 2, kLongestPoll);
   }
-  tl::unexpected<cloudos::Error> error(const Noun& noun, const json& thing,
+  cloudos::Failure error(const Noun& noun, const json& thing,
                                        const std::string& status) const {
     return fail(ErrorCode::Timeout,
                 fmt::format("{} is still {} after {} s; it goes on. Look at it: cloudos {} show {}",

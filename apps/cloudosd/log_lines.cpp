@@ -77,7 +77,7 @@ int open_log(const std::filesystem::path& path) {
   return ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0600);
 }
 
-tl::unexpected<cloudos::Error> cannot_open(const std::filesystem::path& path, int number) {
+cloudos::Failure cannot_open(const std::filesystem::path& path, int number) {
   return cloudos::fail(
       cloudos::ErrorCode::Unavailable,
       fmt::format("The log {} cannot be opened: {}.", path.string(), std::strerror(number)));

@@ -46,7 +46,7 @@ std::string place_name(const Listen& place) {
             : fmt::format("{}:{}", place.address, place.port);
 }
 
-tl::unexpected<cloudos::Error> bind_failure(const Listen& place, const error_code& ec) {
+cloudos::Failure bind_failure(const Listen& place, const error_code& ec) {
   if (ec == asio::error::address_in_use)
     return fail(ErrorCode::Conflict,
                 fmt::format("Port {} of {} is in use by another program: stop it, or choose "

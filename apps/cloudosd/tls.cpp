@@ -54,7 +54,7 @@ std::string openssl_reason() {
   return reason ? reason : "unknown reason";
 }
 
-tl::unexpected<cloudos::Error> bad_file(const std::filesystem::path& path, std::string_view why) {
+cloudos::Failure bad_file(const std::filesystem::path& path, std::string_view why) {
   return fail(ErrorCode::InvalidArgument, fmt::format("TLS: {}: {}.", path.string(), why));
 }
 

@@ -15,7 +15,7 @@ namespace cloudos {
 
 namespace {
 
-tl::unexpected<Error> folder_error(std::string_view what, const std::filesystem::path& path,
+Failure folder_error(std::string_view what, const std::filesystem::path& path,
                                    int number) {
   const auto code =
       number == ENOSPC || number == EDQUOT ? ErrorCode::StorageFull : ErrorCode::Unavailable;

@@ -8,14 +8,14 @@ Services Services::built() {
   return {images_service::built(), networks_service::built(), compute_service::built()};
 }
 
-tl::unexpected<Error> left_out(std::string_view what, std::string_view cmake_option) {
+Failure left_out(std::string_view what, std::string_view cmake_option) {
   return fail(ErrorCode::Unsupported,
               fmt::format("{} not in this build of the library: it was made with the CMake option "
                           "{} off",
                           what, cmake_option));
 }
 
-tl::unexpected<Error> service_left_out(std::string_view service) {
+Failure service_left_out(std::string_view service) {
   return fail(ErrorCode::Unsupported,
               fmt::format("this build of the library has no {0}: CLOUDOS_SERVICES of CMake names "
                           "what it has. Set Options::services.{0} to false, or all of them to "

@@ -61,9 +61,9 @@ Result<ComputeParts> open(const ServiceGround& ground, Images& images, Networks&
 }  // namespace compute_service
 
 /// That a part which the options ask for was left out when the library was built: Unsupported.
-tl::unexpected<Error> left_out(std::string_view what, std::string_view cmake_option);
+Failure left_out(std::string_view what, std::string_view cmake_option);
 /// The same of a whole service: "images".
-tl::unexpected<Error> service_left_out(std::string_view service);
+Failure service_left_out(std::string_view service);
 /// Errors: Unsupported (a service or a driver that this build does not have).
 Result<void> check_built(const Options& options);
 

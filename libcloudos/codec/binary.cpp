@@ -245,7 +245,7 @@ std::uint32_t stored_schema(std::string_view bytes) {
                                                              : 0;
 }
 
-tl::unexpected<Error> newer_schema(std::string_view kind, std::uint32_t theirs,
+Failure newer_schema(std::string_view kind, std::uint32_t theirs,
                                    std::uint32_t ours) {
   return fail(ErrorCode::Unsupported,
               fmt::format("the data folder was used by a newer version of this program: it has "

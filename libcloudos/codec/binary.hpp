@@ -31,7 +31,7 @@ std::string encode_record(const T& record, std::uint32_t schema_version = 1) {
 /// The schema version that a record was written with; 0 when it has none.
 std::uint32_t stored_schema(std::string_view bytes);
 /// Unsupported: a newer program wrote a record of that kind.
-tl::unexpected<Error> newer_schema(std::string_view kind, std::uint32_t theirs,
+Failure newer_schema(std::string_view kind, std::uint32_t theirs,
                                    std::uint32_t ours);
 
 template <class T>

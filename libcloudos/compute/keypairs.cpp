@@ -60,7 +60,7 @@ Result<void> check_pair_name(std::string_view name) {
   return Result<void>();
 }
 
-tl::unexpected<Error> no_pair(const UserId& owner, std::string_view name) {
+Failure no_pair(const UserId& owner, std::string_view name) {
   return fail(ErrorCode::NotFound, fmt::format("Keypair {} not found for user {}",
                                                name.substr(0, 64), owner.value));
 }

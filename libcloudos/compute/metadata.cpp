@@ -27,7 +27,7 @@ std::string lines_of(std::span<const std::string_view> lines) {
   return fmt::format("{}", fmt::join(lines, "\n"));
 }
 
-tl::unexpected<Error> no_document() { return fail(ErrorCode::NotFound, "no such document"); }
+Failure no_document() { return fail(ErrorCode::NotFound, "no such document"); }
 
 Result<MetadataAnswer> text_answer(std::string body) {
   return MetadataAnswer{200, "text/plain", std::move(body)};

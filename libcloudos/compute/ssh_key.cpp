@@ -18,7 +18,7 @@ namespace {
 
 constexpr unsigned kRsaBitsLeast = 1'024, kRsaBitsMost = 16'384, kRsaBitsMade = 2'048;
 
-tl::unexpected<Error> bad_key(std::string_view why) {
+Failure bad_key(std::string_view why) {
   return fail(ErrorCode::InvalidArgument,
               fmt::format("public_key: {}; give one line as ssh-keygen writes it", why));
 }

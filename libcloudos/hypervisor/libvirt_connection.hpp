@@ -58,7 +58,7 @@ Result<T> LibvirtConnection::call(std::string_view doing,
   auto answer = std::make_shared<Answer>();  // Shared with a call that may come too late.
   auto work = [answer, shared = shared_, body = std::move(body)] {
     auto open = connection(*shared);
-    Result<T> value = open ? body(*open) : Result<T>(tl::unexpected<Error>(open.error()));
+    Result<T> value = open ? body(*open) : Result<T>(Failure(open.error()));
     const std::lock_guard lock(answer->mutex);
     answer->value.emplace(std::move(value));
     answer->arrived.notify_all();

@@ -21,11 +21,11 @@ using identity::UserRecord;
 
 namespace identity {
 
-tl::unexpected<Error> bad_token() {
+Failure bad_token() {
   return fail(ErrorCode::Unauthenticated, "the token does not hold (any more): log in again");
 }
 /// One answer for every wrong login: it tells neither users nor projects apart.
-tl::unexpected<Error> bad_login() {
+Failure bad_login() {
   return fail(ErrorCode::Unauthenticated,
               "the login failed: wrong user, password or scope, or one that is disabled");
 }

@@ -103,7 +103,7 @@ Result<void> seal_into(const Identity::Impl& impl, const std::optional<std::stri
   return Result<void>();
 }
 
-tl::unexpected<Error> no_such_credential(std::string_view id) {
+Failure no_such_credential(std::string_view id) {
   return fail(ErrorCode::NotFound, fmt::format("credential {} is not known", id.substr(0, 64)));
 }
 

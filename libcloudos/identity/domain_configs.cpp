@@ -52,7 +52,7 @@ DomainConfig shown_config(const DomainConfigRecord& record, const DomainConfigPa
   return config;
 }
 
-tl::unexpected<Error> part_not_set(const DomainConfigPart& part) {
+Failure part_not_set(const DomainConfigPart& part) {
   if (part.group.empty()) return fail(ErrorCode::NotFound, "the domain has no configuration");
   if (part.option.empty())
     return fail(ErrorCode::NotFound,

@@ -72,7 +72,7 @@ std::string domain_option_name(const OptionRule& rule) {
   return fmt::format("{}.{}", rule.group, rule.name);
 }
 
-tl::unexpected<Error> wrong_domain_option(const OptionRule& rule, std::string_view must) {
+Failure wrong_domain_option(const OptionRule& rule, std::string_view must) {
   // l10n: "{}: must be a text"
   // l10n: "{}: must be a number"
   // l10n: "{}: must be a whole number"

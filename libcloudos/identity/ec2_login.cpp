@@ -17,7 +17,7 @@ using identity::UserRecord;
 
 namespace {
 
-tl::unexpected<Error> bad_signature() {
+Failure bad_signature() {
   return fail(ErrorCode::Unauthenticated,
               "the signature does not hold: wrong access key, secret or request, too old, or shown "
               "before");

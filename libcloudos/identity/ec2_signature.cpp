@@ -17,7 +17,7 @@ namespace {
 using Params = std::map<std::string, std::string>;
 constexpr std::string_view kVersion4 = "AWS4-HMAC-SHA256";
 
-tl::unexpected<Error> unreadable(std::string_view why) {
+Failure unreadable(std::string_view why) {
   return fail(ErrorCode::Unauthenticated, fmt::format("the signature cannot be checked: {}", why));
 }
 

@@ -65,7 +65,7 @@ Result<void> add_choice(const Identity::Impl& of, EndpointChoiceRecord choice) {
   });
 }
 
-tl::unexpected<Error> not_chosen() {
+Failure not_chosen() {
   return fail(ErrorCode::NotFound, "that was not chosen for the project");
 }
 

@@ -16,7 +16,7 @@ bool is_member(const UserRecord& user, const GroupId& group) {
   return std::find(user.groups.begin(), user.groups.end(), group) != user.groups.end();
 }
 
-tl::unexpected<Error> no_member(const UserId& user, const GroupId& group) {
+Failure no_member(const UserId& user, const GroupId& group) {
   return fail(ErrorCode::NotFound,
               fmt::format("user {} is not in group {}", user.value.substr(0, 64),
                           group.value.substr(0, 64)));

@@ -32,7 +32,7 @@ constexpr NamedKeyRole kKeyRoles[] = {
     {"secondary", TokenKey::Role::Secondary},
 };
 
-tl::unexpected<Error> damaged_keys(std::string_view why) {
+Failure damaged_keys(std::string_view why) {
   return fail(
       ErrorCode::InvalidArgument,
       fmt::format("the token keys in the data folder are damaged ({}): restore keys/tokens, "

@@ -94,7 +94,7 @@ bool exceeds(std::int64_t of_project, std::int64_t of_domain) {
   return of_project < 0 || of_project > of_domain;
 }
 
-tl::unexpected<Error> against_model(const Limit& limit, std::string_view why) {
+Failure against_model(const Limit& limit, std::string_view why) {
   return fail(ErrorCode::Forbidden,
               fmt::format("the limit of {} {} on {} is {}: {}",
                           limit.project.empty() ? "domain" : "project",

@@ -13,8 +13,8 @@
 /// message tells users, secrets and scopes apart.
 namespace cloudos::identity {
 
-tl::unexpected<Error> bad_login();
-tl::unexpected<Error> bad_token();
+Failure bad_login();
+Failure bad_token();
 
 /// The user whose password it is, in the state that it was checked in.
 /// Errors: Unauthenticated, Unavailable (too many logins wait).

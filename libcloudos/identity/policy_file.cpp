@@ -10,7 +10,7 @@
 namespace cloudos::identity {
 namespace {
 
-tl::unexpected<Error> wrong_line(std::size_t line, std::string_view why) {
+Failure wrong_line(std::size_t line, std::string_view why) {
   return fail(ErrorCode::InvalidArgument, fmt::format("line {}: {}", line, why));
 }
 
@@ -136,7 +136,7 @@ class YamlPolicy {
   static bool is_deeper(std::string_view row) {
     return !row.empty() && (row.front() == ' ' || row.front() == '\t');
   }
-  tl::unexpected<Error> wrong(std::string_view why) const { return wrong_line(at_, why); }
+  Failure wrong(std::string_view why) const { return wrong_line(at_, why); }
 
   Result<PolicyLine> entry(std::string_view row) {
     PolicyLine line;

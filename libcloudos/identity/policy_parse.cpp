@@ -68,8 +68,8 @@ class RuleReader {
  private:
   enum class Kind : std::uint8_t { Word, Open, Close, End };
 
-  tl::unexpected<Error> wrong(std::string_view why) const { return wrong_at(begin_, why); }
-  static tl::unexpected<Error> wrong_at(std::size_t at, std::string_view why) {
+  Failure wrong(std::string_view why) const { return wrong_at(begin_, why); }
+  static Failure wrong_at(std::size_t at, std::string_view why) {
     return fail(ErrorCode::InvalidArgument, fmt::format("column {}: {}", at + 1, why));
   }
 

@@ -28,7 +28,7 @@ class Descriptor {
   int fd_;
 };
 
-tl::unexpected<Error> private_file_error(std::string_view what, const std::filesystem::path& path,
+Failure private_file_error(std::string_view what, const std::filesystem::path& path,
                                          int error) {
   const bool full = error == ENOSPC || error == EDQUOT;
   return fail(full ? ErrorCode::StorageFull : ErrorCode::Unavailable,

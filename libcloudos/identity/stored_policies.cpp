@@ -39,7 +39,7 @@ Result<void> check_use_ends(Source& from, const StoredPolicyId& id, const Policy
   return Result<void>();
 }
 
-tl::unexpected<Error> not_used() {
+Failure not_used() {
   return fail(ErrorCode::NotFound, "the policy is not for that");
 }
 

@@ -80,7 +80,7 @@ Trust trust_of(const store::Snapshot& at, const TrustRecord& r) {
   return trust;
 }
 
-tl::unexpected<Error> no_trust() {
+Failure no_trust() {
   return fail(ErrorCode::NotFound, "there is no such trust, or it is over");
 }
 

@@ -13,7 +13,7 @@ struct Certificates::Impl {
 
 namespace {
 
-tl::unexpected<Error> certificate_not_found(const CertificateId& id) {
+Failure certificate_not_found(const CertificateId& id) {
   return fail(ErrorCode::NotFound,
               fmt::format("certificate {} is not known", id.value.substr(0, 64)));
 }

@@ -9,7 +9,7 @@
 namespace cloudos::image {
 namespace {
 
-tl::unexpected<Error> digest_failure(std::string_view what) {
+Failure digest_failure(std::string_view what) {
   return fail(ErrorCode::Internal, "the checksum of the image cannot be computed",
               std::string(what));
 }

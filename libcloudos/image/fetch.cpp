@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kChunkLineBytes = 1'024;
 
-tl::unexpected<Error> bad_answer(const Url& url, std::string_view why) {
+Failure bad_answer(const Url& url, std::string_view why) {
   return fail(ErrorCode::Unavailable, fmt::format("{} answers wrongly: {}", url.host, why));
 }
 

@@ -24,7 +24,7 @@ using Milliseconds = std::chrono::milliseconds;
 using SteadyTime = std::chrono::steady_clock::time_point;
 constexpr Milliseconds kAskEvery{200};
 
-tl::unexpected<Error> unreachable(std::string_view host, std::string_view why) {
+Failure unreachable(std::string_view host, std::string_view why) {
   return fail(ErrorCode::Unavailable, fmt::format("{} cannot be read from: {}", host, why));
 }
 
@@ -148,7 +148,7 @@ class TlsStream final : public FetchStream {
   }
 
  private:
-  tl::unexpected<Error> broken() const {
+  Failure broken() const {
     return unreachable(host_, fmt::format("TLS failed ({})", tls_reason()));
   }
   Result<void> flush() {

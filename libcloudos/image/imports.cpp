@@ -25,7 +25,7 @@ std::optional<Enum> named_enum(std::string_view text,
   return static_cast<Enum>(at - names.begin());
 }
 
-tl::unexpected<Error> image_task_not_found(const TaskId& id) {
+Failure image_task_not_found(const TaskId& id) {
   return fail(ErrorCode::NotFound, fmt::format("task {} is not known", id.value.substr(0, 64)));
 }
 

@@ -93,7 +93,7 @@ std::string not_as_declared(std::string_view url) {
                      url.substr(0, limits::kNameChars));
 }
 
-tl::unexpected<Error> no_location_left(const Payload& payload) {
+Failure no_location_left(const Payload& payload) {
   for (const ImageLocation& at : payload.locations) {
     if (at.problem.empty() || readable(payload)) continue;
     return fail(ErrorCode::Conflict, fmt::format("image {}: {}", payload.id.value, at.problem));

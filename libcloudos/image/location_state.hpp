@@ -39,7 +39,7 @@ Result<void> verify_location(const Images::Impl& images, const Payload& payload,
 /// "…: its bytes are not those that were declared".
 std::string not_as_declared(std::string_view url);
 /// Unavailable, or Conflict with the reason when no location has the data that was declared.
-tl::unexpected<Error> no_location_left(const Payload& payload);
+Failure no_location_left(const Payload& payload);
 
 /// Brings the data whole into what `open` makes, and publishes it. Locations that turn out not to
 /// have what was declared are passed over; content that nobody of us has looked at is inspected

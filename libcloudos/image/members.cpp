@@ -15,7 +15,7 @@ Result<void> check_shared(const Image& image) {
   return Result<void>();
 }
 
-tl::unexpected<Error> member_not_found(const ImageId& id, const ProjectId& project) {
+Failure member_not_found(const ImageId& id, const ProjectId& project) {
   return fail(ErrorCode::NotFound, fmt::format("image {} is not shared with project {}", id.value,
                                                project.value.substr(0, 64)));
 }

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::string_view kPartSuffix = ".part";
 
-tl::unexpected<Error> file_failure(std::string_view what, const std::error_code& error) {
+Failure file_failure(std::string_view what, const std::error_code& error) {
   const std::error_code quota(EDQUOT, std::generic_category());
   const bool full = error == std::errc::no_space_on_device || error == quota;
   return fail(full ? ErrorCode::StorageFull : ErrorCode::Unavailable,
@@ -25,7 +25,7 @@ tl::unexpected<Error> file_failure(std::string_view what, const std::error_code&
                    : fmt::format("the images' folder does not work: {}", error.message()),
               std::string(what));
 }
-tl::unexpected<Error> file_failure(std::string_view what, int error) {
+Failure file_failure(std::string_view what, int error) {
   return file_failure(what, std::error_code(error, std::generic_category()));
 }
 
@@ -133,7 +133,7 @@ class FileWriter final : public PayloadWriter {
   bool published_ = false;
 };
 
-tl::unexpected<Error> busy_elsewhere(const ImageId& id) {
+Failure busy_elsewhere(const ImageId& id) {
   return fail(ErrorCode::Conflict,
               fmt::format("image {} is being uploaded by another process on this data folder",
                           id.value));

@@ -93,7 +93,7 @@ class NameExpression {
       return refused(text, fmt::format("'\\{}' is not understood", next));
     return std::string{'\\', next};
   }
-  static tl::unexpected<Error> refused(std::string_view text, std::string_view why) {
+  static Failure refused(std::string_view text, std::string_view why) {
     return fail(ErrorCode::InvalidArgument, fmt::format("'{}': {}", text, why));
   }
 
@@ -107,7 +107,7 @@ struct PropertySection {
   std::array<std::optional<std::vector<std::string>>, 4> allowed;
 };
 
-tl::unexpected<Error> bad_rules(std::size_t line, std::string_view why) {
+Failure bad_rules(std::size_t line, std::string_view why) {
   return fail(ErrorCode::InvalidArgument, fmt::format("property protections, line {}: {}", line,
                                                       why));
 }

@@ -119,7 +119,7 @@ bool may_change(const Context& ctx, const Image& image) {
   return ctx.is_admin || (!image.owner.empty() && image.owner == ctx.project);
 }
 
-tl::unexpected<Error> image_not_found(const ImageId& id) {
+Failure image_not_found(const ImageId& id) {
   return records::not_found(Image::kKind, id.value);
 }
 

@@ -10,7 +10,7 @@ bool may_see(const Context& ctx, const Image& image);
 bool may_change(const Context& ctx, const Image& image);
 /// NotFound when the caller may not see it, Forbidden when it may see but not change it.
 Result<void> check_may_change(const Context& ctx, const Image& image);
-tl::unexpected<Error> image_not_found(const ImageId& id);
+Failure image_not_found(const ImageId& id);
 
 /// The record that a create asks for, without id and times. Errors: see Images::create.
 Result<Image> new_image(const Caller& caller, const ImageCreate& spec);

@@ -14,7 +14,7 @@ constexpr std::size_t kSandboxOutputBytes = 4'096;
 constexpr std::size_t kSandboxStackBytes = 1 << 20;  ///< Of each of its threads.
 constexpr std::uint64_t kSandboxFiles = 64;
 
-tl::unexpected<Error> bad_end(const SandboxRun& run, ChildEnd end) {
+Failure bad_end(const SandboxRun& run, ChildEnd end) {
   std::string why = fmt::format("it ended with code {}", end.status);
   if (!end.exited && end.status == SIGXFSZ) {
     why = fmt::format("what it writes is longer than {} bytes", run.file_bytes);

@@ -26,7 +26,7 @@ constexpr std::string_view kCertificateKey = "img_signature_certificate_uuid";
 
 using CertificatePtr = std::unique_ptr<x509_st, FreeSignature>;
 
-tl::unexpected<Error> bad_signature(std::string_view why) {
+Failure bad_signature(std::string_view why) {
   ERR_clear_error();
   return fail(ErrorCode::InvalidArgument, fmt::format("the image's signature: {}", why));
 }

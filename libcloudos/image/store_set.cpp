@@ -35,7 +35,7 @@ bool is_store_name(std::string_view name) {
          name.find_first_not_of(kChars) == std::string_view::npos;
 }
 
-tl::unexpected<Error> no_such_store(ErrorCode code, std::string_view name) {
+Failure no_such_store(ErrorCode code, std::string_view name) {
   return fail(code, fmt::format("there is no image store '{}'", name.substr(0, 64)));
 }
 

@@ -90,7 +90,7 @@ class Inflater {
   bool ready_;
 };
 
-tl::unexpected<Error> bad_gzip() {
+Failure bad_gzip() {
   return fail(ErrorCode::InvalidArgument, "image data refused: it is no whole gzip data");
 }
 

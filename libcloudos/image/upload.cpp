@@ -42,7 +42,7 @@ struct ImageUpload::Impl {
 
 namespace {
 
-tl::unexpected<Error> upload_too_large(std::uint64_t most) {
+Failure upload_too_large(std::uint64_t most) {
   return fail(ErrorCode::TooLarge, fmt::format("an image has at most {} bytes", most));
 }
 

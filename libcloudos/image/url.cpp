@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::array<std::uint8_t, 12> kV4Prefix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
-tl::unexpected<Error> bad_url(std::string_view why) {
+Failure bad_url(std::string_view why) {
   return fail(ErrorCode::InvalidArgument, fmt::format("the URL is refused: {}", why));
 }
 

@@ -16,7 +16,7 @@ std::string checksum_of(std::string_view text) {
   return "sha256:" + to_hex({reinterpret_cast<const std::uint8_t*>(digest.data()), digest.size()});
 }
 
-tl::unexpected<Error> bad_manifest(std::string_view why) {
+Failure bad_manifest(std::string_view why) {
   return fail(ErrorCode::InvalidArgument,
               fmt::format("this is not a whole backup: its manifest {}", why));
 }

@@ -37,7 +37,7 @@ constexpr std::string_view noun() {
 }
 
 template <class T>
-tl::unexpected<Error> missing(std::string_view id) {
+Failure missing(std::string_view id) {
   std::string words;
   for (const char c : noun<T>()) {
     if (c >= 'A' && c <= 'Z' && !words.empty()) words += ' ';

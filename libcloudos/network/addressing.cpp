@@ -89,7 +89,7 @@ std::optional<Ip128> take_from_chunk6(store::Txn& txn, const SubnetId& subnet, I
   return std::nullopt;
 }
 
-tl::unexpected<Error> none_left(const Subnet& subnet) {
+Failure none_left(const Subnet& subnet) {
   return fail_as("IpAddressGenerationFailure", ErrorCode::NoCapacity,
                  fmt::format("subnet {} ({}) has no address left in its allocation pools",
                              subnet.id.value, subnet.cidr));

@@ -30,7 +30,7 @@ bool hands_out(const Network& network, const std::string& agent) {
   return !network.dhcp_port.empty() || holds(network.dhcp_agents, agent);
 }
 
-tl::unexpected<Error> not_of_topic(std::string_view type, const NetworkAgent& agent) {
+Failure not_of_topic(std::string_view type, const NetworkAgent& agent) {
   return fail_as(type, ErrorCode::Conflict,
                  fmt::format("Agent {} is not able to do that: it is a {}.", agent.id.value,
                              agent.type));

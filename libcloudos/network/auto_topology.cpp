@@ -19,7 +19,7 @@ std::string topology_key(const ProjectId& project) {
   return fmt::format("/auto-topology/{}", records::key_part(project.value));
 }
 
-tl::unexpected<Error> topology_failure(std::string_view reason) {
+Failure topology_failure(std::string_view reason) {
   return fail_as("AutoAllocationFailure", ErrorCode::Conflict,
                  fmt::format("Deployment error: {}.", reason));
 }

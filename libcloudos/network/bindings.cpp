@@ -23,7 +23,7 @@ PortBinding active_binding(const Port& port) {
   return active;
 }
 
-tl::unexpected<Error> missing_binding(const PortId& id, std::string_view host) {
+Failure missing_binding(const PortId& id, std::string_view host) {
   return fail_as("PortBindingNotFound", ErrorCode::NotFound,
                  fmt::format("Binding for port {} for host {} could not be found.", id.value,
                              host.substr(0, 64)));

@@ -7,14 +7,14 @@
 namespace cloudos::network {
 
 /// An error with the name the Networking API gives it ("NetworkInUse").
-inline tl::unexpected<Error> fail_as(std::string_view type, ErrorCode code, std::string message) {
+inline Failure fail_as(std::string_view type, ErrorCode code, std::string message) {
   return fail(Error{code, std::move(message), {}, std::string(type)});
 }
 /// The request is wrong in a way that has no name of its own.
-inline tl::unexpected<Error> invalid(std::string message) {
+inline Failure invalid(std::string message) {
   return fail_as("InvalidInput", ErrorCode::InvalidArgument, std::move(message));
 }
-inline tl::unexpected<Error> forbidden(std::string message) {
+inline Failure forbidden(std::string message) {
   return fail_as("PolicyNotAuthorized", ErrorCode::Forbidden, std::move(message));
 }
 

@@ -12,7 +12,7 @@
 namespace cloudos::network {
 namespace {
 
-tl::unexpected<Error> bad_port(std::string message) {
+Failure bad_port(std::string message) {
   return fail_as("BadRequest", ErrorCode::InvalidArgument, std::move(message));
 }
 

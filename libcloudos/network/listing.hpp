@@ -56,8 +56,8 @@ struct ListFilter {
 /// One filter of a query as lists compare it (lists.cpp). Errors: InvalidArgument.
 Result<void> normalise_filter(std::string& name, std::string& value);
 Result<void> normalise_value(const Attribute& of, const std::string& name, std::string& value);
-tl::unexpected<Error> bad_filter(std::string_view name);
-tl::unexpected<Error> bad_sort_key(std::string_view name);
+Failure bad_filter(std::string_view name);
+Failure bad_sort_key(std::string_view name);
 /// Whether what a record has for the filter's attribute is what it asks for.
 bool filter_matches(const ListFilter& filter, const Attribute& held);
 /// Less, equal or more; what has no value comes first.

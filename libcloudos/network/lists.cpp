@@ -166,12 +166,12 @@ Result<void> normalise_value(const Attribute& of, const std::string& name, std::
   return Result<void>();
 }
 
-tl::unexpected<Error> bad_filter(std::string_view name) {
+Failure bad_filter(std::string_view name) {
   return fail_as("HTTPBadRequest", ErrorCode::InvalidArgument,
                  fmt::format("[{}] is invalid attribute for filtering", name.substr(0, 64)));
 }
 
-tl::unexpected<Error> bad_sort_key(std::string_view name) {
+Failure bad_sort_key(std::string_view name) {
   return fail_as("HTTPBadRequest", ErrorCode::InvalidArgument,
                  fmt::format("{} is invalid attribute for sort_keys", name.substr(0, 64)));
 }

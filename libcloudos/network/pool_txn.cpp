@@ -24,7 +24,7 @@ std::uint64_t pool_units(const IpBlock& block) {
   return block.prefix >= unit ? 1 : std::uint64_t{1} << std::min(unit - block.prefix, 63U);
 }
 
-tl::unexpected<Error> not_allocated(std::string_view reason) {
+Failure not_allocated(std::string_view reason) {
   return fail_as("SubnetAllocationError", ErrorCode::Conflict,
                  fmt::format("Failed to allocate subnet: {}.", reason));
 }

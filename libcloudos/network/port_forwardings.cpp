@@ -16,7 +16,7 @@ namespace {
 constexpr std::string_view kForwardProtocols[] = {"tcp",  "udp",     "icmp",     "icmp6",
                                                   "dccp", "sctp",    "udplite",  "ipv6-icmp"};
 
-tl::unexpected<Error> bad_forward(std::string message) {
+Failure bad_forward(std::string message) {
   return fail_as("BadRequest", ErrorCode::InvalidArgument, std::move(message));
 }
 

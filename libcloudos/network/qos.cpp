@@ -47,7 +47,7 @@ namespace {
 constexpr std::uint32_t kDscpMarks[] = {0,  8,  10, 12, 14, 16, 18, 20, 22, 24, 26,
                                         28, 30, 32, 34, 36, 38, 40, 46, 48, 56};
 
-tl::unexpected<Error> missing_rule(const QosPolicyId& policy, const QosRuleId& id) {
+Failure missing_rule(const QosPolicyId& policy, const QosRuleId& id) {
   return fail_as("QosRuleNotFound", ErrorCode::NotFound,
                  fmt::format("QoS rule {} for policy {} could not be found.",
                              id.value.substr(0, 64), policy.value.substr(0, 64)));
@@ -136,7 +136,7 @@ Result<void> apply_policy(store::Txn& txn, const QosPolicyUpdate& change,
   return give_to_all(txn, policy.project, "qos_policy", policy.id.value, kAsShared, grant, now);
 }
 
-tl::unexpected<Error> no_such_ability(std::string_view type) {
+Failure no_such_ability(std::string_view type) {
   return fail_as("QosRuleNotSupported", ErrorCode::Conflict,
                  fmt::format("No driver here holds QoS rules of type {}: no port, network or "
                              "floating IP can have them.", type));

@@ -10,7 +10,7 @@ namespace cloudos {
 namespace network {
 namespace {
 
-tl::unexpected<Error> bad_leg(std::string message) {
+Failure bad_leg(std::string message) {
   return fail_as("BadRequest", ErrorCode::InvalidArgument, std::move(message));
 }
 

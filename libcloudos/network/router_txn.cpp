@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t kRouterRoutes = 30;
 
-tl::unexpected<Error> bad_router(std::string message) {
+Failure bad_router(std::string message) {
   return fail_as("BadRequest", ErrorCode::InvalidArgument, std::move(message));
 }
 

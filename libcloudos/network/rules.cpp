@@ -41,7 +41,7 @@ bool has_ports(unsigned protocol) {
          protocol == 136;
 }
 
-tl::unexpected<Error> bad_rule(std::string_view type, std::string message) {
+Failure bad_rule(std::string_view type, std::string message) {
   return fail_as(type, ErrorCode::InvalidArgument, std::move(message));
 }
 

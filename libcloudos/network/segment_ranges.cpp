@@ -78,13 +78,13 @@ SegmentRange configured_range(std::string_view type, std::string_view physical, 
   return range;
 }
 
-tl::unexpected<Error> range_read_only(const SegmentRangeId& id) {
+Failure range_read_only(const SegmentRangeId& id) {
   return fail_as("NetworkSegmentRangeDefaultReadOnly", ErrorCode::InvalidArgument,
                  fmt::format("Network Segment Range {} is of the configuration: it is changed there",
                              id.value));
 }
 
-tl::unexpected<Error> range_in_use(const SegmentRangeId& id) {
+Failure range_in_use(const SegmentRangeId& id) {
   return fail_as("NetworkSegmentRangeReferencedByProject", ErrorCode::Conflict,
                  fmt::format("Network Segment Range {} is referenced by one or more tenant "
                              "networks.", id.value));

@@ -263,7 +263,7 @@ Result<void> insert_policy(store::Txn& txn, const Context& ctx, RbacPolicy& poli
 
 // ---- who would lose something -------------------------------------------------------------------
 
-tl::unexpected<Error> policy_in_use(const RbacPolicy& policy, std::string_view why) {
+Failure policy_in_use(const RbacPolicy& policy, std::string_view why) {
   return fail_as("RbacPolicyInUse", ErrorCode::Conflict,
                  fmt::format("RBAC policy on object {} cannot be removed because other objects "
                              "depend on it: {}", policy.object_id, why));

@@ -35,7 +35,7 @@ Result<std::optional<T>> only_one(Result<std::vector<T>> found, const std::strin
   return std::optional<T>(std::move(found->front()));
 }
 
-tl::unexpected<Error> differs(std::string_view what, std::string_view has, std::string_view asked) {
+Failure differs(std::string_view what, std::string_view has, std::string_view asked) {
   return fail_as("SimpleNetworkDiffers", ErrorCode::Conflict,
                  fmt::format("{} is there already with {}, not {}: ask for that, or choose another "
                              "name", what, has, asked));

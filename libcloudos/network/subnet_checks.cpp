@@ -11,7 +11,7 @@
 namespace cloudos::network {
 namespace {
 
-tl::unexpected<Error> bad_subnet(std::string_view type, std::string message) {
+Failure bad_subnet(std::string_view type, std::string message) {
   return fail_as(type, ErrorCode::InvalidArgument, std::move(message));
 }
 

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t kPoolPrefixes = 100;
 
-tl::unexpected<Error> bad_pool(std::string_view type, std::string message) {
+Failure bad_pool(std::string_view type, std::string message) {
   return fail_as(type, ErrorCode::InvalidArgument, std::move(message));
 }
 

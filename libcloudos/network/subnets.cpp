@@ -97,7 +97,7 @@ Result<Subnet> insert_subnet(Networks::Impl& impl, const Context& ctx, store::Tx
 
 namespace {
 
-tl::unexpected<Error> subnet_in_use(const SubnetId& id) {
+Failure subnet_in_use(const SubnetId& id) {
   return fail_as("SubnetInUse", ErrorCode::Conflict,
                  fmt::format("Unable to complete operation on subnet {}: One or more ports have an "
                              "IP allocation from this subnet.", id.value));

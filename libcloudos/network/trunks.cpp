@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::string_view kSubPortOwner = "trunk:subport";
 
-tl::unexpected<Error> in_trunk(const PortId& id, const TrunkId& trunk) {
+Failure in_trunk(const PortId& id, const TrunkId& trunk) {
   return fail_as("PortInUseAsTrunkParent", ErrorCode::Conflict,
                  fmt::format("Port {} is currently of trunk {}.", id.value, trunk.value));
 }

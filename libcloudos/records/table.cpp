@@ -57,16 +57,16 @@ Result<void> write_keys(store::Txn& txn, std::string_view kind, const Keys* befo
   return Result<void>();
 }
 
-tl::unexpected<Error> not_found(std::string_view kind, std::string_view id) {
+Failure not_found(std::string_view kind, std::string_view id) {
   return fail(ErrorCode::NotFound, fmt::format("{} {} could not be found", kind, id.substr(0, 64)));
 }
 
-tl::unexpected<Error> bad_marker(std::string_view kind, std::string_view marker) {
+Failure bad_marker(std::string_view kind, std::string_view marker) {
   return fail(ErrorCode::InvalidArgument,
               fmt::format("marker: {} {} could not be found", kind, marker.substr(0, 64)));
 }
 
-tl::unexpected<Error> too_many_to_sort(std::string_view kind) {
+Failure too_many_to_sort(std::string_view kind) {
   return fail(ErrorCode::TooLarge,
               fmt::format("more than {} of kind {} match: sort by creation, or filter more",
                           limits::kSortedListRecords, kind));

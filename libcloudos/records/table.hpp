@@ -29,7 +29,7 @@ inline const std::string& id_text(const std::string& id) {
 /// Not template code: what put and erase do to a record's keys.
 Result<void> write_keys(store::Txn& txn, std::string_view kind, const Keys* before,
                         const Keys* after, std::string_view id);
-tl::unexpected<Error> not_found(std::string_view kind, std::string_view id);
+Failure not_found(std::string_view kind, std::string_view id);
 
 template <class T>
 Keys keys_of(const T& record) {
@@ -205,8 +205,8 @@ Result<void> walk_keys(
     std::string_view after,
     const std::function<Result<bool>(const std::string& key, store::Revision revision)>& visit);
 
-tl::unexpected<Error> bad_marker(std::string_view kind, std::string_view marker);
-tl::unexpected<Error> too_many_to_sort(std::string_view kind);
+Failure bad_marker(std::string_view kind, std::string_view marker);
+Failure too_many_to_sort(std::string_view kind);
 
 /// Errors: InvalidArgument (marker unknown), TooLarge (too many to sort).
 template <class T>

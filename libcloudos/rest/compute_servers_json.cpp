@@ -8,7 +8,7 @@
 namespace cloudos::rest::compute_api {
 namespace {
 
-tl::unexpected<Error> no_such(std::string_view what, std::string_view why) {
+Failure no_such(std::string_view what, std::string_view why) {
   return fail(ErrorCode::InvalidArgument, fmt::format("{}: {}", what, why));
 }
 

@@ -11,11 +11,11 @@
 
 namespace cloudos::rest {
 
-tl::unexpected<Error> wrong_attribute(std::string_view name, std::string_view rule) {
+Failure wrong_attribute(std::string_view name, std::string_view rule) {
   return fail(ErrorCode::InvalidArgument,
               fmt::format("Attribute '{}' must be {}.", name.substr(0, 64), rule));
 }
-tl::unexpected<Error> read_only_attribute(std::string_view name) {
+Failure read_only_attribute(std::string_view name) {
   return fail(ErrorCode::Forbidden, fmt::format("Attribute '{}' is read-only.", name));
 }
 

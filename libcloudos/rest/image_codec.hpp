@@ -54,8 +54,8 @@ struct ImagePatch {
 Result<ImagePatch> decode_image_patch(const nlohmann::json& body, PatchDialect dialect);
 
 /// "Attribute 'x' must be …", and "… is read-only."
-tl::unexpected<Error> wrong_attribute(std::string_view name, std::string_view rule);
-tl::unexpected<Error> read_only_attribute(std::string_view name);
+Failure wrong_attribute(std::string_view name, std::string_view rule);
+Failure read_only_attribute(std::string_view name);
 
 /// The query of GET /images. Errors: InvalidArgument.
 Result<ImageQuery> decode_image_query(const Call& call);

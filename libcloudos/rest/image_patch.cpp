@@ -20,7 +20,7 @@ struct PatchOperation {
   const nlohmann::json* value = nullptr;
 };
 
-tl::unexpected<Error> bad_pointer(std::string_view pointer) {
+Failure bad_pointer(std::string_view pointer) {
   return fail(ErrorCode::InvalidArgument,
               fmt::format("Invalid JSON pointer for an image: '{}'.", pointer.substr(0, 128)));
 }

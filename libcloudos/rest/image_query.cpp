@@ -10,7 +10,7 @@
 namespace cloudos::rest {
 namespace {
 
-tl::unexpected<Error> wrong_filter(std::string_view name, std::string_view rule) {
+Failure wrong_filter(std::string_view name, std::string_view rule) {
   return fail(ErrorCode::InvalidArgument, fmt::format("Filter '{}' must be {}.", name, rule));
 }
 

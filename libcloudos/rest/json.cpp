@@ -130,7 +130,7 @@ std::string Members::where(std::string_view name) const {
   return where_.empty() ? shown_name(name) : where_ + "." + shown_name(name);
 }
 
-tl::unexpected<Error> Members::wrong(std::string_view name, std::string_view rule) const {
+Failure Members::wrong(std::string_view name, std::string_view rule) const {
   return fail(ErrorCode::InvalidArgument, fmt::format("{} {}", where(name), rule));
 }
 

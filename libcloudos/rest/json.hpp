@@ -86,7 +86,7 @@ class Members {
 
  private:
   const nlohmann::json* find(std::string_view name) const;
-  tl::unexpected<Error> wrong(std::string_view name, std::string_view rule) const;
+  Failure wrong(std::string_view name, std::string_view rule) const;
 
   const nlohmann::json& object_;
   std::string where_;

@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-tl::unexpected<Error> bad_body(std::string message) {
+Failure bad_body(std::string message) {
   return fail(ErrorCode::InvalidArgument, std::move(message));
 }
 

@@ -10,7 +10,7 @@
 namespace cloudos::rest::network_api {
 namespace {
 
-tl::unexpected<Error> bad_member(const Members& in, std::string_view name, std::string_view rule) {
+Failure bad_member(const Members& in, std::string_view name, std::string_view rule) {
   return fail(ErrorCode::InvalidArgument, fmt::format("{} {}", in.where(name), rule));
 }
 

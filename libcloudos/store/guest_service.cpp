@@ -301,7 +301,7 @@ bool Service::answer(Connection& c, const Message& request) {
   return c.socket.send(Frame::Failed, encode_error(reply.error()), deadline) && !broken;
 }
 
-tl::unexpected<Error> bad_request() {
+Failure bad_request() {
   return fail(ErrorCode::InvalidArgument, "a guest of the store sent an unreadable request");
 }
 

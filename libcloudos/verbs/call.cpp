@@ -33,7 +33,7 @@ class FileSource final : public ByteSource {
   std::uint64_t size_ = 0;
 };
 
-tl::unexpected<Error> unwritable(const std::string& path) {
+Failure unwritable(const std::string& path) {
   return fail(ErrorCode::StorageFull,
               fmt::format("the file {} cannot be written to its end", path));
 }

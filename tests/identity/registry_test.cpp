@@ -239,7 +239,7 @@ TEST_CASE("a project for which endpoints were chosen sees those in its catalog a
   REQUIRE(all > 2);
   // The text that many callers share follows, too.
   const auto text = [&](const ProjectId& project) {
-    return *world.identity->catalog_text(project, UserId{"u"}, list_ids).value();
+    return **world.identity->catalog_text(project, UserId{"u"}, list_ids);
   };
   const std::string everything = text(chosen.id);
   REQUIRE(filters.add(world.system, chosen.id, first));

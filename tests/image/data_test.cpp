@@ -40,7 +40,7 @@ struct Fate {
   int dies_at = INT32_MAX;
   bool alive() { return ++operations <= dies_at; }
 };
-tl::unexpected<Error> dead() { return fail(ErrorCode::Unavailable, "the process is dead"); }
+Failure dead() { return fail(ErrorCode::Unavailable, "the process is dead"); }
 
 class MortalStore final : public store::Store {
  public:

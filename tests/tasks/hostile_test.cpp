@@ -78,7 +78,7 @@ tasks::TaskType one_step(std::string name, tasks::StepFunction run,
 }
 
 Result<Outcome> done_step(StepContext&) { return Outcome(tasks::Done{}); }
-tl::unexpected<Error> no_answer() { return fail(ErrorCode::Unavailable, "no answer"); }
+Failure no_answer() { return fail(ErrorCode::Unavailable, "no answer"); }
 
 }  // namespace
 

@@ -39,15 +39,15 @@ bool may_see_metadef(const Context& ctx, const MetadefNamespace& space) {
   return space.visibility == MetadefVisibility::Public || may_change_metadef(ctx, space);
 }
 
-tl::unexpected<Error> metadef_not_found(std::string_view name) {
+Failure metadef_not_found(std::string_view name) {
   return fail(ErrorCode::NotFound,
               fmt::format("metadata definition namespace '{}' does not exist", name.substr(0, 80)));
 }
-tl::unexpected<Error> part_not_found(std::string_view what, std::string_view name) {
+Failure part_not_found(std::string_view what, std::string_view name) {
   return fail(ErrorCode::NotFound, fmt::format("{} '{}' is not in this namespace", what,
                                                name.substr(0, 80)));
 }
-tl::unexpected<Error> part_exists(std::string_view what, std::string_view name) {
+Failure part_exists(std::string_view what, std::string_view name) {
   return fail(ErrorCode::AlreadyExists,
               fmt::format("{} '{}' is in this namespace already", what, name));
 }

@@ -125,7 +125,7 @@ bool contradicts(std::string_view lease, const std::map<std::string, std::string
 Result<Written> replace_file(const std::string& path, const std::string& content) {
   if (read_small_file(path) == content) return Written::No;
   const std::string fresh = path + ".new";
-  const auto failed = [&]() -> tl::unexpected<Error> {
+  const auto failed = [&]() -> Failure {
     const int error = errno;
     ::unlink(fresh.c_str());
     const bool full = error == ENOSPC || error == EDQUOT;

@@ -30,7 +30,7 @@ NetlinkMessage entrance_request(std::uint16_t type, std::uint16_t flags, const L
   return message;
 }
 
-tl::unexpected<Error> entrance_failed(std::string_view what, const std::string& name, int error) {
+Failure entrance_failed(std::string_view what, const std::string& name, int error) {
   return fail(ErrorCode::Unavailable,
               fmt::format("{} {} failed: {}", what, name, std::strerror(error)));
 }

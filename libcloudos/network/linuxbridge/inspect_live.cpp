@@ -18,7 +18,7 @@
 namespace cloudos::network::linuxbridge {
 namespace {
 
-tl::unexpected<Error> look_failed(std::string_view what, int error) {
+Failure look_failed(std::string_view what, int error) {
   return fail(ErrorCode::Unavailable,
               fmt::format("reading {} failed: {}", what, std::strerror(error)));
 }

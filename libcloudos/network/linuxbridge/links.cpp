@@ -23,7 +23,7 @@
 namespace cloudos::network::linuxbridge {
 namespace {
 
-tl::unexpected<Error> link_failed(std::string_view what, std::string_view name, int error) {
+Failure link_failed(std::string_view what, std::string_view name, int error) {
   return fail(ErrorCode::Unavailable,
               fmt::format("{} {} failed: {}", what, name, std::strerror(error)));
 }

@@ -26,7 +26,7 @@ std::string netns_path(const std::string& name) {
   return std::string(kNetnsFolder) + "/" + name;
 }
 
-tl::unexpected<Error> netns_failed(std::string_view what, const std::string& name) {
+Failure netns_failed(std::string_view what, const std::string& name) {
   return fail(ErrorCode::Unavailable,
               fmt::format("{} network namespace {} failed: {}", what, name, std::strerror(errno)));
 }

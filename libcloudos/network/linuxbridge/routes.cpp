@@ -19,7 +19,7 @@
 namespace cloudos::network::linuxbridge {
 namespace {
 
-tl::unexpected<Error> route_failed(std::string_view what, std::string_view of, int error) {
+Failure route_failed(std::string_view what, std::string_view of, int error) {
   return fail(ErrorCode::Unavailable,
               fmt::format("{} {} failed: {}", what, of, std::strerror(error)));
 }

@@ -21,7 +21,7 @@ namespace {
 constexpr std::uint32_t kBucketHandle = 0xc1050000;
 constexpr std::uint32_t kLargestFrame = 65'550;  // Frames are cut up behind the queue only.
 
-tl::unexpected<Error> shaping_failed(std::string_view what, const std::string& name, int error) {
+Failure shaping_failed(std::string_view what, const std::string& name, int error) {
   return fail(ErrorCode::Unavailable,
               fmt::format("{} {} failed: {}", what, name, std::strerror(error)));
 }

@@ -49,7 +49,7 @@ Result<void> turn_on_inet6() {
   return Result<void>();
 }
 
-tl::unexpected<Error> foreign_device(const std::string& name) {
+Failure foreign_device(const std::string& name) {
   return fail(ErrorCode::Conflict,
               "device " + name + " is on the host and not ours; rename or remove it");
 }
