@@ -67,13 +67,27 @@ Result<Port> end_of(const store::Snapshot& snapshot, Port port) {
   return port;
 }
 
+Result<Port> port_named(const Networks::Impl& impl, const Context& ctx, const std::string& name) {
+  NetworkListSpec spec;
+  spec.filters = {{"name", name}};
+  CLOUDOS_TRY(auto ports, impl.whole->ports(ctx, spec));
+  if (ports.empty()) return missing<Port>(name);
+  if (ports.size() > 1)
+    return fail_as("NetworkTraceAmbiguous", ErrorCode::Conflict,
+                   fmt::format("from: {} ports are called {}; name one by its id", ports.size(),
+                               name.substr(0, 64)));
+  return std::move(ports.front());
+}
+
 /// Nothing: it is somebody outside.
 Result<std::optional<Port>> sender_of(const Networks::Impl& impl, const store::Snapshot& snapshot,
                                       const Context& ctx, const std::string& from) {
   const auto address = parse_ip(from);
   if (!address) {
-    CLOUDOS_TRY(auto port, load_seen<Port>(snapshot, ctx, PortId{from}));
-    CLOUDOS_TRY(auto end, end_of(snapshot, std::move(port)));
+    auto port = load_seen<Port>(snapshot, ctx, PortId{from});
+    if (!port && port.error().code == ErrorCode::NotFound) port = port_named(impl, ctx, from);
+    if (!port) return fail(std::move(port).error());
+    CLOUDOS_TRY(auto end, end_of(snapshot, std::move(*port)));
     return std::optional<Port>(std::move(end));
   }
   NetworkListSpec spec;

@@ -377,7 +377,12 @@ Result<void> Walker::network_hop(const Network& network, const Spot& at) {
 
 Result<void> Walker::forwarding_hop(const Network& network, const Spot& from, const Port& to) {
   packet_.destination_mac = to.mac;
-  const bool same_host = from.host == to.host;
+  // A driver without a host works on all of them as if they were one.
+  const auto of_sender = scope_of_(from.driver, from.host);
+  const auto of_receiver = scope_of_(to.driver, to.host);
+  const bool one_for_all = from.driver == to.driver && of_sender && of_sender->host.empty() &&
+                           of_receiver && of_receiver->host.empty();
+  const bool same_host = from.host == to.host || one_for_all;
   CLOUDOS_TRY(auto there, network_at(network, from.driver, from.host));
   if (!same_host && there.type == "local") {
     drop("forwarding", network.project,
@@ -396,7 +401,7 @@ Result<void> Walker::forwarding_hop(const Network& network, const Spot& from, co
   Port sender = to;
   sender.driver = from.driver;
   sender.host = from.host;
-  const auto scope = scope_of_(from.driver, from.host);
+  const auto& scope = of_sender;
   Plan plan;
   plan.networks.emplace(network.id, std::move(there));
   auto& asked = ask(step, sender, Inspection::Place::Forwarding, std::move(plan));

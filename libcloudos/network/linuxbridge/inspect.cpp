@@ -131,7 +131,7 @@ Result<Finding> Inspector::device(const Inspection& asked) const {
     finding.fault(tell("Nobody is at the other end of the port's device: its guest does not run."),
                   tap->link.name + " has no carrier");
     finding.faults.back().remedy = tell("Start the server that uses it.");
-  } else if (tap->bridge_state && *tap->bridge_state != BR_STATE_FORWARDING) {
+  } else if (bridge->up && tap->bridge_state && *tap->bridge_state != BR_STATE_FORWARDING) {
     finding.fault(
         tell("The bridge does not forward for the port's device."),
         fmt::format("{} is a bridge port in state {}", tap->link.name, *tap->bridge_state));

@@ -169,10 +169,13 @@ Result<Finding> Inspector::network(const Inspection& asked) const {
     finding.fault(tell("Bridged packets do not pass the host's packet filter, and are dropped."),
                   "net.bridge.bridge-nf-call-iptables is not 1");
   CLOUDOS_TRY(auto live, LiveTables::open());
-  for (const auto& stranger : live.strangers(names_.table()))
+  for (const auto& stranger : live.strangers(names_.table())) {
     finding.fault(tell("Another packet filter of the host drops what it does not know, and sees "
                        "packets of this network, too."),
-                  stranger + " has policy drop", false);
+                  stranger.name + " has policy drop", stranger.closed);
+    finding.faults.back().remedy =
+        tell("Have it accept bridged packets, or take it away: it is none of ours.");
+  }
   return finding;
 }
 

@@ -18,7 +18,7 @@
 namespace cloudos::network::linuxbridge {
 namespace {
 
-Failure look_failed(std::string_view what, int error) {
+auto look_failed(std::string_view what, int error) {
   return fail(ErrorCode::Unavailable,
               fmt::format("reading {} failed: {}", what, std::strerror(error)));
 }

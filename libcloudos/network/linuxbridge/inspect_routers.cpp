@@ -55,7 +55,14 @@ Result<Finding> Inspector::router(const Inspection& asked) const {
   finding.device = names_.netns(asked.router.value);
   const auto netns = open_netns(finding.device);
   if (!netns) {
-    finding.fault(tell("The router's namespace is not there."), "no namespace " + finding.device);
+    // Whoever has it open keeps it alive.
+    CLOUDOS_TRY(auto netlink, Netlink::open(NETLINK_ROUTE));
+    CLOUDOS_TRY(const auto leg, live_link(netlink, leg_outer(names_, asked.port)));
+    const bool lives = leg && leg->link.up && leg->carrier;
+    finding.fault(lives ? tell("The router's namespace has lost its name: packets may still pass, "
+                               "but nobody can look into it.")
+                        : tell("The router's namespace is not there."),
+                  "no namespace " + finding.device, !lives);
     return finding;
   }
   const bool v6 = asked.packet.v6();

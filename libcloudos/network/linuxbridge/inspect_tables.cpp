@@ -99,8 +99,8 @@ std::optional<std::string> LiveTables::element(const std::string& family, const 
   return ask(fmt::format("get element {} {} {} {{ {} }}", family, table, set, key));
 }
 
-std::vector<std::string> LiveTables::strangers(const std::string& own_table) {
-  std::vector<std::string> found;
+std::vector<LiveTables::Stranger> LiveTables::strangers(const std::string& own_table) {
+  std::vector<Stranger> found;
   const auto listing = ask("list chains");
   std::string table;
   std::string chain;
@@ -112,8 +112,10 @@ std::vector<std::string> LiveTables::strangers(const std::string& own_table) {
     if (bare.starts_with("chain ") && words.size() >= 2) chain = words[1];
     const bool forward = bare.find("hook forward") != std::string_view::npos;
     const bool drops = bare.find("policy drop") != std::string_view::npos;
-    if (forward && drops && !table.ends_with(" " + own_table))
-      found.push_back(fmt::format("table {}, chain {}", table, chain));
+    if (!forward || !drops || table.ends_with(" " + own_table)) continue;
+    const auto rules = ask(fmt::format("list chain {} {}", table, chain));
+    found.push_back({fmt::format("table {}, chain {}", table, chain),
+                     rules && read_listed_chain(*rules).empty()});
   }
   return found;
 }

@@ -35,7 +35,11 @@ class LiveTables {
   std::optional<std::string> element(const std::string& family, const std::string& table,
                                      const std::string& set, const std::string& key);
   /// Chains of other tables that forwarded packets pass and that drop what they do not know.
-  std::vector<std::string> strangers(const std::string& own_table);
+  struct Stranger {
+    std::string name;
+    bool closed = false;  ///< It has no rules: it drops all.
+  };
+  std::vector<Stranger> strangers(const std::string& own_table);
   Result<void> run(const std::string& commands);
 
  private:
