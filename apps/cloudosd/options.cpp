@@ -9,6 +9,7 @@
 #include "cloudos/limits_registry.hpp"
 #include "cloudos/policy.hpp"
 #include "cloudosd/tls.hpp"
+#include "config/ranges.hpp"
 
 namespace cloudosd {
 namespace {
@@ -65,6 +66,22 @@ std::vector<std::string> host_names(const config::Settings& settings) {
 cloudos::MetricsAccess metrics_access(std::string_view text) {
   if (text == "admin") return cloudos::MetricsAccess::Admin;
   return text == "everyone" ? cloudos::MetricsAccess::Everyone : cloudos::MetricsAccess::Loopback;
+}
+
+cloudos::NetworkOptions network_options(const config::Settings& settings) {
+  cloudos::NetworkOptions networks;
+  networks.tenant_types = settings.list("network", "tenant_network_types");
+  const auto flat = settings.list("network", "flat_networks");
+  if (flat != std::vector<std::string>{"*"}) networks.flat_networks = flat;
+  // Checked with the other settings: what is wrong did not come here.
+  if (settings.given("network", "network_vlan_ranges"))
+    networks.vlan_ranges =
+        config::parse_vlan_ranges(settings.list("network", "network_vlan_ranges"));
+  networks.vni_ranges = config::parse_vni_ranges(settings.list("network", "vni_ranges"));
+  networks.mtu = static_cast<std::uint32_t>(settings.number("network", "mtu"));
+  networks.host = settings.text("network", "host");
+  networks.tunnel_address = settings.text("network", "tunnel_address");
+  return networks;
 }
 
 ServerOptions server_options(const config::Settings& settings) {
@@ -318,6 +335,7 @@ Command make_command(const config::Settings& settings) {
   cloud.resume_guests = settings.yes("compute", "resume_guests_state_on_host_boot");
   cloud.network = network_backend(settings.text("network", "backend"));
   cloud.bridge_mappings = settings.mapping("network", "bridge_mappings");
+  cloud.networks = network_options(settings);
   cloud.image_import = image_imports(settings);
   cloud.image_stores = image_stores(settings);
   cloud.image_rules = image_rules(settings);

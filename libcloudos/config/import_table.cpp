@@ -34,6 +34,7 @@ constexpr std::string_view kNotPresent = "this cannot be set: the service does n
 constexpr std::string_view kUpgrade =
     "the store has one owner: records of older versions are rewritten while the cloud serves";
 constexpr std::string_view kAgents = "there are no agents: the process wires its own host";
+constexpr std::string_view kOneRouter = "a router is on one host, whole";
 constexpr std::string_view kFilters =
     "filters, weighers and their settings are the program's: the usual ones are built in";
 constexpr std::string_view kTokenKeys =
@@ -76,6 +77,20 @@ Converted mechanism(const std::string& value) {
   for (const std::string_view name : split(value, ','))
     if (trim(name) == "linuxbridge") return "linuxbridge";
   return std::nullopt;
+}
+
+/// Those of ML2's types that are here, when all are.
+Converted tenant_types(const std::string& value) {
+  std::string types;
+  for (const std::string_view part : split(value, ',')) {
+    const std::string_view type = trim(part);
+    if (type != "local" && type != "vlan" && type != "vxlan") return std::nullopt;
+    types += (types.empty() ? "" : ", ") + std::string(type);
+  }
+  return types;
+}
+Converted not_empty(const std::string& value) {
+  return value.empty() ? Converted() : Converted(value);
 }
 
 Converted uri(const std::string& value) {
@@ -255,11 +270,33 @@ constexpr ImportRule kRules[] = {
      .why = "of mechanism drivers there is linuxbridge, or one of your own in your own program"},
     {.service = kNeutron, .section = "linux_bridge", .name = "bridge_mappings",
      .target = "network.bridge_mappings"},
+    {.service = kNeutron, .section = "ml2", .name = "tenant_network_types",
+     .target = "network.tenant_network_types", .convert = tenant_types,
+     .why = "projects' networks are local, vlan or vxlan"},
+    {.service = kNeutron, .section = "ml2_type_flat", .name = "flat_networks",
+     .target = "network.flat_networks", .convert = not_empty,
+     .why = "no flat networks: leave bridge_mappings empty"},
+    {.service = kNeutron, .section = "ml2_type_vlan", .name = "network_vlan_ranges",
+     .target = "network.network_vlan_ranges", .convert = not_empty,
+     .why = "without ranges every tag of each of bridge_mappings is given out"},
+    {.service = kNeutron, .section = "ml2_type_vxlan", .name = "vni_ranges",
+     .target = "network.vni_ranges", .convert = not_empty,
+     .why = "without ranges numbers from 1 to 65535 are given out"},
+    {.service = kNeutron, .section = "vxlan", .name = "local_ip",
+     .target = "network.tunnel_address", .convert = not_empty,
+     .why = "without an address vxlan networks stay on their host"},
+    {.service = kNeutron, .section = "DEFAULT", .name = "host", .target = "network.host",
+     .convert = not_empty, .why = "without a name it is the one host there is"},
+    {.service = kNeutron, .section = "DEFAULT", .name = "global_physnet_mtu",
+     .target = "network.mtu"},
+    {.service = kNeutron, .section = "ml2", .name = "path_mtu", .target = "network.mtu",
+     .why = "one number says what links between hosts carry"},
     {.service = kNeutron, .section = "DEFAULT", .name = "bind_host", .target = "server.listen",
      .convert = listen_address, .why = kOneAddress},
     no(kNeutron, "DEFAULT", "bind_port", kOnePort),
     same(kNeutron, "DEFAULT", "core_plugin", "networks are ML2's: types and mechanisms"),
-    no(kNeutron, "DEFAULT", "service_plugins", "there are no routers nor other service plugins"),
+    same(kNeutron, "DEFAULT", "service_plugins",
+         "routers, QoS, trunks, metering, segments and tags are built in"),
     no(kNeutron, "DEFAULT", "api_workers", kNoWorkers),
     same(kNeutron, "DEFAULT", "allow_overlapping_ips", "subnets of different networks may overlap"),
     no(kNeutron, "DEFAULT", "dhcp_agents_per_network", kAgents),
@@ -267,7 +304,6 @@ constexpr ImportRule kRules[] = {
     no(kNeutron, "DEFAULT", "agent_down_time", kAgents),
     no(kNeutron, "DEFAULT", "dhcp_lease_duration", "how long an address is leased is fixed"),
     no(kNeutron, "DEFAULT", "dns_domain", "the domain of guests' names is fixed"),
-    no(kNeutron, "DEFAULT", "global_physnet_mtu", "networks that ask for no MTU have 1500"),
     no(kNeutron, "DEFAULT", "base_mac", "MACs begin with fa:16:3e"),
     same(kNeutron, "DEFAULT", "notify_nova_on_port_status_changes",
          "compute sees ports in the same store"),
@@ -278,23 +314,23 @@ constexpr ImportRule kRules[] = {
     no(kNeutron, "DEFAULT", "interface_driver", "the linuxbridge backend wires ports"),
     no(kNeutron, "DEFAULT", "dhcp_driver", "DHCP is dnsmasq's, one for each network"),
     no(kNeutron, "DEFAULT", "enable_isolated_metadata", "metadata is there in every network"),
-    no(kNeutron, "DEFAULT", "l3_ha", "there are no routers"),
-    no(kNeutron, "DEFAULT", "max_l3_agents_per_router", "there are no routers"),
-    no(kNeutron, "DEFAULT", "router_distributed", "there are no routers"),
-    no(kNeutron, "DEFAULT", "external_network_bridge", "there are no routers"),
+    no(kNeutron, "DEFAULT", "l3_ha", kOneRouter),
+    no(kNeutron, "DEFAULT", "max_l3_agents_per_router", kOneRouter),
+    no(kNeutron, "DEFAULT", "router_distributed", kOneRouter),
+    no(kNeutron, "DEFAULT", "external_network_bridge",
+       "external networks name their physical network: map it in bridge_mappings of [network]"),
     no(kNeutron, "linux_bridge", "physical_interface_mappings",
        "bridges of physical networks are yours: make one over the interface and name it in "
        "bridge_mappings of [network]"),
-    no(kNeutron, "ml2", "type_drivers", "network types are local and flat"),
-    no(kNeutron, "ml2", "tenant_network_types", "projects' networks are local to the host"),
+    same(kNeutron, "ml2", "type_drivers", "local, flat, vlan and vxlan are all there"),
     no(kNeutron, "ml2", "extension_drivers", "port security is built in, others are not there"),
     no(kNeutron, "ml2", "*", "this detail of ML2 cannot be set"),
-    no(kNeutron, "ml2_type_flat", "*", "a flat network may name each one of bridge_mappings"),
-    no(kNeutron, "ml2_type_vlan", "*", "there are no vlan networks"),
-    no(kNeutron, "ml2_type_vxlan", "*", "there are no vxlan networks"),
+    no(kNeutron, "ml2_type_vxlan", "*", "tunnels know where ports are: there are no groups"),
     no(kNeutron, "ml2_type_gre", "*", "there are no gre networks"),
     no(kNeutron, "ml2_type_geneve", "*", "there are no geneve networks"),
-    no(kNeutron, "vxlan", "*", "there are no vxlan networks"),
+    same(kNeutron, "vxlan", "enable_vxlan", "vxlan networks are there where the kernel has them"),
+    same(kNeutron, "vxlan", "l2_population", "tunnels know where ports are"),
+    no(kNeutron, "vxlan", "*", "this detail of tunnels cannot be set"),
     no(kNeutron, "ovs", "*", "there is no Open vSwitch"),
     no(kNeutron, "ovn", "*", "there is no OVN"),
     no(kNeutron, "securitygroup", "*", "security groups are always on, by nftables"),

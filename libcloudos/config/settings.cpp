@@ -4,6 +4,7 @@
 
 #include "base/assert.hpp"
 #include "base/text.hpp"
+#include "config/ranges.hpp"
 
 namespace cloudos::config {
 namespace {
@@ -55,8 +56,28 @@ void check_image_stores(const Settings& settings, std::vector<Problem>& problems
     problem("default_store", fmt::format("there is no store {}: give it a folder in stores.", first));
 }
 
+void check_network(const Settings& settings, std::vector<Problem>& problems) {
+  const auto problem = [&](std::string_view name, std::string message) {
+    problems.push_back({settings.of("network", name).place, std::move(message)});
+  };
+  for (const std::string& type : settings.list("network", "tenant_network_types"))
+    if (type != "local" && type != "vlan" && type != "vxlan")
+      problem("tenant_network_types",
+              fmt::format("projects' networks cannot be of type {}: local, vlan and vxlan are.",
+                          type));
+  if (!parse_vlan_ranges(settings.list("network", "network_vlan_ranges")))
+    problem("network_vlan_ranges",
+            "network_vlan_ranges needs PHYSICAL_NETWORK:FIRST:LAST within 1 to 4094, with commas "
+            "between.");
+  if (!parse_vni_ranges(settings.list("network", "vni_ranges")))
+    problem("vni_ranges", "vni_ranges needs FIRST:LAST within 1 to 16777215, with commas between.");
+  if (settings.given("network", "tunnel_address") && !settings.given("network", "host"))
+    problem("tunnel_address", "tunnel_address is a host's: say which, by host in [network].");
+}
+
 void check_together(const Settings& settings, std::vector<Problem>& problems) {
   check_image_stores(settings, problems);
+  check_network(settings, problems);
   const auto problem = [&](std::string_view section, std::string_view name, std::string message) {
     problems.push_back({settings.of(section, name).place, std::move(message)});
   };

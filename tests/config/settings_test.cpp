@@ -53,6 +53,34 @@ TEST_CASE("the table of keys is sound: defaults are canonical, names and flags a
   CHECK(sections_seen.size() == sections().size());
 }
 
+TEST_CASE("ranges of networks are what they say, or a problem that says what they should") {
+  struct Row {
+    std::string what, line, says;  ///< says empty: good.
+  };
+  const Row rows[] = {
+      {"tags", "network_vlan_ranges = p1:100:199, p1:300:399, p2", ""},
+      {"tags of nothing", "network_vlan_ranges = :1:2", "network_vlan_ranges needs"},
+      {"too many tags", "network_vlan_ranges = p1:1:4095", "network_vlan_ranges needs"},
+      {"backwards", "network_vlan_ranges = p1:9:1", "network_vlan_ranges needs"},
+      {"tunnels", "vni_ranges = 1:1000, 5000:16777215", ""},
+      {"half a range", "vni_ranges = 7", "vni_ranges needs"},
+      {"zero", "vni_ranges = 0:9", "vni_ranges needs"},
+      {"types", "tenant_network_types = vlan, vxlan, local", ""},
+      {"flat for all", "tenant_network_types = flat", "cannot be of type flat"},
+      {"a tunnel of nobody's", "tunnel_address = 192.0.2.7", "by host in [network]"},
+      {"a tunnel of a host's", "host = one\ntunnel_address = 192.0.2.7", ""},
+      {"no packets", "mtu = 100", "needs a number from 576 to 65535"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    const auto merged = merged_text(std::string(kGood) + "[network]\n" + row.line + "\n");
+    const std::string problems = all_problems(merged.problems);
+    CAPTURE(problems);
+    CHECK(problems.empty() == row.says.empty());
+    CHECK(problems.find(row.says) != std::string::npos);
+  }
+}
+
 TEST_CASE("a value is taken in its canonical form or refused with what it wants") {
   struct Row {
     std::string what, section, name, text, value;  ///< value empty: refused.
