@@ -1,6 +1,6 @@
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "network/abilities.hpp"
 #include "network/derived_id.hpp"
@@ -31,9 +31,9 @@ bool hands_out(const Network& network, const std::string& agent) {
 }
 
 Failure not_of_topic(std::string_view type, const NetworkAgent& agent) {
-  return fail_as(type, ErrorCode::Conflict,
-                 fmt::format("Agent {} is not able to do that: it is a {}.", agent.id.value,
-                             agent.type));
+  return fail_as(
+      type, ErrorCode::Conflict,
+      fmt::format("Agent {} is not able to do that: it is a {}.", agent.id.value, agent.type));
 }
 
 /// The id of the L3 agent that carries the router; empty: nobody does.
@@ -137,7 +137,8 @@ Result<void> NetworkAgents::add_network(const Context& ctx, const std::string& i
     if (network::hands_out(network, id)) {
       return network::fail_as("NetworkHostedByDHCPAgent", ErrorCode::Conflict,
                               fmt::format("The network {} has been already hosted by the DHCP "
-                                          "Agent {}.", network_id.value, id));
+                                          "Agent {}.",
+                                          network_id.value, id));
     }
     std::erase(network.no_dhcp_agents, id);
     network.dhcp_agents.push_back(id);
@@ -154,9 +155,9 @@ Result<void> NetworkAgents::remove_network(const Context& ctx, const std::string
   return impl_.transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(Network network, network::load<Network>(txn, network_id));
     if (!network::hands_out(network, id)) {
-      return network::fail_as("NetworkNotHostedByDhcpAgent", ErrorCode::Conflict,
-                              fmt::format("The network {} is not hosted by the DHCP agent {}.",
-                                          network_id.value, id));
+      return network::fail_as(
+          "NetworkNotHostedByDhcpAgent", ErrorCode::Conflict,
+          fmt::format("The network {} is not hosted by the DHCP agent {}.", network_id.value, id));
     }
     std::erase(network.dhcp_agents, id);
     network.no_dhcp_agents.push_back(id);
@@ -229,9 +230,9 @@ Result<void> NetworkAgents::remove_router(const Context& ctx, const std::string&
     CLOUDOS_TRY(carrier, network::carrier_of(*snapshot, impl_, router));
   }
   if (carrier != id) {
-    return network::fail_as("RouterNotHostedByL3Agent", ErrorCode::Conflict,
-                            fmt::format("The router {} is not hosted by L3 agent {}.",
-                                        router_id.value, id));
+    return network::fail_as(
+        "RouterNotHostedByL3Agent", ErrorCode::Conflict,
+        fmt::format("The router {} is not hosted by L3 agent {}.", router_id.value, id));
   }
   CLOUDOS_CHECK(impl_.transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(Router router, network::load<Router>(txn, router_id));

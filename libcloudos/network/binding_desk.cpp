@@ -1,8 +1,8 @@
 #include "network/binding_desk.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "cloudos/network_limits.hpp"
 #include "network/impl.hpp"
@@ -45,16 +45,17 @@ void clear_desk(const Networks::Impl& impl, const BindingDesk& desk) {
 
 /// Found within the transaction, whose owner has no desk: with what is there, nothing is made.
 Result<Wiring::Bound> bind_at_once(const Networks::Impl& impl, const BindingDesk::Ask& ask) {
-  return impl.wiring.bind(ask.network, ask.port,
-                          [&](const LowerSegment& kind) -> Result<NetworkSegment> {
-    for (const NetworkSegment& one : ask.network.segments) {
-      if (one.dynamic && one.network_type == kind.network_type &&
-          one.physical_network == kind.physical_network)
-        return one;
-    }
-    return fail_as(kNoBinding, ErrorCode::Unsupported,
-                   "the port needs a segment of its own below its network's: bind it by itself");
-  });
+  return impl.wiring.bind(
+      ask.network, ask.port, [&](const LowerSegment& kind) -> Result<NetworkSegment> {
+        for (const NetworkSegment& one : ask.network.segments) {
+          if (one.dynamic && one.network_type == kind.network_type &&
+              one.physical_network == kind.physical_network)
+            return one;
+        }
+        return fail_as(
+            kNoBinding, ErrorCode::Unsupported,
+            "the port needs a segment of its own below its network's: bind it by itself");
+      });
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 #include "network/default_rules.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "cloudos/network_limits.hpp"
 #include "network/derived_id.hpp"
@@ -106,16 +106,17 @@ Result<DefaultRule> draft_default_rule(const Networks::Impl& impl, const Default
 
 Result<void> add_default_rule(store::Txn& txn, const Context& ctx, const DefaultRule& rule,
                               DefaultRuleSet& set) {
-  if (!rule.remote_group.empty()) CLOUDOS_CHECK(load_seen<SecurityGroup>(txn, ctx, rule.remote_group));
+  if (!rule.remote_group.empty())
+    CLOUDOS_CHECK(load_seen<SecurityGroup>(txn, ctx, rule.remote_group));
   if (!rule.remote_address_group.empty())
     CLOUDOS_CHECK(load_seen<AddressGroup>(txn, ctx, rule.remote_address_group));
   for (const DefaultRule& other : set.rules) {
-    const bool together = (rule.in_default && other.in_default) ||
-                          (rule.in_others && other.in_others);
+    const bool together =
+        (rule.in_default && other.in_default) || (rule.in_others && other.in_others);
     if (!together || canonical_template(rule) != canonical_template(other)) continue;
-    return fail_as("DefaultSecurityGroupRuleExists", ErrorCode::AlreadyExists,
-                   fmt::format("Default Security group rule already exists. Rule id is {}.",
-                               other.id.value));
+    return fail_as(
+        "DefaultSecurityGroupRuleExists", ErrorCode::AlreadyExists,
+        fmt::format("Default Security group rule already exists. Rule id is {}.", other.id.value));
   }
   if (set.rules.size() >= limits::kDefaultRules) {
     return fail(ErrorCode::TooLarge,
@@ -143,8 +144,10 @@ Result<std::vector<SecurityGroupRule>> rules_of_new(store::Txn& txn, const Secur
     if (!(group.is_default ? from.in_default : from.in_others)) continue;
     auto rule = rule_like(from, group);
     if (!stands(txn, rule)) continue;
-    if (rules.size() < ids.size()) rule.id = ids[rules.size()];
-    else rule.id.value = derived_id({group.id.value, from.id.value});
+    if (rules.size() < ids.size())
+      rule.id = ids[rules.size()];
+    else
+      rule.id.value = derived_id({group.id.value, from.id.value});
     rules.push_back(std::move(rule));
   }
   return rules;
@@ -152,7 +155,9 @@ Result<std::vector<SecurityGroupRule>> rules_of_new(store::Txn& txn, const Secur
 
 }  // namespace network
 
-DefaultRules& Networks::default_rules() { return impl_->default_rules; }
+DefaultRules& Networks::default_rules() {
+  return impl_->default_rules;
+}
 
 Result<std::vector<DefaultRule>> DefaultRules::rules(const Context& ctx,
                                                      const NetworkListSpec& spec) const {

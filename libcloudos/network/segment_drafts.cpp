@@ -1,8 +1,8 @@
 #include "network/segment_drafts.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "cloudos/network_limits.hpp"
 #include "network/network_checks.hpp"
@@ -39,8 +39,8 @@ Result<void> draft_several(const Networks::Impl& impl, const NetworkCreate& spec
     one.segmentation_id = asked.segmentation_id;
     one.created_at = one.updated_at = impl.engine.clock.wall();
     const auto twin = [&](const NetworkSegment& other) {
-      return same_wire(one, other) && (one.segmentation_id || one.network_type == "flat" ||
-                                       one.network_type == "local");
+      return same_wire(one, other) &&
+             (one.segmentation_id || one.network_type == "flat" || one.network_type == "local");
     };
     if (std::any_of(drafts.several.begin(), drafts.several.end(), twin))
       return invalid("segments: the same one is there twice");
@@ -59,8 +59,10 @@ Result<SegmentDrafts> draft_segments(const Networks::Impl& impl, const NetworkCr
     CLOUDOS_CHECK(least_mtu(impl, drafts.several, spec.mtu));
     return drafts;
   }
-  if (spec.network_type) drafts.types = {*spec.network_type};
-  else drafts.types = impl.settings.tenant_types;
+  if (spec.network_type)
+    drafts.types = {*spec.network_type};
+  else
+    drafts.types = impl.settings.tenant_types;
   drafts.physical_network = spec.physical_network.value_or("");
   drafts.segmentation_id = spec.segmentation_id;
   for (const std::string& name : drafts.types) {

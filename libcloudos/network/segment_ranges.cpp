@@ -1,6 +1,6 @@
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "base/text.hpp"
 #include "cloudos/network_limits.hpp"
@@ -29,7 +29,9 @@ void fields(codec::FieldVisitor& v, SegmentRange& r) {
   v.unknown(r.unknown);
 }
 
-void keys(records::Keys& k, const SegmentRange& r) { k.index("project", r.project.value); }
+void keys(records::Keys& k, const SegmentRange& r) {
+  k.index("project", r.project.value);
+}
 
 std::optional<Attribute> list_attribute(const SegmentRange& r, std::string_view name) {
   if (name == "default") return Attribute::flag(r.is_default);
@@ -67,8 +69,8 @@ namespace {
 
 SegmentRange configured_range(std::string_view type, std::string_view physical, TagRange numbers) {
   SegmentRange range;
-  range.id.value = derived_id({"segment-range", type, physical,
-                               fmt::format("{}-{}", numbers.first, numbers.second)});
+  range.id.value = derived_id(
+      {"segment-range", type, physical, fmt::format("{}-{}", numbers.first, numbers.second)});
   range.generation = 1;
   range.is_default = range.shared = true;
   range.network_type = type;
@@ -79,15 +81,17 @@ SegmentRange configured_range(std::string_view type, std::string_view physical, 
 }
 
 Failure range_read_only(const SegmentRangeId& id) {
-  return fail_as("NetworkSegmentRangeDefaultReadOnly", ErrorCode::InvalidArgument,
-                 fmt::format("Network Segment Range {} is of the configuration: it is changed there",
-                             id.value));
+  return fail_as(
+      "NetworkSegmentRangeDefaultReadOnly", ErrorCode::InvalidArgument,
+      fmt::format("Network Segment Range {} is of the configuration: it is changed there",
+                  id.value));
 }
 
 Failure range_in_use(const SegmentRangeId& id) {
   return fail_as("NetworkSegmentRangeReferencedByProject", ErrorCode::Conflict,
                  fmt::format("Network Segment Range {} is referenced by one or more tenant "
-                             "networks.", id.value));
+                             "networks.",
+                             id.value));
 }
 
 Result<void> check_range(const Networks::Impl& impl, const SegmentRange& range) {
@@ -95,14 +99,17 @@ Result<void> check_range(const Networks::Impl& impl, const SegmentRange& range) 
   if (!vlan && range.network_type != "vxlan") {
     return fail_as("NetworkSegmentRangeNetTypeNotSupported", ErrorCode::InvalidArgument,
                    fmt::format("network_type: '{}' has no numbers to make ranges of; use vlan or "
-                               "vxlan", range.network_type.substr(0, 64)));
+                               "vxlan",
+                               range.network_type.substr(0, 64)));
   }
   const auto& physical = impl.settings.physical_networks;
-  const bool here = std::find(physical.begin(), physical.end(), range.physical_network) !=
-                    physical.end();
+  const bool here =
+      std::find(physical.begin(), physical.end(), range.physical_network) != physical.end();
   if (vlan && !here) {
-    return invalid(fmt::format("physical_network: a range of VLANs is of a physical network, and "
-                               "this cloud has no '{}'", range.physical_network.substr(0, 64)));
+    return invalid(
+        fmt::format("physical_network: a range of VLANs is of a physical network, and "
+                    "this cloud has no '{}'",
+                    range.physical_network.substr(0, 64)));
   }
   const std::uint32_t most = vlan ? limits::kVlanMost : limits::kVniMost;
   if (range.minimum >= 1 && range.minimum <= range.maximum && range.maximum <= most)
@@ -129,7 +136,8 @@ Result<void> refuse_overlap(const RangeTable& table, const SegmentRange& range) 
     if (row.range == range.id || row.last < range.minimum || row.first > range.maximum) continue;
     return fail_as("NetworkSegmentRangeOverlaps", ErrorCode::Conflict,
                    fmt::format("Network segment range overlaps with existing network segment range "
-                               "{}.", row.range.value));
+                               "{}.",
+                               row.range.value));
   }
   return Result<void>();
 }
@@ -248,8 +256,7 @@ Result<SegmentRange> NetworkSegments::create_range(const Context& ctx,
     made = draft;
     CLOUDOS_TRY(auto table, network::load_table(txn, made));
     if (table.rows.size() >= limits::kSegmentRanges) {
-      return network::invalid(fmt::format("at most {} ranges of one kind",
-                                          limits::kSegmentRanges));
+      return network::invalid(fmt::format("at most {} ranges of one kind", limits::kSegmentRanges));
     }
     CLOUDOS_CHECK(network::refuse_overlap(table, made));
     table.rows.push_back({made.id, made.project, made.minimum, made.maximum});
@@ -273,10 +280,10 @@ Result<SegmentRange> NetworkSegments::update_range(const Context& ctx, const Seg
       CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
       CLOUDOS_TRY(seen, network::see_range(*snapshot, id));
     }
-    const bool below = change.minimum && !seen.used.empty() &&
-                       *change.minimum >= seen.used.begin()->first;
-    const bool above = change.maximum && !seen.used.empty() &&
-                       *change.maximum <= seen.used.rbegin()->first;
+    const bool below =
+        change.minimum && !seen.used.empty() && *change.minimum >= seen.used.begin()->first;
+    const bool above =
+        change.maximum && !seen.used.empty() && *change.maximum <= seen.used.rbegin()->first;
     if (below || above) return network::range_in_use(id);
     return impl_.transact([&](store::Txn& txn) -> Result<void> {
       CLOUDOS_TRY(changed, network::load<SegmentRange>(txn, id));

@@ -1,9 +1,9 @@
-#include <algorithm>
-
 #include <fmt/format.h>
 
-#include "network/ip.hpp"
+#include <algorithm>
+
 #include "network/impl.hpp"
+#include "network/ip.hpp"
 #include "network/segments.hpp"
 
 namespace cloudos::network {
@@ -27,7 +27,8 @@ Result<void> check_subnet_segment(store::Txn& txn, const Network& network, const
     if (other.segment.empty() == subnet.segment.empty()) continue;
     return fail_as("SubnetsNotAllAssociatedWithSegments", ErrorCode::InvalidArgument,
                    fmt::format("segment_id: all subnets of network {} are on segments of it, or "
-                               "none is", network.id.value));
+                               "none is",
+                               network.id.value));
   }
   return Result<void>();
 }
@@ -48,7 +49,8 @@ Result<void> move_subnet(store::Txn& txn, const Network& network, const SegmentI
   if (network_segments(network).size() > 1) {
     return fail_as("NoUpdateSubnetWhenMultipleSegmentsOnNetwork", ErrorCode::InvalidArgument,
                    fmt::format("segment_id: network {} has several segments: which of them its "
-                               "ports' addresses reach is not known", network.id.value));
+                               "ports' addresses reach is not known",
+                               network.id.value));
   }
   subnet.segment = segment;
   return check_subnet_segment(txn, network, subnet);

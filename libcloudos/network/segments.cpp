@@ -1,8 +1,8 @@
 #include "network/segments.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "cloudos/network_limits.hpp"
 #include "network/impl.hpp"
@@ -88,9 +88,9 @@ Result<void> refuse_used_segment(store::Txn& txn, const Network& network, const 
     used = used || one.segment == id;
   }
   if (!used) return Result<void>();
-  return fail_as("SegmentInUse", ErrorCode::Conflict,
-                 fmt::format("Segment '{}' cannot be deleted: subnets or ports are on it.",
-                             id.value));
+  return fail_as(
+      "SegmentInUse", ErrorCode::Conflict,
+      fmt::format("Segment '{}' cannot be deleted: subnets or ports are on it.", id.value));
 }
 
 }  // namespace
@@ -153,7 +153,9 @@ std::vector<BindingLevel> all_levels(const Port& port) {
 
 }  // namespace network
 
-NetworkSegments& Networks::segments() { return impl_->segments; }
+NetworkSegments& Networks::segments() {
+  return impl_->segments;
+}
 
 Result<std::vector<NetworkSegment>> NetworkSegments::segments(const Context& ctx,
                                                               const NetworkListSpec& spec) const {
@@ -204,8 +206,8 @@ Result<NetworkSegment> NetworkSegments::create(const Context& ctx, const Segment
     made = draft;
     made.network = network.id;
     made.project = network.project;
-    CLOUDOS_CHECK(impl_.take_segment(txn, network,
-                                     {spec.physical_network, spec.segmentation_id}, made));
+    CLOUDOS_CHECK(
+        impl_.take_segment(txn, network, {spec.physical_network, spec.segmentation_id}, made));
     network.segments.push_back(made);
     network.updated_at = draft.created_at;
     CLOUDOS_CHECK(records::update(txn, network));
@@ -250,8 +252,8 @@ Result<void> NetworkSegments::remove(const Context& ctx, const SegmentId& id) {
         all.front().id == id) {
       return network::fail_as("SegmentInUse", ErrorCode::Conflict,
                               fmt::format("Segment '{}' cannot be deleted: it is the only one of "
-                                          "network {}, and goes with it.", id.value,
-                                          network.id.value));
+                                          "network {}, and goes with it.",
+                                          id.value, network.id.value));
     }
     CLOUDOS_CHECK(network::refuse_used_segment(txn, network, id));
     CLOUDOS_CHECK(impl_.drop_segment(txn, network, id));
@@ -261,7 +263,8 @@ Result<void> NetworkSegments::remove(const Context& ctx, const SegmentId& id) {
   });
 }
 
-// ---- taken and given back ------------------------------------------------------------------------
+// ---- taken and given back
+// ------------------------------------------------------------------------
 
 Result<void> Networks::Impl::take_segment(store::Txn& txn, const Network& network,
                                           const network::TypeDriver::Segment& asked,
@@ -274,9 +277,9 @@ Result<void> Networks::Impl::take_segment(store::Txn& txn, const Network& networ
   named.segmentation_id = asked.segmentation_id;
   for (const NetworkSegment& other : network.segments) {
     // Its type driver would not mind: the network has it already.
-    const bool twin = network::same_wire(other, named) &&
-                      (named.segmentation_id || named.network_type == "flat" ||
-                       named.network_type == "local");
+    const bool twin =
+        network::same_wire(other, named) &&
+        (named.segmentation_id || named.network_type == "flat" || named.network_type == "local");
     if (!twin) continue;
     return network::fail_as("NetworkSegmentAlreadyExists", ErrorCode::Conflict,
                             fmt::format("network {} has a segment of type {} like that already: {}",

@@ -4,8 +4,8 @@
 #include <string_view>
 #include <vector>
 
-#include "cloudos/network_segments.hpp"
 #include "cloudos/network_driver.hpp"
+#include "cloudos/network_segments.hpp"
 #include "network/lists.hpp"
 #include "network/record.hpp"
 
@@ -43,7 +43,8 @@ SegmentId address_segment(const Network& network, const Port& port);
 /// Of all bindings, active or not.
 std::vector<BindingLevel> all_levels(const Port& port);
 
-// ---- subnets of routed networks (segment_subnets.cpp) --------------------------------------------
+// ---- subnets of routed networks (segment_subnets.cpp)
+// --------------------------------------------
 
 /// All subnets of a network are on segments of it, or none is. Errors: InvalidArgument, NotFound.
 Result<void> check_subnet_segment(store::Txn& txn, const Network& network, const Subnet& subnet);
@@ -60,7 +61,8 @@ Result<bool> waits_for_host(store::Txn& txn, const Network& network, const Port&
 /// A bound port's addresses are those of its segment. Errors: Conflict.
 Result<void> check_addresses_reach(store::Txn& txn, const Network& network, const Port& port);
 
-// ---- ranges (segment_ranges.cpp) ------------------------------------------------------------------
+// ---- ranges (segment_ranges.cpp)
+// ------------------------------------------------------------------
 
 /// What allocation knows of the ranges of one kind of segment, beside the configuration's.
 struct RangeTable {
@@ -70,7 +72,7 @@ struct RangeTable {
   std::uint64_t generation = 0;  ///< Grows, too, when a number of one of the rows is given out.
   struct Row {
     SegmentRangeId range;
-    ProjectId project;           ///< Empty: everybody's.
+    ProjectId project;  ///< Empty: everybody's.
     std::uint32_t first = 0, last = 0;
   };
   std::vector<Row> rows;

@@ -1,8 +1,8 @@
 #include "cloudos/simple_network.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "network/impl.hpp"
 #include "network/ip.hpp"
@@ -12,9 +12,15 @@ namespace cloudos {
 namespace network {
 namespace {
 
-std::string outside_name(const std::string& name) { return name + "-outside"; }
-std::string router_name(const std::string& name) { return name + "-router"; }
-std::string subnet_name(const std::string& name) { return name + "-subnet"; }
+std::string outside_name(const std::string& name) {
+  return name + "-outside";
+}
+std::string router_name(const std::string& name) {
+  return name + "-router";
+}
+std::string subnet_name(const std::string& name) {
+  return name + "-subnet";
+}
 
 NetworkListSpec by_name(const Context& ctx, const std::string& name) {
   NetworkListSpec spec;
@@ -38,7 +44,8 @@ Result<std::optional<T>> only_one(Result<std::vector<T>> found, const std::strin
 Failure differs(std::string_view what, std::string_view has, std::string_view asked) {
   return fail_as("SimpleNetworkDiffers", ErrorCode::Conflict,
                  fmt::format("{} is there already with {}, not {}: ask for that, or choose another "
-                             "name", what, has, asked));
+                             "name",
+                             what, has, asked));
 }
 
 /// One run of ensure(): the calls, and what they made.
@@ -65,8 +72,8 @@ class SimpleMaker {
     CLOUDOS_CHECK(check_name("name", spec_.name, 1, limits::kNameChars - outside_name("").size()));
     const auto block = parse_ip_block(spec_.cidr);
     if (!block) {
-      return invalid(fmt::format("cidr: '{}' is not a block such as 10.0.0.0/24",
-                                 spec_.cidr.substr(0, 64)));
+      return invalid(
+          fmt::format("cidr: '{}' is not a block such as 10.0.0.0/24", spec_.cidr.substr(0, 64)));
     }
     if (spec_.physical_network.empty()) {
       const bool floats = !spec_.floating_cidr.empty() || !spec_.floating_gateway.empty() ||
@@ -140,8 +147,10 @@ class SimpleMaker {
     rule.protocol = protocol;
     rule.port_min = rule.port_max = port;
     const auto done = networks_.create_rule(ctx_, rule);
-    if (done) made(fmt::format("rule: {} from everywhere", what));
-    else if (done.error().code != ErrorCode::AlreadyExists) return fail(done.error());
+    if (done)
+      made(fmt::format("rule: {} from everywhere", what));
+    else if (done.error().code != ErrorCode::AlreadyExists)
+      return fail(done.error());
     return Result<void>();
   }
 
@@ -228,7 +237,9 @@ Result<void> remove_network_of(Networks& networks, const Context& ctx, const std
 }  // namespace
 }  // namespace network
 
-SimpleNetworks& Networks::simple() { return impl_->simple; }
+SimpleNetworks& Networks::simple() {
+  return impl_->simple;
+}
 
 Result<SimpleNetwork> SimpleNetworks::ensure(const Context& ctx, const SimpleNetworkSpec& spec) {
   CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));

@@ -1,6 +1,6 @@
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "cloudos/network_limits.hpp"
 #include "cloudos/network_segments.hpp"
@@ -52,7 +52,8 @@ bool Wiring::climb_down(Ladder& ladder, const std::vector<NetworkSegment>& segme
 std::string Wiring::why_unbound(const Network& network, const PortContext& context) const {
   std::vector<std::string> types, reasons;
   for (const NetworkSegment& segment : network_segments(network))
-    if (!segment.dynamic && std::find(types.begin(), types.end(), segment.network_type) == types.end())
+    if (!segment.dynamic &&
+        std::find(types.begin(), types.end(), segment.network_type) == types.end())
       types.push_back(segment.network_type);
   bool anybody = false;
   for (std::size_t i = 0; i < drivers_.size(); ++i) {
@@ -64,10 +65,12 @@ std::string Wiring::why_unbound(const Network& network, const PortContext& conte
           reasons.push_back(fmt::format("{}: {}", drivers_[i]->name(), ability.reason));
   }
   if (!anybody) reasons.push_back("no driver works on that host");
-  return fmt::format("no mechanism driver binds a {} port of a {} network on host {}{}{}{}",
-                     context.vnic_type, fmt::join(types, "/"), context.host,
-                     reasons.empty() ? "" : " (", fmt::join(reasons, "; "),
-                     reasons.empty() ? "" : ")");
+  // l10n: "no mechanism driver binds a {} port of a {} network on host {}"
+  std::string why = fmt::format("no mechanism driver binds a {} port of a {} network on host {}",
+                                context.vnic_type, fmt::join(types, "/"), context.host);
+  // l10n: "no mechanism driver binds a {} port of a {} network on host {} ({})"
+  if (!reasons.empty()) why += fmt::format(" ({})", fmt::join(reasons, "; "));
+  return why;
 }
 
 Result<Wiring::Bound> Wiring::bind(const Network& network, const PortContext& context,

@@ -27,8 +27,10 @@ struct DefaultRuleKind {
     CLOUDOS_TRY(rule.direction, in.text("direction"));
     CLOUDOS_CHECK(put_text(in, "ethertype", rule.ethertype));
     const auto* protocol = in.raw("protocol");  // A name, or a number as a number.
-    if (protocol && protocol->is_number_integer()) rule.protocol = protocol->dump();
-    else CLOUDOS_CHECK(put_text(in, "protocol", rule.protocol));
+    if (protocol && protocol->is_number_integer())
+      rule.protocol = protocol->dump();
+    else
+      CLOUDOS_CHECK(put_text(in, "protocol", rule.protocol));
     CLOUDOS_TRY(rule.port_min, in.maybe_integer("port_range_min"));
     CLOUDOS_TRY(rule.port_max, in.maybe_integer("port_range_max"));
     CLOUDOS_CHECK(put_text(in, "remote_ip_prefix", rule.remote_cidr));
@@ -66,7 +68,8 @@ struct DefaultRuleKind {
   }
 };
 
-// ---- a network to begin with -----------------------------------------------------------------------
+// ---- a network to begin with
+// -----------------------------------------------------------------------
 
 Result<SimpleNetworkSpec> decode_simple(const Members& in) {
   SimpleNetworkSpec spec;
@@ -122,6 +125,8 @@ constexpr Route kBeginningRoutes[] = {
 
 }  // namespace
 
-std::span<const Route> beginning_routes() { return kBeginningRoutes; }
+std::span<const Route> beginning_routes() {
+  return kBeginningRoutes;
+}
 
 }  // namespace cloudos::rest::network_api

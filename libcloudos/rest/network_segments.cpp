@@ -1,4 +1,5 @@
 #include "cloudos/network_segments.hpp"
+
 #include "rest/network_l3_json.hpp"
 #include "rest/network_resource.hpp"
 #include "rest/network_tables.hpp"
@@ -34,8 +35,7 @@ struct SegmentKind {
     return spec;
   }
   static Result<std::vector<Record>> create(Call& call, const std::vector<SegmentCreate>& specs) {
-    if (specs.size() != 1)
-      return fail(ErrorCode::InvalidArgument, "segments are made one by one");
+    if (specs.size() != 1) return fail(ErrorCode::InvalidArgument, "segments are made one by one");
     CLOUDOS_TRY(auto made, call.cloud.networks().segments().create(call.ctx, specs.front()));
     return std::vector<Record>{std::move(made)};
   }
@@ -110,12 +110,11 @@ struct SegmentRangeKind {
     return change;
   }
   static auto update(Call& call, const SegmentRangeUpdate& change) {
-    return call.cloud.networks().segments().update_range(call.ctx,
-                                                         SegmentRangeId{call.path("id")}, change);
+    return call.cloud.networks().segments().update_range(call.ctx, SegmentRangeId{call.path("id")},
+                                                         change);
   }
   static auto remove(Call& call) {
-    return call.cloud.networks().segments().remove_range(call.ctx,
-                                                         SegmentRangeId{call.path("id")});
+    return call.cloud.networks().segments().remove_range(call.ctx, SegmentRangeId{call.path("id")});
   }
   static Result<Extra> extra(const Call& call, const std::vector<Record>& ranges,
                              const Wanted& fields) {
@@ -159,8 +158,7 @@ struct SegmentRangeKind {
 
 constexpr Route kSegmentRoutes[] = {
     network_route("GET", "/network/v2.0/segments", list_resource<SegmentKind>, "get_segments"),
-    network_route("POST", "/network/v2.0/segments", create_resource<SegmentKind>,
-                  "create_segment"),
+    network_route("POST", "/network/v2.0/segments", create_resource<SegmentKind>, "create_segment"),
     network_route("GET", "/network/v2.0/segments/{id}", show_resource<SegmentKind>, "get_segment"),
     network_route("PUT", "/network/v2.0/segments/{id}", update_resource<SegmentKind>,
                   "update_segment"),
@@ -168,8 +166,8 @@ constexpr Route kSegmentRoutes[] = {
                   "delete_segment"),
     network_route("GET", "/network/v2.0/network_segment_ranges", list_resource<SegmentRangeKind>,
                   "get_network_segment_ranges"),
-    network_route("POST", "/network/v2.0/network_segment_ranges",
-                  create_resource<SegmentRangeKind>, "create_network_segment_range"),
+    network_route("POST", "/network/v2.0/network_segment_ranges", create_resource<SegmentRangeKind>,
+                  "create_network_segment_range"),
     network_route("GET", "/network/v2.0/network_segment_ranges/{id}",
                   show_resource<SegmentRangeKind>, "get_network_segment_range"),
     network_route("PUT", "/network/v2.0/network_segment_ranges/{id}",
@@ -180,6 +178,8 @@ constexpr Route kSegmentRoutes[] = {
 
 }  // namespace
 
-std::span<const Route> segment_routes() { return kSegmentRoutes; }
+std::span<const Route> segment_routes() {
+  return kSegmentRoutes;
+}
 
 }  // namespace cloudos::rest::network_api

@@ -1,0 +1,319 @@
+#include "network/segments.hpp"
+
+#include "cloudos/network_segments.hpp"
+#include "network/fake_driver.hpp"
+#include "network/support.hpp"
+
+using namespace network_test;
+
+namespace {
+
+/// Hosts h1 and h2 on a wire each.
+struct RoutedWorld : World {
+  Context boss = admin();
+  RoutedWorld() : World({"physnet1", "physnet2"}, drivers()) {}
+  static std::vector<std::shared_ptr<network::MechanismDriver>> drivers() {
+    std::vector<std::shared_ptr<network::MechanismDriver>> all;
+    for (const auto& [host, wire] : {std::pair{"h1", "physnet1"}, {"h2", "physnet2"}}) {
+      auto one = std::make_shared<FakeDriver>("sw", host, std::set<std::string>{"vlan", "flat"});
+      one->reaches = {wire};
+      all.push_back(one);
+    }
+    return all;
+  }
+  Network several() {
+    NetworkCreate spec;
+    spec.name = "routed";
+    spec.segments = {{"vlan", "physnet1", 100}, {"vlan", "physnet2", 200}};
+    auto made = networks->create_network(boss, spec);
+    if (!made) FAIL(made.error().message);
+    return *made;
+  }
+  Result<Subnet> subnet_on(const Network& net, const std::string& cidr, const SegmentId& segment) {
+    SubnetCreate spec;
+    spec.network = net.id;
+    spec.cidr = cidr;
+    spec.segment = segment;
+    return networks->create_subnet(boss, spec);
+  }
+  Result<Port> port_on(const Network& net, const std::string& host) {
+    PortCreate spec;
+    spec.network = net.id;
+    spec.host = host;
+    return networks->create_port(boss, spec);
+  }
+};
+
+struct RangeWorld : World {
+  Context boss = admin();
+  explicit RangeWorld(NetworkSettings settings) {
+    settings.physical_networks = {"physnet1"};
+    networks = make_networks(engine, settings, {driver});
+  }
+  static NetworkSettings of_vxlan(network::TagRanges ranges) {
+    NetworkSettings settings;
+    settings.tenant_types = {"vxlan"};
+    settings.vxlan_ranges = std::move(ranges);
+    return settings;
+  }
+  Result<Network> of_project(const std::string& project) {
+    NetworkCreate spec;
+    spec.project = ProjectId{project};
+    return networks->create_network(boss, spec);
+  }
+  Result<SegmentRange> range(std::uint32_t first, std::uint32_t last,
+                             const std::string& project = {}) {
+    SegmentRangeCreate spec;
+    spec.name = "range";
+    spec.network_type = "vxlan";
+    spec.minimum = first;
+    spec.maximum = last;
+    spec.shared = project.empty();
+    if (!project.empty()) spec.project = ProjectId{project};
+    return networks->segments().create_range(boss, spec);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a network's first segment is there by itself, and its id stays") {
+  World world;
+  const Network net = world.network(admin());
+  auto& segments = world.networks->segments();
+  const auto all = segments.segments(admin(), {{{"network_id", net.id.value}}, {}, {}, SIZE_MAX});
+  REQUIRE(all);
+  REQUIRE(all->size() == 1);
+  const NetworkSegment first = all->front();
+  CHECK(network::network_of_first(first.id) == net.id);
+  CHECK(segments.segment(admin(), first.id)->network_type == "local");
+  SegmentUpdate named;
+  named.name = "named";
+  const auto changed = segments.update(admin(), first.id, named);
+  REQUIRE(changed);
+  CHECK(changed->id == first.id);
+  CHECK(changed->generation == 2);
+  CHECK(segments.segment(admin(), first.id)->name == "named");
+  CHECK(segments.segment(admin(), first.id)->created_at == first.created_at);
+  CHECK(type_of(segments.remove(admin(), first.id)) == "SegmentInUse");
+  CHECK(type_of(segments.segment(admin(), SegmentId{"nobody"})) == "SegmentNotFound");
+  CHECK(code_of(segments.segments(member("p"))) == ErrorCode::Forbidden);
+  REQUIRE(world.networks->delete_network(admin(), net.id));
+  CHECK(type_of(segments.segment(admin(), first.id)) == "SegmentNotFound");
+  CHECK(world.keys_left().empty());
+}
+
+TEST_CASE("networks of several segments take all of them, or are not made") {
+  World world({"physnet1", "physnet2"});
+  NetworkCreate spec;
+  spec.segments = {{"vlan", "physnet1", 7}, {"vlan", "physnet2", 7}, {"vxlan", "", {}}};
+  const auto made = world.networks->create_network(admin(), spec);
+  REQUIRE(made);
+  CHECK(network_segments(*made).size() == 3);
+  CHECK(made->network_type == "vlan");
+  CHECK(made->segmentation_id == 7U);
+  CHECK(made->mtu == 1450);  // What the least of them carries.
+  struct Row {
+    std::string what;
+    std::vector<NetworkCreate::Segment> segments;
+    ErrorCode code;
+  };
+  const std::vector<Row> rows = {
+      {"one is taken", {{"vlan", "physnet1", 8}, {"vlan", "physnet2", 7}}, ErrorCode::Conflict},
+      {"the same twice",
+       {{"vlan", "physnet1", 9}, {"vlan", "physnet1", 9}},
+       ErrorCode::InvalidArgument},
+      {"unknown type",
+       {{"vlan", "physnet1", 9}, {"carrier pigeon", "", {}}},
+       ErrorCode::InvalidArgument},
+      {"no such wire", {{"vlan", "physnet9", 9}}, ErrorCode::InvalidArgument},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    NetworkCreate other;
+    other.segments = row.segments;
+    CHECK(code_of(world.networks->create_network(admin(), other)) == row.code);
+  }
+  NetworkCreate both = spec;
+  both.network_type = "local";
+  CHECK(code_of(world.networks->create_network(admin(), both)) == ErrorCode::InvalidArgument);
+  CHECK(code_of(world.networks->create_network(member("p"), spec)) == ErrorCode::Forbidden);
+  REQUIRE(world.networks->delete_network(admin(), made->id));
+  // What was taken for those that failed is free, too.
+  NetworkCreate again;
+  again.segments = {{"vlan", "physnet1", 7}, {"vlan", "physnet1", 8}};
+  CHECK(world.networks->create_network(admin(), again));
+}
+
+TEST_CASE("segments come to a network and go, while nothing is on them") {
+  RoutedWorld world;
+  const Network net = world.several();
+  auto& segments = world.networks->segments();
+  SegmentCreate more;
+  more.network = net.id;
+  more.network_type = "vlan";
+  more.physical_network = "physnet1";
+  more.segmentation_id = 100;
+  CHECK(code_of(segments.create(world.boss, more)) == ErrorCode::Conflict);
+  more.segmentation_id = 101;
+  more.name = "third";
+  const auto third = segments.create(world.boss, more);
+  REQUIRE(third);
+  CHECK(segments.segments(world.boss, {{{"name", "third"}}, {}, {}, SIZE_MAX})->size() == 1);
+  const auto subnet = world.subnet_on(net, "10.3.0.0/24", third->id);
+  REQUIRE(subnet);
+  CHECK(type_of(segments.remove(world.boss, third->id)) == "SegmentInUse");
+  REQUIRE(world.networks->delete_subnet(world.boss, subnet->id));
+  REQUIRE(segments.remove(world.boss, third->id));
+  // Its tag is free again.
+  CHECK(segments.create(world.boss, more));
+  // The first one may go when nothing is there; the network is then what is left.
+  const auto all = network_segments(*world.networks->network(world.boss, net.id));
+  REQUIRE(segments.remove(world.boss, all.front().id));
+  CHECK(world.networks->network(world.boss, net.id)->physical_network == "physnet2");
+  CHECK(code_of(segments.create(member("p"), more)) == ErrorCode::Forbidden);
+}
+
+TEST_CASE("subnets of a network are all on segments of it, or none is") {
+  RoutedWorld world;
+  const Network net = world.several();
+  const auto all = network_segments(net);
+  REQUIRE(world.subnet_on(net, "10.1.0.0/24", all[0].id));
+  CHECK(type_of(world.subnet_on(net, "10.2.0.0/24", SegmentId{})) ==
+        "SubnetsNotAllAssociatedWithSegments");
+  CHECK(type_of(world.subnet_on(net, "10.2.0.0/24", SegmentId{"nobody"})) == "SegmentNotFound");
+  const Network other = world.network(world.boss, "other");
+  CHECK(type_of(world.subnet_on(net, "10.2.0.0/24", network_segments(other)[0].id)) ==
+        "NetworkIdsDontMatch");
+  // The only subnet of a network of one segment is put on it later, once.
+  const Subnet plain = world.subnet(world.boss, other, "10.9.0.0/24");
+  SubnetUpdate onto;
+  onto.segment = network_segments(other)[0].id;
+  CHECK(world.networks->update_subnet(world.boss, plain.id, onto)->segment == *onto.segment);
+  onto.segment = all[0].id;
+  CHECK(type_of(world.networks->update_subnet(world.boss, plain.id, onto)) ==
+        "SubnetSegmentAssociationChangeNotAllowed");
+}
+
+TEST_CASE(
+    "a port of a routed network has addresses of its host's segment, as soon as it has a host") {
+  RoutedWorld world;
+  const Network net = world.several();
+  const auto all = network_segments(net);
+  const auto one = world.subnet_on(net, "10.1.0.0/24", all[0].id);
+  const auto two = world.subnet_on(net, "10.2.0.0/24", all[1].id);
+  REQUIRE(one);
+  REQUIRE(two);
+  const auto there = world.port_on(net, "h2");
+  REQUIRE(there);
+  REQUIRE(there->fixed_ips.size() == 1);
+  CHECK(there->fixed_ips[0].subnet == two->id);
+  // Without a host it waits; with one it gets them.
+  const auto waiting = world.port_on(net, "");
+  REQUIRE(waiting);
+  CHECK(waiting->fixed_ips.empty());
+  CHECK(waiting->deferred_addresses);
+  PortUpdate host;
+  host.host = "h1";
+  const auto bound = world.networks->update_port(world.boss, waiting->id, host);
+  REQUIRE(bound);
+  REQUIRE(bound->fixed_ips.size() == 1);
+  CHECK(bound->fixed_ips[0].subnet == one->id);
+  CHECK_FALSE(bound->deferred_addresses);
+  // An address that is named binds the host.
+  host.host = "h2";
+  CHECK(type_of(world.networks->update_port(world.boss, waiting->id, host)) ==
+        "HostNotCompatibleWithFixedIps");
+  // So do servers' ports when they are plugged.
+  const auto of_server = world.server_port(world.boss, net.id, "s1");
+  REQUIRE(of_server);
+  CHECK(of_server->deferred_addresses);
+  REQUIRE(world.networks->plug(of_server->id, ServerId{"s1"}, "h2"));
+  CHECK(world.networks->port(world.boss, of_server->id)->fixed_ips.at(0).subnet == two->id);
+}
+
+TEST_CASE("the configuration's ranges are there to read, and not to change") {
+  RangeWorld world(RangeWorld::of_vxlan({{1, 10}, {20, 30}}));
+  auto& segments = world.networks->segments();
+  const auto all = segments.ranges(world.boss, {{{"default", "true"}}, {}, {}, SIZE_MAX});
+  REQUIRE(all);
+  CHECK(all->size() == 3);  // Every tag of physnet1, too.
+  for (const SegmentRange& one : *all) {
+    CHECK(one.shared);
+    CHECK(segments.range(world.boss, one.id)->minimum == one.minimum);
+    CHECK(type_of(segments.remove_range(world.boss, one.id)) ==
+          "NetworkSegmentRangeDefaultReadOnly");
+    CHECK(type_of(segments.update_range(world.boss, one.id, {})) ==
+          "NetworkSegmentRangeDefaultReadOnly");
+  }
+  CHECK(code_of(segments.ranges(member("p"))) == ErrorCode::Forbidden);
+}
+
+TEST_CASE("a project with a range of its own gets its numbers, and nobody else does") {
+  RangeWorld world(RangeWorld::of_vxlan({{1, 6}}));
+  const auto own = world.range(3, 4, "mine");
+  REQUIRE(own);
+  std::set<std::uint32_t> mine, others;
+  for (int i = 0; i < 2; ++i) mine.insert(world.of_project("mine")->segmentation_id.value());
+  CHECK((mine == std::set<std::uint32_t>{3, 4}));
+  for (int i = 0; i < 3; ++i) others.insert(world.of_project("other")->segmentation_id.value());
+  CHECK(others.count(3) + others.count(4) == 0);
+  // Its own being used up, it is served as the others are.
+  CHECK(world.of_project("mine")->segmentation_id.has_value());
+  CHECK(code_of(world.of_project("other")) == ErrorCode::NoCapacity);
+  const auto use = world.networks->segments().use_of(world.boss, *own);
+  REQUIRE(use);
+  CHECK((use->used ==
+         std::map<std::uint32_t, ProjectId>{{3, ProjectId{"mine"}}, {4, ProjectId{"mine"}}}));
+  CHECK(use->available.empty());
+}
+
+TEST_CASE("a range is used by whoever it is for, and does not shrink over what is given out") {
+  RangeWorld world(RangeWorld::of_vxlan({{1, 1}}));
+  auto& segments = world.networks->segments();
+  REQUIRE(world.of_project("a"));
+  CHECK(code_of(world.of_project("a")) == ErrorCode::NoCapacity);
+  const auto range = world.range(100, 105);
+  REQUIRE(range);
+  const auto net = world.of_project("a");
+  REQUIRE(net);
+  CHECK(net->segmentation_id == 100U);
+  struct Row {
+    std::string what;
+    SegmentRangeUpdate change;
+    std::string type;
+  };
+  SegmentRangeUpdate above, below, wide, backwards;
+  above.minimum = 101;
+  below.maximum = 99;
+  backwards.minimum = 50;
+  backwards.maximum = 40;
+  wide.minimum = 50;
+  wide.maximum = 200;
+  const std::vector<Row> rows = {
+      {"begins behind it", above, "NetworkSegmentRangeReferencedByProject"},
+      {"ends before it", below, "NetworkSegmentRangeReferencedByProject"},
+      {"ends before it begins", backwards, "NetworkSegmentRangeReferencedByProject"},
+      {"grows", wide, "no error"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    CHECK(type_of(segments.update_range(world.boss, range->id, row.change)) == row.type);
+  }
+  CHECK(type_of(world.range(150, 300)) == "NetworkSegmentRangeOverlaps");
+  CHECK(type_of(segments.remove_range(world.boss, range->id)) ==
+        "NetworkSegmentRangeReferencedByProject");
+  REQUIRE(world.networks->delete_network(world.boss, net->id));
+  REQUIRE(segments.remove_range(world.boss, range->id));
+  CHECK(code_of(world.of_project("a")) == ErrorCode::NoCapacity);
+  CHECK(type_of(segments.range(world.boss, range->id)) == "NetworkSegmentRangeNotFound");
+}
+
+TEST_CASE("projects' networks get the first type that has a segment left") {
+  NetworkSettings settings = RangeWorld::of_vxlan({{5, 5}});
+  settings.tenant_types = {"vlan", "vxlan", "local"};
+  settings.vlan_ranges = std::map<std::string, network::TagRanges>{{"physnet1", {{10, 10}}}};
+  RangeWorld world(settings);
+  std::vector<std::string> types;
+  for (int i = 0; i < 4; ++i) types.push_back(world.of_project("p")->network_type);
+  CHECK((types == std::vector<std::string>{"vlan", "vxlan", "local", "local"}));
+}
