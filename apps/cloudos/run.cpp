@@ -284,10 +284,22 @@ class VerbRunner {
       return print_sheet(&session_, member_rows(reply, "Resource"), printing_);
     if (noun.name == "limits" && reply.contains("absolute"))
       return print_sheet(&session_, member_rows(reply["absolute"], "Name"), printing_);
+    if (noun.name == "network_traces" && printing_.format == Format::Table)
+      return print_trace(noun, reply);
     if (reply.is_array())
       return print_sheet(&session_, list_sheet(noun.columns, reply.get_ref<const json::array_t&>()),
                          printing_);
     return print_sheet(&session_, show_sheet(noun.columns, reply), printing_);
+  }
+
+  /// Hop by hop, and what it comes to.
+  Result<void> print_trace(const verbs::Noun& noun, const json& trace) {
+    const json hops = trace.value("hops", json::array());
+    CLOUDOS_CHECK(print_sheet(
+        &session_, list_sheet(noun.columns, hops.get_ref<const json::array_t&>()), printing_));
+    CLOUDOS_CHECK(print_text(text_member(trace, "summary") + "\n"));
+    const std::string remedy = text_member(trace, "remedy");
+    return remedy.empty() ? Result<void>() : print_text(remedy + "\n");
   }
 
   Session& session_;
