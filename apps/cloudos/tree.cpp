@@ -101,6 +101,7 @@ std::string_view value_name(const verbs::Parameter& parameter) {
     case Kind::File:
       return "FILE";
     case Kind::Reference:
+    case Kind::ReferenceIn:
     case Kind::ReferenceList:
       return "NAME_OR_ID";
     case Kind::ObjectList:

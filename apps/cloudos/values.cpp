@@ -157,6 +157,10 @@ class ParameterBuilder {
         CLOUDOS_TRY(out_[name], key_of(parameter, text));
         break;
       }
+      case Kind::ReferenceIn: {
+        CLOUDOS_TRY(out_[name][std::string(parameter.extra)], key_of(parameter, text));
+        break;
+      }
       case Kind::ReferenceList: {
         CLOUDOS_TRY(std::string key, key_of(parameter, text));
         list(parameter).push_back(std::move(key));

@@ -31,6 +31,7 @@ std::string_view kind_name(verbs::Kind kind) {
       return "array";
     case Kind::Map:
     case Kind::CommaLists:
+    case Kind::ReferenceIn:
       return "object";
     case Kind::Constant:
       return "constant";

@@ -137,10 +137,8 @@ Result<FloatingIp> insert_floating(const Networks::Impl& impl, const Context& ct
 Result<void> apply_floating(store::Txn& txn, const Context& ctx, const FloatingIpUpdate& change,
                             const LegsOfSubnets& legs, FloatingIp& floating) {
   if (change.description) floating.description = *change.description;
-  if (change.qos_policy && *change.qos_policy != floating.qos_policy) {
-    if (!change.qos_policy->empty()) CLOUDOS_CHECK(check_qos_policy(txn, ctx, *change.qos_policy));
-    floating.qos_policy = *change.qos_policy;
-  }
+  if (change.qos_policy)
+    CLOUDOS_CHECK(change_qos_policy(txn, ctx, *change.qos_policy, floating.qos_policy));
   if (!change.port && !change.fixed_address) return Result<void>();
   const PortId port = change.port.value_or(floating.port);
   const std::string address = change.fixed_address.value_or("");

@@ -19,6 +19,7 @@ std::string_view status_text(FloatingIpStatus status) {
 std::optional<Attribute> list_attribute(const Router& r, std::string_view name) {
   if (name == "admin_state_up") return Attribute::flag(r.admin_up);
   if (name == "status") return Attribute::text("ACTIVE");
+  if (name == "availability_zone_hints") return Attribute::texts(r.zone_hints);
   if (name == "external_gateway_info.network_id") return Attribute::text(r.gateway_network.value);
   return common_attribute(r, name);
 }

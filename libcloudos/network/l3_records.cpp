@@ -21,6 +21,7 @@ void fields(codec::FieldVisitor& v, Router& r) {
   v.field({16, "tags"}, r.tags);
   v.field({17, "agent"}, r.agent);
   v.field({18, "unscheduled"}, r.unscheduled);
+  v.field({19, "zone_hints"}, r.zone_hints);
   v.unknown(r.unknown);
 }
 

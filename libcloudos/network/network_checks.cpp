@@ -117,6 +117,19 @@ Result<void> check_qos_policy(store::Txn& txn, const Context& ctx, const QosPoli
   return Result<void>();
 }
 
+Result<void> change_qos_policy(store::Txn& txn, const Context& ctx, const QosPolicyId& next,
+                               QosPolicyId& held) {
+  if (next == held) return Result<void>();
+  if (!held.empty() && !ctx.is_admin) {
+    const auto policy = records::get<QosPolicy>(txn, held);
+    if (policy && !sees(txn, ctx, *policy))
+      return forbidden("qos_policy_id: an admin put the policy here, and takes it away");
+  }
+  if (!next.empty()) CLOUDOS_CHECK(check_qos_policy(txn, ctx, next));
+  held = next;
+  return Result<void>();
+}
+
 Result<void> use_qos_policy(store::Txn& txn, const Context& ctx, Network& network) {
   if (!network.qos_policy.empty()) return check_qos_policy(txn, ctx, network.qos_policy);
   const auto id =

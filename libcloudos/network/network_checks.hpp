@@ -30,6 +30,10 @@ Result<void> check_mtu(std::uint32_t base, std::string_view type,
 
 /// The caller may use the policy. Errors: NotFound.
 Result<void> check_qos_policy(store::Txn& txn, const Context& ctx, const QosPolicyId& id);
+/// Puts `next` (empty: none) in the place of `held`. What an admin gave and its owner does not see is
+/// not the owner's to take off. Errors: NotFound, Forbidden, Conflict.
+Result<void> change_qos_policy(store::Txn& txn, const Context& ctx, const QosPolicyId& next,
+                               QosPolicyId& held);
 /// The network's policy, or else its project's default one, which it gets. Errors: NotFound.
 Result<void> use_qos_policy(store::Txn& txn, const Context& ctx, Network& network);
 /// One external network is the default one. Errors: Conflict, InvalidArgument (not external).

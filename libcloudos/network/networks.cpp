@@ -122,9 +122,14 @@ Result<void> set_shared(store::Txn& txn, Network& network, bool shared) {
 Result<void> set_external(store::Txn& txn, Network& network, bool external) {
   if (network.external == external) return Result<void>();
   const auto foreign = records::index_prefix(Port::kKind, "foreign", network.id.value);
-  if (!external && !network.shared && !txn.none(foreign)) {
+  const bool used =
+      (!network.shared && !txn.none(foreign)) ||
+      !txn.none(records::index_prefix(Router::kKind, "gateway", network.id.value)) ||
+      !txn.none(records::index_prefix(FloatingIp::kKind, "network", network.id.value));
+  if (!external && used) {
     return fail_as("ExternalNetworkInUse", ErrorCode::Conflict,
-                   fmt::format("network {} has ports of other projects", network.id.value));
+                   fmt::format("External network {} cannot be updated to be made non-external, "
+                               "since it has existing gateway ports.", network.id.value));
   }
   network.external = external;
   if (external) return Result<void>();
@@ -142,10 +147,8 @@ Result<void> apply(store::Txn& txn, const Context& ctx, const NetworkUpdate& cha
   if (change.mtu) network.mtu = *change.mtu;
   if (change.dns_domain) network.dns_domain = *change.dns_domain;
   if (change.is_default) network.is_default = *change.is_default;
-  if (change.qos_policy) {
-    network.qos_policy = *change.qos_policy;
-    if (!network.qos_policy.empty()) CLOUDOS_CHECK(check_qos_policy(txn, ctx, network.qos_policy));
-  }
+  if (change.qos_policy)
+    CLOUDOS_CHECK(change_qos_policy(txn, ctx, *change.qos_policy, network.qos_policy));
   CLOUDOS_CHECK(refuse_second_default(txn, network));
   if (change.shared) CLOUDOS_CHECK(set_shared(txn, network, *change.shared));
   return Result<void>();

@@ -452,10 +452,8 @@ Result<void> change_port(const Networks::Impl& impl, store::Txn& txn, const Cont
   if (change.propagate_uplink_status)
     port.propagate_uplink_status = *change.propagate_uplink_status;
   if (change.dhcp_options) CLOUDOS_CHECK(merge_dhcp_options(*change.dhcp_options, port));
-  if (change.qos_policy) {
-    port.qos_policy = *change.qos_policy;
-    if (!port.qos_policy.empty()) CLOUDOS_CHECK(check_qos_policy(txn, ctx, port.qos_policy));
-  }
+  if (change.qos_policy)
+    CLOUDOS_CHECK(change_qos_policy(txn, ctx, *change.qos_policy, port.qos_policy));
   if (change.device_id || change.device_owner) {
     const std::string& id = change.device_id ? *change.device_id : port.device_id;
     const std::string& owner = change.device_owner ? *change.device_owner : port.device_owner;

@@ -200,7 +200,12 @@ Result<QosPolicy> NetworkQos::policy(const Context& ctx, const QosPolicyId& id) 
 Result<std::vector<QosPolicy>> NetworkQos::policies(const Context& ctx,
                                                     const NetworkListSpec& spec) const {
   CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
-  return network::list_records<QosPolicy>(*snapshot, ctx, spec);
+  // As the API has it for these: a marker that the caller does not see begins the list anew.
+  NetworkListSpec mine = spec;
+  if (!mine.marker.empty() &&
+      !network::load_seen<QosPolicy>(*snapshot, ctx, QosPolicyId{mine.marker}))
+    mine.marker.clear();
+  return network::list_records<QosPolicy>(*snapshot, ctx, mine);
 }
 
 Result<QosPolicy> NetworkQos::update(const Context& ctx, const QosPolicyId& id,

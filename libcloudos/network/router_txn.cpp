@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "cloudos/limits.hpp"
 #include "identity/quota.hpp"
 #include "network/port_checks.hpp"
 #include "network/sharing.hpp"
@@ -123,11 +124,57 @@ std::optional<std::string> router_host(const Networks::Impl& impl) {
   return std::nullopt;
 }
 
+namespace {
+
+std::string legs_due(const RouterId& id) {
+  return fmt::format("{}{}", kLegsDuePrefix, records::key_part(id.value));
+}
+
+Result<void> plug_all_legs(const Networks::Impl& impl, store::Txn& txn, const RouterId& id,
+                           WallTime now) {
+  txn.erase(legs_due(id));
+  auto router = records::get<Router>(txn, id);
+  if (!router && router.error().code == ErrorCode::NotFound) return Result<void>();
+  if (!router) return fail(std::move(router).error());
+  auto legs = router->interfaces;
+  if (!router->gateway_port.empty()) legs.push_back(router->gateway_port);
+  for (const PortId& leg : legs) {
+    CLOUDOS_TRY(Port port, load<Port>(txn, leg));
+    if (port.plugged) continue;
+    CLOUDOS_TRY(const Network network, load<Network>(txn, port.network));
+    plug_leg(impl, txn, network, *router, port);
+    if (!port.plugged) continue;
+    port.updated_at = now;
+    CLOUDOS_CHECK(records::update(txn, port));
+    CLOUDOS_CHECK(impl.precommit_port(txn, port, network));
+  }
+  router->updated_at = now;
+  return records::update(txn, *router);
+}
+
+}  // namespace
+
+Result<bool> plug_waiting_legs(Networks::Impl& impl) {
+  if (!router_host(impl)) return false;
+  CLOUDOS_TRY(const auto snapshot, impl.snapshot());
+  store::ScanOptions options;
+  options.keys_only = true;
+  options.limit = limits::kListPage;
+  CLOUDOS_TRY(const auto due, snapshot->scan(kLegsDuePrefix, options));
+  const WallTime now = impl.engine.clock.wall();
+  for (const auto& entry : due) {
+    const RouterId id{entry.key.substr(kLegsDuePrefix.size())};
+    CLOUDOS_CHECK(impl.transact(
+        [&](store::Txn& txn) { return plug_all_legs(impl, txn, id, now); }));
+  }
+  return due.size() == options.limit;
+}
+
 void plug_leg(const Networks::Impl& impl, store::Txn& txn, const Network& network, Router& router,
               Port& leg) {
   if (leg.plugged || router.unscheduled) return;
   const auto host = router_host(impl);
-  if (!host) return;
+  if (!host) return txn.put(legs_due(router.id), "1");
   // One leg decides for all: a router is whole on one host.
   if (router.host.empty()) router.host = *host;
   if (!impl.bind_port(txn, network, leg, router.host)) return;  // Stays DOWN, as it truly is.

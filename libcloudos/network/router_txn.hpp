@@ -20,7 +20,12 @@ LegDraft draft_leg(const Networks::Impl& impl);
 
 /// Whose host can carry routers: its name (empty: any host), or nothing.
 std::optional<std::string> router_host(const Networks::Impl& impl);
-/// Plugs the leg where the router is, if a host carries routers at all; the record is not written.
+/// Routers with a leg that waits for a host that carries routers have a key under this.
+inline constexpr std::string_view kLegsDuePrefix = "/legs-due/";
+/// Plugs the legs that wait, once a host can carry them: a reconciler's pass.
+Result<bool> plug_waiting_legs(Networks::Impl& impl);
+/// Plugs the leg where the router is, if a host carries routers at all, or notes that it waits; the
+/// record is not written.
 void plug_leg(const Networks::Impl& impl, store::Txn& txn, const Network& network, Router& router,
               Port& leg);
 

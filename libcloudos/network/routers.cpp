@@ -6,6 +6,7 @@
 #include "identity/quota.hpp"
 #include "network/l3_lists.hpp"
 #include "network/listing.hpp"
+#include "network/network_checks.hpp"
 #include "network/router_txn.hpp"
 #include "network/topology_txn.hpp"
 
@@ -24,6 +25,8 @@ Result<RouterDraft> draft_router(Networks::Impl& impl, const Context& ctx,
   router.description = spec.description;
   router.admin_up = spec.admin_up;
   router.id = impl.engine.ids.make<RouterId>();
+  CLOUDOS_CHECK(check_zone_hints(impl.settings.zone, spec.zone_hints));
+  router.zone_hints = spec.zone_hints;
   draft.leg = draft_leg(impl);
   router.created_at = router.updated_at = draft.leg.now;
   return draft;
@@ -32,7 +35,7 @@ Result<RouterDraft> draft_router(Networks::Impl& impl, const Context& ctx,
 Result<Router> insert_router(Networks::Impl& impl, const Context& ctx, store::Txn& txn,
                              const RouterDraft& draft) {
   Router router = draft.router;
-  CLOUDOS_CHECK(Quota::reserve(txn, router.project, "routers", 1));
+  CLOUDOS_CHECK(network::reserve_quota(txn, router.project, "routers", 1));
   if (draft.spec.gateway)
     CLOUDOS_CHECK(set_gateway(impl, txn, ctx, *draft.spec.gateway, draft.leg, router));
   CLOUDOS_TRY(router.routes, check_routes_of(txn, router, draft.spec.routes));

@@ -67,12 +67,13 @@ Result<void> check_icmp(const SecurityGroupRuleCreate& spec) {
   for (const auto& [value, what] : {std::pair{spec.port_min, "type"}, {spec.port_max, "code"}}) {
     if (value && (*value < 0 || *value > 255)) {
       return bad_rule("SecurityGroupInvalidIcmpValue",
-                      fmt::format("ICMP {} {} is not within 0 to 255", what, *value));
+                      fmt::format("Invalid value for ICMP {} ({}): it must be 0 to 255", what, *value));
     }
   }
   if (!spec.port_min && spec.port_max) {
     return bad_rule("SecurityGroupMissingIcmpType",
-                    fmt::format("ICMP code {} is given without a type", *spec.port_max));
+                    fmt::format("ICMP code {} is given, but ICMP type (port-range-min) is missing",
+                                *spec.port_max));
   }
   return Result<void>();
 }
@@ -122,8 +123,8 @@ Result<void> check_remote(SecurityGroupRule& rule, const SecurityGroupRuleCreate
   }
   if (cidr->ipv6 != rule.ipv6) {
     return bad_rule("SecurityGroupRuleParameterConflict",
-                    fmt::format("remote_ip_prefix {} is not of the rule's ethertype {}", cidr->text,
-                                rule.ipv6 ? "IPv6" : "IPv4"));
+                    fmt::format("Conflicting value ethertype {} for remote_ip_prefix {}",
+                                rule.ipv6 ? "IPv6" : "IPv4", cidr->text));
   }
   rule.remote_cidr = cidr->text;
   return Result<void>();

@@ -314,15 +314,16 @@ Result<std::set<std::string>> users_of(const store::Snapshot& snapshot, const Rb
 }
 
 /// Errors: Conflict, when somebody's use rests on this policy alone. What its owner uses counts
-/// where the API counts it: a QoS policy for all stays so while anything has it.
+/// where the API counts it: a QoS policy for all stays so while anything has it. `heir`: whom the
+/// policy is for next.
 Result<void> refuse_loss(const store::Snapshot& snapshot, const RbacPolicy& policy,
-                         const ProjectId& owner) {
+                         const ProjectId& owner, std::string_view heir = {}) {
   const auto scope = grant_scope(policy.object_type, policy.object_id, policy.action);
   const bool for_all = policy.target == kAnyProject;
   CLOUDOS_TRY(const auto users, users_of(snapshot, policy));
   for (const std::string& user : users) {
     const bool counts = user != owner.value || (for_all && policy.object_type == "qos_policy");
-    if (!counts || (!for_all && user != policy.target)) continue;
+    if (!counts || user == heir || (!for_all && user != policy.target)) continue;
     const bool otherwise =
         for_all ? has_grant(snapshot, scope, user) : has_grant(snapshot, scope, kAnyProject);
     if (!otherwise) return policy_in_use(policy, fmt::format("project {} uses it", user));
@@ -352,20 +353,22 @@ struct Removable {
   LentCount lent;
 };
 
-Result<void> refuse_end(const store::Snapshot& snapshot, const RbacPolicy& policy) {
+Result<void> refuse_end(const store::Snapshot& snapshot, const RbacPolicy& policy,
+                        std::string_view heir = {}) {
   bool is_default = false;
   CLOUDOS_TRY(const ProjectId owner, owner_of_object(snapshot, policy, is_default));
   if (policy.action == kAsExternal && policy.target == kAnyProject && is_default)
     return policy_in_use(policy, "the network is the default external one");
-  return refuse_loss(snapshot, policy, owner);
+  // As the API has it: of a network's users the next one stays; of other things nobody does.
+  return refuse_loss(snapshot, policy, owner, policy.object_type == "network" ? heir : "");
 }
 
 Result<Removable> removable(const store::Snapshot& snapshot, const Context& ctx,
-                            const RbacPolicyId& id, bool ends) {
+                            const RbacPolicyId& id, std::string_view heir = {}) {
   Removable found;
   CLOUDOS_TRY(found.policy, load_owned<RbacPolicy>(snapshot, ctx, id));
   CLOUDOS_TRY(found.lent, read_lent(snapshot, found.policy.object_type, found.policy.object_id));
-  if (ends) CLOUDOS_CHECK(refuse_end(snapshot, found.policy));
+  if (heir != kAnyProject) CLOUDOS_CHECK(refuse_end(snapshot, found.policy, heir));
   return found;
 }
 
@@ -447,8 +450,7 @@ Result<RbacPolicy> NetworkSharing::retarget(const Context& ctx, const RbacPolicy
       CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
       CLOUDOS_TRY(changed, network::load_owned<RbacPolicy>(*snapshot, ctx, id));
       if (changed.target == target) return Result<void>();
-      // As the API has it: to name one project takes from the others, whoever that one is.
-      CLOUDOS_TRY(seen, network::removable(*snapshot, ctx, id, target != network::kAnyProject));
+      CLOUDOS_TRY(seen, network::removable(*snapshot, ctx, id, target));
     }
     return impl_.transact([&](store::Txn& txn) -> Result<void> {
       CLOUDOS_TRY(changed, network::load_unchanged(txn, ctx, seen));
@@ -471,7 +473,7 @@ Result<void> NetworkSharing::remove(const Context& ctx, const RbacPolicyId& id) 
     network::Removable seen;
     {
       CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
-      CLOUDOS_TRY(seen, network::removable(*snapshot, ctx, id, true));
+      CLOUDOS_TRY(seen, network::removable(*snapshot, ctx, id));
     }
     return impl_.transact([&](store::Txn& txn) -> Result<void> {
       CLOUDOS_TRY(const auto policy, network::load_unchanged(txn, ctx, seen));

@@ -163,7 +163,7 @@ Result<std::vector<std::string>> check_service_types(const std::vector<std::stri
   for (const std::string& type : types) {
     // Whoever makes ports names their kinds: "compute:nova", "network:dhcp", "load:balancer".
     const auto colon = type.find(':');
-    const bool known = colon != type.npos && colon > 0 && colon + 1 < type.size() &&
+    const bool known = colon != type.npos && colon > 0 &&
                        type.find_first_of(" \t\r\n,") == type.npos;
     if (!known || type.size() > limits::kDeviceChars) {
       return bad_subnet("InvalidSubnetServiceType",

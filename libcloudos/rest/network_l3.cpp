@@ -248,9 +248,6 @@ constexpr Route kLayer3Routes[] = {
                   "delete_floatingip"),
     network_route("GET", "/network/v2.0/floatingip_pools", list_floating_pools,
                   "get_floatingip_pools"),
-    // The path that Neutron answers at, whatever its reference says.
-    network_route("GET", "/network/v2.0/floatingip-pools", list_floating_pools,
-                  "get_floatingip_pools"),
     // What is not there yet is made by being asked for.
     {"GET", "/network/v2.0/auto-allocated-topology/{project_id}", show_topology,
      "get_auto_allocated_topology", Service::Network, RouteClass::Commits, true},

@@ -115,6 +115,8 @@ Result<RouterCreate> decode_router(const Members& in) {
   if (spec.gateway && spec.gateway->network.empty()) spec.gateway.reset();
   CLOUDOS_TRY(auto routes, decode_route_list(in, "routes"));
   if (routes) spec.routes = std::move(*routes);
+  CLOUDOS_TRY(auto zones, in.maybe_text_list("availability_zone_hints"));
+  if (zones) spec.zone_hints = std::move(*zones);
   CLOUDOS_CHECK(in.no_others());
   return spec;
 }
@@ -138,6 +140,14 @@ void write_router(Fields& out, const cloudos::Router& router) {
   out.member("status", "ACTIVE");
   write_gateway_info(out, router);
   write_route_list(out, "routes", router.routes);
+  out.member("availability_zone_hints", router.zone_hints);
+  // The one zone there is, once something in it carries the router.
+  if (!out.wants("availability_zones")) return;
+  out.w.key("availability_zones").open_list();
+  const bool carried = !router.host.empty() || !router.interfaces.empty() ||
+                       !router.gateway_port.empty();
+  if (carried && !router.unscheduled) out.w.value("nova");
+  out.w.close_list();
 }
 
 Result<RouterLeg> decode_leg(const Members& in) {

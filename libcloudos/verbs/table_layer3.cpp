@@ -28,8 +28,19 @@ constexpr Parameter kRouterMany[] = {subject("ROUTER...", "routers")};
 constexpr Parameter kOutside =
     of(Kind::Map, "external_gateway_info", "--external-gateway-info",
        "network_id=ID of the external network, enable_snat=false (repeat)");
+constexpr Parameter kGateway = {"external_gateway_info", Kind::ReferenceIn, "--external-gateway",
+                                "external network it leads to", "networks", "network_id"};
+constexpr Parameter kSnat =
+    set("external_gateway_info", "--enable-snat", R"({"enable_snat": true})",
+        "translate what goes out (with --external-gateway)");
+constexpr Parameter kNoSnat =
+    set("external_gateway_info", "--disable-snat", R"({"enable_snat": false})",
+        "pass it on as it is (with --external-gateway)");
+constexpr Parameter kZoneHint = of(Kind::TextList, "availability_zone_hints",
+                                   "--availability-zone-hint", "zone it should be in (repeat)");
 constexpr Parameter kRouterCreate[] = {
-    word("name", "NAME", "its name"), kDescription, kOwner, kUp, kDown, kOutside,
+    word("name", "NAME", "its name"), kDescription, kOwner, kUp, kDown,
+    kGateway, kSnat, kNoSnat, kOutside, kZoneHint,
 };
 constexpr Parameter kRouterRoutes =
     of(Kind::PairList, "routes", "--route", "destination=CIDR,gateway=ADDR (repeat for more)",
@@ -40,6 +51,9 @@ constexpr Parameter kRouterSet[] = {
     kDescription,
     kUp,
     kDown,
+    kGateway,
+    kSnat,
+    kNoSnat,
     kOutside,
     set("external_gateway_info", "--no-external-gateway", "null", "lead nowhere outside"),
     make::append(kRouterRoutes),
@@ -62,6 +76,8 @@ constexpr Parameter kFloatingOne[] = {subject("ADDRESS", "floating_ips")};
 constexpr Parameter kFloatingMany[] = {subject("ADDRESS...", "floating_ips")};
 constexpr Parameter kFixedAddress =
     text("fixed_ip_address", "--fixed-ip-address", "address of the port");
+constexpr Parameter kFloatingQos =
+    ref("qos_policy_id", "--qos-policy", "qos_policies", "QoS policy it has");
 constexpr Parameter kFloatingCreate[] = {
     {"floating_network_id", Kind::Reference, "NETWORK", "name or id", "networks", {}, true},
     ref("subnet_id", "--subnet", "subnets", "subnet the address is of"),
@@ -72,12 +88,15 @@ constexpr Parameter kFloatingCreate[] = {
     kOwner,
     text("dns_name", "--dns-name", "name of the address"),
     text("dns_domain", "--dns-domain", "domain of the name"),
+    kFloatingQos,
 };
 constexpr Parameter kFloatingSet[] = {
     subject("ADDRESS", "floating_ips"),
     ref("port_id", "--port", "ports", "port it leads to"),
     set("port_id", "--no-port", "null", "lead nowhere"),
     kFixedAddress,
+    kFloatingQos,
+    set("qos_policy_id", "--no-qos-policy", "null", "have no QoS policy"),
     kDescription,
 };
 constexpr Parameter kFloatingList[] = {

@@ -25,6 +25,7 @@ enum class Kind : std::uint8_t {
   TextList,    ///< May be repeated.
   Reference,   ///< The key of one of `noun`, by name or id.
   ReferenceList,
+  ReferenceIn, ///< A reference: the member `extra` of the object of that name.
   ObjectList,  ///< {extra: text}, with a `noun` {extra: its id}; may be repeated.
   Members,     ///< key=value: a member beside the others. A bare key: null.
   Map,         ///< key=value: a member of the object of that name.

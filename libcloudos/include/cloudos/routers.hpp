@@ -26,6 +26,7 @@ struct Router {
   std::vector<std::string> tags;
   std::string agent;                 ///< Who an admin gave it to; empty: whoever is able.
   bool unscheduled = false;          ///< An admin took it from its agent: nobody carries it.
+  std::vector<std::string> zone_hints;  ///< availability_zone_hints
   std::string unknown;
 };
 
@@ -41,6 +42,7 @@ struct RouterCreate {
   bool admin_up = true;
   std::optional<GatewaySpec> gateway;
   std::vector<HostRoute> routes;     ///< Of a new router only its gateway's subnets are in reach.
+  std::vector<std::string> zone_hints;
 };
 struct RouterUpdate {
   std::optional<std::string> name, description;

@@ -1,0 +1,272 @@
+#include <fmt/format.h>
+
+#include <map>
+#include <set>
+
+#include "rest/network_scene.hpp"
+
+using namespace cloudos;
+using namespace rest_test;
+using nlohmann::json;
+
+namespace {
+
+/// Callers in the order of an expectation's letters.
+enum NetCaller : std::size_t { NetReader, NetMember, NetStranger, NetAdmin, NetCallers };
+constexpr std::string_view kNetCallers[] = {"reader of the project", "member of the project",
+                                            "member of another project", "admin"};
+
+/// What each gets for things of one project: y: it is done, or what the rest of the request is
+/// worth; f: 403; n: 404, as for what is nowhere.
+struct NetExpectation {
+  std::string_view letters;
+  std::vector<std::string_view> policies;  ///< "GET /pattern" wins over the route's policy.
+};
+
+const std::vector<NetExpectation>& net_expectations() {
+  static const std::vector<NetExpectation> kAll = {
+      // Whoever has a token for a project; lists leave out what is another's.
+      {"yyyy",
+       {"get_networks", "get_subnets", "get_ports", "get_security_groups",
+        "get_security_group_rules", "get_routers", "get_floatingips", "get_floatingip_pools",
+        "get_subnetpools", "get_address_scopes", "get_rbac_policies", "get_policies", "get_trunks",
+        "get_address_groups", "get_agents", "get_availability_zones", "get_service_providers",
+        "get_extensions", "get_extension", "get_network_trace", "get_rule_types",
+        "get_quota_defaults", "get_default_security_group_rules",
+        "get_default_security_group_rule"}},
+      // Those of the project see.
+      {"yyny",
+       {"get_network", "get_subnet", "get_port", "get_security_group", "get_security_group_rule",
+        "get_router", "get_floatingip", "get_floatingip_port_forwarding",
+        "get_floatingip_port_forwardings", "get_subnetpool", "get_address_scope",
+        "get_rbac_policy", "get_policy", "get_policy_bandwidth_limit_rule",
+        "get_policy_bandwidth_limit_rules", "get_alias_bandwidth_limit_rule",
+        "get_policy_dscp_marking_rule", "get_policy_dscp_marking_rules",
+        "get_alias_dscp_marking_rule", "get_policy_minimum_bandwidth_rule",
+        "get_policy_minimum_bandwidth_rules", "get_alias_minimum_bandwidth_rule", "get_tags",
+        "get_trunk", "get_subports", "get_address_group", "get_quota"}},
+      // Its members make and change.
+      {"fyyy",
+       {"create_network", "create_subnet", "create_port", "create_security_group",
+        "create_security_group_rule", "create_router", "create_floatingip", "create_subnetpool",
+        "create_address_scope", "create_rbac_policy", "create_trunk", "create_address_group",
+        "create_simple_network", "delete_simple_network"}},
+      {"fyny",
+       {"update_network", "delete_network", "update_subnet", "delete_subnet", "update_port",
+        "delete_port", "update_security_group", "delete_security_group",
+        "delete_security_group_rule", "update_router", "delete_router", "add_router_interface",
+        "remove_router_interface", "add_extraroutes", "remove_extraroutes", "update_floatingip",
+        "delete_floatingip", "create_floatingip_port_forwarding",
+        "update_floatingip_port_forwarding", "delete_floatingip_port_forwarding",
+        "update_subnetpool", "delete_subnetpool", "add_prefixes", "remove_prefixes",
+        "onboard_network_subnets", "update_address_scope", "delete_address_scope",
+        "update_rbac_policy", "delete_rbac_policy", "create_tags", "update_tags", "delete_tags",
+        "update_trunk", "delete_trunk", "add_subports", "remove_subports",
+        "update_address_group", "delete_address_group", "add_addresses", "remove_addresses"}},
+      {"fyfy", {"get_auto_allocated_topology", "delete_auto_allocated_topology"}},
+      // Admins write QoS policies, also those that a project has for its own.
+      {"fffy",
+       {"create_policy", "create_policy_bandwidth_limit_rule", "create_policy_dscp_marking_rule",
+        "create_policy_minimum_bandwidth_rule", "get_rule_type"}},
+      {"ffny",
+       {"update_policy", "delete_policy", "update_policy_bandwidth_limit_rule",
+        "delete_policy_bandwidth_limit_rule", "update_alias_bandwidth_limit_rule",
+        "delete_alias_bandwidth_limit_rule", "update_policy_dscp_marking_rule",
+        "delete_policy_dscp_marking_rule", "update_alias_dscp_marking_rule",
+        "delete_alias_dscp_marking_rule", "update_policy_minimum_bandwidth_rule",
+        "delete_policy_minimum_bandwidth_rule", "update_alias_minimum_bandwidth_rule",
+        "delete_alias_minimum_bandwidth_rule"}},
+      // What is the cloud's.
+      {"fffy",
+       {"create_metering_label", "get_metering_label", "get_metering_labels",
+        "delete_metering_label", "create_metering_label_rule", "get_metering_label_rule",
+        "get_metering_label_rules", "delete_metering_label_rule", "get_agent", "update_agent",
+        "delete_agent", "get_dhcp-networks", "get_dhcp-agents", "get_network_ip_availabilities",
+        "get_network_ip_availability", "get_port_bindings", "create_port_binding",
+        "delete_port_binding", "activate", "get_quotas", "update_quota", "delete_quota",
+        "create_dhcp-network", "delete_dhcp-network", "get_l3-routers", "create_l3-router",
+        "delete_l3-router", "get_l3-agents", "get_segments", "create_segment", "get_segment",
+        "update_segment", "delete_segment", "get_network_segment_ranges",
+        "create_network_segment_range", "get_network_segment_range",
+        "update_network_segment_range", "delete_network_segment_range",
+        "create_default_security_group_rule", "delete_default_security_group_rule"}},
+  };
+  return kAll;
+}
+
+std::string net_letters(const rest::Route& route) {
+  const std::string exact = fmt::format("{} {}", route.method, route.pattern);
+  std::string by_policy;
+  for (const NetExpectation& row : net_expectations()) {
+    for (const std::string_view name : row.policies) {
+      if (name == exact) return std::string(row.letters);
+      if (name == route.policy) by_policy = row.letters;
+    }
+  }
+  return by_policy;
+}
+
+bool net_fits(char letter, const Answer& there) {
+  if (letter == 'f') return there.status == 403;
+  if (letter == 'n') return there.status == 404;
+  return there.status != 401 && there.status != 403 && there.status != 404 && there.status < 500;
+}
+
+}  // namespace
+
+TEST_CASE("policy matrix of networks: every route has an expectation") {
+  for (const rest::Route& route : rest::network_routes()) {
+    CAPTURE(route.method);
+    CAPTURE(route.pattern);
+    CAPTURE(route.policy);
+    CHECK(route.auth);
+    CHECK_FALSE(route.policy.empty());
+    CHECK(net_letters(route).size() == NetCallers);
+  }
+}
+
+TEST_CASE("policy matrix of networks: no caller does, sees or learns what is another's") {
+  std::unique_ptr<NetworkScene> scene;
+  for (const rest::Route& route : rest::network_routes()) {
+    CAPTURE(route.method);
+    CAPTURE(route.pattern);
+    CAPTURE(route.policy);
+    const std::string letters = net_letters(route);
+    if (letters.size() != NetCallers) continue;  // The test above says so.
+    if (!scene) scene = std::make_unique<NetworkScene>();
+    // Those who are refused first: they must leave what the others act on.
+    bool changed = false;
+    for (const bool refused : {true, false}) {
+      for (std::size_t caller = 0; caller < NetCallers; ++caller) {
+        if ((letters[caller] != 'y') != refused) continue;
+        // What the one before has deleted is there again for the next.
+        if (changed) {
+          scene = std::make_unique<NetworkScene>();
+          changed = false;
+        }
+        CAPTURE(kNetCallers[caller]);
+        const std::string* const tokens[] = {&scene->reader, &scene->member, &scene->stranger,
+                                             &scene->admin};
+        const Answer there = scene->send(route, *tokens[caller]);
+        CAPTURE(letters[caller]);
+        CAPTURE(there.status);
+        CAPTURE(there.text);
+        CHECK(net_fits(letters[caller], there));
+        changed = !refused && route.method != "GET";
+      }
+    }
+    if (changed) scene.reset();
+  }
+}
+
+TEST_CASE("who shows no token, a garbled or an expired one is nobody on every guarded route") {
+  NetworkScene scene;
+  std::string garbled = scene.member;
+  garbled[garbled.size() / 2] = garbled[garbled.size() / 2] == 'A' ? 'B' : 'A';
+  const auto each = [&](const std::string& what, const std::string& token) {
+    std::size_t routes = 0;
+    for (const auto table : {rest::network_routes(), rest::compute_routes(), rest::task_routes(),
+                             rest::audit_routes()}) {
+      for (const rest::Route& route : table) {
+        if (!route.auth) continue;
+        CAPTURE(what);
+        CAPTURE(route.method);
+        CAPTURE(route.pattern);
+        const Answer answer = scene.send(route, token);
+        CHECK(answer.status == 401);
+        CHECK(answer.headers.has("WWW-Authenticate"));
+        ++routes;
+      }
+    }
+    CHECK(routes > 200);
+  };
+  each("none", "");
+  each("garbled", garbled);
+  scene.clock->advance(std::chrono::hours(2));
+  each("expired", scene.member);
+  each("an admin's, expired", scene.admin);
+}
+
+TEST_CASE("what hangs on a thing is reached through its own parent alone") {
+  NetworkScene scene;
+  // The same things of the other project, made by the same hands.
+  NetworkScene::Things theirs = scene.things_of(scene.stranger, "10.7");
+  const NetworkScene::Things& ours = scene.ours;
+  const json tags = {{"tags", {"evil"}}};
+  const json forward = {{"port_forwarding", {{"description", "evil"}}}};
+  struct Row {
+    std::string what, method, path;
+    json body;
+  };
+  const std::vector<Row> rows = {
+      {"a forwarding through another's address", "GET",
+       "/floatingips/" + theirs.at("floatingips") + "/port_forwardings/" + ours.at("forwarding"),
+       nullptr},
+      {"another's forwarding through one's own address", "GET",
+       "/floatingips/" + ours.at("floatingips") + "/port_forwardings/" + theirs.at("forwarding"),
+       nullptr},
+      {"changed so", "PUT",
+       "/floatingips/" + ours.at("floatingips") + "/port_forwardings/" + theirs.at("forwarding"),
+       forward},
+      {"deleted so", "DELETE",
+       "/floatingips/" + ours.at("floatingips") + "/port_forwardings/" + theirs.at("forwarding"),
+       nullptr},
+      {"all of another's address", "GET",
+       "/floatingips/" + theirs.at("floatingips") + "/port_forwardings", nullptr},
+      {"tags of another's network", "GET", "/networks/" + theirs.at("networks") + "/tags",
+       nullptr},
+      {"tags put on another's network", "PUT", "/networks/" + theirs.at("networks") + "/tags",
+       tags},
+      {"tags added to another's port", "POST", "/ports/" + theirs.at("ports") + "/tags", tags},
+      {"a tag on another's router", "PUT", "/routers/" + theirs.at("routers") + "/tags/evil",
+       nullptr},
+      {"tags taken off another's group", "DELETE",
+       "/security-groups/" + theirs.at("security-groups") + "/tags", nullptr},
+      {"tags of a network asked for as a port's", "GET",
+       "/ports/" + ours.at("networks") + "/tags", nullptr},
+      {"tags of another's port asked for as a network's", "PUT",
+       "/networks/" + theirs.at("ports") + "/tags", tags},
+      {"tags of what has none", "PUT", "/rbac-policies/" + ours.at("rbac-policies") + "/tags",
+       tags},
+      {"sub-ports of another's trunk", "GET", "/trunks/" + theirs.at("trunks") + "/get_subports",
+       nullptr},
+      {"a sub-port put on another's trunk", "PUT",
+       "/trunks/" + theirs.at("trunks") + "/add_subports",
+       {{"sub_ports", {{{"port_id", ours.at("ports")}, {"segmentation_type", "vlan"},
+                        {"segmentation_id", 8}}}}}},
+      {"another's port put on one's own trunk", "PUT",
+       "/trunks/" + ours.at("trunks") + "/add_subports",
+       {{"sub_ports", {{{"port_id", theirs.at("ports")}, {"segmentation_type", "vlan"},
+                        {"segmentation_id", 8}}}}}},
+      {"another's subnet put on one's own router", "PUT",
+       "/routers/" + ours.at("routers") + "/add_router_interface",
+       {{"subnet_id", theirs.at("subnets")}}},
+      {"another's port put on one's own router", "PUT",
+       "/routers/" + ours.at("routers") + "/add_router_interface",
+       {{"port_id", theirs.at("ports")}}},
+      {"a rule put into another's group", "POST", "/security-group-rules",
+       {{"security_group_rule", {{"security_group_id", theirs.at("security-groups")},
+                                 {"direction", "ingress"}}}}},
+      {"a subnet put on another's network", "POST", "/subnets",
+       {{"subnet", {{"network_id", theirs.at("networks")}, {"ip_version", 4},
+                    {"cidr", "10.99.0.0/24"}}}}},
+      {"another's network taken over by one's own pool", "PUT",
+       "/subnetpools/" + ours.at("subnetpools") + "/onboard_network_subnets",
+       {{"network_id", theirs.at("networks")}}},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    const Answer answer = scene.call(scene.member, row.method, row.path, row.body);
+    CAPTURE(answer.text);
+    CHECK(answer.status == 404);
+  }
+  // Rules of one QoS policy are not of another, even to those who may read both.
+  const std::string rule = "/bandwidth_limit_rules/" + ours.at("bandwidth_limit_rules");
+  const std::string other = "/qos/policies/" + theirs.at("policies");
+  CHECK(scene.call(scene.admin, "GET", "/qos/policies/" + ours.at("policies") + rule).status == 200);
+  CHECK(scene.call(scene.admin, "GET", other + rule).status == 404);
+  CHECK(scene.call(scene.admin, "PUT", other + rule,
+                   {{"bandwidth_limit_rule", {{"max_kbps", 9}}}}).status == 404);
+  CHECK(scene.call(scene.admin, "DELETE", other + rule).status == 404);
+  CHECK(scene.call(scene.member, "GET", other + rule).status == 404);
+}
