@@ -150,8 +150,8 @@ Lines spoof_rules(const std::vector<AddressPair>& pairs, const std::string& own_
   const std::string take = fmt::format("meta mark set {:#x} return", mark);
   Lines lines;
   lines.push_back(macs.size() == 1
-                      ? fmt::format("ether saddr != {} drop", own_mac)
-                      : fmt::format("ether saddr != {{ {} }} drop", fmt::join(macs, ", ")));
+                      ? fmt::format("ether saddr != {} counter drop", own_mac)
+                      : fmt::format("ether saddr != {{ {} }} counter drop", fmt::join(macs, ", ")));
   lines.emplace_back("jump never");
   for (const auto& mac : macs) {  // An address being probed for has no owner yet.
     lines.push_back(
@@ -163,7 +163,7 @@ Lines spoof_rules(const std::vector<AddressPair>& pairs, const std::string& own_
                                   mac, ip.text()));
     }
   }
-  lines.push_back("ether type arp drop");
+  lines.push_back("ether type arp counter drop");
   lines.push_back("ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 " + take);
   lines.push_back("ip6 saddr :: icmpv6 type @joining_kinds " + take);
   for (const auto& mac : macs) {
@@ -173,7 +173,7 @@ Lines spoof_rules(const std::vector<AddressPair>& pairs, const std::string& own_
     lines.push_back(
         fmt::format("ether saddr {} {} saddr {} {}", mac, ip.v6 ? "ip6" : "ip", ip.text(), take));
   }
-  lines.push_back("drop");
+  lines.push_back("counter drop");
   return lines;
 }
 
@@ -458,8 +458,9 @@ void put_port(Ruleset& rules, const Names& names, const FilterPort& port,
     ingress.push_back("jump gi_" + group_brief);
     egress.push_back("jump ge_" + group_brief);
   }
-  ingress.push_back("drop");
-  egress.push_back("drop");
+  // Counted for those who ask why; what passes is counted by the devices.
+  ingress.push_back("counter drop");
+  egress.push_back("counter drop");
   put_chain(rules.inet, "i_" + brief, std::move(ingress));
   put_chain(rules.inet, "e_" + brief, std::move(egress));
   const auto put = [&](const std::string& set, const std::string& key, const std::string& value) {
