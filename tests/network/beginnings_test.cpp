@@ -88,7 +88,9 @@ TEST_CASE("new groups begin with what admins say, default groups and others apar
         "DefaultSecurityGroupRuleExists");
   CHECK(code_of(defaults.create(member("p"), {ssh_rule(true, true)})) == ErrorCode::Forbidden);
   CHECK(code_of(defaults.remove(member("p"), made->front().id)) == ErrorCode::Forbidden);
-  for (const DefaultRule& one : *defaults.rules(boss))
+  const auto there = defaults.rules(boss);
+  REQUIRE(there);
+  for (const DefaultRule& one : *there)
     if (!one.ingress) REQUIRE(defaults.remove(boss, one.id));
   const Context ctx = member("p");
   const auto group = world.networks->groups(ctx)->front();
@@ -146,7 +148,9 @@ TEST_CASE("an agent is alive while its own driver does its work") {
   auto bad = std::make_shared<FakeDriver>("bad", "h2", std::set<std::string>{"local"});
   World world({}, {good, bad});
   const auto alive = [&](const std::string& host) {
-    for (const NetworkAgent& one : *world.networks->agents().agents(admin()))
+    const auto agents = world.networks->agents().agents(admin());
+    REQUIRE(agents);
+    for (const NetworkAgent& one : *agents)
       if (one.host == host) return one.alive;
     return false;
   };

@@ -46,10 +46,8 @@ struct RoutedWorld : World {
 
 struct RangeWorld : World {
   Context boss = admin();
-  explicit RangeWorld(NetworkSettings settings) {
-    settings.physical_networks = {"physnet1"};
-    networks = make_networks(engine, settings, {driver});
-  }
+  explicit RangeWorld(NetworkSettings settings)
+      : World({"physnet1"}, {}, std::move(settings)) {}
   static NetworkSettings of_vxlan(network::TagRanges ranges) {
     NetworkSettings settings;
     settings.tenant_types = {"vxlan"};

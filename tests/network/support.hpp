@@ -36,9 +36,9 @@ inline Context admin(const std::string& project = "admin") {
 /// The service over memory, a clock that stands still and a data plane that complains.
 struct World {
   explicit World(std::vector<std::string> physical = {"physnet1"},
-                 std::vector<std::shared_ptr<network::MechanismDriver>> drivers = {}) {
+                 std::vector<std::shared_ptr<network::MechanismDriver>> drivers = {},
+                 NetworkSettings settings = {}) {
     if (drivers.empty()) drivers = {driver};
-    NetworkSettings settings;
     settings.physical_networks = std::move(physical);
     networks = make_networks(engine, settings, drivers);
   }
