@@ -151,7 +151,7 @@ Result<Ends> ends_of(const Networks::Impl& impl, const store::Snapshot& snapshot
   CLOUDOS_TRY(const auto port, sender_of(impl, snapshot, ctx, spec.from));
   if (port) {
     if (!port->router.empty() || port->device_owner == kDhcpOwner || !port->floating_ip.empty())
-      return invalid("from: a port of a router or of a DHCP server; name the guest's that sends");
+      return invalid("from: a port of a router or of a DHCP server: name the guest's that sends");
     if (!ctx.may_see(port->project)) return missing<Port>(port->id.value);
     ends.start.port = port->id;
     ends.owner = port->project;

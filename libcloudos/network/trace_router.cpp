@@ -128,7 +128,7 @@ void Walker::route_hop(const Router& router, const RouterPlan& plan, const Port&
                              "destination=PREFIX,gateway=ADDRESS {}",
                              router.id.value)
                       : tell("It has no gateway to the outside: give it one (cloudos router set "
-                             "--external-gateway-info network_id=NETWORK {}), or a route.",
+                             "--external-gateway NETWORK {}), or a route.",
                              router.id.value));
     about(steps_.back(), Router::kKind, router.id.value);
     return;

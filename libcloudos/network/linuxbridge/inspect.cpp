@@ -105,7 +105,6 @@ Result<Finding> Inspector::device(const Inspection& asked) const {
   const auto port = asked.plan->ports.find(asked.port);
   const auto network = asked.plan->networks.find(asked.network);
   if (port == asked.plan->ports.end() || network == asked.plan->networks.end()) return finding;
-  if (!port->second.parent_tap.empty()) return finding;
   finding.known = true;
   finding.device = port->second.tap;
   CLOUDOS_TRY(auto netlink, Netlink::open(NETLINK_ROUTE));
@@ -115,6 +114,11 @@ Result<Finding> Inspector::device(const Inspection& asked) const {
     return finding;
   }
   finding.packets = asked.receives ? tap->sent : tap->received;
+  if (const std::string& name = port->second.parent_tap; !name.empty()) {
+    CLOUDOS_TRY(const auto parent, find_link(netlink, name));
+    if (!parent || !parent->up)
+      finding.fault(tell("The device of the trunk's parent port is missing or down."), name);
+  }
   if (tap->link.alias != names_.alias(asked.port.value))
     finding.fault(tell("Another device has the name of the port's."),
                   tap->link.name + " carries no mark of ours");

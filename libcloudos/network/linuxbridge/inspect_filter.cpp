@@ -90,7 +90,7 @@ Ruleset rules_for(const Names& names, const Inspection& asked, const PortPlan& p
 Result<Finding> Inspector::filter(const Inspection& asked) const {
   Finding finding;
   const auto port = asked.plan->ports.find(asked.port);
-  if (port == asked.plan->ports.end() || !port->second.parent_tap.empty()) return finding;
+  if (port == asked.plan->ports.end()) return finding;
   finding.known = true;
   CLOUDOS_TRY(auto netlink, Netlink::open(NETLINK_ROUTE));
   CLOUDOS_TRY(const auto tap, find_link(netlink, port->second.tap));
