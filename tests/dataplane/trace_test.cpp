@@ -241,6 +241,47 @@ TEST_CASE("a trace names the address that a group's rule lacks on the host, and 
   });
 }
 
+TEST_CASE("a trace of IPv6 finds the rule, and the address that the host lacks") {
+  on_private_host([] {
+    TracedHost host(false);
+    SubnetCreate six;
+    six.network = host.inside.id;
+    six.ip_version = 6;
+    six.cidr = "fd00:1::/64";
+    six.ra_mode = six.address_mode = "slaac";
+    REQUIRE(host.world->networks->create_subnet(host.p, six));
+    host.repair();
+    const auto six_of = [&](const Port& port) {
+      const auto now = host.world->networks->port(host.p, port.id);
+      for (const FixedIp& fixed : now->fixed_ips)
+        if (fixed.address.find(':') != std::string::npos) return fixed.address;
+      return std::string();
+    };
+    const std::string to = six_of(host.b);
+    REQUIRE_FALSE(to.empty());
+    TraceSpec ping;
+    ping.from = host.a.id.value;
+    ping.to = to;
+    const auto ask = [&] {
+      const auto found = host.world->networks->traces().trace(network_test::admin(), ping);
+      REQUIRE(found);
+      return *found;
+    };
+    const auto whole = ask();
+    CAPTURE(trace_told(whole));
+    CHECK(whole.delivered);
+    CHECK(whole.hops.front().packet == six_of(host.a) + " > " + to + " ipv6-icmp 128");
+    nft(fmt::format("delete element {}{} {{ {} }}", in_table("inet"),
+                    host.chain("m6_", host.a.security_groups.at(0).value), six_of(host.a)));
+    const auto lost = ask();
+    CAPTURE(trace_told(lost));
+    CHECK(lost.hops.back().place == "ingress");
+    CHECK(lost.summary.find(six_of(host.a)) != std::string::npos);
+    host.repair();
+    CHECK(ask().delivered);
+  });
+}
+
 TEST_CASE("a trace says whether the guest got its address, and whether its server lives") {
   on_private_host([] {
     TracedHost host(false);
