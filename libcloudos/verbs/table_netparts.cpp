@@ -111,6 +111,8 @@ constexpr Verb kNetpartsVerbs[] = {
      {}},
 };
 
+constexpr Column kProviderColumns[] = {
+    {"Service Type", "service_type"}, {"Name", "name"}, {"Default", "default"}};
 constexpr Column kZoneColumns[] = {{"Name", "name"}, {"Resource", "resource"}, {"State", "state"}};
 constexpr Column kBindingColumns[] = {
     {"Host", "host"}, {"Status", "status"}, {"VIF Type", "vif_type"}};
@@ -119,7 +121,7 @@ constexpr Column kTopologyColumns[] = {{"ID", "id"}};
 constexpr Noun kNetpartsNouns[] = {
     {"network_tags", "network tag", "network", {}, "", ""},
     {"network_zones", "network zone", "network", kZoneColumns, "name", "name"},
-    {"network_providers", "network service provider", "network", {}, "name", "name"},
+    {"network_providers", "network service provider", "network", kProviderColumns, "name", "name"},
     {"port_bindings", "port binding", "network", kBindingColumns, "host", ""},
     {"auto_topologies", "network auto allocated topology", "network", kTopologyColumns, "id", ""},
 };
