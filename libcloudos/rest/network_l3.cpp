@@ -189,7 +189,9 @@ struct ForwardingKind {
 
 ProjectId topology_project(const Call& call) {
   ProjectId project{call.path("project_id")};
-  return project.empty() || project.value == "null" ? call.ctx.project : project;
+  // Clients that name none write what their language has for nothing.
+  const bool own = project.empty() || project.value == "null" || project.value == "None";
+  return own ? call.ctx.project : project;
 }
 
 Result<Response> show_topology(Call& call) {

@@ -48,9 +48,19 @@ std::string_view left_out(const Services& services, Service service) {
   return {};
 }
 
+/// Collections of Networking that some clients write with a dash.
+constexpr std::pair<std::string_view, std::string_view> kDashedCollections[] = {
+    {"availability-zones", "availability_zones"},
+    {"floatingip-pools", "floatingip_pools"},
+    {"network-segment-ranges", "network_segment_ranges"}};
+
 /// The segments of the path, /v3/... told as /identity/v3/...
 PathSegments routed_segments(std::string_view path) {
   PathSegments segments = path_segments(path);
+  if (segments.size() > 2 && segments[0] == "network") {
+    for (const auto& [dashed, name] : kDashedCollections)
+      if (segments[2] == dashed) segments[2] = name;
+  }
   if (segments.empty() || segments[0] != "v3") return segments;
   PathSegments told;
   told.push_back("identity");

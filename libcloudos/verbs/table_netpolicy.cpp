@@ -59,6 +59,9 @@ constexpr Parameter kLimitCreate[] = {kOfPolicy, must(kMaxKbps), kBurst, kOut, k
 constexpr Parameter kLimitSet[] = {kOfPolicy, kRuleId, kMaxKbps, kBurst, kOut, kIn};
 constexpr Parameter kMarkCreate[] = {kOfPolicy, must(kMark)};
 constexpr Parameter kMarkSet[] = {kOfPolicy, kRuleId, must(kMark)};
+constexpr Parameter kMinKbps = number("min_kbps", "--min-kbps", "kilobits a second");
+constexpr Parameter kMinimumCreate[] = {kOfPolicy, must(kMinKbps), kOut, kIn};
+constexpr Parameter kMinimumSet[] = {kOfPolicy, kRuleId, kMinKbps, kOut, kIn};
 constexpr Parameter kRulesOf[] = {kOfPolicy};
 constexpr Parameter kRuleOf[] = {kOfPolicy, kRuleId};
 constexpr Parameter kRuleType[] = {word("type", "TYPE", "such as bandwidth_limit")};
@@ -185,6 +188,25 @@ constexpr Verb kNetpolicyVerbs[] = {
     {"qos_dscp_rules.delete", "DELETE",
      "/network/v2.0/qos/policies/{policy_id}/dscp_marking_rules/{id}", "", "", "Deletes a mark.",
      "network qos dscp rule delete", kRuleOf},
+    {"qos_minimum_rules.create", "POST",
+     "/network/v2.0/qos/policies/{policy_id}/minimum_bandwidth_rules", "minimum_bandwidth_rule",
+     "minimum_bandwidth_rule", "Notes a least bandwidth in a policy that no port may have then.",
+     "network qos minimum rule create", kMinimumCreate},
+    {"qos_minimum_rules.list", "GET",
+     "/network/v2.0/qos/policies/{policy_id}/minimum_bandwidth_rules", "",
+     "minimum_bandwidth_rules", "Lists a policy's least bandwidths.",
+     "network qos minimum rule list", kRulesOf},
+    {"qos_minimum_rules.show", "GET",
+     "/network/v2.0/qos/policies/{policy_id}/minimum_bandwidth_rules/{id}", "",
+     "minimum_bandwidth_rule", "Shows a least bandwidth.", "network qos minimum rule show",
+     kRuleOf},
+    {"qos_minimum_rules.update", "PUT",
+     "/network/v2.0/qos/policies/{policy_id}/minimum_bandwidth_rules/{id}",
+     "minimum_bandwidth_rule", "minimum_bandwidth_rule", "Changes a least bandwidth.",
+     "network qos minimum rule set", kMinimumSet},
+    {"qos_minimum_rules.delete", "DELETE",
+     "/network/v2.0/qos/policies/{policy_id}/minimum_bandwidth_rules/{id}", "", "",
+     "Deletes a least bandwidth.", "network qos minimum rule delete", kRuleOf},
     {"qos_rule_types.list",
      "GET",
      "/network/v2.0/qos/rule-types",
@@ -274,6 +296,8 @@ constexpr Column kLimitColumns[] = {{"ID", "id"},
                                     {"Max Burst Kbits", "max_burst_kbps"},
                                     {"Direction", "direction"}};
 constexpr Column kMarkColumns[] = {{"ID", "id"}, {"DSCP Mark", "dscp_mark"}};
+constexpr Column kMinimumColumns[] = {
+    {"ID", "id"}, {"Min Kbps", "min_kbps"}, {"Direction", "direction"}};
 constexpr Column kTypeColumns[] = {{"Type", "type"}};
 constexpr Column kGrantColumns[] = {{"ID", "id"},
                                     {"Object Type", "object_type"},
@@ -310,6 +334,7 @@ constexpr Noun kNetpolicyNouns[] = {
     {"qos_policies", "network qos policy", "network", kPolicyColumns, "id", "name", "name"},
     {"qos_bandwidth_rules", "network qos bandwidth rule", "network", kLimitColumns, "id", ""},
     {"qos_dscp_rules", "network qos dscp rule", "network", kMarkColumns, "id", ""},
+    {"qos_minimum_rules", "network qos minimum rule", "network", kMinimumColumns, "id", ""},
     {"qos_rule_types", "network qos rule type", "network", kTypeColumns, "type", ""},
     {"rbac_policies", "network rbac", "network", kGrantColumns, "id", ""},
     {"trunks", "network trunk", "network", kTrunkColumns, "id", "name", "name"},

@@ -52,7 +52,7 @@ TEST_CASE("fields of a network are checked, and those of admins refused to other
       {"type by member", with([](auto& s) { s.network_type = "local"; }), false,
        ErrorCode::Forbidden},
       {"another's project by member", with([](auto& s) { s.project = ProjectId{"q"}; }), false,
-       ErrorCode::Forbidden},
+       ErrorCode::InvalidArgument},
       {"own project by member", with([](auto& s) { s.project = ProjectId{"p"}; }), false, {}},
       {"another's project by admin", with([](auto& s) { s.project = ProjectId{"q"}; }), true, {}},
       {"least mtu", with([](auto& s) { s.mtu = 68; }), false, {}},

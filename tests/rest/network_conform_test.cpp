@@ -315,6 +315,9 @@ TEST_CASE("a network stays external while routers or floating addresses are on i
 
 TEST_CASE("collections are reached by either spelling, and routers ask for zones") {
   NetworkScene scene;
+  const Answer range = scene.call(scene.admin, "GET", "/network-segment-ranges/" +
+                                                          scene.ours.at("network_segment_ranges"));
+  CHECK(range.status == 200);
   for (const char* path : {"/network_segment_ranges", "/network-segment-ranges",
                            "/availability_zones", "/availability-zones"})
     CHECK(scene.call(scene.admin, "GET", path).status == 200);

@@ -187,7 +187,6 @@ class NetworkScene : public Site {
         made(admin, "/network_segment_ranges", "network_segment_range",
              {{"name", "r"}, {"network_type", "vxlan"}, {"shared", true}, {"minimum", 70'000},
               {"maximum", 70'100}});
-    ours["network-segment-ranges"] = ours["network_segment_ranges"];
   }
 
   /// What gets past decoding, so that who calls decides.
