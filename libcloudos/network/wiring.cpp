@@ -63,7 +63,10 @@ Change gone_change(Change::Kind kind, const std::string& id, store::Revision rev
 }  // namespace
 
 Wiring::Wiring(const Engine& engine, Drivers drivers)
-    : engine_(engine), drivers_(std::move(drivers)), started_(engine.clock.wall()) {
+    : engine_(engine),
+      drivers_(std::move(drivers)),
+      started_(engine.clock.wall()),
+      sound_(drivers_.size(), false) {
   pulses_.resize(drivers_.size());
   for (const auto& driver : drivers_) {
     hosts_.push_back(driver->host());
@@ -155,28 +158,47 @@ Result<Change> Wiring::build(const store::Snapshot& snapshot, std::size_t driver
   return change;
 }
 
-Result<store::Revision> Wiring::tell_now(const Key& key, std::vector<std::optional<Change>>& last) {
+bool Wiring::matters(std::size_t driver, const About& about,
+                     const std::vector<bool>& sound) const {
+  return about ? hosts_[driver].empty() || hosts_[driver] == *about : sound[driver];
+}
+
+Result<void> Wiring::tell_driver(const store::Snapshot& snapshot, std::size_t driver,
+                                 const Change& change) {
+  CLOUDOS_CHECK(tell_needs(snapshot, driver, change));
+  return drivers_[driver]->postcommit(change);
+}
+
+Result<Wiring::Telling> Wiring::tell_now(const Key& key, const About& about,
+                                         const std::vector<bool>& sound,
+                                         std::vector<std::optional<Change>>& last) {
   CLOUDOS_TRY(const auto snapshot, engine_.store.snapshot());
-  std::optional<Error> failure;
+  Telling telling;
+  telling.revision = snapshot->revision();
   for (std::size_t i = 0; i < drivers_.size(); ++i) {
     CLOUDOS_TRY(const Change change, build(*snapshot, i, key));
     if (last[i] && same_change(*last[i], change)) continue;
-    CLOUDOS_CHECK(tell_needs(*snapshot, change));
+    const bool waited_for = matters(i, about, sound);
+    // The whole plan is due there: until then it is not asked for others' sake.
+    if (!waited_for && !sound[i]) continue;
     last[i].reset();
-    const auto told = drivers_[i]->postcommit(change);
-    if (told)
+    auto told = tell_driver(*snapshot, i, change);
+    if (told) {
       last[i] = change;
-    else if (!failure)
-      failure = told.error();
+      continue;
+    }
+    if (!telling.failure || (waited_for && !telling.matters)) telling.failure = told.error();
+    telling.matters = telling.matters || waited_for;
   }
-  if (failure) return fail(std::move(*failure));
-  return snapshot->revision();
+  return telling;
 }
 
 /// What a port or a router stands on, as of the snapshot its plan was made of: a plug that commits
 /// between the telling of a group and of the port must not bring the port first.
-Result<void> Wiring::tell_needs(const store::Snapshot& snapshot, const Change& change) {
+Result<void> Wiring::tell_needs(const store::Snapshot& snapshot, std::size_t driver,
+                                const Change& change) {
   const store::Revision least = snapshot.revision();
+  const About about = hosts_[driver];
   std::set<NetworkId> networks;
   if (change.port) networks.insert(change.port->network);
   if (change.router) {
@@ -184,24 +206,26 @@ Result<void> Wiring::tell_needs(const store::Snapshot& snapshot, const Change& c
     if (change.router->gateway) networks.insert(change.router->gateway->network);
   }
   for (const NetworkId& network : networks)
-    CLOUDOS_CHECK(tell_in_turn({Change::Kind::Network, network.value}, least, true));
+    CLOUDOS_CHECK(tell_in_turn({Change::Kind::Network, network.value}, least, true, about));
   if (!change.port) return Result<void>();
   CLOUDOS_TRY(const auto addresses, address_groups_of(snapshot, change.port->groups));
   for (const AddressGroupId& group : addresses)
-    CLOUDOS_CHECK(tell_in_turn({Change::Kind::AddressGroup, group.value}, least, true));
+    CLOUDOS_CHECK(tell_in_turn({Change::Kind::AddressGroup, group.value}, least, true, about));
   CLOUDOS_TRY(const auto groups, with_remote_groups(snapshot, change.port->groups));
   for (const SecurityGroupId& group : groups)
-    CLOUDOS_CHECK(tell_in_turn({Change::Kind::Group, group.value}, least, true));
+    CLOUDOS_CHECK(tell_in_turn({Change::Kind::Group, group.value}, least, true, about));
   return Result<void>();
 }
 
-Result<bool> Wiring::tell(Change::Kind kind, const std::string& id, store::Revision least) {
-  return tell_in_turn({kind, id}, least, false);
+Result<bool> Wiring::tell(Change::Kind kind, const std::string& id, store::Revision least,
+                          const About& about) {
+  return tell_in_turn({kind, id}, least, false, about);
 }
 
 /// `nested` is part of another resource's turn, which a converge waits for: it must not wait for
 /// the converge in turn. Only ports and routers nest others, and only networks and groups.
-Result<bool> Wiring::tell_in_turn(const Key& key, store::Revision least, bool nested) {
+Result<bool> Wiring::tell_in_turn(const Key& key, store::Revision least, bool nested,
+                                  const About& about) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] {
     const auto found = told_.find(key);
@@ -211,34 +235,41 @@ Result<bool> Wiring::tell_in_turn(const Key& key, store::Revision least, bool ne
   if (mine.last.empty()) {
     // After a converge, what was never told is not there.
     mine.last.resize(drivers_.size());
-    if (converged_)
-      std::fill(mine.last.begin(), mine.last.end(), gone_change(key.first, key.second, 0));
+    for (std::size_t i = 0; i < drivers_.size(); ++i)
+      if (sound_[i]) mine.last[i] = gone_change(key.first, key.second, 0);
   }
-  if (mine.failed || mine.revision < least || mine.revision == 0) {
+  bool unknown = false;
+  for (std::size_t i = 0; i < drivers_.size(); ++i)
+    unknown = unknown || (!mine.last[i] && matters(i, about, sound_));
+  if (unknown || mine.failed || mine.revision < least || mine.revision == 0) {
     mine.busy = true;
     ++active_;
     auto last = mine.last;
+    const auto sound = sound_;
     lock.unlock();
-    auto told = tell_now(key, last);
+    auto telling = tell_now(key, about, sound, last);
     lock.lock();
+    const bool whole = telling && !telling->failure;
     Told& after = told_[key];
     after.busy = false;
-    after.failed = !told;
+    after.failed = !whole;
     after.last = std::move(last);
-    if (told)
-      after.revision = *told;
+    if (whole)
+      after.revision = telling->revision;
     else
       converge_later_locked();
     --active_;
     changed_.notify_all();
-    if (!told) return fail(std::move(told).error());
+    if (!telling) return fail(std::move(telling).error());
+    if (telling->matters) return fail(std::move(*telling->failure));
   }
   const auto& last = told_[key].last;
   const bool held = std::any_of(last.begin(), last.end(),
                                 [](const auto& change) { return change && !change->gone(); });
   const bool sure =
       std::all_of(last.begin(), last.end(), [](const auto& change) { return change.has_value(); });
-  if (!held && sure && converged_) told_.erase(key);
+  const bool all_sound = std::find(sound_.begin(), sound_.end(), false) == sound_.end();
+  if (!held && sure && all_sound) told_.erase(key);
   return held;
 }
 
@@ -264,14 +295,16 @@ Result<std::set<SecurityGroupId>> Wiring::with_remote_groups(
 }
 
 Result<void> Wiring::tell_plugged(const Port& port, store::Revision least) {
-  CLOUDOS_CHECK(tell(Change::Kind::Port, port.id.value, least));
-  CLOUDOS_TRY(const bool served, tell(Change::Kind::Network, port.network.value, least));
+  CLOUDOS_CHECK(tell(Change::Kind::Port, port.id.value, least, port.host));
+  CLOUDOS_TRY(const bool served,
+              tell(Change::Kind::Network, port.network.value, least, port.host));
   return settle({{port.id}, {{port.network, served}}, {}});
 }
 
 Result<void> Wiring::tell_unplugged(const PortId& id, const std::optional<Port>& port,
                                     store::Revision least) {
-  CLOUDOS_CHECK(tell(Change::Kind::Port, id.value, least));
+  const About about = port ? About(port->host) : About();
+  CLOUDOS_CHECK(tell(Change::Kind::Port, id.value, least, about));
   if (!port) return Result<void>();
   std::set<SecurityGroupId> groups;
   {
@@ -279,8 +312,9 @@ Result<void> Wiring::tell_unplugged(const PortId& id, const std::optional<Port>&
     CLOUDOS_TRY(groups, with_remote_groups(*snapshot, port->security_groups));
   }
   for (const SecurityGroupId& group : groups)
-    CLOUDOS_CHECK(tell(Change::Kind::Group, group.value, least));
-  CLOUDOS_TRY(const bool served, tell(Change::Kind::Network, port->network.value, least));
+    CLOUDOS_CHECK(tell(Change::Kind::Group, group.value, least, about));
+  CLOUDOS_TRY(const bool served,
+              tell(Change::Kind::Network, port->network.value, least, about));
   return settle({{}, {{port->network, served}}, {}});
 }
 
@@ -371,40 +405,44 @@ Result<void> Wiring::converge_one(const store::Snapshot& snapshot, std::size_t d
   return Result<void>();
 }
 
-Result<Wiring::Settled> Wiring::converge_drivers(store::Revision& revision,
-                                                 std::map<Key, Told>& told) {
-  CLOUDOS_TRY(const auto snapshot, engine_.store.snapshot());
-  revision = snapshot->revision();
-  Settled settled;
-  std::optional<Error> failure;
-  for (std::size_t i = 0; i < drivers_.size(); ++i) {
-    const auto done = converge_one(*snapshot, i, told, settled);
-    if (done) {
-      const std::lock_guard lock(mutex_);
-      pulses_[i] = engine_.clock.wall();
-    } else if (!failure) {
-      failure = done.error();
-    }
+Wiring::Converged Wiring::converge_drivers() {
+  Converged done;
+  done.sound.assign(drivers_.size(), false);
+  const auto snapshot = engine_.store.snapshot();
+  if (!snapshot) {
+    done.failure = snapshot.error();
+    return done;
   }
-  if (failure) return fail(std::move(*failure));
-  return settled;
+  done.revision = (*snapshot)->revision();
+  for (std::size_t i = 0; i < drivers_.size(); ++i) {
+    const auto converged = converge_one(**snapshot, i, done.told, done.settled);
+    done.sound[i] = converged.has_value();
+    if (!converged && !done.failure) done.failure = converged.error();
+  }
+  // What the others hold is not known.
+  for (auto& [key, told] : done.told)
+    for (std::size_t i = 0; i < drivers_.size(); ++i)
+      if (!done.sound[i]) told.last[i].reset();
+  return done;
 }
 
-void Wiring::end_converge(const Result<Settled>& done, store::Revision revision,
-                          std::map<Key, Told> told) {
+void Wiring::end_converge(Converged& done) {
   const std::lock_guard lock(mutex_);
+  for (std::size_t i = 0; i < done.sound.size(); ++i)
+    if (done.sound[i]) pulses_[i] = engine_.clock.wall();
   converging_ = false;
-  if (revision != 0 || done) since_ = revision;
-  converged_ = done.has_value();
-  told_.clear();
-  if (done) {
-    told_ = std::move(told);
+  if (done.revision != 0) since_ = done.revision;
+  sound_ = done.sound;
+  for (std::size_t i = 0; i < drivers_.size(); ++i)
+    if (sound_[i]) pulses_[i] = engine_.clock.wall();
+  told_ = std::move(done.told);
+  if (done.failure) {
+    converge_later_locked();
+  } else {
     failures_ = 0;
     pulse_ = engine_.clock.wall();
     // A little early, so that the period's own pass is never just too soon.
     converge_at_ = engine_.clock.mono() + kConvergePeriod - std::chrono::milliseconds{500};
-  } else {
-    converge_later_locked();
   }
   changed_.notify_all();
 }
@@ -418,12 +456,10 @@ Result<bool> Wiring::converge() {
     converging_ = true;
     changed_.wait(lock, [&] { return active_ == 0; });
   }
-  store::Revision revision = 0;
-  std::map<Key, Told> told;
-  auto done = converge_drivers(revision, told);
-  end_converge(done, revision, std::move(told));
-  if (!done) return fail(std::move(done).error());
-  CLOUDOS_CHECK(settle(*done));
+  Converged done = converge_drivers();
+  end_converge(done);
+  CLOUDOS_CHECK(settle(done.settled));
+  if (done.failure) return fail(std::move(*done.failure));
   return false;
 }
 
@@ -499,19 +535,19 @@ Result<void> Wiring::widen(const store::Snapshot& snapshot, Dirty& dirty) const 
 Result<void> Wiring::tell_dirty(const Dirty& dirty, store::Revision until) {
   CLOUDOS_TRY(const auto snapshot, engine_.store.snapshot());
   std::optional<Error> failure;
-  const auto say = [&](Change::Kind kind, const std::string& id) {
-    const auto told = tell(kind, id, until);
+  const auto say = [&](Change::Kind kind, const std::string& id, const About& about = {}) {
+    const auto told = tell(kind, id, until, about);
     if (!told && !failure) failure = told.error();
     return told && *told;
   };
   Settled settled;
-  std::vector<PortId> plugged;
+  std::vector<std::pair<PortId, std::string>> plugged;
   std::vector<RouterId> routers;
   // Devices that go come first, then what devices need, then the devices that stay or come.
   for (const PortId& id : dirty.ports) {
     const auto port = records::get<Port>(*snapshot, id);
     if (port && port->plugged && port->router.empty())
-      plugged.push_back(id);
+      plugged.emplace_back(id, port->host);
     else if (!port || port->router.empty())
       say(Change::Kind::Port, id.value);
   }
@@ -527,8 +563,8 @@ Result<void> Wiring::tell_dirty(const Dirty& dirty, store::Revision until) {
   }
   for (const AddressGroupId& id : dirty.address_groups) say(Change::Kind::AddressGroup, id.value);
   for (const SecurityGroupId& id : dirty.groups) say(Change::Kind::Group, id.value);
-  for (const PortId& id : plugged)
-    if (say(Change::Kind::Port, id.value)) settled.wired.push_back(id);
+  for (const auto& [id, host] : plugged)
+    if (say(Change::Kind::Port, id.value, host)) settled.wired.push_back(id);
   for (const RouterId& id : routers) tell_router(*snapshot, id, until, settled, failure);
   CLOUDOS_CHECK(settle(settled));
   if (failure) return fail(std::move(*failure));

@@ -49,7 +49,11 @@ class Wiring final {
   /// them holds it at all. Blocks on drivers. Errors: the first driver's.
   ///
   /// A plugged port's network and groups are told before it, as of the same revision or later.
-  Result<bool> tell(Change::Kind kind, const std::string& id, store::Revision least);
+  /// `about`: the host this is for. Drivers of others may fail: they are put right later, and who
+  /// is lost holds up nobody else. Nothing: for every driver that the last whole plan reached.
+  using About = std::optional<std::string>;
+  Result<bool> tell(Change::Kind kind, const std::string& id, store::Revision least,
+                    const About& about = {});
   Result<void> tell_plugged(const Port& port, store::Revision least);
   /// The port, then what it was the last to use.
   Result<void> tell_unplugged(const PortId& id, const std::optional<Port>& port,
@@ -101,9 +105,21 @@ class Wiring final {
   };
 
   Result<Change> build(const store::Snapshot& snapshot, std::size_t driver, const Key& key) const;
-  Result<bool> tell_in_turn(const Key& key, store::Revision least, bool nested);
-  Result<store::Revision> tell_now(const Key& key, std::vector<std::optional<Change>>& last);
-  Result<void> tell_needs(const store::Snapshot& snapshot, const Change& change);
+  /// What came of telling every driver.
+  struct Telling {
+    store::Revision revision = 0;
+    std::optional<Error> failure;  ///< The first.
+    bool matters = false;          ///< A driver failed that the caller waits for.
+  };
+  Result<bool> tell_in_turn(const Key& key, store::Revision least, bool nested,
+                            const About& about);
+  Result<Telling> tell_now(const Key& key, const About& about, const std::vector<bool>& sound,
+                           std::vector<std::optional<Change>>& last);
+  Result<void> tell_driver(const store::Snapshot& snapshot, std::size_t driver,
+                           const Change& change);
+  Result<void> tell_needs(const store::Snapshot& snapshot, std::size_t driver,
+                          const Change& change);
+  bool matters(std::size_t driver, const About& about, const std::vector<bool>& sound) const;
   PlanScope scope_of(std::size_t driver) const;
   struct Ladder;
   bool climb_down(Ladder& ladder, const std::vector<NetworkSegment>& segments) const;
@@ -111,9 +127,16 @@ class Wiring final {
   void disturbed();
   std::optional<WallTime> pulse_of(std::size_t driver) const;
   Result<bool> converge();
-  Result<Settled> converge_drivers(store::Revision& revision, std::map<Key, Told>& told);
-  void end_converge(const Result<Settled>& done, store::Revision revision,
-                    std::map<Key, Told> told);
+  /// What came of a whole plan, driver by driver.
+  struct Converged {
+    std::vector<bool> sound;       ///< It took the plan.
+    std::optional<Error> failure;  ///< The first.
+    store::Revision revision = 0;
+    std::map<Key, Told> told;
+    Settled settled;
+  };
+  Converged converge_drivers();
+  void end_converge(Converged& done);
   Result<bool> collect(store::Revision since, Dirty& dirty, store::Revision& until);
   Result<void> widen(const store::Snapshot& snapshot, Dirty& dirty) const;
   Result<void> converge_one(const store::Snapshot& snapshot, std::size_t driver,
@@ -139,7 +162,7 @@ class Wiring final {
   // Below: guarded by mutex_. Never held across a driver call; `busy` and `converging_` keep order.
   std::map<Key, Told> told_;
   bool converging_ = false;
-  bool converged_ = false;  ///< Drivers hold what told_ says, and nothing else.
+  std::vector<bool> sound_;  ///< Each driver holds what told_ says, and nothing else.
   std::size_t active_ = 0;
   std::uint32_t failures_ = 0;
   std::optional<store::Revision> since_;

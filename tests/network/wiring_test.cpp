@@ -396,6 +396,53 @@ TEST_CASE("of several hosts each holds its own ports alone") {
   CHECK(two->complaints().empty());
 }
 
+TEST_CASE("a host that is lost holds up what is on it, and nothing on the others") {
+  auto one = std::make_shared<network::SimulatedDriver>("h1");
+  auto two = std::make_shared<network::SimulatedDriver>("h2");
+  World world({"physnet1"}, {one, two});
+  const Context ctx = member("p");
+  const Network net = world.network(ctx);
+  world.subnet(ctx, net);
+  const auto plugged = [&](const std::string& server, const std::string& host) {
+    const auto port = world.server_port(ctx, net.id, server);
+    REQUIRE(port);
+    const auto wired = world.networks->plug(port->id, ServerId{server}, host);
+    return std::pair{port->id, wired.has_value()};
+  };
+  world.start();
+  world.run(1s);
+  const auto early = plugged("s1", "h2");
+  CHECK(early.second);
+  two->set_fault([](std::string_view call, const std::string&) -> std::optional<Error> {
+    if (call == "precommit") return std::nullopt;
+    return Error{ErrorCode::Unavailable, "not heard of", {}, {}};
+  });
+  // The network is on both: what changes of it does not reach the lost one.
+  const auto at_once = plugged("s2", "h1");
+  CHECK(at_once.second);
+  CHECK_FALSE(plugged("s3", "h2").second);
+  CHECK_FALSE(world.networks->unplug(early.first));
+  // Also when the whole plan was refused there, on the period and by changes.
+  world.run(5min);
+  const auto later = plugged("s4", "h1");
+  CHECK(later.second);
+  REQUIRE(world.networks->unplug(at_once.first));
+  CHECK(one->state().ports.size() == 1);
+  CHECK(world.networks->port(ctx, later.first)->status() == PortStatus::Active);
+  PortUpdate quiet;
+  quiet.security_groups = std::vector<SecurityGroupId>{};
+  REQUIRE(world.networks->update_port(ctx, later.first, quiet));
+  world.run(1s);
+  CHECK(one->state().ports.at(later.first).groups.empty());
+  // It comes back, and has what records say.
+  two->set_fault(nullptr);
+  world.run(5min);
+  CHECK(two->state().ports.size() == 1);
+  CHECK(two->state().ports.count(early.first) == 0);
+  for (const auto& driver : {one, two})
+    for (const std::string& complaint : driver->complaints()) FAIL_CHECK(complaint);
+}
+
 TEST_CASE("what somebody else destroyed is there again within a second, not once a period") {
   PluggedWorld world;
   const PortId id = world.of_server("s1");
