@@ -205,6 +205,11 @@ Result<std::vector<FixedIp>> Networks::Impl::take_addresses(
       for (const FixedIpRequest& one : *asked) {
         if (one.address.empty() == named) continue;
         CLOUDOS_TRY(auto fixed, network::take_asked(txn, network, subnets, port, one));
+        // What follows from the MAC is one address, however often it is asked for.
+        const auto& held = port.fixed_ips;
+        if (std::find(held.begin(), held.end(), fixed) != held.end() ||
+            std::find(taken.begin(), taken.end(), fixed) != taken.end())
+          continue;
         taken.push_back(std::move(fixed));
       }
     }

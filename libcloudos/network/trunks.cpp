@@ -128,7 +128,9 @@ Result<Trunk> insert_trunk(const Networks::Impl& impl, store::Txn& txn, const Co
                            Trunk trunk, const std::vector<SubPort>& subs) {
   CLOUDOS_TRY(Port parent, load_owned<Port>(txn, ctx, trunk.port));
   if (!parent.trunk.empty()) return in_trunk(parent.id, parent.trunk);
-  if (parent.plugged || parent.attached) {
+  // The cloud's own ports come and go with what they are for.
+  const bool of_cloud = std::string_view(parent.device_owner).substr(0, 8) == "network:";
+  if (parent.plugged || parent.attached || of_cloud) {
     return fail_as("ParentPortInUse", ErrorCode::Conflict,
                    fmt::format("Port {} is currently in use and is not eligible for use as a "
                                "parent port.", parent.id.value));

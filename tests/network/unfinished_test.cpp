@@ -204,6 +204,25 @@ TEST_CASE("an address that somebody asked for stays where it is; the other port 
   CHECK((*world.store->snapshot())->scan("/auto-due/")->empty());
 }
 
+TEST_CASE("an address that follows from the MAC is one, however often it is asked for") {
+  World world;
+  const Context ctx = member("p");
+  const Network net = world.network(ctx);
+  const auto subnet = world.networks->create_subnet(ctx, automatic(net.id));
+  REQUIRE(subnet);
+  PortCreate spec;
+  spec.network = net.id;
+  spec.fixed_ips = {{{subnet->id, {}}, {subnet->id, {}}}};
+  const auto port = world.networks->create_port(ctx, spec);
+  REQUIRE(port);
+  CHECK(port->fixed_ips.size() == 1);
+  PortUpdate change;
+  change.fixed_ips = spec.fixed_ips;
+  const auto changed = world.networks->update_port(ctx, port->id, change);
+  REQUIRE(changed);
+  CHECK(changed->fixed_ips == port->fixed_ips);
+}
+
 // ---- groups -------------------------------------------------------------------------------------
 
 namespace {
