@@ -4,34 +4,21 @@
 #include "cloudos/identity.hpp"
 #include "cloudos/image_stores.hpp"
 #include "cloudos/routers.hpp"
+#include "pick.hpp"
 #include "world.hpp"
 
 namespace cloudos::sim {
-namespace {
-
-template <class T>
-const T* any_of(SeededRandom& fate, const Result<std::vector<T>>& list) {
-  if (!list || list->empty()) return nullptr;
-  return &(*list)[fate.below(list->size())];
-}
-
-/// Looked at by nobody: a refusal, or a store that just died.
-template <class T>
-void ignore(const Result<T>& result) {
-  (void)result.has_value();
-}
-
-}  // namespace
-
 void World::act() {
   ++actions_;
   reopen_if_crashed();
   if (chance(chaos_.crash)) faulty_->crash_after(fate_.below(6));
   if (chance(chaos_.world)) act_on_world();
+  if (chaos_.lose != 0 && chance(chaos_.lose)) lose_or_find_edge();
   act_of_tenant();
 }
 
 void World::act_of_tenant() {
+  if (chaos_.topology != 0 && chance(chaos_.topology)) return act_on_topology();
   const auto choice = fate_.below(100);
   if (choice < 62) act_on_servers();
   else if (choice < 75) act_on_networks();
@@ -40,6 +27,14 @@ void World::act_of_tenant() {
   else if (choice < 94) act_on_images();
   else if (choice < 98) act_on_identity();
   else clock_->advance(std::chrono::milliseconds{fate_.below(5'000)});
+}
+
+/// A host is heard of no more, or again: with its guests, or after a power cut.
+void World::lose_or_find_edge() {
+  edge_lost_ = !edge_lost_;
+  if (edge_lost_ || !chance(400)) return;
+  edge_->power_cut();
+  edge_plane_->inner().reboot();
 }
 
 void World::act_on_world() {

@@ -18,6 +18,16 @@ namespace cloudos::sim {
 
 using namespace std::chrono_literals;
 
+namespace {
+
+/// What operations of several commits keep for those who end them.
+void check_nothing_owed(const store::Snapshot& snapshot) {
+  CHECK(snapshot.scan("/auto-due/")->empty());
+  CHECK(records::all<SecurityGroup>(snapshot, "going", "1")->empty());
+}
+
+}  // namespace
+
 /// A server whose creation failed holds nothing but its name in the quota.
 void World::check_unbuilt(const store::Snapshot& snapshot) {
   const auto all_servers = *records::all<Server>(snapshot);
@@ -37,7 +47,7 @@ void World::check_unbuilt(const store::Snapshot& snapshot) {
 void World::check_step() {
   const auto snapshot = *store_->snapshot();
   // Most closures only look: nothing to check again where nothing changed.
-  const std::pair state{snapshot->revision(), hypervisor_->domain_count()};
+  const std::pair state{snapshot->revision(), domains().size()};
   if (std::exchange(checked_, state) == state) return;
   test::check_records(*snapshot);
   const auto all_ports = *records::all<Port>(*snapshot);
@@ -48,7 +58,7 @@ void World::check_step() {
                          !port.floating_ip.empty();
     if (port.name != "given") CHECK((port.attached || of_ours));
   }
-  for (const ServerId& id : hypervisor_->domains()) CHECK(records::get<Server>(*snapshot, id));
+  for (const ServerId& id : domains()) CHECK(records::get<Server>(*snapshot, id));
   check_unbuilt(*snapshot);
 }
 
@@ -118,10 +128,15 @@ void World::check_rest() {
     const bool has_disks = std::filesystem::exists(folder_ / "servers" / server.id.value);
     if (placed || !server.launched_at) CHECK(has_disks == placed);
   }
-  const auto domains = hypervisor_->list();
-  REQUIRE(domains);
+  auto listed = hypervisor_->list();
+  REQUIRE(listed);
+  if (edge_) {
+    const auto more = edge_->list();
+    REQUIRE(more);
+    listed->insert(listed->end(), more->begin(), more->end());
+  }
   std::size_t on = 0;
-  for (const auto& domain : *domains) {
+  for (const auto& domain : *listed) {
     const auto server = records::get<Server>(*snapshot, domain.id);
     REQUIRE(server);
     // What became of a guest whose reboot failed is for its owner to see and to mend.
@@ -130,18 +145,56 @@ void World::check_rest() {
   }
   CHECK(on == running);
 
-  const auto plan = network::plan_all(*snapshot, mechanism_->name());
-  REQUIRE(plan);
-  const auto state = mechanism_->inner().state();
-  CHECK((state.networks == plan->networks));
-  CHECK((state.groups == plan->groups));
-  CHECK((state.ports == plan->ports));
-  CHECK((state.routers == plan->routers));
+  check_plane(*mechanism_, {});
+  if (edge_plane_) check_plane(*edge_plane_, "edge");
   const auto all_ports = *records::all<Port>(*snapshot);
   for (const Port& port : all_ports)
     if (port.device_owner.starts_with("compute:") && port.plugged) CHECK(port.wired);
-  for (const std::string& complaint : mechanism_->inner().complaints()) FAIL_CHECK(complaint);
+  check_nothing_owed(*snapshot);
   test::check_files_at_rest(*snapshot, folder_);
+}
+
+/// The data plane has what records say, and was never told out of order.
+void World::check_plane(Mechanism& plane, const std::string& host) {
+  CAPTURE(host);
+  const auto snapshot = *store_->snapshot();
+  const auto plan = network::plan_all(*snapshot, {plane.name(), host});
+  REQUIRE(plan);
+  const auto state = plane.inner().state();
+  CHECK((state.networks == plan->networks));
+  CHECK((state.groups == plan->groups));
+  CHECK((state.address_groups == plan->address_groups));
+  CHECK((state.ports == plan->ports));
+  CHECK((state.routers == plan->routers));
+  for (const std::string& complaint : plane.inner().complaints()) FAIL_CHECK(complaint);
+}
+
+/// A host that is not heard of holds up what is on it, and nothing else.
+void World::check_without_edge() {
+  const auto snapshot = *store_->snapshot();
+  std::set<std::string> there;
+  const auto all_servers = *records::all<Server>(*snapshot);
+  for (const Server& server : all_servers)
+    if (server.host == "edge") there.insert("server/" + server.id.value);
+  const auto all_tasks = *records::all<tasks::TaskRecord>(*snapshot);
+  for (const auto& task : all_tasks) {
+    CAPTURE(task.type);
+    CAPTURE(task.step);
+    CAPTURE(task.error_message);
+    const auto about = records::get<Server>(*snapshot, task.resource.substr(7));
+    const std::string where = about ? about->host : "nowhere";
+    CAPTURE(where);
+    CAPTURE(to_string(task.state));
+    CAPTURE(task.resource);
+    CHECK((is_final(task.state) || there.count(task.resource) != 0));
+  }
+  const auto all_ports = *records::all<Port>(*snapshot);
+  for (const Port& port : all_ports) {
+    const bool served = port.device_owner.starts_with("compute:") && port.plugged;
+    if (served && port.host != "edge") CHECK(port.wired);
+  }
+  check_plane(*mechanism_, {});
+  check_nothing_owed(*snapshot);
 }
 
 }  // namespace cloudos::sim

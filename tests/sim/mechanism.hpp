@@ -11,9 +11,14 @@ namespace cloudos::sim {
 class Mechanism final : public network::MechanismDriver {
  public:
   using Fault = std::function<std::optional<Error>(std::string_view verb)>;
-  Mechanism(Fault before, Fault after) : before_(std::move(before)), after_(std::move(after)) {}
+  /// `host`: it works there alone, under that name.
+  Mechanism(Fault before, Fault after, const std::string& host = {})
+      : before_(std::move(before)), after_(std::move(after)), inner_(host) {}
 
-  std::string_view name() const override { return inner_.name(); }
+  std::string_view name() const override {
+    return inner_.host().empty() ? inner_.name() : std::string_view(own_name_);
+  }
+  std::string host() const override { return inner_.host(); }
   Result<void> precommit(store::Txn& txn, const network::Change& change) override {
     return inner_.precommit(txn, change);
   }
@@ -30,7 +35,9 @@ class Mechanism final : public network::MechanismDriver {
     return Result<void>();
   }
   std::optional<network::Binding> bind_port(const network::PortContext& port) const override {
-    return inner_.bind_port(port);
+    auto binding = inner_.bind_port(port);
+    if (binding) binding->driver = name();
+    return binding;
   }
 
   network::SimulatedDriver& inner() { return inner_; }
@@ -38,6 +45,7 @@ class Mechanism final : public network::MechanismDriver {
  private:
   Fault before_, after_;
   network::SimulatedDriver inner_;
+  const std::string own_name_ = "plane-of-" + inner_.host();
 };
 
 }  // namespace cloudos::sim

@@ -45,8 +45,13 @@ TEST_CASE("invariants hold after every step, and everything settles when the fau
       {"callers and workers amid the calls of drivers", {.fail = 20, .forget = 20, .meddle = 150},
        40, 20},
       {"clock, power and host go their own ways", {.fail = 20, .crash = 40, .world = 120}, 50, 25},
+      {"networks and what hangs on them", {.crash = 60, .topology = 800}, 150, 8},
+      {"a host is lost, and comes back or never does",
+       {.fail = 20, .forget = 20, .slow = 20, .crash = 30, .lose = 80, .topology = 200}, 60, 25},
       {"all of it",
-       {.fail = 60, .forget = 40, .slow = 40, .crash = 100, .meddle = 50, .world = 60}, 50, 25},
+       {.fail = 60, .forget = 40, .slow = 40, .crash = 100, .meddle = 50, .world = 60, .lose = 40,
+        .topology = 300},
+       60, 25},
   };
   const auto [first, seeds] = chosen_seeds();
   sim::World::Ended all;

@@ -24,34 +24,49 @@ World::World(std::uint64_t seed, Chaos chaos, unsigned hosts, std::optional<Wall
   clock_ = begin ? std::make_shared<ManualClock>(*begin) : std::make_shared<ManualClock>();
   random_ = std::make_shared<SeededRandom>(seed + 1);
   store_ = store::open_memory();
-  hypervisor::SimulatedSettings settings;
-  settings.clock = clock_.get();
-  settings.guest_shutdown = 2s;
-  settings.hooks.before = [this](std::string_view verb,
-                                 const ServerId& id) -> std::optional<Error> {
-    ++driver_calls_;
-    if (unreachable_ && (verb == "define" || verb == "start"))
-      return Error{ErrorCode::Unavailable, "out of reach", {}};
-    meddle(&id);
-    return driver_fault(verb);
+  const auto away = [this](bool edge) { return edge && edge_lost_; };
+  const Error lost{ErrorCode::Unavailable, "the host is not heard of", {}};
+  const auto hypervisor_of = [&](bool edge) {
+    hypervisor::SimulatedSettings settings;
+    settings.clock = clock_.get();
+    settings.guest_shutdown = 2s;
+    settings.hooks.before = [=, this](std::string_view verb,
+                                      const ServerId& id) -> std::optional<Error> {
+      ++driver_calls_;
+      if (away(edge)) return lost;
+      if (unreachable_ && (verb == "define" || verb == "start"))
+        return Error{ErrorCode::Unavailable, "out of reach", {}};
+      meddle(&id);
+      return driver_fault(verb);
+    };
+    settings.hooks.after = [this](std::string_view, const ServerId& id) {
+      meddle(&id);
+      return lost_answer();
+    };
+    settings.hooks.delay = [this](std::string_view, const ServerId&) {
+      return std::chrono::milliseconds{calm_ || !chance(chaos_.slow) ? 0 : fate_.below(10'000)};
+    };
+    return hypervisor::make_simulated(settings);
   };
-  settings.hooks.after = [this](std::string_view, const ServerId& id) {
-    meddle(&id);
-    return lost_answer();
+  const auto plane_of = [&](bool edge) {
+    return std::make_shared<Mechanism>(
+        [=, this](std::string_view verb) -> std::optional<Error> {
+          if (away(edge)) return lost;
+          meddle(nullptr);
+          return driver_fault(verb);
+        },
+        [this](std::string_view) {
+          meddle(nullptr);
+          return lost_answer();
+        },
+        edge ? "edge" : "");
   };
-  settings.hooks.delay = [this](std::string_view, const ServerId&) {
-    return std::chrono::milliseconds{calm_ || !chance(chaos_.slow) ? 0 : fate_.below(10'000)};
-  };
-  hypervisor_ = hypervisor::make_simulated(settings);
-  mechanism_ = std::make_shared<Mechanism>(
-      [this](std::string_view verb) {
-        meddle(nullptr);
-        return driver_fault(verb);
-      },
-      [this](std::string_view) {
-        meddle(nullptr);
-        return lost_answer();
-      });
+  hypervisor_ = hypervisor_of(false);
+  mechanism_ = plane_of(false);
+  if (chaos_.lose != 0) {
+    edge_ = hypervisor_of(true);
+    edge_plane_ = plane_of(true);
+  }
   start();
   prepare();
   calm_ = false;
@@ -103,6 +118,10 @@ void World::start() {
   options.store = faulty_;
   options.hypervisor_driver = hypervisor_;
   options.mechanism_driver = mechanism_;
+  if (edge_) {
+    options.hypervisor_drivers["edge"] = edge_;
+    options.mechanism_drivers = {edge_plane_};
+  }
   options.password_cost = 4;
   options.admin_password = "secret";
   options.image_stores.folders["second"] = {folder_ / "second-store", "", 0, 0};
@@ -125,6 +144,12 @@ void World::prepare() {
   tenant_.project = made->id;
   tenant_.user = UserId{"tenant-user"};
   tenant_.roles = {"member", "reader"};
+  project.name = "neighbour";
+  const auto beside = cloud_->identity().create_project(system, project);
+  REQUIRE(beside);
+  neighbour_ = tenant_;
+  neighbour_.project = beside->id;
+  neighbour_.user = UserId{"neighbour-user"};
   // Small enough to be reached by the storms.
   REQUIRE(store_->transact([&](store::Txn& txn) -> Result<void> {
     for (const auto& [resource, limit] : {std::pair{"servers", 8}, std::pair{"networks", 4},
@@ -228,10 +253,32 @@ void World::reopen_if_crashed() {
   if (faulty_->crashed()) crash();
 }
 
+std::vector<ServerId> World::domains() const {
+  auto all = hypervisor_->domains();
+  if (!edge_) return all;
+  const auto more = edge_->domains();
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
 void World::rest() {
   faulty_->crash_after(1'000'000);
   calm_ = true;
   reopen_if_crashed();
+  if (edge_lost_) {
+    // It may never come back: the others go on. Then it does.
+    settle();
+    check_step();
+    check_without_edge();
+    edge_lost_ = false;
+  }
+  settle();
+  check_step();
+  check_rest();
+  calm_ = false;
+}
+
+void World::settle() {
   const MonoTime end = clock_->mono() + 30min;
   while (clock_->mono() < end) {
     cloud_->run_pending();
@@ -239,9 +286,6 @@ void World::rest() {
     if (!due) break;
     if (*due > clock_->mono()) clock_->advance(*due - clock_->mono());
   }
-  check_step();
-  check_rest();
-  calm_ = false;
 }
 
 World::Ended World::ended() const {
@@ -269,7 +313,7 @@ std::string World::digest() const {
   }
   const std::string digest = sha256(all);
   return to_hex({reinterpret_cast<const std::uint8_t*>(digest.data()), digest.size()}) +
-         fmt::format("/{}", hypervisor_->domain_count());
+         fmt::format("/{}", domains().size());
 }
 
 }  // namespace cloudos::sim

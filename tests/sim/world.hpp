@@ -26,6 +26,8 @@ struct Chaos {
   unsigned crash = 0;    ///< Per action: the process dies after a few more commits.
   unsigned meddle = 0;   ///< Per driver call: while it lasts, others call and other work runs.
   unsigned world = 0;    ///< Per action: the clock jumps a day, the host resets or loses a guest.
+  unsigned lose = 0;     ///< Per action: a host of its own drivers is lost, or comes back.
+  unsigned topology = 0;  ///< Per action: it is of networks and what hangs on them.
 };
 
 class World {
@@ -61,6 +63,7 @@ class World {
   hypervisor::Simulated& host() { return *hypervisor_; }
   const Context& tenant() const { return tenant_; }
   std::vector<Server> servers();
+  bool edge_lost() const { return edge_lost_; }
   ManualClock& clock() { return *clock_; }
   std::unique_ptr<store::Snapshot> snapshot() { return *store_->snapshot(); }
   /// While `on`, no guest can be defined or started.
@@ -83,6 +86,7 @@ class World {
   // actions.cpp: what calls answer is the tenant's business; what they leave behind is checked.
   void act_of_tenant();
   void act_on_world();
+  void lose_or_find_edge();
   void act_on_servers();
   void act_on_images();
   void act_on_identity();
@@ -96,12 +100,27 @@ class World {
   void act_on_groups();
   void create_any();
 
+  // topology.cpp
+  void act_on_topology();
+  void act_on_pools();
+  void act_on_grants();
+  void act_on_trunks();
+  void act_on_policies();
+  void act_on_address_groups();
+  void act_on_meters();
+  void act_on_routes();
+  void act_on_ports();
+  void act_on_own_topology();
+
   // invariants.cpp
   void check_step();
   void check_unbuilt(const store::Snapshot& snapshot);
   void check_idle();
   void check_stores(const store::Snapshot& snapshot);
   void check_rest();
+  void check_without_edge();
+  void check_plane(Mechanism& plane, const std::string& host);
+  void settle();
   void reopen_if_crashed();
 
   SeededRandom fate_;  ///< Chooses what happens; the cloud has its own.
@@ -114,11 +133,16 @@ class World {
   std::shared_ptr<store::FaultyStore> faulty_;  ///< Of this life.
   std::shared_ptr<hypervisor::Simulated> hypervisor_;
   std::shared_ptr<Mechanism> mechanism_;
+  /// Of the host "edge", which is there with Chaos::lose only.
+  std::shared_ptr<hypervisor::Simulated> edge_;
+  std::shared_ptr<Mechanism> edge_plane_;
+  bool edge_lost_ = false;
   std::unique_ptr<Cloud> cloud_;
-  Context tenant_;
+  Context tenant_, neighbour_;
   ImageId image_;
   NetworkId network_;
   FlavorId flavor_;
+  std::vector<ServerId> domains() const;
   std::pair<store::Revision, std::size_t> checked_;  ///< What check_step() has seen.
   std::optional<MonoTime> jumped_at_;  ///< Calendar times are no measure for a while after.
   bool meddling_ = false;

@@ -175,6 +175,7 @@ void check_networks(const store::Snapshot& snapshot) {
     CHECK(macs.emplace(port.network.value, port.mac).second);
     for (const FixedIp& fixed : port.fixed_ips) {
       const std::string address = fmt::format("{} {}", fixed.subnet.value, fixed.address);
+      CAPTURE(address);
       CHECK(addresses.insert(address).second);
       // Addresses that follow from MACs are no business of the allocator's.
       if (!automatic.count(fixed.subnet)) allocated.insert(address);
@@ -186,6 +187,27 @@ void check_networks(const store::Snapshot& snapshot) {
   CHECK((allocated == taken_addresses(snapshot)));
 
   std::set<std::string> of_networks, of_subnets;
+  for (const Port& port : all_ports) {
+    CAPTURE(port.id.value);
+    // Routers' legs and DHCP's ports are where the data plane has them.
+    if (!port.host.empty()) CHECK(port.vif_type != "unbound");
+    else if (port.router.empty() && port.device_owner != network::kDhcpOwner)
+      CHECK((port.driver.empty() && !port.plugged));
+    if (!port.trunk.empty()) CHECK(records::get<Trunk>(snapshot, port.trunk));
+    if (!port.qos_policy.empty()) CHECK(records::get<QosPolicy>(snapshot, port.qos_policy));
+  }
+  const auto all_trunks = *records::all<Trunk>(snapshot);
+  for (const Trunk& trunk : all_trunks) {
+    const auto parent = records::get<Port>(snapshot, trunk.port);
+    REQUIRE(parent);
+    CHECK((parent->trunk == trunk.id && !parent->sub_of_trunk));
+    for (const SubPort& sub : trunk.sub_ports) {
+      const auto port = records::get<Port>(snapshot, sub.port);
+      REQUIRE(port);
+      CHECK((port->trunk == trunk.id && port->sub_of_trunk));
+    }
+  }
+
   const auto all_networks = *records::all<Network>(snapshot);
   for (const Network& network : all_networks) {
     for (const SubnetId& id : network.subnets) of_networks.insert(id.value);
