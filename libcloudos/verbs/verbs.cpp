@@ -35,8 +35,9 @@ std::vector<Verb> sorted_verbs() {
   std::vector<Verb> verbs;
   for (const auto part : {identity_verbs(), access_verbs(), registry_verbs(), credential_verbs(),
                           delegation_verbs(), image_verbs(), import_verbs(), metadef_verbs(),
-                          network_verbs(), layer3_verbs(), netpolicy_verbs(), netparts_verbs(), segment_verbs(), trace_verbs(),
-                          compute_verbs(), host_verbs(), task_verbs(), audit_verbs()})
+                          network_verbs(), layer3_verbs(), netpolicy_verbs(), netparts_verbs(),
+                          segment_verbs(), trace_verbs(), compute_verbs(), host_verbs(),
+                          task_verbs(), audit_verbs()})
     verbs.insert(verbs.end(), part.begin(), part.end());
   std::sort(verbs.begin(), verbs.end(),
             [](const Verb& a, const Verb& b) { return a.name < b.name; });
@@ -98,7 +99,8 @@ std::span<const Noun> nouns() {
     for (const auto part :
          {identity_nouns(), registry_nouns(), credential_nouns(), delegation_nouns(), image_nouns(),
           import_nouns(), metadef_nouns(), network_nouns(), layer3_nouns(), netpolicy_nouns(),
-          netparts_nouns(), segment_nouns(), trace_nouns(), compute_nouns(), task_nouns(), audit_nouns()})
+          netparts_nouns(), segment_nouns(), trace_nouns(), compute_nouns(), task_nouns(),
+          audit_nouns()})
       nouns.insert(nouns.end(), part.begin(), part.end());
     return nouns;
   }();
