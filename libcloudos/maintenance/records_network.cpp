@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <map>
 #include <set>
 
 #include "cloudos/networks.hpp"
@@ -13,6 +14,7 @@
 #include "network/extra_records.hpp"
 #include "network/record.hpp"
 #include "network/segments.hpp"
+#include "network/types.hpp"
 
 namespace cloudos::maintenance {
 namespace {
@@ -151,6 +153,44 @@ Result<void> check_addresses(const store::Snapshot& snapshot, Findings& found) {
   return Result<void>();
 }
 
+/// Under which key the type driver keeps that the segment is taken; empty: nothing is.
+std::string segment_key(const NetworkSegment& segment) {
+  if (segment.network_type == "flat")
+    return "/segment/flat/" + records::key_part(segment.physical_network);
+  if (!segment.segmentation_id) return {};
+  return fmt::format("{}/{}", network::tag_prefix(segment.network_type, segment.physical_network),
+                     *segment.segmentation_id);
+}
+
+/// Numbers and wires that are taken are those of networks' segments.
+Result<void> check_segments(const store::Snapshot& snapshot, Findings& found) {
+  std::map<std::string, std::string> owners;
+  CLOUDOS_CHECK(each_record<Network>(snapshot, [&](const Network& network) {
+    for (const NetworkSegment& segment : network_segments(network))
+      if (auto key = segment_key(segment); !key.empty())
+        owners.emplace(std::move(key), network.id.value);
+  }));
+  CLOUDOS_CHECK(each_entry(snapshot, "/segment/", false, [&](const store::Entry& entry) {
+    if (entry.key.starts_with("/segment/next/")) return Result<void>();
+    const auto owner = owners.find(entry.key);
+    if (owner == owners.end())
+      found.problem(fmt::format("{} is taken by no network", entry.key));
+    else if (owner->second != entry.value)
+      found.problem(fmt::format("{} is taken for another network than the one it is of",
+                                entry.key));
+    if (owner != owners.end()) owners.erase(owner);
+    return Result<void>();
+  }));
+  for (const auto& [key, network] : owners)
+    found.problem(fmt::format("{} is of network '{}', but free", key, network));
+  return Result<void>();
+}
+
+Result<void> check_networks(const store::Snapshot& snapshot, Findings& found) {
+  CLOUDOS_CHECK(check_addresses(snapshot, found));
+  return check_segments(snapshot, found);
+}
+
 }  // namespace
 
 ServiceRecords network_records() {
@@ -164,10 +204,10 @@ ServiceRecords network_records() {
                 kind<AddressGroup>(), kind<network::DefaultRuleSet>(),
                 kind<SegmentRange>(), kind<network::RangeTable>(), kind<MeteringLabel>(),
                 kind<MeteringRule>(metering_rule_names)};
-  mine.other_keys = {"ip-chunk", "ip-full", "network-agent", "ip6-chunk", "ip6-next", "forwards-to", "lent", "legs-due",
-                     "auto-topology", "segment", "auto-due"};
+  mine.other_keys = {"ip-chunk", "ip-full", "network-agent", "ip6-chunk", "ip6-next",
+                     "forwards-to", "lent", "legs-due", "auto-topology", "segment", "auto-due"};
   mine.count = count_networks;
-  mine.check = check_addresses;
+  mine.check = check_networks;
   return mine;
 }
 

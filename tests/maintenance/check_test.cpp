@@ -118,6 +118,8 @@ TEST_CASE("check finds each kind of damage, and says what it is") {
       {"a claim without a server", erase_first("/server/"), "claims room on host"},
       {"a server without a claim", erase_first("/allocation/"), "claims room on ''"},
       {"an address that is free", erase_first("/ip-chunk/"), "has a port, but is free"},
+      {"a tunnel's number that nobody has",
+       [](auto& s, auto&) { write(s, "/segment/vxlan/7", "nobody"); }, "is taken by no network"},
       {"data that nobody recorded", erase_first("/image-payload/"),
        "the image's data is not there"},
       {"a payload that is gone",
