@@ -18,8 +18,8 @@ bool same_family(const std::string& a, const std::string& b) {
   return (a.find(':') == std::string::npos) == (b.find(':') == std::string::npos);
 }
 
-bool leads_outside(const Network& network) {
-  return network.network_type == "flat" || network.network_type == "vlan";
+bool leads_outside(const NetworkPlan& network) {
+  return network.type == "flat" || network.type == "vlan";
 }
 
 std::string ethertype(const Packet& packet) {
@@ -416,7 +416,8 @@ Result<void> Walker::forwarding_hop(const Network& network, const Spot& from, co
 
 Result<void> Walker::reach_nobody(const Network& network, const Spot& at,
                                   const std::string& target) {
-  if (!leads_outside(network)) {
+  CLOUDOS_TRY(const auto there, network_at(network, at.driver, at.host));
+  if (!leads_outside(there)) {
     drop("forwarding", network.project,
          tell("Nobody on network {} has address {}.", called(network), target),
          tell("Check the address; a port that is to have it besides its own needs an allowed "

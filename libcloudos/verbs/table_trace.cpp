@@ -26,7 +26,7 @@ constexpr Column kHopColumns[] = {
     {"State", "state"},
     {"Hop", "place"},
     {"Found", "text"},
-    {"Do", "remedy"},
+    {"Do", "remedy", Look::Plain, {}, {}, true},
     {"Packet", "packet", Look::Plain, {}, {}, true},
     {"Resource", "resource_type", Look::Plain, {}, {}, true},
     {"ID", "resource_id", Look::Plain, {}, {}, true},

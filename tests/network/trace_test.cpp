@@ -109,6 +109,23 @@ TEST_CASE("a trace follows records from port to port, through routers and outsid
     std::string place, text;
   };
   const std::string a = world.a.id.value;
+  FloatingIpCreate shared;
+  shared.network = world.outside.id;
+  const auto front = world.networks->routers().create_floating_ip(world.p, shared);
+  REQUIRE(front);
+  PortForwardingCreate forward;
+  forward.protocol = "tcp";
+  forward.external_first = forward.external_last = 8080;
+  forward.internal_first = forward.internal_last = 80;
+  forward.internal_port = world.c.id;
+  forward.internal_address = address_of(world.c);
+  REQUIRE(world.networks->routers().create_forwarding(world.p, front->id, forward));
+  const auto unused = world.networks->routers().create_floating_ip(world.p, shared);
+  REQUIRE(unused);
+  RouterUpdate routes;
+  routes.routes = std::vector<HostRoute>{{"192.0.2.0/24", address_of(world.b)}};
+  REQUIRE(world.networks->routers().update(world.p, world.router.id, routes));
+  world.run();
   TraceSpec spoofed = tcp(a, address_of(world.b), 80);
   spoofed.source = "10.0.0.99";
   TraceSpec ping;
@@ -136,6 +153,17 @@ TEST_CASE("a trace follows records from port to port, through routers and outsid
       {"the router's own address", tcp(a, "10.0.0.1", 22), true, "receiver", "router itself"},
       {"the floating address from within", tcp(world.c.id.value, floating.address, 80), true,
        "receiver", "Delivered"},
+      {"by a forwarded port", tcp("198.51.100.7", front->address, 8080), true, "receiver",
+       "Delivered"},
+      {"by a port that is not forwarded", tcp("198.51.100.7", front->address, 81), false,
+       "translation", "No port forwarding"},
+      {"a floating address of nobody's", tcp("198.51.100.7", unused->address, 80), false,
+       "translation", "leads nowhere"},
+      {"by an extra route, to a port without that address", tcp(world.c.id.value, "192.0.2.9", 80),
+       true, "receiver", "Delivered"},
+      {"the router's outer address from outside",
+       tcp("198.51.100.7", world.router.gateway_ips.at(0).address, 22), false, "receiver",
+       "answers pings"},
       {"metadata", tcp(a, "169.254.169.254", 80), true, "receiver", "router itself"},
   };
   for (const Row& row : rows) {
