@@ -99,9 +99,10 @@ cloudos::Result<config::ImportFile> read_source(const std::string& word) {
   return file;
 }
 
-/// What stands behind the indentation, in the language of the reader.
+/// What stands behind the indentation, and the dash of a reason, in the language of the reader.
 std::string tr_line(std::string_view line) {
-  const auto begin = std::min(line.find_first_not_of(' '), line.size());
+  auto begin = std::min(line.find_first_not_of(' '), line.size());
+  if (line.substr(begin, 2) == "- ") begin += 2;
   return std::string(line.substr(0, begin)) + tr(line.substr(begin));
 }
 

@@ -28,6 +28,12 @@ const ImportRule* rule_for(Service service, const OsloOption& option) {
   return nullptr;
 }
 
+// Reasons that are put together:
+// l10n: "its value is made of other options ($...): write out what it stands for"
+// l10n: "[{}] {} needs {}"
+// l10n: "{} already says {} otherwise: decide on one value for all services"
+// l10n: "{}:{} is neither section nor option"
+
 /// The key and the value that an option becomes, or why it becomes none.
 struct Outcome {
   Imported imported;

@@ -82,6 +82,9 @@ TEST_CASE("config import makes a good file of others', and a report without thei
   const Ran unnamed = cloudos({"import", other});
   CHECK(unnamed.code == 2);
   CHECK(says(unnamed.err, "Put nova:, neutron:, keystone: or glance: in front"));
+  const Ran korean = cloudos({"import", nova}, {{"LC_ALL", "ko_KR.UTF-8"}});
+  CHECK(says(korean.err, "  - 메시지 버스가 없습니다."));
+  CHECK_FALSE(says(korean.err, "there is no message bus"));
   const Ran plain = cloudos({"import", nova});
   CHECK(plain.code == 0);
   CHECK(says(plain.out, "virt_type = qemu\n"));
