@@ -11,6 +11,7 @@
 #include "dataplane/trace_support.hpp"
 #include "network/linuxbridge/dnsmasq.hpp"
 #include "network/linuxbridge/netns.hpp"
+#include "network/linuxbridge/nft.hpp"
 #include "network/linuxbridge/router_rules.hpp"
 #include "network/linuxbridge/routes.hpp"
 
@@ -99,6 +100,15 @@ TEST_CASE("a trace between two guests names what is broken on their host, and pa
       return [=](TracedHost&) { nft("flush chain " + in_table(family) + chain); };
     };
     const std::string rule_missing = "A rule of the packet filter";
+    {  // Who asks changes nothing, and nobody notices.
+      auto context = lb::Nft::open();
+      REQUIRE(context);
+      const auto count = context->generation();
+      const std::string before = host_state(host.dir.path());
+      CHECK(host.trace(host.a.id.value, address_at(host.b), 80).delivered);
+      CHECK(*context->generation() == *count);
+      CHECK((host_state(host.dir.path()) == before));
+    }
     const Breakage rows[] = {
         {"the sender's device is down", [](TracedHost& h) { set_device(h.a.tap, {.up = false}); },
          "device", "is down"},

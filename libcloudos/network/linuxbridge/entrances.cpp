@@ -62,10 +62,13 @@ Result<std::vector<Entrance>> list_entrances(Netlink& netlink, const Link& link)
                 });
               });
     if (one.kind != "bpf") one.name.clear();  // The same number means something else there.
-    const bool same = std::any_of(found.begin(), found.end(), [&](const Entrance& other) {
-      return other.order == one.order && other.name == one.name;
-    });
-    if (!same) found.push_back(std::move(one));
+    // The kernel tells of a place first, then of what is at it.
+    const auto same = std::find_if(found.begin(), found.end(),
+                                   [&](const Entrance& other) { return other.order == one.order; });
+    if (same == found.end())
+      found.push_back(std::move(one));
+    else if (same->name.empty())
+      same->name = std::move(one.name);
   });
   if (error != 0 && error != EINVAL && error != ENOENT && error != EOPNOTSUPP)
     return entrance_failed("looking at what comes by", link.name, error);

@@ -92,10 +92,11 @@ void add_meters(FilterTable& table, const Names& names, const RouterPlan& plan,
 /// Frames of a stream come in lumps of up to 64 KiB: less than two of them never passes.
 constexpr std::uint64_t kLeastBurst = 131'072;
 
-/// What is over the limit is dropped: as on other routers, and unlike a port's, nothing waits.
+/// What is over the limit is dropped: as on other routers, and unlike a port's, nothing waits. To
+/// the burst the kernel adds what is let through in a second.
 std::string over_limit(std::uint32_t kbps, std::uint32_t burst_kb) {
   const std::uint64_t rate = std::uint64_t{kbps} * 1'000 / 8;
-  const std::uint64_t burst = burst_kb > 0 ? std::uint64_t{burst_kb} * 1'000 / 8 : rate * 4 / 5;
+  const std::uint64_t burst = std::uint64_t{burst_kb} * 1'000 / 8;
   return fmt::format("limit rate over {} bytes/second burst {} bytes drop",
                      std::max<std::uint64_t>(rate, 1),
                      std::clamp<std::uint64_t>(burst, kLeastBurst, 1U << 30));

@@ -104,9 +104,9 @@ Ruleset inet_stages(Ruleset rules) {
   // What ports of stateless groups send is not tracked; unless it may be an answer to somebody on
   // this host who relies on that.
   put_chain(t, "zone",
-            {"ct zone set iifname map @zones",
-             "meta mark @stateless iifname . ip daddr != @tracked notrack",
-             "meta mark @stateless iifname . ip6 daddr != @tracked6 notrack"},
+            {"meta mark @stateless iifname . ip daddr != @tracked notrack return",
+             "meta mark @stateless iifname . ip6 daddr != @tracked6 notrack return",
+             "ct zone set iifname map @zones"},  // Who has a zone is tracked, whatever comes after.
             base_hook("prerouting", -300));
   put_chain(t, "egress", {"meta mark vmap @egress_of"}, base_hook("prerouting", -150));
   const Lines at{"oifname . ip daddr vmap @ingress_at", "oifname . ip6 daddr vmap @ingress_at6"};

@@ -1,0 +1,377 @@
+#include "dataplane/traffic.hpp"
+
+#include <doctest/doctest.h>
+#include <linux/netlink.h>
+#include <nftables/libnftables.h>
+
+#include <atomic>
+#include <csignal>
+#include <mutex>
+
+#include "base/text.hpp"
+#include "dataplane/l3_support.hpp"
+#include "network/linuxbridge/dnsmasq.hpp"
+#include "network/linuxbridge/netns.hpp"
+#include "network/linuxbridge/nft.hpp"
+
+using namespace cloudos;
+using namespace cloudos::network;
+using namespace dataplane;
+
+namespace {
+
+RulePlan datagrams_to(std::uint16_t port) {
+  RulePlan rule = tcp_from_anywhere(port);
+  rule.protocol = "udp";
+  return rule;
+}
+
+/// Two guests of one group that lets datagrams to port 5000 in.
+struct PairOfGuests {
+  TempDir dir;
+  Plan plan = simple_plan();
+  PortPlan a, b;
+  std::shared_ptr<LinuxBridgeDriver> driver;
+
+  PairOfGuests() {
+    plan.groups.begin()->second.rules.push_back(datagrams_to(5000));
+    a = add_port(plan, 11);
+    b = add_port(plan, 12);
+    driver = make();
+  }
+  std::shared_ptr<LinuxBridgeDriver> make() const {
+    LinuxBridgeSettings settings;
+    settings.run_dir = dir.path();
+    return l3_driver(settings);
+  }
+  GroupPlan& group() { return plan.groups.begin()->second; }
+};
+
+/// Of one counter in the packet filter of a namespace: packets.
+std::uint64_t packets_of(const Guest& space, const std::string& counter) {
+  std::uint64_t packets = 0;
+  space.in([&] {
+    nft_ctx* context = nft_ctx_new(NFT_CTX_DEFAULT);
+    nft_ctx_buffer_output(context);
+    REQUIRE(nft_run_cmd_from_buffer(context, "list counters inet") == 0);
+    const std::string text = nft_ctx_get_output_buffer(context);
+    nft_ctx_free(context);
+    const auto at = text.find("counter " + counter + " ");
+    REQUIRE(at != std::string::npos);
+    const auto number = text.find("packets ", at) + 8;
+    packets = parse_unsigned(text.substr(number, text.find(' ', number) - number)).value_or(0);
+  });
+  return packets;
+}
+
+std::size_t tracked_flows(const std::string& address) {
+  const auto text = lb::read_small_file("/proc/thread-self/net/nf_conntrack").value_or("");
+  std::size_t count = 0;
+  for (auto at = text.find(address + " "); at != std::string::npos;
+       at = text.find(address + " ", at + 1))
+    ++count;
+  return count;
+}
+
+/// A guest behind a router with a floating address, and somebody outside.
+struct OutsideWorld {
+  TempDir dir;
+  Plan plan = routed_plan();
+  PortPlan port;
+  std::mutex mutex;
+  std::vector<std::pair<std::string, std::string>> asked;  // Network and address.
+  std::shared_ptr<LinuxBridgeDriver> driver;
+
+  OutsideWorld() {
+    make_bridge("br-out");
+    port = add_port(plan, 11);
+    plan.groups.begin()->second.rules.push_back(datagrams_to(5000));
+    router_of(plan).floating = {
+        {FloatingIpId("aaaaaaaa-aaaa-4aaa-8aaa-aaaaaaaaaaaa"), "203.0.113.50", "10.0.0.11"}};
+    LinuxBridgeSettings settings;
+    settings.folder_id = kFolder;
+    settings.run_dir = dir.path();
+    settings.physical_bridges = {{"outside", "br-out"}};
+    auto made = make_linuxbridge(
+        settings,
+        [this](const NetworkId& network, const std::string& address, const std::string&) {
+          const std::lock_guard lock(mutex);
+          asked.emplace_back(network.value, address);
+          return MetadataAnswer{200, "text/plain", "of " + address};
+        },
+        Log());
+    REQUIRE(made);
+    driver = *made;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a port's limits hold in both directions, within a fifth") {
+  on_private_host([] {
+    PairOfGuests t;
+    const Guest a = guest_of(t.a, "");
+    const Guest b = guest_of(t.b, "");
+    converge(*t.driver, t.plan);
+    a.await_carrier();
+    b.await_carrier();
+    constexpr double kLimit = 1'000'000;  // Bytes a second: 8,000 kbit/s.
+    REQUIRE(becomes([&] {
+      return datagram_rate(a, b, "10.0.0.12", 5000, "", std::chrono::milliseconds(50)) > 0;
+    }));
+    CHECK(datagram_rate(a, b, "10.0.0.12", 5000, "", std::chrono::milliseconds(300)) > 3 * kLimit);
+    struct Row {
+      std::string what;
+      QosPlan of_a, of_b;
+    };
+    const Row rows[] = {
+        {"what the sender sends", {8'000, 80, 0, 0, {}}, {}},
+        {"what the receiver gets", {}, {0, 0, 8'000, 80, {}}},
+    };
+    std::uint64_t revision = 5;
+    for (const auto& row : rows) {
+      CAPTURE(row.what);
+      t.a.qos = row.of_a;
+      t.b.qos = row.of_b;
+      tell(*t.driver, change_of(t.a, ++revision));
+      tell(*t.driver, change_of(t.b, revision));
+      const double rate = datagram_rate(a, b, "10.0.0.12", 5000);
+      CHECK(rate > 0.8 * kLimit);
+      CHECK(rate < 1.2 * kLimit);
+    }
+    converge(*t.driver, {});
+  });
+}
+
+TEST_CASE("a floating address' limits hold in both directions, within a fifth") {
+  on_private_host([] {
+    OutsideWorld world;
+    const Guest outside = outsider("br-out", "out0", "203.0.113.1", 24);
+    const Guest guest = guest_of(world.port, "10.0.0.1");
+    converge(*world.driver, world.plan);
+    outside.await_carrier();
+    guest.await_carrier();
+    constexpr double kLimit = 2'000'000;  // Bytes a second: 16,000 kbit/s.
+    const auto in = [&](int ms) {
+      return datagram_rate(outside, guest, "203.0.113.50", 5000, "10.0.0.11",
+                           std::chrono::milliseconds(ms));
+    };
+    const auto out = [&](int ms) {
+      return datagram_rate(guest, outside, "203.0.113.1", 5000, "", std::chrono::milliseconds(ms));
+    };
+    REQUIRE(becomes([&] { return in(50) > 0 && out(50) > 0; }));
+    CHECK(in(300) > 2 * kLimit);
+    CHECK(out(300) > 2 * kLimit);
+    router_of(world.plan).floating.front().qos = {16'000, 0, 16'000, 160, {}};
+    tell(*world.driver, change_of(router_of(world.plan), 5));
+    for (const auto& way : {std::function<double(int)>(in), std::function<double(int)>(out)}) {
+      CHECK(way(1'200) > kLimit);  // What a burst may be is used up.
+      const double rate = way(1'000);
+      CHECK(rate > 0.8 * kLimit);
+      CHECK(rate < 1.2 * kLimit);
+    }
+    router_of(world.plan).floating.front().qos = {};
+    tell(*world.driver, change_of(router_of(world.plan), 6));
+    CHECK(in(300) > 2 * kLimit);
+    converge(*world.driver, {});
+  });
+}
+
+TEST_CASE("what ports of a stateless group send is not tracked: answers need a rule of their own") {
+  on_private_host([] {
+    PairOfGuests t;
+    t.group().stateful = false;
+    t.group().rules.push_back(tcp_from_anywhere(80));
+    const Guest a = guest_of(t.a, "");
+    const Guest b = guest_of(t.b, "");
+    converge(*t.driver, t.plan);
+    a.await_carrier();
+    b.await_carrier();
+    const auto web = b.listen("10.0.0.12", 80);
+    CHECK_FALSE(a.can_connect("10.0.0.12", 80));  // The question came; its answer was refused.
+    RulePlan answers;
+    answers.protocol = "tcp";
+    answers.port_min = 1'024;
+    answers.port_max = 65'535;
+    t.group().rules.push_back(answers);
+    tell(*t.driver, change_of(t.group(), 2));
+    CHECK(becomes([&] { return a.can_connect("10.0.0.12", 80); }));
+    CHECK(tracked_flows("10.0.0.12") == 0);
+
+    // One who relies on tracking gets his answers from one who does not.
+    GroupPlan tracking = t.group();
+    tracking.id = SecurityGroupId("55555555-5555-4555-8555-555555555555");
+    tracking.stateful = true;
+    tracking.rules.resize(2);  // Out, and nothing in.
+    t.plan.groups.emplace(tracking.id, tracking);
+    t.a.groups = {tracking.id};
+    tell(*t.driver, change_of(tracking, 1));
+    tell(*t.driver, change_of(t.a, 5));
+    CHECK(becomes([&] { return a.can_connect("10.0.0.12", 80); }));
+    const auto none = a.listen("10.0.0.11", 80);
+    CHECK_FALSE(b.can_connect("10.0.0.11", 80));
+    converge(*t.driver, {});
+  });
+}
+
+TEST_CASE("metadata is served over IPv6, and by routers to whoever asks through them") {
+  on_private_host([] {
+    OutsideWorld world;
+    NetworkPlan& network = world.plan.networks.begin()->second;
+    SubnetPlan six;
+    six.id = SubnetId("22222222-2222-4222-8222-222222222266");
+    six.cidr = "fd00:1::/64";
+    six.dhcp_address = "fd00:1::2";
+    six.address_mode = "dhcpv6-stateful";
+    network.subnets.push_back(six);
+    const Guest guest = guest_of(world.port, "10.0.0.1");
+    converge(*world.driver, world.plan);
+    guest.await_carrier();
+    lb::Fd connection;
+    // The guest's own link-local address takes a moment until it may be used.
+    REQUIRE(becomes([&] {
+      connection = connect6(guest, "fe80::a9fe:a9fe", 80);
+      return connection.valid();
+    }));
+    const std::string forged = "GET /a HTTP/1.1\r\nX-Forwarded-For: fe80::1\r\n\r\n";
+    const auto answer = answer_to(connection, forged);
+    CAPTURE(answer);
+    CHECK(answer.find("of " + lb::link_local_of(world.port.mac)) != std::string::npos);
+    // By its default route: the router has the address, too.
+    REQUIRE(becomes([&] {
+      connection = guest.connect("169.254.169.254", 80);
+      return connection.valid();
+    }));
+    CHECK(answer_to(connection, forged).find("of 10.0.0.11") != std::string::npos);
+    {
+      const std::lock_guard lock(world.mutex);
+      for (const auto& [where, address] : world.asked) CHECK(where == network.id.value);
+      CHECK(world.asked.size() == 2);
+    }
+    converge(*world.driver, {});
+  });
+}
+
+TEST_CASE("a metering label counts what its rules name, and nothing else") {
+  on_private_host([] {
+    OutsideWorld world;
+    const MeteringLabelId in("eeeeeeee-eeee-4eee-8eee-eeeeeeeeeeee");
+    const MeteringLabelId other("ffffffff-ffff-4fff-8fff-ffffffffffff");
+    router_of(world.plan).meters = {{in, true, "203.0.113.0/24", "", "", false},
+                                    {other, true, "198.51.100.0/24", "", "", false},
+                                    {other, false, "203.0.113.0/24", "", "", true}};
+    const Guest outside = outsider("br-out", "out0", "203.0.113.1", 24);
+    const Guest guest = guest_of(world.port, "10.0.0.1");
+    converge(*world.driver, world.plan);
+    outside.await_carrier();
+    guest.await_carrier();
+    const lb::Names names(kFolder);
+    auto opened = lb::open_netns(names.netns(router_of(world.plan).id.value));
+    REQUIRE(opened);
+    const Guest router(std::move(*opened));
+    {
+      Stream stream(outside, guest, "203.0.113.50", 5000, "10.0.0.11");
+      CHECK(becomes([&] { return packets_of(router, "m_" + names.brief(in.value)) >= 20; }));
+    }
+    CHECK(packets_of(router, "m_" + names.brief(other.value)) == 0);
+    converge(*world.driver, {});
+  });
+}
+
+TEST_CASE("what others break is put right within five seconds, and other ports lose nothing") {
+  on_private_host([] {
+    PairOfGuests t;
+    const PortPlan victim = add_port(t.plan, 13);
+    const Guest a = guest_of(t.a, "");
+    const Guest b = guest_of(t.b, "");
+    converge(*t.driver, t.plan);
+    a.await_carrier();
+    b.await_carrier();
+    const lb::Names names(kFolder);
+    const NetworkId network = t.plan.networks.begin()->first;
+    const auto netlink_has = [](const std::string& device) {
+      auto netlink = lb::Netlink::open(NETLINK_ROUTE);
+      const auto link = lb::find_link(*netlink, device);
+      return link && link->has_value();
+    };
+    const auto server = [&] {
+      return lb::Dnsmasq("", t.dir.path() + "/networks/" + network.value).pid();
+    };
+    std::atomic<bool> disturbed{false};
+    const auto watch = [&] { t.driver->watch([&] { disturbed = true; }); };
+    watch();
+    converge(*t.driver, t.plan);
+    struct Row {
+      std::string what;
+      std::function<void()> damage;
+      std::function<bool()> whole;
+      int may_lose;  ///< Of one datagram each 10 ms.
+    };
+    int killed = 0;
+    std::string rules;
+    const Row rows[] = {
+        {"another's tap deleted", [&] { drop_device(victim.tap); },
+         [&] { return netlink_has(victim.tap); }, 0},
+        {"dnsmasq killed",
+         [&] {
+           killed = server().value_or(0);
+           REQUIRE(killed > 1);
+           ::kill(killed, SIGKILL);
+         },
+         [&] { return server() && *server() != killed; }, 0},
+        {"an address taken away in the DHCP namespace",
+         [&] {
+           auto inside = lb::open_netns(names.netns(network.value));
+           REQUIRE(inside);
+           Guest(std::move(*inside)).in([&] {
+             auto netlink = lb::Netlink::open(NETLINK_ROUTE);
+             const auto link = lb::find_link(*netlink, names.dhcp_inner(network.value));
+             REQUIRE(lb::delete_address(*netlink, **link, {"10.0.0.2", 24}));
+           });
+         },
+         [&] { return b.dhcp().has_value(); }, 0},
+        {"the link taken down in the DHCP namespace",
+         [&] {
+           auto inside = lb::open_netns(names.netns(network.value));
+           REQUIRE(inside);
+           Guest(std::move(*inside)).in([&] {
+             auto netlink = lb::Netlink::open(NETLINK_ROUTE);
+             const auto link = lb::find_link(*netlink, names.dhcp_inner(network.value));
+             REQUIRE(lb::change_link(*netlink, **link, {.up = false}));
+           });
+         },
+         [&] { return b.dhcp().has_value(); }, 0},
+        {"the process started anew",
+         [&] {
+           t.driver = t.make();
+           watch();
+           disturbed = true;
+         },
+         [&] { return server().has_value(); }, 0},
+        // Closed until it is back: that is what keeps a flushed filter from opening anything.
+        {"our tables flushed",
+         [&] {
+           rules = nft_list();
+           nft("flush ruleset\n");
+         },
+         [&] { return nft_list() == rules; }, 60},
+    };
+    for (const auto& row : rows) {
+      CAPTURE(row.what);
+      disturbed = false;
+      Stream stream(a, b, "10.0.0.12", 5000);
+      REQUIRE(becomes([&] { return stream.sent() > 5; }));
+      row.damage();
+      const auto began = std::chrono::steady_clock::now();
+      REQUIRE(becomes([&] { return disturbed.load(); }));
+      converge(*t.driver, t.plan);
+      CHECK(becomes(row.whole));
+      CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(5));
+      const int sent = stream.sent() + 20;
+      REQUIRE(becomes([&] { return stream.sent() >= sent; }));
+      CHECK(stream.finish() <= row.may_lose);
+    }
+    t.driver->watch(nullptr);
+    converge(*t.driver, {});
+  });
+}
