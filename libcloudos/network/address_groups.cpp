@@ -6,6 +6,7 @@
 
 #include "cloudos/network_limits.hpp"
 #include "network/address.hpp"
+#include "network/bulk.hpp"
 #include "network/extra_records.hpp"
 #include "network/impl.hpp"
 #include "network/listing.hpp"
@@ -44,11 +45,7 @@ AddressGroups& Networks::address_groups() { return impl_->address_groups; }
 
 Result<std::vector<AddressGroup>> AddressGroups::create(
     const Context& ctx, const std::vector<AddressGroupCreate>& specs) {
-  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
-  if (specs.size() > limits::kNetworkBulk)
-    return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
-  std::vector<AddressGroup> drafts;
-  for (const AddressGroupCreate& spec : specs) {
+  const auto drafted = [&](const AddressGroupCreate& spec) -> Result<AddressGroup> {
     CLOUDOS_CHECK(network::check_texts(spec.name, spec.description));
     AddressGroup draft;
     CLOUDOS_TRY(draft.project, network::owner_of_new(ctx, spec.project));
@@ -57,15 +54,10 @@ Result<std::vector<AddressGroup>> AddressGroups::create(
     draft.name = spec.name;
     draft.description = spec.description;
     draft.created_at = draft.updated_at = impl_.engine.clock.wall();
-    drafts.push_back(std::move(draft));
-  }
-  std::vector<AddressGroup> made;
-  CLOUDOS_CHECK(impl_.transact([&](store::Txn& txn) -> Result<void> {
-    made = drafts;
-    for (AddressGroup& group : made) CLOUDOS_CHECK(records::insert(txn, group));
-    return Result<void>();
-  }));
-  return made;
+    return draft;
+  };
+  return network::create_all<AddressGroup>(impl_, ctx, specs, drafted,
+                                           network::insert_plain<AddressGroup>);
 }
 
 Result<AddressGroup> AddressGroups::group(const Context& ctx, const AddressGroupId& id) const {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "cloudos/limits.hpp"
+#include "network/bulk.hpp"
 #include "network/impl.hpp"
 #include "network/ip.hpp"
 #include "network/l3_lists.hpp"
@@ -112,20 +113,10 @@ Result<void> join_scope(store::Txn& txn, const Context& ctx, const AddressScopeI
 
 Result<std::vector<AddressScope>> SubnetPools::create_scopes(
     const Context& ctx, const std::vector<AddressScopeCreate>& specs) {
-  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
-  if (specs.size() > limits::kNetworkBulk)
-    return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
-  std::vector<AddressScope> drafts, made;
-  for (const AddressScopeCreate& spec : specs) {
-    CLOUDOS_TRY(auto draft, network::draft_scope(impl_, ctx, spec));
-    drafts.push_back(std::move(draft));
-  }
-  CLOUDOS_CHECK(impl_.transact([&](store::Txn& txn) -> Result<void> {
-    made = drafts;
-    for (AddressScope& scope : made) CLOUDOS_CHECK(records::insert(txn, scope));
-    return Result<void>();
-  }));
-  return made;
+  return network::create_all<AddressScope>(
+      impl_, ctx, specs,
+      [&](const AddressScopeCreate& spec) { return network::draft_scope(impl_, ctx, spec); },
+      network::insert_plain<AddressScope>);
 }
 
 Result<AddressScope> SubnetPools::create_scope(const Context& ctx,

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "network/address.hpp"
+#include "network/bulk.hpp"
 #include "network/extra_records.hpp"
 #include "network/impl.hpp"
 #include "network/listing.hpp"
@@ -43,12 +44,8 @@ MeteringLabels& Networks::metering_labels() { return impl_->metering; }
 
 Result<std::vector<MeteringLabel>> MeteringLabels::create(
     const Context& ctx, const std::vector<MeteringLabelCreate>& specs) {
-  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
   CLOUDOS_CHECK(network::admin_only(ctx, true, "metering_label"));
-  if (specs.size() > limits::kNetworkBulk)
-    return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
-  std::vector<MeteringLabel> drafts;
-  for (const MeteringLabelCreate& spec : specs) {
+  const auto drafted = [&](const MeteringLabelCreate& spec) -> Result<MeteringLabel> {
     CLOUDOS_CHECK(network::check_texts(spec.name, spec.description));
     MeteringLabel draft;
     CLOUDOS_TRY(draft.project, network::owner_of_new(ctx, spec.project));
@@ -57,15 +54,10 @@ Result<std::vector<MeteringLabel>> MeteringLabels::create(
     draft.description = spec.description;
     draft.shared = spec.shared;
     draft.created_at = draft.updated_at = impl_.engine.clock.wall();
-    drafts.push_back(std::move(draft));
-  }
-  std::vector<MeteringLabel> made;
-  CLOUDOS_CHECK(impl_.transact([&](store::Txn& txn) -> Result<void> {
-    made = drafts;
-    for (MeteringLabel& label : made) CLOUDOS_CHECK(records::insert(txn, label));
-    return Result<void>();
-  }));
-  return made;
+    return draft;
+  };
+  return network::create_all<MeteringLabel>(impl_, ctx, specs, drafted,
+                                            network::insert_plain<MeteringLabel>);
 }
 
 Result<MeteringLabel> MeteringLabels::label(const Context& ctx, const MeteringLabelId& id) const {
@@ -101,34 +93,25 @@ Result<void> MeteringLabels::remove(const Context& ctx, const MeteringLabelId& i
 
 Result<std::vector<MeteringRule>> MeteringLabels::create_rules(
     const Context& ctx, const std::vector<MeteringRuleCreate>& specs) {
-  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
   CLOUDOS_CHECK(network::admin_only(ctx, true, "metering_label_rule"));
-  if (specs.size() > limits::kNetworkBulk)
-    return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
-  std::vector<MeteringRule> drafts;
-  for (const MeteringRuleCreate& spec : specs) {
+  const auto drafted = [&](const MeteringRuleCreate& spec) -> Result<MeteringRule> {
     CLOUDOS_TRY(auto draft, network::draft_metering_rule(spec));
     draft.id = impl_.engine.ids.make<MeteringRuleId>();
     draft.created_at = draft.updated_at = impl_.engine.clock.wall();
-    drafts.push_back(std::move(draft));
-  }
-  std::vector<MeteringRule> made;
-  CLOUDOS_CHECK(impl_.transact([&](store::Txn& txn) -> Result<void> {
-    made = drafts;
-    for (MeteringRule& rule : made) {
-      CLOUDOS_TRY(const auto label, network::load_owned<MeteringLabel>(txn, ctx, rule.label));
-      rule.project = label.project;
-      const std::string twin = fmt::format("{}|{}|{}|{}", rule.ingress, rule.remote, rule.source,
-                                           rule.destination);
-      if (records::find_unique(txn, MeteringRule::kKind, "rule", rule.label.value, twin)) {
-        return network::fail_as("MeteringLabelRuleOverlaps", ErrorCode::Conflict,
-                                "Metering label rule overlaps with another one of its label.");
-      }
-      CLOUDOS_CHECK(records::insert(txn, rule));
+    return draft;
+  };
+  const auto insert = [&](store::Txn& txn, MeteringRule rule) -> Result<MeteringRule> {
+    CLOUDOS_TRY(const auto label, network::load_owned<MeteringLabel>(txn, ctx, rule.label));
+    rule.project = label.project;
+    const std::string twin = fmt::format("{}|{}|{}|{}", rule.ingress, rule.remote, rule.source,
+                                         rule.destination);
+    if (records::find_unique(txn, MeteringRule::kKind, "rule", rule.label.value, twin)) {
+      return network::fail_as("MeteringLabelRuleOverlaps", ErrorCode::Conflict,
+                              "Metering label rule overlaps with another one of its label.");
     }
-    return Result<void>();
-  }));
-  return made;
+    return network::insert_plain(txn, std::move(rule));
+  };
+  return network::create_all<MeteringRule>(impl_, ctx, specs, drafted, insert);
 }
 
 Result<MeteringRule> MeteringLabels::rule(const Context& ctx, const MeteringRuleId& id) const {

@@ -6,6 +6,7 @@
 #include "identity/quota.hpp"
 #include "network/addressing.hpp"
 #include "network/auto_addresses.hpp"
+#include "network/bulk.hpp"
 #include "network/floating_txn.hpp"
 #include "network/impl.hpp"
 #include "network/network_checks.hpp"
@@ -185,24 +186,12 @@ std::unique_ptr<Networks> make_networks(
 
 Result<std::vector<Network>> Networks::create_networks(const Context& ctx,
                                                        const std::vector<NetworkCreate>& specs) {
-  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  if (specs.size() > limits::kNetworkBulk)
-    return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
-  std::vector<network::NetworkDraft> drafts;
-  for (const NetworkCreate& spec : specs) {
-    CLOUDOS_TRY(auto draft, network::draft_network(*impl_, ctx, spec));
-    drafts.push_back(std::move(draft));
-  }
-  std::vector<Network> made;
-  CLOUDOS_CHECK(impl_->transact([&](store::Txn& txn) -> Result<void> {
-    made.clear();
-    for (const auto& draft : drafts) {
-      CLOUDOS_TRY(auto network, network::insert_network(*impl_, txn, ctx, draft));
-      made.push_back(std::move(network));
-    }
-    return Result<void>();
-  }));
-  return made;
+  return network::create_all<Network>(
+      *impl_, ctx, specs,
+      [&](const NetworkCreate& spec) { return network::draft_network(*impl_, ctx, spec); },
+      [&](store::Txn& txn, const network::NetworkDraft& draft) {
+        return network::insert_network(*impl_, txn, ctx, draft);
+      });
 }
 
 Result<Network> Networks::create_network(const Context& ctx, const NetworkCreate& spec) {

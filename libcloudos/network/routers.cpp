@@ -4,6 +4,7 @@
 
 #include "cloudos/limits.hpp"
 #include "identity/quota.hpp"
+#include "network/bulk.hpp"
 #include "network/l3_lists.hpp"
 #include "network/listing.hpp"
 #include "network/network_checks.hpp"
@@ -83,24 +84,12 @@ Result<void> apply_change(Networks::Impl& impl, const Context& ctx, store::Txn& 
 
 Result<std::vector<Router>> Routers::create_many(const Context& ctx,
                                                  const std::vector<RouterCreate>& specs) {
-  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
-  if (specs.size() > limits::kNetworkBulk)
-    return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
-  std::vector<network::RouterDraft> drafts;
-  for (const RouterCreate& spec : specs) {
-    CLOUDOS_TRY(auto draft, network::draft_router(impl_, ctx, spec));
-    drafts.push_back(std::move(draft));
-  }
-  std::vector<Router> made;
-  CLOUDOS_CHECK(impl_.transact([&](store::Txn& txn) -> Result<void> {
-    made.clear();
-    for (const auto& draft : drafts) {
-      CLOUDOS_TRY(auto router, network::insert_router(impl_, ctx, txn, draft));
-      made.push_back(std::move(router));
-    }
-    return Result<void>();
-  }));
-  return made;
+  return network::create_all<Router>(
+      impl_, ctx, specs,
+      [&](const RouterCreate& spec) { return network::draft_router(impl_, ctx, spec); },
+      [&](store::Txn& txn, const network::RouterDraft& draft) {
+        return network::insert_router(impl_, ctx, txn, draft);
+      });
 }
 
 Result<Router> Routers::create(const Context& ctx, const RouterCreate& spec) {

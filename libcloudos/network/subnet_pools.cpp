@@ -4,6 +4,7 @@
 
 #include "cloudos/limits.hpp"
 #include "identity/quota.hpp"
+#include "network/bulk.hpp"
 #include "network/impl.hpp"
 #include "network/l3_lists.hpp"
 #include "network/listing.hpp"
@@ -231,26 +232,16 @@ Result<void> take_over(store::Txn& txn, const Network& network, SubnetPool& pool
 
 Result<std::vector<SubnetPool>> SubnetPools::create_many(
     const Context& ctx, const std::vector<SubnetPoolCreate>& specs) {
-  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
-  if (specs.size() > limits::kNetworkBulk)
-    return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
-  std::vector<SubnetPool> drafts, made;
-  for (const SubnetPoolCreate& spec : specs) {
-    CLOUDOS_TRY(auto draft, network::draft_pool(impl_, ctx, spec));
-    drafts.push_back(std::move(draft));
-  }
-  CLOUDOS_CHECK(impl_.transact([&](store::Txn& txn) -> Result<void> {
-    made = drafts;
-    for (SubnetPool& pool : made) {
-      const AddressScopeId scope = std::exchange(pool.scope, AddressScopeId{});
-      CLOUDOS_CHECK(network::check_one_default(txn, pool));
-      CLOUDOS_CHECK(network::join_scope(txn, ctx, scope, pool));
-      CLOUDOS_CHECK(network::reserve_quota(txn, pool.project, "subnet_pools", 1));
-      CLOUDOS_CHECK(records::insert(txn, pool));
-    }
-    return Result<void>();
-  }));
-  return made;
+  return network::create_all<SubnetPool>(
+      impl_, ctx, specs,
+      [&](const SubnetPoolCreate& spec) { return network::draft_pool(impl_, ctx, spec); },
+      [&](store::Txn& txn, SubnetPool pool) -> Result<SubnetPool> {
+        const AddressScopeId scope = std::exchange(pool.scope, AddressScopeId{});
+        CLOUDOS_CHECK(network::check_one_default(txn, pool));
+        CLOUDOS_CHECK(network::join_scope(txn, ctx, scope, pool));
+        CLOUDOS_CHECK(network::reserve_quota(txn, pool.project, "subnet_pools", 1));
+        return network::insert_plain(txn, std::move(pool));
+      });
 }
 
 Result<SubnetPool> SubnetPools::create(const Context& ctx, const SubnetPoolCreate& spec) {

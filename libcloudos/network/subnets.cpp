@@ -7,6 +7,7 @@
 #include "identity/quota.hpp"
 #include "network/addressing.hpp"
 #include "network/auto_addresses.hpp"
+#include "network/bulk.hpp"
 #include "network/impl.hpp"
 #include "network/pool_txn.hpp"
 #include "network/segments.hpp"
@@ -144,24 +145,14 @@ Result<Subnet> write_change(Networks::Impl& impl, const Context& ctx, store::Txn
 
 Result<std::vector<Subnet>> Networks::create_subnets(const Context& ctx,
                                                      const std::vector<SubnetCreate>& specs) {
-  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  if (specs.size() > limits::kNetworkBulk)
-    return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
-  std::vector<network::SubnetDraft> drafts;
-  for (const SubnetCreate& spec : specs) {
-    CLOUDOS_TRY(auto draft, network::draft_subnet(*impl_, ctx, spec));
-    drafts.push_back(std::move(draft));
-  }
-  std::vector<Subnet> made;
-  CLOUDOS_CHECK(impl_->transact([&](store::Txn& txn) -> Result<void> {
-    made.clear();
-    for (const network::SubnetDraft& draft : drafts) {
-      CLOUDOS_TRY(auto subnet, network::insert_subnet(*impl_, ctx, txn, draft));
-      made.push_back(std::move(subnet));
-    }
-    return Result<void>();
-  }));
-  for (const Subnet& subnet : made)
+  auto made = network::create_all<Subnet>(
+      *impl_, ctx, specs,
+      [&](const SubnetCreate& spec) { return network::draft_subnet(*impl_, ctx, spec); },
+      [&](store::Txn& txn, const network::SubnetDraft& draft) {
+        return network::insert_subnet(*impl_, ctx, txn, draft);
+      });
+  if (!made) return made;
+  for (const Subnet& subnet : *made)
     if (network::auto_addressed(subnet)) network::give_auto_addresses(*impl_, subnet.id);
   return made;
 }
