@@ -65,9 +65,10 @@ Result<void> make_gateway(const Networks::Impl& impl, store::Txn& txn, const Net
   port.tap = tap_name(draft.id);
   port.created_at = port.updated_at = draft.now;
   const bool named = spec.ips && !spec.ips->empty();
+  // First its host: on a routed network the address follows from where that is.
+  plug_leg(impl, txn, network, router, port);
   CLOUDOS_TRY(port.fixed_ips,
               impl.take_addresses(txn, network, port, named ? &*spec.ips : nullptr));
-  plug_leg(impl, txn, network, router, port);
   CLOUDOS_CHECK(Quota::add(txn, port.project, "ports", 1));
   CLOUDOS_CHECK(records::insert(txn, port));
   CLOUDOS_CHECK(impl.precommit_port(txn, port, network));

@@ -210,6 +210,20 @@ TEST_CASE("drivers and services that do not go together are refused with what to
        },
        "mine"},
       {"no mechanism driver", [](Options& o) { o.mechanism_drivers = {nullptr}; }, "null"},
+      {"a type that projects' networks cannot be of",
+       [](Options& o) { o.networks.tenant_types = {"flat"}; }, "flat"},
+      {"tags out of range",
+       [](Options& o) {
+         o.networks.vlan_ranges = std::map<std::string, NetworkOptions::Ranges>{{"p", {{1, 5000}}}};
+       },
+       "vlan_ranges"},
+      {"tunnels that overlap",
+       [](Options& o) {
+         o.networks.vni_ranges = NetworkOptions::Ranges{{1, 10}, {5, 20}};
+       },
+       "vni_ranges"},
+      {"a tunnel of nobody's",
+       [](Options& o) { o.networks.tunnel_address = "192.0.2.7"; }, "networks.host"},
       {"a guest of nothing", [](Options& o) { o.role = FolderRole::Guest; }, "data_dir"},
   };
   for (const Row& row : rows) {

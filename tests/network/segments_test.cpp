@@ -1,6 +1,7 @@
 #include "network/segments.hpp"
 
 #include "cloudos/network_segments.hpp"
+#include "cloudos/routers.hpp"
 #include "network/fake_driver.hpp"
 #include "network/support.hpp"
 
@@ -227,6 +228,33 @@ TEST_CASE(
   CHECK(of_server->deferred_addresses);
   REQUIRE(world.networks->plug(of_server->id, ServerId{"s1"}, "h2"));
   CHECK(world.networks->port(world.boss, of_server->id)->fixed_ips.at(0).subnet == two->id);
+}
+
+TEST_CASE("a router's gateway has its address on the segment that its host reaches") {
+  auto far = std::make_shared<network::SimulatedDriver>("h1", "");
+  World world({"physnet1"}, {far});
+  const Context boss = admin();
+  NetworkCreate spec;
+  spec.external = true;
+  spec.segments = {{"vxlan", "", 10}, {"vxlan", "", 20}};
+  const auto net = world.networks->create_network(boss, spec);
+  REQUIRE(net);
+  // The simulated driver takes the first: the subnet of the second is not where the router is.
+  const auto all = network_segments(*net);
+  for (const std::size_t at : {std::size_t{1}, std::size_t{0}}) {
+    SubnetCreate subnet;
+    subnet.network = net->id;
+    subnet.cidr = at == 0 ? "10.1.0.0/24" : "10.2.0.0/24";
+    subnet.segment = all[at].id;
+    REQUIRE(world.networks->create_subnet(boss, subnet));
+  }
+  RouterCreate router;
+  router.gateway = GatewaySpec{net->id, {}, {}};
+  const auto made = world.networks->routers().create(boss, router);
+  if (!made) FAIL(made.error().message);
+  REQUIRE(made->gateway_ips.size() == 1);
+  CHECK(made->gateway_ips[0].address.starts_with("10.1.0."));
+  CHECK(world.networks->port(boss, made->gateway_port)->plugged);
 }
 
 TEST_CASE("the configuration's ranges are there to read, and not to change") {
