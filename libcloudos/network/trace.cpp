@@ -174,16 +174,19 @@ void judge(Step& step, const Result<Finding>& found) {
     return;
   }
   hop.device = found->device;
-  hop.detail = found->note;
+  const auto detail = [&](const std::string& text) {
+    if (text.empty()) return;
+    if (!hop.detail.empty()) hop.detail += "; ";
+    hop.detail += text;
+  };
+  detail(found->note);
   hop.packets = found->packets;
   hop.dropped = found->dropped;
   hop.connections = found->connections;
   const Finding::Fault* worst = nullptr;
   for (const Finding::Fault& fault : found->faults) {
     if (worst == nullptr || (fault.drops && !worst->drops)) worst = &fault;
-    if (fault.detail.empty()) continue;
-    if (!hop.detail.empty()) hop.detail += "; ";
-    hop.detail += fault.detail;
+    detail(fault.detail);
   }
   if (worst == nullptr) return;
   const bool drops = worst->drops || step.strict;

@@ -429,7 +429,8 @@ Result<void> Walker::reach_nobody(const Network& network, const Spot& at,
   Step& step = add("outside", at.sender,
                    tell("Delivered outside: the physical network takes it towards {}. What lies "
                         "beyond is not this cloud's.",
-                        target));
+                        packet_.destination));
+  step.hop.detail = "next: " + target;
   about(step, "network", network.id.value);
   over_ = true;
   return Result<void>();

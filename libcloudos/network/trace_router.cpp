@@ -137,12 +137,14 @@ void Walker::route_hop(const Router& router, const RouterPlan& plan, const Port&
   if (way->via.empty()) {
     text = tell("Router {} has a leg in the network of {}.", called(router), packet_.destination);
   } else if (way->destination == "0.0.0.0/0" || way->destination == "::/0") {
-    text = tell("The default route of router {} leads to {}.", called(router), way->via);
+    // Whose address that is outside is the provider's to know.
+    text = tell("Router {} sends it outside by its default route.", called(router));
   } else {
     text = tell("Route {} of router {} leads to {}.", way->destination, called(router), way->via);
   }
   Step& step = add("route", router.project, std::move(text));
   about(step, Router::kKind, router.id.value);
+  if (!way->via.empty()) step.hop.detail = "next: " + way->via;
   Plan whole;
   whole.routers.emplace(plan.id, plan);
   auto& asked = ask(step, in, Inspection::Place::Route, std::move(whole));

@@ -124,6 +124,28 @@ void run_mechanism_contract(const std::function<DriverUnderTest()>& make, const 
     contract_ok(driver.postcommit(world.gone(Change::Kind::Port, id)));
     CHECK(under.has_network(net));
   }
+  SUBCASE("asked about a place, it finds what it was told and misses what is gone") {
+    contract_tell_all(under, world);
+    network::Plan plan;
+    plan.networks.emplace(net, world.net());
+    network::Inspection asked;
+    asked.place = network::Inspection::Place::Network;
+    asked.network = net;
+    asked.plan = std::make_shared<const network::Plan>(std::move(plan));
+    const auto there = driver.inspect(asked);
+    REQUIRE(there);
+    if (there->known) {
+      CHECK(there->faults.empty());
+      for (const std::size_t port : {0U, 1U})
+        contract_ok(
+            driver.postcommit(world.gone(Change::Kind::Port, world.port(port).id.value)));
+      contract_ok(driver.postcommit(world.gone(Change::Kind::Network, net.value)));
+      const auto gone = driver.inspect(asked);
+      REQUIRE(gone);
+      REQUIRE_FALSE(gone->faults.empty());
+      CHECK(gone->faults.front().drops);
+    }
+  }
   SUBCASE("the end of what never was is success") {
     contract_ok(driver.postcommit(world.gone(Change::Kind::Port, world.port(0).id.value)));
     contract_ok(driver.postcommit(world.gone(Change::Kind::Group, world.group().id.value)));

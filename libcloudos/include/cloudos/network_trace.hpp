@@ -12,7 +12,7 @@ namespace cloudos {
 
 /// Which packet, from where to where.
 struct TraceSpec {
-  /// A port's id, or an address: of a port the caller sees, else of somebody outside the cloud.
+  /// A port's id or name, or an address: of a port the caller sees, else of somebody outside the cloud.
   std::string from;
   std::string to;                    ///< An address; of IPv4 also "255.255.255.255".
   std::string protocol;              ///< A name or a number; empty: icmp, with a port tcp.

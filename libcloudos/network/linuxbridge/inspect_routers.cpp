@@ -143,9 +143,9 @@ Result<Finding> Inspector::route(const Inspection& asked) const {
     }
     CLOUDOS_TRY(const auto neighbour, live_neighbour(inside, link->index, next));
     if (neighbour && never_answers(*neighbour)) {
-      finding.fault(tell("Nobody answered when the router last asked who has {}.", next),
+      finding.fault(tell("Nobody answered when the router last asked for the next hop."),
                     fmt::format("{}: {} has failed", name, next), false);
-      finding.faults.back().remedy = tell("Look whether {} is there and up.", next);
+      finding.faults.back().remedy = tell("Look whether the next hop is there and up.");
     }
     return Result<void>();
   }));
