@@ -35,10 +35,10 @@ Result<void> serve_desk(const Networks::Impl& impl, BindingDesk& desk) {
 
 /// Segments that were made for a binding that then came to nothing.
 void clear_desk(const Networks::Impl& impl, const BindingDesk& desk) {
-  for (const auto& [network, segment] : desk.made) {
-    const std::vector<BindingLevel> levels{{{}, segment}};
+  for (const auto& made : desk.made) {
+    const std::vector<BindingLevel> levels{{{}, made.second}};
     const auto done = impl.engine.store.transact(
-        [&](store::Txn& txn) { return impl.release_levels(txn, network, levels); });
+        [&](store::Txn& txn) { return impl.release_levels(txn, made.first, levels); });
     if (!done) impl.log.warn("a dynamic segment is left: " + done.error().message);
   }
 }
