@@ -123,7 +123,7 @@ Result<std::map<ProjectId, NetworkQuotas>> NetworkAgents::own_quotas(const Conte
   for (const auto& [project, resources] : projects) {
     const bool ours = std::any_of(
         std::begin(network::kQuotaNames), std::end(network::kQuotaNames),
-        [&](const network::QuotaName& name) {
+        [&resources = resources](const network::QuotaName& name) {
           return resources.count(std::string(name.counter)) > 0;
         });
     if (!ours) continue;
