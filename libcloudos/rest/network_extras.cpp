@@ -72,6 +72,7 @@ constexpr Extension kExtensions[] = {
     {"qos", "Quality of Service", "Limits and marks of traffic by policy", "qos"},
     {"qos-bw-limit-direction", "QoS Bandwidth Direction", "Limits to and from ports", "qos"},
     {"qos-default", "QoS Default Policy", "What new networks of a project get", "qos"},
+    {"qos-fip", "QoS of Floating IPs", "Limits of what floating addresses carry", "router"},
     {"qos-rule-type-details", "QoS Rule Type Details", "Who enforces which rules", "qos"},
     {"qos-rules-alias", "QoS Rule Aliases", "Rules addressed without their policy", "qos"},
     {"quota_details", "Quota Details", "Limits with what is used of them"},

@@ -188,6 +188,27 @@ TEST_CASE("parts of networks, subnets and ports are added and taken away") {
        });
 }
 
+TEST_CASE("routers lead outside by the name of a network, and floating addresses have limits") {
+  walk(shared_site(),
+       {
+           {"network create out --external", 0, "out"},
+           {"subnet create outs --network out --subnet-range 192.0.2.0/24", 0, "192.0.2.0/24"},
+           {"router create r1 --external-gateway out --disable-snat", 0, "\"enable_snat\":false"},
+           {"router set r1 --no-external-gateway", 0, ""},
+           {"router show r1 -f json", 0, "\"external_gateway_info\": null"},
+           {"router set r1 --external-gateway out", 0, ""},
+           {"router show r1 -f value -c external_gateway_info", 0, "\"enable_snat\":true"},
+           {"router set r1 --external-gateway nowhere", 4, "nowhere"},
+           {"network qos policy create q1", 0, "q1"},
+           {"network qos minimum rule create q1 --min-kbps 5 --egress", 0, "egress"},
+           {"floating ip create out --qos-policy q1", 1, "minimum_bandwidth"},
+           {"network qos minimum rule list q1 -f value -c 'Min Kbps'", 0, "5"},
+           {"network qos policy delete q1", 0, ""},
+           {"router delete r1", 0, ""},
+           {"network delete out", 0, ""},
+       });
+}
+
 TEST_CASE("servers are run, changed and watched; flavors, quotas and hosts are kept") {
   Site& site = shared_site();
   const std::string disk = site.dir.file("boot.raw", std::string(4096, 'b'));
