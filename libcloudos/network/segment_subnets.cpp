@@ -67,7 +67,8 @@ std::vector<Subnet> subnets_within_reach(const Network& network, const Port& por
 
 Result<bool> waits_for_host(store::Txn& txn, const Network& network, const Port& port,
                             const std::optional<std::vector<FixedIpRequest>>& asked) {
-  if (asked || !address_segment(network, port).empty()) return false;
+  // On the only segment there is, its addresses are known before its host.
+  if (asked || network.segments.empty() || !address_segment(network, port).empty()) return false;
   for (const SubnetId& id : network.subnets) {
     CLOUDOS_TRY(const Subnet subnet, load<Subnet>(txn, id));
     if (!subnet.segment.empty()) return true;
@@ -76,6 +77,7 @@ Result<bool> waits_for_host(store::Txn& txn, const Network& network, const Port&
 }
 
 Result<void> check_addresses_reach(store::Txn& txn, const Network& network, const Port& port) {
+  if (network.segments.empty()) return Result<void>();
   const SegmentId here = address_segment(network, port);
   if (here.empty()) return Result<void>();
   for (const FixedIp& fixed : port.fixed_ips) {
