@@ -32,6 +32,7 @@ constexpr Option kLists[] = {
     {"--sort", "order by a column, descending with :desc (repeat for more)", "COLUMN", false, true},
     {"--long", "show more columns"},
 };
+constexpr Option kHops[] = {{"--long", "show more columns"}};
 constexpr Option kWaits[] = {
     {"--wait", "wait until it is done; progress goes to stderr"},
     {"--timeout", "seconds to wait at most [600]", "SECONDS"},
@@ -230,6 +231,7 @@ std::vector<Option> own_options_of(const Leaf& leaf) {
   if (is_create(leaf) || is_delete(leaf)) append(all, kWaits);
   if (prints(leaf)) append(all, kOutput);
   if (prints(leaf) && (is_list(leaf) || leaf.words == "verb list")) append(all, kLists);
+  if (leaf.words == "network trace") append(all, kHops);
   return all;
 }
 

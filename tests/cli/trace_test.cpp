@@ -19,6 +19,9 @@ TEST_CASE("a trace is shown hop by hop, ends with what it comes to, and is JSON 
   const auto end = shown.out.rfind("+\n");
   REQUIRE(end != std::string::npos);
   CHECK(shown.out.find("is on no host", end) != std::string::npos);
+  const auto long_form =
+      site.line("network trace --from traced-port --to 10.66.0.9 --port 80 --long");
+  CHECK(long_form.out.find("10.66.0.9 tcp 80") != std::string::npos);
   const json trace = site.ask({"network", "trace", "--from", "traced-port", "--to", "10.66.0.9",
                                "--proto", "tcp", "--port", "80"});
   CHECK(trace.at("delivered") == false);
