@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kConvergePeriod{30'000};
 constexpr std::size_t kSettleBatch = 100;
+/// How often a port that changes while its groups are told is looked at again.
+constexpr int kNeedsRounds = 4;
 /// Who keeps disturbing is put right once in this time.
 constexpr std::chrono::milliseconds kDisturbedPause{1'000};
 
@@ -163,9 +165,20 @@ bool Wiring::matters(std::size_t driver, const About& about,
   return about ? hosts_[driver].empty() || hosts_[driver] == *about : sound[driver];
 }
 
+/// What it stands on is told first, as of then: a port that let go of a group meanwhile must not
+/// be told with it, since the group may have gone. Changes `change` to what is told in the end.
 Result<void> Wiring::tell_driver(const store::Snapshot& snapshot, std::size_t driver,
-                                 const Change& change) {
+                                 const Key& key, Change& change) {
   CLOUDOS_CHECK(tell_needs(snapshot, driver, change));
+  store::Revision seen = snapshot.revision();
+  for (int round = 0; round < kNeedsRounds && (change.port || change.router); ++round) {
+    CLOUDOS_TRY(const auto now, engine_.store.snapshot());
+    if (std::exchange(seen, now->revision()) == now->revision()) break;
+    CLOUDOS_TRY(auto newer, build(*now, driver, key));
+    if (same_change(newer, change)) break;
+    change = std::move(newer);
+    CLOUDOS_CHECK(tell_needs(*now, driver, change));
+  }
   return drivers_[driver]->postcommit(change);
 }
 
@@ -176,15 +189,16 @@ Result<Wiring::Telling> Wiring::tell_now(const Key& key, const About& about,
   Telling telling;
   telling.revision = snapshot->revision();
   for (std::size_t i = 0; i < drivers_.size(); ++i) {
-    CLOUDOS_TRY(const Change change, build(*snapshot, i, key));
+    CLOUDOS_TRY(Change change, build(*snapshot, i, key));
     if (last[i] && same_change(*last[i], change)) continue;
     const bool waited_for = matters(i, about, sound);
+    // Who waits for it next has to tell it.
+    last[i].reset();
     // The whole plan is due there: until then it is not asked for others' sake.
     if (!waited_for && !sound[i]) continue;
-    last[i].reset();
-    auto told = tell_driver(*snapshot, i, change);
+    auto told = tell_driver(*snapshot, i, key, change);
     if (told) {
-      last[i] = change;
+      last[i] = std::move(change);
       continue;
     }
     if (!telling.failure || (waited_for && !telling.matters)) telling.failure = told.error();

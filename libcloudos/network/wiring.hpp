@@ -115,8 +115,8 @@ class Wiring final {
                             const About& about);
   Result<Telling> tell_now(const Key& key, const About& about, const std::vector<bool>& sound,
                            std::vector<std::optional<Change>>& last);
-  Result<void> tell_driver(const store::Snapshot& snapshot, std::size_t driver,
-                           const Change& change);
+  Result<void> tell_driver(const store::Snapshot& snapshot, std::size_t driver, const Key& key,
+                           Change& change);
   Result<void> tell_needs(const store::Snapshot& snapshot, std::size_t driver,
                           const Change& change);
   bool matters(std::size_t driver, const About& about, const std::vector<bool>& sound) const;

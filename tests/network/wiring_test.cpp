@@ -396,6 +396,29 @@ TEST_CASE("of several hosts each holds its own ports alone") {
   CHECK(two->complaints().empty());
 }
 
+TEST_CASE("a port that changes its groups while it is told comes with those it has then") {
+  PluggedWorld world;
+  const PortId id = world.of_server("s1");
+  SecurityGroupCreate spec;
+  spec.name = "other";
+  const auto other = world.networks->create_group(world.ctx, spec);
+  REQUIRE(other);
+  PortUpdate change;
+  change.security_groups = std::vector<SecurityGroupId>{other->id};
+  bool changed = false;
+  // Between the plan of the port and the telling of its group, which then is no longer needed.
+  world.driver->set_fault(
+      [&](std::string_view call, const std::string& what) -> std::optional<Error> {
+        if (call == "postcommit" && what == world.net.id.value && !std::exchange(changed, true))
+          CHECK(world.networks->update_port(world.ctx, id, change));
+        return std::nullopt;
+      });
+  REQUIRE(world.networks->plug(id, ServerId{"s1"}, "host-1"));
+  CHECK(changed);
+  CHECK(world.driver->state().ports.at(id).groups == *change.security_groups);
+  CHECK(world.driver->state().groups.count(other->id) == 1);
+}
+
 TEST_CASE("a host that is lost holds up what is on it, and nothing on the others") {
   auto one = std::make_shared<network::SimulatedDriver>("h1");
   auto two = std::make_shared<network::SimulatedDriver>("h2");
