@@ -148,7 +148,7 @@ Result<void> AddressGroups::remove(const Context& ctx, const AddressGroupId& id)
                                 fmt::format("Address group {} is in use on one or more security "
                                             "group rules.", id.value));
       }
-      CLOUDOS_CHECK(network::erase_grants(txn, id.value, grants));
+      CLOUDOS_CHECK(network::erase_grants(txn, "address_group", id.value, grants));
       return records::erase<AddressGroup>(txn, id);
     });
   });

@@ -176,7 +176,7 @@ Result<void> SubnetPools::remove_scope(const Context& ctx, const AddressScopeId&
                                             "There are one or more subnet pools in use on the "
                                             "address scope", id.value));
       }
-      CLOUDOS_CHECK(network::erase_grants(txn, id.value, grants));
+      CLOUDOS_CHECK(network::erase_grants(txn, "address_scope", id.value, grants));
       return records::erase<AddressScope>(txn, id);
     });
   });

@@ -275,7 +275,7 @@ Result<void> erase_some(const Networks::Impl& impl, store::Txn& txn, SecurityGro
     if (!txn.none(records::index_prefix(SecurityGroupRule::kKind, field, group.id.value)))
       return fail(ErrorCode::Stale, "a rule was added meanwhile");
   }
-  CLOUDOS_CHECK(erase_grants(txn, group.id.value, left.grants));
+  CLOUDOS_CHECK(erase_grants(txn, "security_group", group.id.value, left.grants));
   CLOUDOS_CHECK(Quota::reserve(txn, group.project, "security_groups", -1));
   CLOUDOS_CHECK(records::erase<SecurityGroup>(txn, group.id));
   return impl.precommit_gone(txn, Change::Kind::Group, group.id.value, group.generation + 1);

@@ -248,7 +248,7 @@ Result<void> network::erase_network(const Networks::Impl& impl, store::Txn& txn,
   CLOUDOS_CHECK(erase_subnets(txn, network));
   CLOUDOS_CHECK(give_segments_back(impl, txn, network));
   CLOUDOS_CHECK(Quota::reserve(txn, network.project, "networks", -1));
-  CLOUDOS_CHECK(erase_grants(txn, id.value, grants));
+  CLOUDOS_CHECK(erase_grants(txn, "network", id.value, grants));
   CLOUDOS_CHECK(records::erase<Network>(txn, id));
   return impl.precommit_gone(txn, Change::Kind::Network, id.value, network.generation + 1);
 }

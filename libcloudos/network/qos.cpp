@@ -248,7 +248,7 @@ Result<void> NetworkQos::remove(const Context& ctx, const QosPolicyId& id) {
       CLOUDOS_CHECK(network::load_owned<QosPolicy>(txn, ctx, id));
       CLOUDOS_CHECK(network::admin_only(ctx, true, "qos_policy"));
       CLOUDOS_CHECK(network::refuse_policy_in_use(txn, id));
-      CLOUDOS_CHECK(network::erase_grants(txn, id.value, grants));
+      CLOUDOS_CHECK(network::erase_grants(txn, "qos_policy", id.value, grants));
       return records::erase<QosPolicy>(txn, id);
     });
   });

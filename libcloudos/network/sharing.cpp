@@ -122,15 +122,15 @@ Result<std::vector<RbacPolicyId>> grants_of(const store::Snapshot& snapshot,
   return ids;
 }
 
-Result<void> erase_grants(store::Txn& txn, std::string_view object_id,
-                          const std::vector<RbacPolicyId>& ids) {
+Result<void> erase_grants(store::Txn& txn, std::string_view object_type,
+                          std::string_view object_id, const std::vector<RbacPolicyId>& ids) {
   for (const RbacPolicyId& id : ids) {
     const auto policy = records::get<RbacPolicy>(txn, id);
     if (!policy) continue;
     CLOUDOS_CHECK(Quota::add(txn, policy->project, "rbac_policies", -1));
     CLOUDOS_CHECK(records::erase<RbacPolicy>(txn, id));
-    txn.erase(lent_key(policy->object_type, object_id));
   }
+  txn.erase(lent_key(object_type, object_id));
   if (!txn.none(records::index_prefix(RbacPolicy::kKind, "object", object_id)))
     return fail(ErrorCode::Stale, "it was granted to somebody meanwhile");
   return Result<void>();

@@ -40,7 +40,7 @@ Result<LentCount> may_take_from_all(const store::Snapshot& snapshot, std::string
 /// Grants go with what they are about. Errors: Stale (one was made after `ids` were read).
 Result<std::vector<RbacPolicyId>> grants_of(const store::Snapshot& snapshot,
                                             std::string_view object_id);
-Result<void> erase_grants(store::Txn& txn, std::string_view object_id,
-                          const std::vector<RbacPolicyId>& ids);
+Result<void> erase_grants(store::Txn& txn, std::string_view object_type,
+                          std::string_view object_id, const std::vector<RbacPolicyId>& ids);
 
 }  // namespace cloudos::network

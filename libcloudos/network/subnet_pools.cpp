@@ -284,7 +284,7 @@ Result<void> SubnetPools::remove(const Context& ctx, const SubnetPoolId& id) {
                                  "allocations.");
       }
       CLOUDOS_CHECK(network::join_scope(txn, ctx, AddressScopeId{}, pool));
-      CLOUDOS_CHECK(network::erase_grants(txn, id.value, grants));
+      CLOUDOS_CHECK(network::erase_grants(txn, "subnetpool", id.value, grants));
       CLOUDOS_CHECK(Quota::reserve(txn, pool.project, "subnet_pools", -1));
       return records::erase<SubnetPool>(txn, id);
     });
