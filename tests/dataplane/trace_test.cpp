@@ -430,6 +430,24 @@ TEST_CASE("a trace through a router names what is broken there, and packets agre
     for (const Breakage& row : in)
       check_breakage(host, row, "203.0.113.1", floating->address, enters);
 
+    RouterUpdate extra;
+    extra.routes = std::vector<HostRoute>{{"192.0.2.0/24", address_at(host.b)}};
+    REQUIRE(host.world->networks->routers().update(host.p, host.router.id, extra));
+    host.repair();
+    CHECK(host.trace(host.a.id.value, "192.0.2.9", 80).delivered);
+    host.in_router([] {
+      auto inside = lb::Netlink::open(NETLINK_ROUTE);
+      const auto routes = lb::list_routes(*inside);
+      for (const auto& route : *routes)
+        if (route.destination == "192.0.2.0/24") REQUIRE(lb::delete_route(*inside, route));
+    });
+    const auto astray = host.trace(host.a.id.value, "192.0.2.9", 80);
+    CAPTURE(trace_told(astray));
+    CHECK(astray.hops.back().place == "route");
+    CHECK(astray.summary.find("another way") != std::string::npos);
+    host.repair();
+    CHECK(host.trace(host.a.id.value, "192.0.2.9", 80).delivered);
+
     // Gone for good: its name and its legs.
     REQUIRE(lb::remove_netns(names.netns(host.router.id.value)));
     drop_device(lb::leg_outer(names, inner));
@@ -571,6 +589,19 @@ TEST_CASE("a trace over a tunnel names the entry that is missing, and packets ag
          false, true},
         {"both entries are gone", [&] { forget(true, true); }, "does not know the receiver's host",
          true, false},
+        {"the receiver's address is not answered for",
+         [&] {
+           one.space.in([&] {
+             auto inside = lb::Netlink::open(NETLINK_ROUTE);
+             const auto bridge = lb::find_link(*inside, names.bridge(wide->id.value));
+             REQUIRE(*bridge);
+             const auto known = lb::list_neighbours(*inside, **bridge);
+             REQUIRE_FALSE(known->empty());
+             for (const auto& entry : *known)
+               REQUIRE(lb::delete_neighbour(*inside, **bridge, entry));
+           });
+         },
+         "does not answer for the receiver's address", false, true},
         {"the tunnel is deleted", [&] { one.space.in([&] { drop_device(tunnel); }); },
          "tunnel is not there", true, false},
     };
