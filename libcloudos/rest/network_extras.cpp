@@ -71,6 +71,7 @@ constexpr Extension kExtensions[] = {
     {"provider", "Provider Network", "Network types and physical networks, for admins"},
     {"qos", "Quality of Service", "Limits and marks of traffic by policy", "qos"},
     {"qos-bw-limit-direction", "QoS Bandwidth Direction", "Limits to and from ports", "qos"},
+    {"qos-fip", "QoS of Floating Addresses", "Limits of floating addresses", "qos"},
     {"qos-default", "QoS Default Policy", "What new networks of a project get", "qos"},
     {"qos-fip", "QoS of Floating IPs", "Limits of what floating addresses carry", "router"},
     {"qos-rule-type-details", "QoS Rule Type Details", "Who enforces which rules", "qos"},

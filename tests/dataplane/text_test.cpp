@@ -1,9 +1,12 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <set>
+
 #include "dataplane/support.hpp"
 #include "network/linuxbridge/dnsmasq.hpp"
 #include "network/linuxbridge/metadata_server.hpp"
+#include "network/linuxbridge/router_rules.hpp"
 #include "network/linuxbridge/ruleset.hpp"
 
 using namespace cloudos;
@@ -257,8 +260,23 @@ TEST_CASE("two clouds never name a thing alike, and names fit") {
   const lb::Names a("0a1b2c3d");
   const lb::Names b("0a1b2c3e");
   const std::string id = "11111111-1111-4111-8111-111111111111";
-  for (const auto& name : {a.bridge(id), a.dhcp_outer(id), a.dhcp_inner(id)})
-    CHECK(lb::is_device_name(name));
+  // Of a thousand networks and ports in two clouds no two devices are called alike.
+  std::set<std::string> seen;
+  std::size_t made = 0;
+  for (const lb::Names& names : {a, b}) {
+    for (int i = 0; i < 1'000; ++i) {
+      const std::string one = fmt::format("11111111-1111-4111-8111-{:012}", i);
+      for (const auto& name :
+           {names.bridge(one), names.dhcp_outer(one), names.dhcp_inner(one), names.tunnel(one),
+            names.shaper(one), names.sub_end(one), lb::leg_outer(names, PortId(one)),
+            lb::leg_inner(names, PortId(one))}) {
+        if (!lb::is_device_name(name)) FAIL_CHECK(name);
+        seen.insert(name);
+        ++made;
+      }
+    }
+  }
+  CHECK(seen.size() == made);
   CHECK(a.bridge(id) != b.bridge(id));
   CHECK(a.mac(id) != b.mac(id));
   CHECK(a.owner(a.alias(id)) == id);
