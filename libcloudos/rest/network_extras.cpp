@@ -73,7 +73,6 @@ constexpr Extension kExtensions[] = {
     {"qos-bw-limit-direction", "QoS Bandwidth Direction", "Limits to and from ports", "qos"},
     {"qos-fip", "QoS of Floating Addresses", "Limits of floating addresses", "qos"},
     {"qos-default", "QoS Default Policy", "What new networks of a project get", "qos"},
-    {"qos-fip", "QoS of Floating IPs", "Limits of what floating addresses carry", "router"},
     {"qos-rule-type-details", "QoS Rule Type Details", "Who enforces which rules", "qos"},
     {"qos-rules-alias", "QoS Rule Aliases", "Rules addressed without their policy", "qos"},
     {"quota_details", "Quota Details", "Limits with what is used of them"},
