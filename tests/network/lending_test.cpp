@@ -62,10 +62,10 @@ TEST_CASE("a grant does not end under somebody who begins to use it at that mome
     std::function<Result<void>(NetworkSharing&, const RbacPolicy&)> end;
   };
   const std::vector<Row> rows = {
-      {"deleted", [](NetworkSharing& sharing, const RbacPolicy& policy) {
-         return sharing.remove(admin(), policy.id);
-       }},
-      {"given to another", [](NetworkSharing& sharing, const RbacPolicy& policy) -> Result<void> {
+      {"deleted", [](NetworkSharing& sharing,
+                     const RbacPolicy& policy) { return sharing.remove(admin(), policy.id); }},
+      {"given to another",
+       [](NetworkSharing& sharing, const RbacPolicy& policy) -> Result<void> {
          CLOUDOS_CHECK(sharing.retarget(admin(), policy.id, "green"));
          return Result<void>();
        }},
@@ -87,8 +87,8 @@ TEST_CASE("of two grants that cover one use, two callers do not take both") {
   Rivals two;
   const Network net = two.slow.network(admin());
   auto& sharing = two.slow.networks->sharing();
-  const auto made = sharing.create(admin(), {lending("network", net.id.value, "red"),
-                                             lending("network", net.id.value, "*")});
+  const auto made = sharing.create(
+      admin(), {lending("network", net.id.value, "red"), lending("network", net.id.value, "*")});
   REQUIRE(made);
   REQUIRE(two.slow.port(member("red"), net.id));
   two.before_next_commit(

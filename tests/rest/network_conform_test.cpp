@@ -22,8 +22,9 @@ json fixed_at(const std::string& subnet, const std::string& address) {
 TEST_CASE("a quota that is used up is named as clients look for it, in every language") {
   NetworkScene scene;
   const std::string project = scene.ours.at("project_id");
-  REQUIRE(scene.call(scene.admin, "PUT", "/quotas/" + project,
-                     {{"quota", {{"network", 1}, {"floatingip", 1}, {"security_group", 2}}}})
+  REQUIRE(scene
+              .call(scene.admin, "PUT", "/quotas/" + project,
+                    {{"quota", {{"network", 1}, {"floatingip", 1}, {"security_group", 2}}}})
               .status == 200);
   struct Row {
     std::string what, path;
@@ -31,12 +32,17 @@ TEST_CASE("a quota that is used up is named as clients look for it, in every lan
     std::string begins;
   };
   const std::vector<Row> rows = {
-      {"networks", "/networks", {{"network", {{"name", "n"}}}},
+      {"networks",
+       "/networks",
+       {{"network", {{"name", "n"}}}},
        "Quota exceeded for resources: ['network']"},
-      {"floating addresses", "/floatingips",
+      {"floating addresses",
+       "/floatingips",
        {{"floatingip", {{"floating_network_id", scene.outside}}}},
        "Quota exceeded for resources: ['floatingip']"},
-      {"security groups", "/security-groups", {{"security_group", {{"name", "n"}}}},
+      {"security groups",
+       "/security-groups",
+       {{"security_group", {{"name", "n"}}}},
        "Quota exceeded for resources: ['security_group']"},
   };
   for (const Row& row : rows) {
@@ -46,18 +52,18 @@ TEST_CASE("a quota that is used up is named as clients look for it, in every lan
     CHECK(error_type(answer) == "OverQuota");
     CHECK(answer.json()["NeutronError"]["message"].get<std::string>().starts_with(row.begins));
   }
-  const Answer korean = scene.Site::send("POST", "/network/v2.0/networks",
-                                         R"({"network": {"name": "n"}})", scene.member,
-                                         {{"Accept-Language", "ko"}});
+  const Answer korean =
+      scene.Site::send("POST", "/network/v2.0/networks", R"({"network": {"name": "n"}})",
+                       scene.member, {{"Accept-Language", "ko"}});
   CHECK(korean.headers.get("Content-Language") == "ko");
   CHECK(korean.text.find("Quota exceeded") == std::string::npos);
 }
 
 TEST_CASE("a router's leg moves to other addresses as its port is changed, and to none that harm") {
   NetworkScene scene;
-  const json legs =
-      scene.call(scene.member, "GET", "/ports?device_owner=network:router_interface")
-          .json().at("ports");
+  const json legs = scene.call(scene.member, "GET", "/ports?device_owner=network:router_interface")
+                        .json()
+                        .at("ports");
   REQUIRE(legs.size() == 1);
   const std::string leg = "/ports/" + legs[0].at("id").get<std::string>();
   const std::string subnet = scene.ours.at("subnets");
@@ -69,45 +75,51 @@ TEST_CASE("a router's leg moves to other addresses as its port is changed, and t
   CHECK(there.json().at("port").at("fixed_ips") == fixed_at(subnet, "10.6.0.77"));
   CHECK(moved(json::array()).status == 400);
   // A forwarding leads through the router into that subnet: the leg does not leave it.
-  const std::string other = scene.made(
-      scene.member, "/subnets", "subnet",
-      {{"network_id", scene.ours.at("networks")}, {"ip_version", 4}, {"cidr", "10.6.1.0/24"},
-       {"enable_dhcp", false}});
+  const std::string other = scene.made(scene.member, "/subnets", "subnet",
+                                       {{"network_id", scene.ours.at("networks")},
+                                        {"ip_version", 4},
+                                        {"cidr", "10.6.1.0/24"},
+                                        {"enable_dhcp", false}});
   CHECK(moved(fixed_at(other, "10.6.1.5")).status == 409);
   json both = fixed_at(subnet, "10.6.0.77");
   both.push_back(fixed_at(other, "10.6.1.5")[0]);
   CHECK(moved(both).status == 400);
   // What the outside has is the gateway's, and goes by the router.
-  const json gateways =
-      scene.call(scene.admin, "GET", "/ports?device_owner=network:router_gateway")
-          .json().at("ports");
+  const json gateways = scene.call(scene.admin, "GET", "/ports?device_owner=network:router_gateway")
+                            .json()
+                            .at("ports");
   REQUIRE_FALSE(gateways.empty());
-  CHECK(scene.call(scene.admin, "PUT", "/ports/" + gateways[0].at("id").get<std::string>(),
-                   {{"port", {{"fixed_ips", json::array()}}}})
+  CHECK(scene
+            .call(scene.admin, "PUT", "/ports/" + gateways[0].at("id").get<std::string>(),
+                  {{"port", {{"fixed_ips", json::array()}}}})
             .status == 409);
 }
 
 TEST_CASE("bodies in lists may each have an envelope, and forwardings are made all or none") {
   NetworkScene scene;
-  const json groups = {{"security_groups",
-                        {{{"security_group", {{"name", "one"}}}},
-                         {{"security_group", {{"name", "two"}}}}}}};
+  const json groups = {
+      {"security_groups",
+       {{{"security_group", {{"name", "one"}}}}, {{"security_group", {{"name", "two"}}}}}}};
   const Answer made = scene.call(scene.member, "POST", "/security-groups", groups);
   CHECK(made.status == 201);
   CHECK(made.json().at("security_groups").size() == 2);
   const std::string path = "/floatingips/" + scene.ours.at("floatingips") + "/port_forwardings";
   json first = scene.call(scene.member, "GET", path).json().at("port_forwardings")[0];
   const auto forward = [&](int outer, int inner) -> json {
-    return {{"protocol", "tcp"}, {"external_port", outer}, {"internal_port", inner},
+    return {{"protocol", "tcp"},
+            {"external_port", outer},
+            {"internal_port", inner},
             {"internal_port_id", first.at("internal_port_id")},
             {"internal_ip_address", first.at("internal_ip_address")}};
   };
-  CHECK(scene.call(scene.member, "POST", path,
-                   {{"port_forwardings", {forward(81, 8081), forward(81, 8082)}}})
+  CHECK(scene
+            .call(scene.member, "POST", path,
+                  {{"port_forwardings", {forward(81, 8081), forward(81, 8082)}}})
             .status == 400);
   CHECK(scene.call(scene.member, "GET", path).json().at("port_forwardings").size() == 1);
-  CHECK(scene.call(scene.member, "POST", path,
-                   {{"port_forwardings", {forward(81, 8081), forward(82, 8082)}}})
+  CHECK(scene
+            .call(scene.member, "POST", path,
+                  {{"port_forwardings", {forward(81, 8081), forward(82, 8082)}}})
             .status == 201);
   const std::string floating = "/floatingips/" + scene.ours.at("floatingips");
   const json shown = scene.call(scene.member, "GET", floating).json().at("floatingip");
@@ -142,22 +154,24 @@ TEST_CASE("floating addresses are led by what is said of them, and have QoS poli
   const std::string mine = "/qos/policies/" + scene.ours.at("policies");
   CHECK(error_type(put(scene.member, {{"qos_policy_id", scene.ours.at("policies")}})) ==
         "QosRuleNotSupported");
-  REQUIRE(scene.call(scene.admin, "DELETE",
-                     mine + "/minimum_bandwidth_rules/" +
-                         scene.ours.at("minimum_bandwidth_rules"))
+  REQUIRE(scene
+              .call(scene.admin, "DELETE",
+                    mine + "/minimum_bandwidth_rules/" + scene.ours.at("minimum_bandwidth_rules"))
               .status == 204);
   CHECK(put(scene.member, {{"qos_policy_id", scene.ours.at("policies")}})
             .json()["floatingip"]["qos_policy_id"] == scene.ours.at("policies"));
   CHECK(scene.call(scene.admin, "DELETE", mine).status == 409);
-  CHECK(scene.call(scene.admin, "POST", mine + "/minimum_bandwidth_rules",
-                   {{"minimum_bandwidth_rule", {{"min_kbps", 5}}}})
+  CHECK(scene
+            .call(scene.admin, "POST", mine + "/minimum_bandwidth_rules",
+                  {{"minimum_bandwidth_rule", {{"min_kbps", 5}}}})
             .status == 409);
   CHECK(put(scene.member, {{"qos_policy_id", theirs.at("policies")}}).status == 404);
   CHECK(put(scene.member, {{"qos_policy_id", nullptr}}).json()["floatingip"]["qos_policy_id"] ==
         nullptr);
-  CHECK(scene.answer_of(scene.member, "/floatingips", "floatingip",
-                        {{"floating_network_id", scene.outside},
-                         {"qos_policy_id", scene.ours.at("policies")}})
+  CHECK(scene
+            .answer_of(scene.member, "/floatingips", "floatingip",
+                       {{"floating_network_id", scene.outside},
+                        {"qos_policy_id", scene.ours.at("policies")}})
             .at("qos_policy_id") == scene.ours.at("policies"));
   for (const char* pools : {"/floatingip_pools", "/floatingip-pools"})
     CHECK(scene.call(scene.member, "GET", pools).json().at("floatingip_pools").size() == 1);
@@ -174,19 +188,31 @@ TEST_CASE("what is wrong with a body is said before what its sender may not do")
   const std::vector<Row> rows = {
       {"a good policy", "/qos/policies", {{"policy", {{"name", "p"}}}}, 403},
       {"a name of 256", "/qos/policies", {{"policy", {{"name", std::string(256, 'z')}}}}, 400},
-      {"a description of 256", "/qos/policies",
-       {{"policy", {{"name", "p"}, {"description", std::string(256, 'z')}}}}, 400},
-      {"a project of 256", "/qos/policies",
-       {{"policy", {{"name", "p"}, {"project_id", std::string(256, 'z')}}}}, 400},
+      {"a description of 256",
+       "/qos/policies",
+       {{"policy", {{"name", "p"}, {"description", std::string(256, 'z')}}}},
+       400},
+      {"a project of 256",
+       "/qos/policies",
+       {{"policy", {{"name", "p"}, {"project_id", std::string(256, 'z')}}}},
+       400},
       {"an unknown member", "/qos/policies", {{"policy", {{"name", "p"}, {"speed", 1}}}}, 400},
-      {"a good rule", rules + "dscp_marking_rules", {{"dscp_marking_rule", {{"dscp_mark", 8}}}},
+      {"a good rule",
+       rules + "dscp_marking_rules",
+       {{"dscp_marking_rule", {{"dscp_mark", 8}}}},
        403},
-      {"a rule that is none", rules + "dscp_marking_rules",
-       {{"dscp_marking_rule", {{"mark", 8}}}}, 400},
-      {"a rule under another's name", rules + "bandwidth_limit_rules",
-       {{"dscp_marking_rule", {{"dscp_mark", 8}}}}, 400},
-      {"another project's port", "/ports",
-       {{"port", {{"network_id", scene.ours.at("networks")}, {"project_id", "elsewhere"}}}}, 400},
+      {"a rule that is none",
+       rules + "dscp_marking_rules",
+       {{"dscp_marking_rule", {{"mark", 8}}}},
+       400},
+      {"a rule under another's name",
+       rules + "bandwidth_limit_rules",
+       {{"dscp_marking_rule", {{"dscp_mark", 8}}}},
+       400},
+      {"another project's port",
+       "/ports",
+       {{"port", {{"network_id", scene.ours.at("networks")}, {"project_id", "elsewhere"}}}},
+       400},
       {"another project's network", "/networks", {{"network", {{"tenant_id", "elsewhere"}}}}, 400},
       {"a network for all", "/networks", {{"network", {{"shared", true}}}}, 403},
   };
@@ -213,32 +239,67 @@ TEST_CASE("odd values are taken or refused as Networking does") {
       {"a group twice", "PUT", port, {{"port", {{"security_groups", {group, group}}}}}, 400},
       {"a leg by a name", "PUT", router, {{"port_id", "no-uuid"}}, 400},
       {"a leg in a subnet by a name", "PUT", router, {{"subnet_id", "no-uuid"}}, 400},
-      {"a pool of a scope by a name", "POST", "/subnetpools",
-       {{"subnetpool", {{"name", "p"}, {"prefixes", {"10.1.0.0/16"}},
-                        {"address_scope_id", "no-uuid"}}}}, 400},
-      {"a pool's prefix with host bits", "POST", "/subnetpools",
-       {{"subnetpool", {{"name", "p"}, {"prefixes", {"10.1.2.3/16"}}}}}, 201},
-      {"an address group of a bare address", "POST", "/address-groups",
-       {{"address_group", {{"addresses", {"10.1.2.3"}}}}}, 400},
-      {"a bare address that is not in it", "PUT", addresses + "/remove_addresses",
-       {{"addresses", {"10.1.2.3"}}}, 404},
-      {"no address at all", "PUT", addresses + "/remove_addresses",
-       {{"addresses", {"what is it"}}}, 400},
-      {"a scope unshared by its owner", "PUT",
+      {"a pool of a scope by a name",
+       "POST",
+       "/subnetpools",
+       {{"subnetpool",
+         {{"name", "p"}, {"prefixes", {"10.1.0.0/16"}}, {"address_scope_id", "no-uuid"}}}},
+       400},
+      {"a pool's prefix with host bits",
+       "POST",
+       "/subnetpools",
+       {{"subnetpool", {{"name", "p"}, {"prefixes", {"10.1.2.3/16"}}}}},
+       201},
+      {"an address group of a bare address",
+       "POST",
+       "/address-groups",
+       {{"address_group", {{"addresses", {"10.1.2.3"}}}}},
+       400},
+      {"a bare address that is not in it",
+       "PUT",
+       addresses + "/remove_addresses",
+       {{"addresses", {"10.1.2.3"}}},
+       404},
+      {"no address at all",
+       "PUT",
+       addresses + "/remove_addresses",
+       {{"addresses", {"what is it"}}},
+       400},
+      {"a scope unshared by its owner",
+       "PUT",
        "/address-scopes/" + scene.ours.at("address-scopes"),
-       {{"address_scope", {{"shared", false}}}}, 403},
+       {{"address_scope", {{"shared", false}}}},
+       403},
       {"an MTU above the links'", "POST", "/networks", {{"network", {{"mtu", 1501}}}}, 400},
       {"the links' MTU", "POST", "/networks", {{"network", {{"mtu", 1500}}}}, 201},
-      {"a subnet for ports of another maker", "POST", "/subnets",
-       {{"subnet", {{"network_id", scene.ours.at("networks")}, {"ip_version", 4},
-                    {"cidr", "10.66.0.0/24"}, {"service_types", {"maker:kind"}}}}}, 201},
-      {"ICMP codes above 255", "POST", "/security-group-rules",
-       {{"security_group_rule", {{"security_group_id", group}, {"direction", "ingress"},
-                                 {"protocol", "icmp"}, {"port_range_min", 1},
-                                 {"port_range_max", 256}}}}, 400},
-      {"a subnet for no kind", "POST", "/subnets",
-       {{"subnet", {{"network_id", scene.ours.at("networks")}, {"ip_version", 4},
-                    {"cidr", "10.67.0.0/24"}, {"service_types", {"kind"}}}}}, 400},
+      {"a subnet for ports of another maker",
+       "POST",
+       "/subnets",
+       {{"subnet",
+         {{"network_id", scene.ours.at("networks")},
+          {"ip_version", 4},
+          {"cidr", "10.66.0.0/24"},
+          {"service_types", {"maker:kind"}}}}},
+       201},
+      {"ICMP codes above 255",
+       "POST",
+       "/security-group-rules",
+       {{"security_group_rule",
+         {{"security_group_id", group},
+          {"direction", "ingress"},
+          {"protocol", "icmp"},
+          {"port_range_min", 1},
+          {"port_range_max", 256}}}},
+       400},
+      {"a subnet for no kind",
+       "POST",
+       "/subnets",
+       {{"subnet",
+         {{"network_id", scene.ours.at("networks")},
+          {"ip_version", 4},
+          {"cidr", "10.67.0.0/24"},
+          {"service_types", {"kind"}}}}},
+       400},
   };
   for (const Row& row : rows) {
     CAPTURE(row.what);
@@ -246,9 +307,9 @@ TEST_CASE("odd values are taken or refused as Networking does") {
     CAPTURE(answer.text);
     CHECK(answer.status == row.status);
   }
-  const json pool =
-      scene.call(scene.member, "GET", "/subnetpools/" + scene.ours.at("subnetpools"))
-          .json().at("subnetpool");
+  const json pool = scene.call(scene.member, "GET", "/subnetpools/" + scene.ours.at("subnetpools"))
+                        .json()
+                        .at("subnetpool");
   CHECK(pool.at("min_prefixlen") == "8");
   CHECK(pool.at("default_prefixlen") == "8");
   CHECK(pool.at("max_prefixlen") == "32");
@@ -261,13 +322,16 @@ TEST_CASE("odd values are taken or refused as Networking does") {
 TEST_CASE("a rule that an admin makes for whomever goes with its group") {
   NetworkScene scene;
   const json rule = {{"security_group_id", scene.ours.at("security-groups")},
-                     {"direction", "ingress"}, {"protocol", "tcp"}};
+                     {"direction", "ingress"},
+                     {"protocol", "tcp"}};
   json elsewhere = rule;
   elsewhere["project_id"] = "elsewhere";
-  CHECK(scene.call(scene.member, "POST", "/security-group-rules",
-                   {{"security_group_rule", elsewhere}}).status == 400);
-  const json made = scene.answer_of(scene.admin, "/security-group-rules", "security_group_rule",
-                                    elsewhere);
+  CHECK(
+      scene
+          .call(scene.member, "POST", "/security-group-rules", {{"security_group_rule", elsewhere}})
+          .status == 400);
+  const json made =
+      scene.answer_of(scene.admin, "/security-group-rules", "security_group_rule", elsewhere);
   CHECK(made.at("project_id") == scene.ours.at("project_id"));
   std::set<std::string> seen;
   const json rules = scene.call(scene.member, "GET", "/security-group-rules").json();
@@ -299,7 +363,9 @@ TEST_CASE("a QoS policy that an admin put on a network is not its owner's to tak
   // A marker that the caller does not see begins the list anew.
   const std::string theirs = scene.things_of(scene.stranger, "10.7").at("policies");
   CHECK(scene.call(scene.member, "GET", "/qos/policies?limit=1&marker=" + theirs)
-            .json().at("policies").size() == 1);
+            .json()
+            .at("policies")
+            .size() == 1);
 }
 
 TEST_CASE("a network stays external while routers or floating addresses are on it") {
@@ -315,8 +381,8 @@ TEST_CASE("a network stays external while routers or floating addresses are on i
 
 TEST_CASE("collections are reached by either spelling, and routers ask for zones") {
   NetworkScene scene;
-  const Answer range = scene.call(scene.admin, "GET", "/network-segment-ranges/" +
-                                                          scene.ours.at("network_segment_ranges"));
+  const Answer range = scene.call(
+      scene.admin, "GET", "/network-segment-ranges/" + scene.ours.at("network_segment_ranges"));
   CHECK(range.status == 200);
   for (const char* path : {"/network_segment_ranges", "/network-segment-ranges",
                            "/availability_zones", "/availability-zones"})
@@ -325,8 +391,9 @@ TEST_CASE("collections are reached by either spelling, and routers ask for zones
                                       {{"name", "r"}, {"availability_zone_hints", {"nova"}}});
   CHECK(router.at("availability_zone_hints") == json::array({"nova"}));
   CHECK(router.at("availability_zones") == json::array());
-  CHECK(scene.call(scene.member, "POST", "/routers",
-                   {{"router", {{"name", "r"}, {"availability_zone_hints", {"moon"}}}}})
+  CHECK(scene
+            .call(scene.member, "POST", "/routers",
+                  {{"router", {{"name", "r"}, {"availability_zone_hints", {"moon"}}}}})
             .status == 404);
   CHECK(scene.call(scene.member, "GET", "/routers/" + scene.ours.at("routers"))
             .json()["router"]["availability_zones"] == json::array({"nova"}));
@@ -334,30 +401,33 @@ TEST_CASE("collections are reached by either spelling, and routers ask for zones
 
 TEST_CASE("a QoS policy for all stays so while anything has it") {
   NetworkScene scene;
-  const std::string id = scene.made(scene.admin, "/qos/policies", "policy",
-                                    {{"name", "gold"}, {"shared", true}});
+  const std::string id =
+      scene.made(scene.admin, "/qos/policies", "policy", {{"name", "gold"}, {"shared", true}});
   const std::string policy = "/qos/policies/" + id;
   const auto unshare = [&] {
     return scene.call(scene.admin, "PUT", policy, {{"policy", {{"shared", false}}}}).status;
   };
-  const std::string net = scene.made(scene.admin, "/networks", "network",
-                                     {{"name", "n"}, {"qos_policy_id", id}});
+  const std::string net =
+      scene.made(scene.admin, "/networks", "network", {{"name", "n"}, {"qos_policy_id", id}});
   CHECK(unshare() == 409);
   REQUIRE(scene.call(scene.admin, "DELETE", "/networks/" + net).status == 204);
-  const std::string theirs = scene.made(scene.stranger, "/networks", "network",
-                                        {{"name", "n"}, {"qos_policy_id", id}});
+  const std::string theirs =
+      scene.made(scene.stranger, "/networks", "network", {{"name", "n"}, {"qos_policy_id", id}});
   CHECK(unshare() == 409);
   // By a grant of his own the stranger keeps it.
-  const json grants = scene.call(scene.admin, "GET", "/rbac-policies?object_id=" + id)
-                          .json().at("rbac_policies");
+  const json grants =
+      scene.call(scene.admin, "GET", "/rbac-policies?object_id=" + id).json().at("rbac_policies");
   REQUIRE(grants.size() == 1);
   const std::string stranger =
       scene.call(scene.stranger, "GET", "/networks/" + theirs).json()["network"]["project_id"];
-  CHECK(scene.call(scene.admin, "PUT", "/rbac-policies/" + grants[0].at("id").get<std::string>(),
-                   {{"rbac_policy", {{"target_tenant", stranger}}}})
+  CHECK(scene
+            .call(scene.admin, "PUT", "/rbac-policies/" + grants[0].at("id").get<std::string>(),
+                  {{"rbac_policy", {{"target_tenant", stranger}}}})
             .status == 409);
   scene.made(scene.admin, "/rbac-policies", "rbac_policy",
-             {{"object_type", "qos_policy"}, {"object_id", id}, {"action", "access_as_shared"},
+             {{"object_type", "qos_policy"},
+              {"object_id", id},
+              {"action", "access_as_shared"},
               {"target_tenant", stranger}});
   CHECK(unshare() == 200);
   CHECK(scene.call(scene.stranger, "GET", policy).status == 200);
@@ -368,15 +438,18 @@ TEST_CASE("pools are granted to those who may use their scope, and stay while su
   NetworkScene scene;
   const NetworkScene::Things theirs = scene.things_of(scene.stranger, "10.7");
   const std::string scope = scene.ours.at("address-scopes");
-  const std::string pool =
-      scene.made(scene.member, "/subnetpools", "subnetpool",
-                 {{"name", "p"}, {"prefixes", {"10.44.0.0/16"}}, {"default_prefixlen", 24},
-                  {"address_scope_id", scope}});
+  const std::string pool = scene.made(scene.member, "/subnetpools", "subnetpool",
+                                      {{"name", "p"},
+                                       {"prefixes", {"10.44.0.0/16"}},
+                                       {"default_prefixlen", 24},
+                                       {"address_scope_id", scope}});
   const auto grant = [&](const std::string& type, const std::string& id) {
     return scene.call(scene.member, "POST", "/rbac-policies",
-                      {{"rbac_policy", {{"object_type", type}, {"object_id", id},
-                                        {"action", "access_as_shared"},
-                                        {"target_tenant", theirs.at("project_id")}}}});
+                      {{"rbac_policy",
+                        {{"object_type", type},
+                         {"object_id", id},
+                         {"action", "access_as_shared"},
+                         {"target_tenant", theirs.at("project_id")}}}});
   };
   CHECK(grant("subnetpool", pool).status == 400);
   const Answer scoped = grant("address_scope", scope);
@@ -384,12 +457,13 @@ TEST_CASE("pools are granted to those who may use their scope, and stay while su
   const Answer pooled = grant("subnetpool", pool);
   CHECK(pooled.status == 201);
   const std::string net = scene.made(scene.stranger, "/networks", "network", {{"name", "n"}});
-  const std::string subnet = scene.made(scene.stranger, "/subnets", "subnet",
-                                        {{"network_id", net}, {"ip_version", 4},
-                                         {"subnetpool_id", pool}});
+  const std::string subnet =
+      scene.made(scene.stranger, "/subnets", "subnet",
+                 {{"network_id", net}, {"ip_version", 4}, {"subnetpool_id", pool}});
   const auto revoke = [&](const Answer& made) {
-    return scene.call(scene.member, "DELETE",
-                      "/rbac-policies/" + made.json()["rbac_policy"]["id"].get<std::string>())
+    return scene
+        .call(scene.member, "DELETE",
+              "/rbac-policies/" + made.json()["rbac_policy"]["id"].get<std::string>())
         .status;
   };
   CHECK(revoke(pooled) == 409);
@@ -400,8 +474,9 @@ TEST_CASE("pools are granted to those who may use their scope, and stay while su
       scene.made(scene.stranger, "/subnetpools", "subnetpool",
                  {{"name", "p"}, {"prefixes", {"10.45.0.0/16"}}, {"address_scope_id", scope}});
   CHECK(revoke(scoped) == 409);
-  CHECK(scene.call(scene.stranger, "PUT", "/subnetpools/" + second,
-                   {{"subnetpool", {{"prefixes", {"10.45.0.0/16", "10.47.0.0/16"}}}}})
+  CHECK(scene
+            .call(scene.stranger, "PUT", "/subnetpools/" + second,
+                  {{"subnetpool", {{"prefixes", {"10.45.0.0/16", "10.47.0.0/16"}}}}})
             .status == 400);
   REQUIRE(scene.call(scene.stranger, "DELETE", "/subnetpools/" + second).status == 204);
   CHECK(revoke(scoped) == 204);
@@ -416,10 +491,12 @@ TEST_CASE("pools are granted to those who may use their scope, and stay while su
 TEST_CASE("a port's new MAC gives it the addresses that follow from it") {
   NetworkScene scene;
   const std::string net = scene.made(scene.admin, "/networks", "network", {{"name", "six"}});
-  const std::string six =
-      scene.made(scene.admin, "/subnets", "subnet",
-                 {{"network_id", net}, {"ip_version", 6}, {"cidr", "fd00:6::/64"},
-                  {"ipv6_ra_mode", "slaac"}, {"ipv6_address_mode", "slaac"}});
+  const std::string six = scene.made(scene.admin, "/subnets", "subnet",
+                                     {{"network_id", net},
+                                      {"ip_version", 6},
+                                      {"cidr", "fd00:6::/64"},
+                                      {"ipv6_ra_mode", "slaac"},
+                                      {"ipv6_address_mode", "slaac"}});
   const auto port = [&](const std::string& mac) {
     return scene.answer_of(scene.admin, "/ports", "port",
                            {{"network_id", net}, {"mac_address", mac}});

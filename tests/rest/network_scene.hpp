@@ -20,7 +20,9 @@ class NetworkScene : public Site {
     reader = reader_beside();
     outside = made(admin, "/networks", "network", {{"name", "out"}, {"router:external", true}});
     made(admin, "/subnets", "subnet",
-         {{"network_id", outside}, {"ip_version", 4}, {"cidr", "203.0.113.0/24"},
+         {{"network_id", outside},
+          {"ip_version", 4},
+          {"cidr", "203.0.113.0/24"},
           {"enable_dhcp", false}});
     ours = things_of(member, "10.6");
     add_admins_things();
@@ -54,20 +56,26 @@ class NetworkScene : public Site {
       return made(token, "/ports", "port", {{"network_id", all["networks"]}});
     };
     all["subnets"] = made(token, "/subnets", "subnet",
-                          {{"network_id", all["networks"]}, {"ip_version", 4},
-                           {"cidr", net + ".0.0/24"}, {"enable_dhcp", false}});
+                          {{"network_id", all["networks"]},
+                           {"ip_version", 4},
+                           {"cidr", net + ".0.0/24"},
+                           {"enable_dhcp", false}});
     all["routers"] = made(token, "/routers", "router",
                           {{"name", "r"}, {"external_gateway_info", {{"network_id", outside}}}});
     REQUIRE(call(token, "PUT", "/routers/" + all["routers"] + "/add_router_interface",
-                 {{"subnet_id", all["subnets"]}}).status == 200);
+                 {{"subnet_id", all["subnets"]}})
+                .status == 200);
     const std::string behind = port();
     all["floatingips"] =
         made(token, "/floatingips", "floatingip", {{"floating_network_id", outside}});
     const std::string forwardings = "/floatingips/" + all["floatingips"] + "/port_forwardings";
     const nlohmann::json address =
         call(token, "GET", "/ports/" + behind).json().at("port").at("fixed_ips")[0];
-    forward = {{"protocol", "tcp"}, {"external_port", 2222}, {"internal_port", 22},
-               {"internal_port_id", behind}, {"internal_ip_address", address.at("ip_address")}};
+    forward = {{"protocol", "tcp"},
+               {"external_port", 2222},
+               {"internal_port", 22},
+               {"internal_port_id", behind},
+               {"internal_ip_address", address.at("ip_address")}};
     all["forwarding"] = made(token, forwardings, "port_forwarding", forward);
     all["ports"] = port();
     const std::string parent = port();
@@ -78,21 +86,23 @@ class NetworkScene : public Site {
              {{"security_group_id", all["security-groups"]}, {"direction", "ingress"}});
     all["subnetpools"] = made(token, "/subnetpools", "subnetpool",
                               {{"name", "p"}, {"prefixes", {net + ".128.0/17"}}});
-    all["address-scopes"] = made(token, "/address-scopes", "address_scope",
-                                 {{"name", "s"}, {"ip_version", 4}});
+    all["address-scopes"] =
+        made(token, "/address-scopes", "address_scope", {{"name", "s"}, {"ip_version", 4}});
     all["address-groups"] = made(token, "/address-groups", "address_group",
                                  {{"name", "a"}, {"addresses", {"192.0.2.0/24"}}});
     all["rbac-policies"] = made(token, "/rbac-policies", "rbac_policy",
-                                {{"object_type", "network"}, {"object_id", all["networks"]},
-                                 {"action", "access_as_shared"}, {"target_tenant", "nobody"}});
-    all["policies"] = made(admin, "/qos/policies", "policy",
-                           {{"name", "q"}, {"project_id", project}});
+                                {{"object_type", "network"},
+                                 {"object_id", all["networks"]},
+                                 {"action", "access_as_shared"},
+                                 {"target_tenant", "nobody"}});
+    all["policies"] =
+        made(admin, "/qos/policies", "policy", {{"name", "q"}, {"project_id", project}});
     for (const auto& [kind, field] :
          {std::pair{"bandwidth_limit", "max_kbps"}, std::pair{"dscp_marking", "dscp_mark"},
           std::pair{"minimum_bandwidth", "min_kbps"}}) {
       const std::string rule = std::string(kind) + "_rule";
-      all[rule + "s"] = made(admin, "/qos/policies/" + all["policies"] + "/" + rule + "s", rule,
-                             {{field, 8}});
+      all[rule + "s"] =
+          made(admin, "/qos/policies/" + all["policies"] + "/" + rule + "s", rule, {{field, 8}});
     }
     return all;
   }
@@ -177,16 +187,17 @@ class NetworkScene : public Site {
     ours["metering-label-rules"] =
         made(admin, "/metering/metering-label-rules", "metering_label_rule",
              {{"metering_label_id", ours["metering-labels"]}, {"remote_ip_prefix", "10.0.0.0/8"}});
-    for (const char* collection :
-         {"segments", "default-security-group-rules"}) {
+    for (const char* collection : {"segments", "default-security-group-rules"}) {
       const auto all = call(admin, "GET", std::string("/") + collection).json();
       if (!all.is_object() || all.empty() || all.begin()->empty()) continue;
       ours[collection] = (*all.begin())[0].at("id");
     }
-    ours["network_segment_ranges"] =
-        made(admin, "/network_segment_ranges", "network_segment_range",
-             {{"name", "r"}, {"network_type", "vxlan"}, {"shared", true}, {"minimum", 70'000},
-              {"maximum", 70'100}});
+    ours["network_segment_ranges"] = made(admin, "/network_segment_ranges", "network_segment_range",
+                                          {{"name", "r"},
+                                           {"network_type", "vxlan"},
+                                           {"shared", true},
+                                           {"minimum", 70'000},
+                                           {"maximum", 70'100}});
   }
 
   /// What gets past decoding, so that who calls decides.
