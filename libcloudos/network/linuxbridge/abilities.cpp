@@ -69,6 +69,8 @@ Result<void> try_shaping(Netlink& netlink, const Names& names, const Link& devic
 }
 
 Result<void> try_trunk(Netlink& netlink, const Names& names, const Link& device) {
+  CLOUDOS_TRY(const auto left, find_link(netlink, names.sub_end("ability")));
+  if (left) CLOUDOS_CHECK(delete_link(netlink, *left));
   CLOUDOS_TRY(const auto other, add_ifb(netlink, names.sub_end("ability"), names.alias("ability")));
   auto tried = try_sub_ports(netlink, device, other);
   CLOUDOS_CHECK(delete_link(netlink, other));
