@@ -32,6 +32,7 @@ void World::act_of_tenant() {
 /// A host is heard of no more, or again: with its guests, or after a power cut.
 void World::lose_or_find_edge() {
   edge_lost_ = !edge_lost_;
+  if (edge_lost_) ++losses_;
   if (edge_lost_ || !chance(400)) return;
   edge_->power_cut();
   edge_plane_->inner().reboot();

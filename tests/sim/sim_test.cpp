@@ -55,7 +55,7 @@ TEST_CASE("invariants hold after every step, and everything settles when the fau
   };
   const auto [first, seeds] = chosen_seeds();
   sim::World::Ended all;
-  std::size_t crashes = 0;
+  std::size_t crashes = 0, losses = 0;
   for (const Workload& load : loads) {
     for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
       CAPTURE(load.what);
@@ -67,6 +67,7 @@ TEST_CASE("invariants hold after every step, and everything settles when the fau
       all.failed += ended.failed;
       all.superseded += ended.superseded;
       crashes += world.crashes();
+      losses += world.losses();
     }
   }
   // What the workloads are there for did happen.
@@ -74,11 +75,14 @@ TEST_CASE("invariants hold after every step, and everything settles when the fau
   CHECK(all.failed > 3 * seeds);
   CHECK(all.superseded > 2 * seeds);
   CHECK(crashes > 5 * seeds);
+  CHECK(losses > 2 * seeds);
 }
 
 TEST_CASE("a seed reproduces a run to the byte, another seed makes another run") {
-  const Workload load{
-      "all of it", {.fail = 60, .forget = 40, .slow = 40, .crash = 100, .world = 60}, 30, 20};
+  const Workload load{"all of it",
+                      {.fail = 60, .forget = 40, .slow = 40, .crash = 100, .world = 60, .lose = 60,
+                       .topology = 400},
+                      40, 20};
   const auto digest_of = [&](std::uint64_t seed) {
     sim::World world(seed, load.chaos);
     play(world, load, seed);

@@ -63,7 +63,8 @@ class World {
   hypervisor::Simulated& host() { return *hypervisor_; }
   const Context& tenant() const { return tenant_; }
   std::vector<Server> servers();
-  bool edge_lost() const { return edge_lost_; }
+  /// How often a host was lost.
+  std::size_t losses() const { return losses_; }
   ManualClock& clock() { return *clock_; }
   std::unique_ptr<store::Snapshot> snapshot() { return *store_->snapshot(); }
   /// While `on`, no guest can be defined or started.
@@ -149,7 +150,7 @@ class World {
   bool unreachable_ = false;
   std::size_t driver_calls_ = 0;
   bool calm_ = true;  ///< No faults: while preparing and at rest.
-  std::size_t actions_ = 0, crashes_ = 0;
+  std::size_t actions_ = 0, crashes_ = 0, losses_ = 0;
 };
 
 }  // namespace cloudos::sim
