@@ -167,7 +167,9 @@ Figure post_figure(const Daemon& daemon, const std::string& token, const std::st
 std::vector<Figure> bench_network(const Settings& settings) {
   std::vector<Figure> figures;
   if (settings.wants("network.ports_64_callers")) figures.push_back(ports_figure(settings));
+#if CLOUDOS_BENCH_PLANE
   for (Figure& figure : bench_plane(settings)) figures.push_back(std::move(figure));
+#endif
   return figures;
 }
 
