@@ -442,8 +442,6 @@ Wiring::Converged Wiring::converge_drivers() {
 
 void Wiring::end_converge(Converged& done) {
   const std::lock_guard lock(mutex_);
-  for (std::size_t i = 0; i < done.sound.size(); ++i)
-    if (done.sound[i]) pulses_[i] = engine_.clock.wall();
   converging_ = false;
   if (done.revision != 0) since_ = done.revision;
   sound_ = done.sound;
