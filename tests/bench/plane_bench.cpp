@@ -154,13 +154,14 @@ class SmallChange {
  public:
   SmallChange() : nft_(must(lb::Nft::open(), "nftables")) {
     must(nft_.run("add table inet bench_aside\n"
-                  "add set inet bench_aside s { type ipv4_addr; }\n"), "a table");
+                  "add set inet bench_aside s { type ipv4_addr; }\n"),
+         "a table");
   }
   ~SmallChange() { static_cast<void>(nft_.run("delete table inet bench_aside\n")); }
   double take_ms() {
     const auto began = std::chrono::steady_clock::now();
-    must(nft_.run(fmt::format("add element inet bench_aside s {{ 10.9.{}.{} }}\n", n_ / 250,
-                              n_ % 250)),
+    must(nft_.run(
+             fmt::format("add element inet bench_aside s {{ 10.9.{}.{} }}\n", n_ / 250, n_ % 250)),
          "an element");
     ++n_;
     return ms_since(began);
@@ -243,13 +244,13 @@ std::vector<Figure> rule_figures(const Settings& settings) {
     timed(one);
   }
   const std::string small = "reference: one element in a table of nobody's";
-  return {one.figure("network.host_rule_of_1000",
-                     fmt::format("a rule more or less in a group with {} ports on the host, live; {}",
-                                 ports, small),
-                     "ms"),
-          hundred.figure("network.host_rules_100",
-                         fmt::format("100 rules more in that group at once, live; {}", small),
-                         "ms")};
+  return {
+      one.figure("network.host_rule_of_1000",
+                 fmt::format("a rule more or less in a group with {} ports on the host, live; {}",
+                             ports, small),
+                 "ms"),
+      hundred.figure("network.host_rules_100",
+                     fmt::format("100 rules more in that group at once, live; {}", small), "ms")};
 }
 
 /// Proportional share of what the network's servers hold, in MiB.
@@ -281,8 +282,7 @@ std::vector<Figure> pass_figures(const Settings& settings) {
   auto began = std::chrono::steady_clock::now();
   must(host.driver->converge(plan), "1,000 networks");
   fmt::print(stderr, "# {} networks made: {:.0f} ms, {:.0f} ms of CPU; servers: {:.1f} MiB\n",
-             count, ms_since(began), cpu_ms() - cpu_before,
-             servers_mib(host.dir / "networks"));
+             count, ms_since(began), cpu_ms() - cpu_before, servers_mib(host.dir / "networks"));
   must(host.driver->converge(plan), "a pass");  // The first look takes the filter's fingerprint.
   auto links = must(lb::Netlink::open(NETLINK_ROUTE), "netlink");
   Rounds rounds;
@@ -309,8 +309,7 @@ std::vector<Figure> bench_plane(const Settings& settings) {
     for (Figure& figure : more) figures.push_back(std::move(figure));
   };
   const auto wants = [&](std::string_view name) { return settings.wants(name); };
-  if (wants("network.host_network_ready"))
-    on_own_host([&] { add({ready_figure(settings)}); });
+  if (wants("network.host_network_ready")) on_own_host([&] { add({ready_figure(settings)}); });
   if (wants("network.host_rule_of_1000") || wants("network.host_rules_100"))
     on_own_host([&] { add(rule_figures(settings)); });
   if (wants("network.host_pass_1000")) on_own_host([&] { add(pass_figures(settings)); });
