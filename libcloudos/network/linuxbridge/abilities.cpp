@@ -113,6 +113,10 @@ Result<std::vector<Ability>> probe_abilities(Netlink& netlink,
   out.push_back(ability("qos", try_shaping(netlink, names, bridge)));
   CLOUDOS_CHECK(delete_link(netlink, bridge));
   out.push_back(ability("router", try_router(names)));
+  // A router counts what labels name, by counters in its own packet filter.
+  Ability counts = out.back();
+  counts.name = "metering";
+  out.push_back(std::move(counts));
   const bool inet6 = ::access("/proc/sys/net/ipv6", F_OK) == 0;
   out.push_back({"ipv6", inet6, inet6 ? "" : "this kernel has no IPv6"});
   out.push_back({"dhcp", true, {}});
