@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/text.hpp"
 #include "network/impl.hpp"
 #include "network/ip.hpp"
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/text.hpp"
 #include "cloudos/network_trace.hpp"
 #include "network/impl.hpp"
 #include "network/ip.hpp"
