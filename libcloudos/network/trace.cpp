@@ -2,6 +2,7 @@
 
 #include "base/text.hpp"
 #include "cloudos/network_trace.hpp"
+#include "network/address.hpp"
 #include "network/impl.hpp"
 #include "network/ip.hpp"
 #include "network/l3_records.hpp"
