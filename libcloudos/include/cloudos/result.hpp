@@ -108,7 +108,8 @@ class [[nodiscard]] Result {
   explicit operator bool() const { return ok_; }
   T& operator*() & { return value_; }
   const T& operator*() const& { return value_; }
-  T&& operator*() && { return static_cast<T&&>(value_); }
+  /// By value, so that `for (auto& x : *f())` may be written: what it walks lives as long.
+  T operator*() && { return static_cast<T&&>(value_); }
   T* operator->() { return &value_; }
   const T* operator->() const { return &value_; }
   Error& error() & { return error_; }
