@@ -34,25 +34,26 @@ struct SimpleNetwork {
 /// For who wants one network and nothing to think about: servers get addresses by DHCP and groups
 /// filter them; with a physical network they reach out and are reached at floating addresses.
 ///
-/// Safe to call from any number of threads: each call is one commit, or none. Calls for the same
-/// name at the same time take turns, so that the first makes it and the others find it. The parts
-/// are told by their names ("simple", "simple-outside", "simple-router") in the caller's project.
+/// Safe to call from any number of threads, and from guests of the folder: each call is one commit
+/// or none, and of several at once one makes it and the others find it. The parts are told by their
+/// names ("simple", "simple-outside", "simple-router") in the caller's project.
 class CLOUDOS_EXPORT SimpleNetworks final {
  public:
   /// Makes what is missing, all of it in one commit: an error leaves everything as it was. So a
   /// half-made network needs no more than the call again (a part of it may have been deleted by
   /// hand, or the way outside is asked for later).
   ///
-  /// What is there and differs from what is asked for is not changed but refused, in that commit's
-  /// stead, as "SimpleNetworkDiffers": either block, the DNS servers, the physical network, the
-  /// floating gateway (empty asks for the first address, as it does at first) and range (empty: any),
-  /// and `open` = false while the rules that `open` makes are there.
+  /// What is there and differs from what is asked for is not changed: the call is refused as
+  /// "SimpleNetworkDiffers", and makes nothing. Compared are the blocks, the DNS servers, and, where
+  /// a way outside is asked for, the physical network and the floating gateway and range (what they
+  /// are when left empty, too); and `open` = false, while the default group has a rule of `open`.
   ///
   /// A way outside needs an admin. Errors: InvalidArgument, Forbidden, Conflict ("NoUniqueMatch":
   /// several are of the name; "SimpleNetworkDiffers"), QuotaExceeded.
   Result<SimpleNetwork> ensure(const Context& ctx, const SimpleNetworkSpec& spec = {});
   /// Takes it all away again in one commit, but the rules of the default group. Removing what is
-  /// not there succeeds. Errors: Forbidden, Conflict ("NoUniqueMatch"; in use: nothing was removed).
+  /// not there succeeds. Errors: InvalidArgument (no project), Conflict ("NoUniqueMatch"; in
+  /// use: nothing was removed).
   Result<void> remove(const Context& ctx, const std::string& name = "simple");
 
   explicit SimpleNetworks(Networks::Impl& impl) : impl_(impl) {}
