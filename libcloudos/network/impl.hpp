@@ -131,6 +131,7 @@ struct Networks::Impl {
   DefaultRules default_rules{*this};
   SimpleNetworks simple{*this};
   NetworkTraces traces{*this};
+  std::atomic<int> traces_running{0};  ///< See NetworkTraces::trace().
   struct Guard {
     std::string kind, id;
     std::uint64_t revision = 0;

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <atomic>
 
 #include "base/text.hpp"
 #include "cloudos/network_trace.hpp"
@@ -165,6 +166,21 @@ Result<Ends> ends_of(const Networks::Impl& impl, const store::Snapshot& snapshot
   return ends;
 }
 
+/// One of the few traces that may run at once.
+class TraceSlot {
+ public:
+  explicit TraceSlot(std::atomic<int>& running)
+      : running_(running), has_(++running <= kMaxTraces) {}
+  ~TraceSlot() { --running_; }
+  TraceSlot(const TraceSlot&) = delete;
+  TraceSlot& operator=(const TraceSlot&) = delete;
+  bool has() const { return has_; }
+
+ private:
+  std::atomic<int>& running_;
+  const bool has_;
+};
+
 // ---- what hosts say -----------------------------------------------------------------------------
 
 /// What the host found, over what records say.
@@ -283,6 +299,10 @@ NetworkTraces& Networks::traces() {
 Result<NetworkTrace> NetworkTraces::trace(const Context& ctx, const TraceSpec& spec) const {
   namespace tracing = network::tracing;
   CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
+  const tracing::TraceSlot slot(impl_.traces_running);
+  if (!slot.has())
+    return fail(ErrorCode::Unavailable,
+                fmt::format("{} traces run already; try again in a moment", tracing::kMaxTraces));
   CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
   CLOUDOS_TRY(const auto ends, tracing::ends_of(impl_, *snapshot, ctx, spec));
   const tracing::FindScope scope_of = [&](const std::string& driver, const std::string& host) {

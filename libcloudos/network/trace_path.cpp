@@ -506,6 +506,26 @@ Result<void> Walker::serve_dhcp(const Port& port, const Network& network, const 
   return Result<void>();
 }
 
+/// The outer leg of the router that has the address behind it.
+Result<std::optional<Port>> Walker::gateway_before(const Network& network,
+                                                   const std::string& address) {
+  CLOUDOS_TRY(const auto routers, records::all<Router>(snapshot_, "gateway", network.id.value));
+  for (const Router& router : routers) {
+    if (router.gateway_port.empty()) continue;
+    for (const PortId& id : router.interfaces) {
+      const auto leg = records::get<Port>(snapshot_, id);
+      if (!leg) continue;
+      for (const FixedIp& fixed : leg->fixed_ips) {
+        const auto subnet = records::get<Subnet>(snapshot_, fixed.subnet);
+        if (!subnet || !covers(subnet->cidr, address)) continue;
+        CLOUDOS_TRY(auto gateway, records::get<Port>(snapshot_, router.gateway_port));
+        return std::optional<Port>(std::move(gateway));
+      }
+    }
+  }
+  return std::optional<Port>();
+}
+
 Result<void> Walker::from_outside() {
   const std::string& to = packet_.destination;
   CLOUDOS_TRY(const auto networks, records::all<Network>(snapshot_, "public", "1"));
@@ -514,20 +534,10 @@ Result<void> Walker::from_outside() {
     CLOUDOS_TRY(const auto port, port_at(network, to));
     if (port) return carry(network, {}, to);
   }
-  if (packet_.v6()) {  // Routed as it is, if a router stands before it.
-    CLOUDOS_TRY(const auto legs, records::all<Port>(snapshot_, {}, {}));
-    for (const Port& leg : legs) {
-      if (leg.router.empty()) continue;
-      const auto router = records::get<Router>(snapshot_, leg.router);
-      if (!router || router->gateway_port.empty() || router->gateway_port == leg.id) continue;
-      for (const FixedIp& fixed : leg.fixed_ips) {
-        const auto subnet = records::get<Subnet>(snapshot_, fixed.subnet);
-        if (!subnet || !covers(subnet->cidr, to)) continue;
-        CLOUDOS_TRY(const auto gateway, records::get<Port>(snapshot_, router->gateway_port));
-        CLOUDOS_TRY(const auto outer, records::get<Network>(snapshot_, gateway.network));
-        return reach(outer, {}, gateway);
-      }
-    }
+  for (const Network& network : networks) {  // IPv6 is routed as it is, if a router is before it.
+    if (!network.external || !packet_.v6()) continue;
+    CLOUDOS_TRY(const auto gateway, gateway_before(network, to));
+    if (gateway) return reach(network, {}, *gateway);
   }
   drop("outside", {},
        tell("{} is an address of no external network: nobody outside of the cloud reaches it.", to),

@@ -11,6 +11,9 @@
 /// The way of a packet as records have it: a pure function of a snapshot.
 namespace cloudos::network::tracing {
 
+/// So many traces at once in one process: each asks hosts for lists of rules and more.
+inline constexpr int kMaxTraces = 4;
+
 /// A hop as records have it, and what to ask its host about it.
 struct Step {
   TraceHop hop;

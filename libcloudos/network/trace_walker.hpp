@@ -51,6 +51,7 @@ class Walker {
   Result<void> reach_floating(const Network& network, const Spot& from, const Port& outer);
   Result<void> receive(const Port& port, const Network& network);
   Result<void> serve_dhcp(const Port& port, const Network& network, const Spot& at);
+  Result<std::optional<Port>> gateway_before(const Network& network, const std::string& address);
   Result<std::optional<Port>> port_at(const Network& network, const std::string& address);
 
   // trace_router.cpp

@@ -118,7 +118,9 @@ class Driver final : public LinuxBridgeDriver {
     Finding found;
     CLOUDOS_CHECK(at_home([&]() -> Result<void> {
       CLOUDOS_TRY(found, inspector_.look(asked));
-      if (found.faults.empty()) return Result<void>();
+      const bool drops = std::any_of(found.faults.begin(), found.faults.end(),
+                                     [](const auto& fault) { return fault.drops; });
+      if (!drops) return Result<void>();
       LockGuard lock(mutex_);  // Once more, and not in the middle of a change.
       CLOUDOS_TRY(found, inspector_.look(asked));
       return Result<void>();
@@ -575,6 +577,7 @@ Result<void> Driver::apply_plan(const Plan& plan) {
       taps.emplace(id, there->second);
     }
   }
+  failures.add("tags of trunks", wires_.free_tags(links, plan_.ports));
   rebuild_rules(taps);
   note_tightened();
   // Without its rules no port may be let on: what is attached already stays as it is.

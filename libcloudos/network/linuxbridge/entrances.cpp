@@ -75,6 +75,22 @@ Result<std::vector<Entrance>> list_entrances(Netlink& netlink, const Link& link)
   return found;
 }
 
+Result<std::set<int>> devices_with_entrances(Netlink& netlink) {
+  NetlinkMessage message(RTM_GETQDISC, NLM_F_DUMP);
+  tcmsg head{};
+  head.tcm_family = AF_UNSPEC;
+  message.header(head);
+  std::set<int> found;
+  const int error = netlink.dump(message, [&](const nlmsghdr& answer) {
+    if (answer.nlmsg_type != RTM_NEWQDISC) return;
+    tcmsg one{};
+    std::memcpy(&one, NLMSG_DATA(&answer), sizeof one);
+    if (one.tcm_parent == TC_H_INGRESS) found.insert(one.tcm_ifindex);
+  });
+  if (error != 0) return entrance_failed("looking at what comes by", "the host's devices", error);
+  return found;
+}
+
 Result<void> open_entrance(Netlink& netlink, const Link& link) {
   auto queue =
       entrance_request(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_EXCL, link, TC_H_INGRESS, kEntrance, 0);

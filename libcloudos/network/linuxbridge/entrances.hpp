@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,8 @@ struct Entrance {
 };
 /// In their order; none when the device has no such place.
 Result<std::vector<Entrance>> list_entrances(Netlink& netlink, const Link& link);
+/// Indexes of the devices that have such a place: one question for the whole host.
+Result<std::set<int>> devices_with_entrances(Netlink& netlink);
 /// Makes the place for them. Success when it is there.
 Result<void> open_entrance(Netlink& netlink, const Link& link);
 /// Takes one filter away, and the place with the last. Success when it is gone already.

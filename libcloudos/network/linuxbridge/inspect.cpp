@@ -11,6 +11,7 @@
 #include "network/linuxbridge/netns.hpp"
 #include "network/linuxbridge/router_rules.hpp"
 #include "network/linuxbridge/routes.hpp"
+#include "network/linuxbridge/sub_ports.hpp"
 #include "network/trace_rules.hpp"
 
 // Devices, bridges, tunnels and DHCP; the packet filter is in inspect_filter.cpp, routers are in
@@ -49,6 +50,30 @@ bool hands_out(const std::string& hosts, const std::string& mac, const std::stri
   return false;
 }
 
+/// Whether a sub-port's frames get from its trunk's parent to its own device, or back.
+Result<void> look_at_tag(Netlink& netlink, const std::string& end_name, const Link& parent,
+                         std::uint32_t tag, bool receives, Finding& finding) {
+  CLOUDOS_TRY(const auto end, find_link(netlink, end_name));
+  if (!end || !end->up) {
+    finding.fault(
+        tell("What joins the sub-port with the device of its trunk's parent is missing or down."),
+        end ? tell_of_link(*end) : "no device " + end_name);
+    return Result<void>();
+  }
+  CLOUDOS_TRY(const auto ways, look_at_sub_port(netlink, *end, parent, tag));
+  if (!ways.from_parent)
+    finding.fault(tell("The program that takes the sub-port's tag off what its guest sends is "
+                       "missing."),
+                  fmt::format("{}: no program for tag {} to {}", parent.name, tag, end_name),
+                  !receives);
+  if (!ways.to_parent)
+    finding.fault(tell("The program that puts the sub-port's tag on what its guest gets is "
+                       "missing."),
+                  fmt::format("{}: no program for tag {} to {}", end_name, tag, parent.name),
+                  receives);
+  return Result<void>();
+}
+
 struct TunnelEntries {
   bool own = false, elsewhere = false, flood = false;
 };
@@ -65,6 +90,10 @@ TunnelEntries entries_of(const std::vector<LiveForward>& forwards, int tunnel,
 }
 
 }  // namespace
+
+std::string remedy_of_foreign() {
+  return tell("Rename or remove that device: the host leaves what it did not make as it is.");
+}
 
 std::string Inspector::bridge_name(const NetworkPlan& plan) const {
   if (plan.type != "flat") return names_.bridge(plan.id.value);
@@ -118,10 +147,15 @@ Result<Finding> Inspector::device(const Inspection& asked) const {
     CLOUDOS_TRY(const auto parent, find_link(netlink, name));
     if (!parent || !parent->up)
       finding.fault(tell("The device of the trunk's parent port is missing or down."), name);
+    if (parent)
+      CLOUDOS_CHECK(look_at_tag(netlink, names_.sub_end(asked.port.value), *parent,
+                                port->second.sub_tag, asked.receives, finding));
   }
-  if (tap->link.alias != names_.alias(asked.port.value))
+  if (tap->link.alias != names_.alias(asked.port.value)) {
     finding.fault(tell("Another device has the name of the port's."),
                   tap->link.name + " carries no mark of ours");
+    finding.faults.back().remedy = remedy_of_foreign();
+  }
   const std::string bridge_device = bridge_name(network->second);
   CLOUDOS_TRY(const auto bridge, find_link(netlink, bridge_device));
   if (!tap->link.up) {
@@ -139,6 +173,8 @@ Result<Finding> Inspector::device(const Inspection& asked) const {
     finding.fault(
         tell("The bridge does not forward for the port's device."),
         fmt::format("{} is a bridge port in state {}", tap->link.name, *tap->bridge_state));
+    finding.faults.back().remedy =
+        tell("It may be learning still; if it stays so, look at the bridge's spanning tree.");
   }
   return finding;
 }
@@ -170,6 +206,9 @@ Result<Finding> Inspector::forwarding(const Inspection& asked) const {
     finding.fault(tell("The network's bridge sends what is for the receiver to another device."),
                   fmt::format("{}: {} is known behind device {}, not behind {}", finding.device,
                               one.mac, one.device, expected));
+    finding.faults.back().remedy = tell(
+        "Find who else sends with the receiver's MAC; an entry set by hand has to be taken "
+        "away by hand.");
     return finding;
   }
   finding.note = asked.packet.destination_mac + " is not known yet: frames go to every port";

@@ -49,6 +49,9 @@ Result<std::optional<LiveRoute>> live_route(Netlink& netlink, const std::string&
 /// Connections of this packet's kind that connection tracking knows of in the zone.
 Result<std::uint64_t> live_connections(const Packet& packet, int zone);
 
+/// What to do about a device that has our name and is not ours: the driver never touches it.
+std::string remedy_of_foreign();
+
 /// Answers a driver's inspect(). Opens its own sockets for each look, in the namespace of the
 /// calling thread. Thread-safe.
 class Inspector {

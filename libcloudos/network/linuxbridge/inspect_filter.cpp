@@ -149,21 +149,30 @@ Result<Finding> Inspector::network(const Inspection& asked) const {
   if (finding.device.empty()) {
     finding.fault(tell("This host has no bridge of the network's physical network."),
                   "no bridge for " + plan->second.physical_network);
-    finding.faults.back().remedy =
-        tell("Name a bridge for it in the configuration of the host: physical_bridges.");
+    finding.faults.back().remedy = tell(
+        "Name a bridge for it in the configuration of the host: bridge_mappings of [network].");
     return finding;
   }
   CLOUDOS_TRY(auto netlink, Netlink::open(NETLINK_ROUTE));
   CLOUDOS_TRY(const auto bridge, live_link(netlink, finding.device));
+  // A physical network's bridge is the operator's: the driver neither makes it nor turns it on.
+  const auto left_alone = [&](std::string remedy) {
+    if (!isolated) finding.faults.back().remedy = std::move(remedy);
+  };
   if (!bridge) {
     finding.fault(tell("The network's bridge is not there."), "no device " + finding.device);
+    left_alone(tell("Make the bridge that bridge_mappings of [network] names on the host."));
     return finding;
   }
-  if (isolated && bridge->link.alias != names_.alias(asked.network.value))
+  if (isolated && bridge->link.alias != names_.alias(asked.network.value)) {
     finding.fault(tell("Another device has the name of the network's bridge."),
                   finding.device + " carries no mark of ours");
-  if (!bridge->link.up)
+    finding.faults.back().remedy = remedy_of_foreign();
+  }
+  if (!bridge->link.up) {
     finding.fault(tell("The network's bridge is down."), finding.device + " is down");
+    left_alone(tell("Turn the physical network's bridge on: its host leaves it as it is."));
+  }
   const auto filtered = read_small_file("/proc/sys/net/bridge/bridge-nf-call-iptables");
   if (!filtered || filtered->empty() || filtered->front() != '1')
     finding.fault(tell("Bridged packets do not pass the host's packet filter, and are dropped."),

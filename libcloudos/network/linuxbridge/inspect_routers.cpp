@@ -68,9 +68,12 @@ Result<Finding> Inspector::router(const Inspection& asked) const {
   const bool v6 = asked.packet.v6();
   CLOUDOS_CHECK(run_in_netns(netns->get(), [&]() -> Result<void> {
     if (!switched_on(v6 ? "/proc/sys/net/ipv6/conf/all/forwarding"
-                        : "/proc/sys/net/ipv4/ip_forward"))
+                        : "/proc/sys/net/ipv4/ip_forward")) {
       finding.fault(tell("Routing is switched off in the router's namespace."),
                     v6 ? "net.ipv6.conf.all.forwarding is 0" : "net.ipv4.ip_forward is 0");
+      finding.faults.back().remedy =
+          tell("Turn it on again there, or start the host's service anew: it does that then.");
+    }
     return Result<void>();
   }));
   return finding;

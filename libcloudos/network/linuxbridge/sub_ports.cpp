@@ -112,12 +112,27 @@ Result<Fd> load_program(const Program& program) {
               fmt::format("the kernel takes no program for tags: {}", std::strerror(errno)));
 }
 
+constexpr const char* kFromParent = "cloudos-off-";
+
+std::string from_parent_name(std::uint32_t tag, int end) {
+  return fmt::format("{}{}-{}", kFromParent, tag, end);
+}
+
+std::string to_parent_name(std::uint32_t tag, int parent) {
+  return fmt::format("cloudos-on-{}-{}", tag, parent);
+}
+
+bool has_program(const std::vector<Entrance>& all, std::uint32_t order, const std::string& name) {
+  return std::any_of(all.begin(), all.end(), [&](const Entrance& one) {
+    return one.order == order && one.kind == "bpf" && one.name == name;
+  });
+}
+
 /// The program at `order`, under a name that says all there is to it.
 Result<void> ensure_program(Netlink& netlink, const Link& link, std::uint32_t order,
                             const std::string& name, const Program& program) {
   CLOUDOS_TRY(const auto has, list_entrances(netlink, link));
-  for (const Entrance& one : has)
-    if (one.order == order && one.kind == "bpf" && one.name == name) return Result<void>();
+  if (has_program(has, order, name)) return Result<void>();
   CLOUDOS_TRY(const auto loaded, load_program(program));
   const bool other =
       std::any_of(has.begin(), has.end(), [&](const Entrance& one) { return one.order == order; });
@@ -142,24 +157,42 @@ Result<void> lead_sub_port(Netlink& netlink, const Link& end, const Link& parent
                            std::uint32_t tag) {
   if (tag < 1 || tag > 4094) return fail(ErrorCode::InvalidArgument, "a sub-port's tag is not one");
   const int number = static_cast<int>(tag);
-  CLOUDOS_CHECK(ensure_program(netlink, end, kWayBack,
-                               fmt::format("cloudos-on-{}-{}", tag, parent.index),
+  CLOUDOS_CHECK(ensure_program(netlink, end, kWayBack, to_parent_name(tag, parent.index),
                                put_tag_on(number, parent.index)));
   // An order for each tag: none is 0, none behind the shaping's.
-  return ensure_program(netlink, parent, tag, fmt::format("cloudos-off-{}-{}", tag, end.index),
+  return ensure_program(netlink, parent, tag, from_parent_name(tag, end.index),
                         take_tag_off(number, end.index));
 }
 
-Result<void> drop_sub_port(Netlink& netlink, const Link& parent, std::uint32_t tag) {
+Result<void> drop_sub_port(Netlink& netlink, const Link& parent, std::uint32_t tag, int end) {
   CLOUDOS_TRY(const auto has, list_entrances(netlink, parent));
-  for (const Entrance& one : has)
-    if (one.order == tag && one.kind == "bpf") return drop_entrance(netlink, parent, tag);
+  if (!has_program(has, tag, from_parent_name(tag, end))) return Result<void>();
+  return drop_entrance(netlink, parent, tag);
+}
+
+Result<void> keep_sub_ports(Netlink& netlink, const Link& parent,
+                            const std::map<std::uint32_t, int>& wanted) {
+  CLOUDOS_TRY(const auto has, list_entrances(netlink, parent));
+  for (const Entrance& one : has) {
+    if (one.kind != "bpf" || !one.name.starts_with(kFromParent)) continue;
+    const auto stays = wanted.find(one.order);
+    if (stays != wanted.end() && one.name == from_parent_name(one.order, stays->second)) continue;
+    CLOUDOS_CHECK(drop_entrance(netlink, parent, one.order));
+  }
   return Result<void>();
+}
+
+Result<SubPortWays> look_at_sub_port(Netlink& netlink, const Link& end, const Link& parent,
+                                     std::uint32_t tag) {
+  CLOUDOS_TRY(const auto at_parent, list_entrances(netlink, parent));
+  CLOUDOS_TRY(const auto at_end, list_entrances(netlink, end));
+  return SubPortWays{has_program(at_parent, tag, from_parent_name(tag, end.index)),
+                     has_program(at_end, kWayBack, to_parent_name(tag, parent.index))};
 }
 
 Result<void> try_sub_ports(Netlink& netlink, const Link& device, const Link& other) {
   CLOUDOS_CHECK(lead_sub_port(netlink, other, device, 1));
-  return drop_sub_port(netlink, device, 1);
+  return drop_sub_port(netlink, device, 1, other.index);
 }
 
 }  // namespace cloudos::network::linuxbridge

@@ -1,4 +1,6 @@
 #pragma once
+#include <cstdint>
+#include <map>
 #include <string>
 
 #include "network/linuxbridge/names.hpp"
@@ -16,8 +18,19 @@ namespace cloudos::network::linuxbridge {
 /// Errors: Unavailable.
 Result<void> lead_sub_port(Netlink& netlink, const Link& end, const Link& parent,
                            std::uint32_t tag);
-/// Takes `tag` off the parent's device again. Success when it is not on it.
-Result<void> drop_sub_port(Netlink& netlink, const Link& parent, std::uint32_t tag);
+/// Takes `tag` off the parent's device again if it leads to the device `end` (an index). Success
+/// when it does not.
+Result<void> drop_sub_port(Netlink& netlink, const Link& parent, std::uint32_t tag, int end);
+/// Frees the parent's device of every tag that leads elsewhere than `wanted` (a device's index by
+/// tag) says: of what an earlier run left, too.
+Result<void> keep_sub_ports(Netlink& netlink, const Link& parent,
+                            const std::map<std::uint32_t, int>& wanted);
+/// Which of a sub-port's two programs are there.
+struct SubPortWays {
+  bool from_parent = false, to_parent = false;
+};
+Result<SubPortWays> look_at_sub_port(Netlink& netlink, const Link& end, const Link& parent,
+                                     std::uint32_t tag);
 /// Tries it with two devices that are there. Errors: Unavailable.
 Result<void> try_sub_ports(Netlink& netlink, const Link& device, const Link& other);
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "network/linuxbridge/entrances.hpp"
 #include "network/linuxbridge/netns.hpp"
 #include "network/linuxbridge/shaping.hpp"
 #include "network/linuxbridge/sub_ports.hpp"
@@ -419,14 +420,38 @@ Result<Link> Wires::ensure_sub_device(const PortPlan& plan, const LinkFinder& fi
   CLOUDOS_CHECK(adjust(netlink_, *near, {.mtu = plan.mtu, .alias = alias}));
   CLOUDOS_CHECK(adjust(netlink_, *far, {.up = true, .mtu = plan.mtu, .alias = alias}));
   const auto known = sub_ports_.find(plan.id);
-  const std::pair<std::string, std::uint32_t> place(plan.parent_tap, plan.sub_tag);
-  if (known != sub_ports_.end() && known->second != place) {
-    CLOUDOS_TRY(const auto old, find_link(netlink_, known->second.first));
-    if (old) CLOUDOS_CHECK(drop_sub_port(netlink_, *old, known->second.second));
-  }
+  const SubPlace place{plan.parent_tap, plan.sub_tag, far->index};
+  if (known != sub_ports_.end() && known->second != place) CLOUDOS_CHECK(free_tag(known->second));
   CLOUDOS_CHECK(lead_sub_port(netlink_, *far, *parent, plan.sub_tag));
   sub_ports_[plan.id] = place;
   return std::move(*near);
+}
+
+Result<void> Wires::free_tag(const SubPlace& place) {
+  CLOUDOS_TRY(const auto parent, find_link(netlink_, place.parent_tap));
+  return parent ? drop_sub_port(netlink_, *parent, place.tag, place.end) : Result<void>();
+}
+
+Result<void> Wires::free_tags(const std::vector<Link>& all,
+                              const std::map<PortId, PortPlan>& ports) {
+  std::erase_if(sub_ports_, [&](const auto& known) { return ports.count(known.first) == 0; });
+  CLOUDOS_TRY(const auto entered, devices_with_entrances(netlink_));
+  if (entered.empty()) return Result<void>();
+  std::set<std::string> taps;
+  std::map<std::string, std::map<std::uint32_t, int>> wanted;
+  for (const auto& [id, port] : ports) {
+    taps.insert(port.tap);
+    if (port.parent_tap.empty()) continue;
+    CLOUDOS_TRY(const auto end, find_link(netlink_, names_.sub_end(id.value)));
+    if (end) wanted[port.parent_tap][port.sub_tag] = end->index;
+  }
+  Result<void> first;
+  for (const auto& link : all) {
+    if (entered.count(link.index) == 0 || taps.count(link.name) == 0) continue;
+    if (names_.owner(link.alias))
+      keep_first(first, keep_sub_ports(netlink_, link, wanted[link.name]));
+  }
+  return first;
 }
 
 Result<void> Wires::attach(const PortPlan& plan, const Link& tap, bool up) {
@@ -443,8 +468,7 @@ Result<void> Wires::remove_tap(const PortId& id, const std::string& tap) {
   const std::string alias = names_.alias(id.value);
   CLOUDOS_CHECK(unshape(netlink_, names_, id));
   if (const auto sub = sub_ports_.find(id); sub != sub_ports_.end()) {
-    CLOUDOS_TRY(const auto parent, find_link(netlink_, sub->second.first));
-    if (parent) CLOUDOS_CHECK(drop_sub_port(netlink_, *parent, sub->second.second));
+    CLOUDOS_CHECK(free_tag(sub->second));
     sub_ports_.erase(sub);
   }
   if (!tap.empty()) {

@@ -67,6 +67,8 @@ class Wires {
   /// Deletes the port's device, under whatever name it is.
   Result<void> remove_tap(const PortId& id, const std::string& tap);
 
+  /// Frees devices of trunks' parents of the tags that no sub-port of `ports` has there.
+  Result<void> free_tags(const std::vector<Link>& links, const std::map<PortId, PortPlan>& ports);
   /// Removes what carries our mark and is of none of these.
   Result<void> remove_orphans(const std::vector<Link>& links, const std::set<std::string>& networks,
                               const std::set<std::string>& ports,
@@ -91,6 +93,13 @@ class Wires {
     bool tunnelled = false;
     std::optional<int> server = {};  ///< Its DHCP server's process.
   };
+  struct SubPlace {
+    std::string parent_tap;
+    std::uint32_t tag = 0;
+    int end = 0;  ///< The index of the pair's end that the tag leads to.
+    bool operator==(const SubPlace&) const = default;
+  };
+  Result<void> free_tag(const SubPlace& place);
   Result<Link> ensure_sub_device(const PortPlan& plan, const LinkFinder& find);
   Result<Link> ensure_bridge(const NetworkPlan& plan, const LinkFinder& find);
   Result<void> ensure_tunnel(const NetworkPlan& plan, const Link& bridge, const LinkFinder& find);
@@ -116,7 +125,7 @@ class Wires {
   std::map<NetworkId, Namespace> namespaces_;
   std::set<std::string> reported_;
   /// Sub-ports' places on their parents, to be freed.
-  std::map<PortId, std::pair<std::string, std::uint32_t>> sub_ports_;
+  std::map<PortId, SubPlace> sub_ports_;
   bool searched_ = false;  ///< Whether servers left by an earlier run were looked for.
 };
 
