@@ -9,6 +9,7 @@
 #include "network/impl.hpp"
 #include "network/rules.hpp"
 #include "network/sharing.hpp"
+#include "network/topology_txn.hpp"
 #include "network/unfinished.hpp"
 
 namespace cloudos {
@@ -99,6 +100,12 @@ Result<SecurityGroupRule> insert_asked(const Networks::Impl& impl, store::Txn& t
 }
 
 }  // namespace
+
+Result<SecurityGroupRule> insert_rule(const Networks::Impl& impl, store::Txn& txn,
+                                      const Context& ctx, const SecurityGroupRule& rule) {
+  return insert_asked(impl, txn, ctx, rule);
+}
+
 }  // namespace network
 
 // ---- the default group --------------------------------------------------------------------------

@@ -55,4 +55,9 @@ Result<RouterInterface> add_leg(const Networks::Impl& impl, store::Txn& txn, con
 Result<RouterInterface> drop_leg(const Networks::Impl& impl, store::Txn& txn, const RouterLeg& leg,
                                  WallTime now, Router& router);
 
+/// A rule that make_rule() drafted, with its id, times and group.
+/// Errors: NotFound, Forbidden, AlreadyExists (a rule of the same words), QuotaExceeded.
+Result<SecurityGroupRule> insert_rule(const Networks::Impl& impl, store::Txn& txn,
+                                      const Context& ctx, const SecurityGroupRule& rule);
+
 }  // namespace cloudos::network
