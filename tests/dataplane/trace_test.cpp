@@ -8,8 +8,11 @@
 
 #include <csignal>
 
+#include "cloudos/trunks.hpp"
 #include "dataplane/trace_support.hpp"
+#include "dataplane/traffic.hpp"
 #include "network/linuxbridge/dnsmasq.hpp"
+#include "network/linuxbridge/entrances.hpp"
 #include "network/linuxbridge/netns.hpp"
 #include "network/linuxbridge/nft.hpp"
 #include "network/linuxbridge/router_rules.hpp"
@@ -31,6 +34,8 @@ struct Breakage {
   bool drops = true;
   std::optional<bool> arrives = false;         ///< What a real packet does; nothing: not asked.
   std::function<void(TracedHost&)> mend = {};  ///< Of what is none of ours.
+  /// What the remedy says; of what the host does not repair it never is that the host does.
+  std::string remedy = {};
 };
 
 void check_breakage(TracedHost& host, const Breakage& row, const std::string& from,
@@ -51,6 +56,15 @@ void check_breakage(TracedHost& host, const Breakage& row, const std::string& fr
     return hop.place == row.place && hop.text.find(row.text) != std::string::npos &&
            hop.state == (row.drops ? TraceState::Drops : TraceState::Noted) && !hop.remedy.empty();
   };
+  const auto itself = [](const TraceHop& hop) {
+    return hop.remedy.find("puts this right by itself") != std::string::npos;
+  };
+  for (const TraceHop& hop : trace.hops) {
+    if (!names_it(hop)) continue;
+    CAPTURE(hop.remedy);
+    CHECK(itself(hop) == !row.mend);
+    CHECK(hop.remedy.find(row.remedy) != std::string::npos);
+  }
   if (row.drops) {
     CHECK(names_it(trace.hops.back()));
     CHECK_FALSE(trace.hops.back().detail.empty());
@@ -154,6 +168,23 @@ TEST_CASE("a trace between two guests names what is broken on their host, and pa
          [](TracedHost& h) { point_forwarding(h.a.tap, h.b.mac); }, "forwarding",
          "to another device", true, false,
          [](TracedHost& h) { point_forwarding(h.a.tap, h.b.mac, true); }},
+        {"another device has the name of the receiver's",
+         [](TracedHost& h) { set_device(h.b.tap, {.alias = "somebody's"}); }, "device",
+         "Another device", true, std::nullopt,
+         [](TracedHost& h) {
+           set_device(h.b.tap, {.alias = lb::Names(kFolder).alias(h.b.id.value)});
+         },
+         "Rename or remove"},
+        {"another device has the name of the bridge",
+         [](TracedHost& h) {
+           set_device(lb::Names(kFolder).bridge(h.inside.id.value), {.alias = "somebody's"});
+         },
+         "network", "Another device", true, std::nullopt,
+         [](TracedHost& h) {
+           const lb::Names names(kFolder);
+           set_device(names.bridge(h.inside.id.value), {.alias = names.alias(h.inside.id.value)});
+         },
+         "Rename or remove"},
         {"what the receiver gets is flushed", flush("inet", host.chain("i_", host.b.id.value)),
          "ingress", rule_missing},
         {"the group's rules for what comes in are flushed", flush("inet", host.chain("gi_", group)),
@@ -189,6 +220,119 @@ TEST_CASE("a trace between two guests names what is broken on their host, and pa
     const auto nobody = host.trace(host.a.id.value, address_at(host.b), 80);  // A tap, no guest.
     CHECK(nobody.hops.back().place == "device");
     CHECK(nobody.summary.find("guest does not run") != std::string::npos);
+  });
+}
+
+TEST_CASE("a trace of a trunk's sub-port names the program that is gone, and packets agree") {
+  on_private_host([] {
+    TracedHost host(false);
+    const auto abilities = host.driver->abilities();
+    const bool can = std::any_of(abilities.begin(), abilities.end(), [](const Ability& one) {
+      return one.name == "trunk" && one.works;
+    });
+    if (!can) return;  // The suite about sub-ports says whether it has to.
+    Networks& networks = *host.world->networks;
+    const Network inner = host.world->network(host.p, "inner");
+    host.world->subnet(host.p, inner, "10.5.0.0/24");
+    const auto sub = host.world->port(host.p, inner.id);
+    const auto other = host.world->server_port(host.p, inner.id, "s-other");
+    const auto parent = host.world->port(host.p, host.inside.id);
+    REQUIRE(parent);
+    REQUIRE(sub);
+    REQUIRE(other);
+    constexpr std::uint16_t kTag = 77;
+    TrunkCreate trunk;
+    trunk.port = parent->id;
+    trunk.sub_ports = {{sub->id, "vlan", kTag}};
+    REQUIRE(networks.trunks().create(host.p, {trunk}));
+    const ServerId server{"s-trunk"};
+    REQUIRE(host.world->store->transact([&](store::Txn& txn) -> Result<void> {
+      CLOUDOS_CHECK(networks.attach_port(txn, host.p, parent->id, server, "compute:nova"));
+      return Result<void>();
+    }));
+    const Guest guest = guest_of(stand_in_for(*networks.port(host.p, parent->id)), "");
+    REQUIRE(networks.plug(parent->id, server, "host-1"));
+    const Guest there = guest_of(stand_in_for(*other), "");
+    REQUIRE(networks.plug(other->id, ServerId{"s-other"}, "host-1"));
+    SecurityGroupRuleCreate rule;
+    rule.group = host.a.security_groups.at(0);
+    rule.direction = "ingress";
+    rule.protocol = "udp";
+    rule.port_min = rule.port_max = 5000;
+    REQUIRE(networks.create_rule(host.p, rule));
+    host.repair();
+    guest.await_carrier();
+    there.await_carrier();
+    const Port here = *networks.port(host.p, sub->id);
+    REQUIRE(here.plugged);
+    const auto heard = there.sniff();
+    const auto back = guest.sniff();
+    const auto packet = [&](bool out) {
+      const Port& from = out ? here : *other;
+      const Port& to = out ? *other : here;
+      const auto frame = udp_frame(from.mac, to.mac, address_at(from), address_at(to), 5000, 5000,
+                                   out ? "of-the-trunk" : "for-the-trunk");
+      if (out) {
+        guest.send_frame(with_tag(frame, kTag));
+        return tag_of_next(heard, "of-the-trunk") == -1;
+      }
+      there.send_frame(frame);
+      return tag_of_next(back, "for-the-trunk") == kTag;
+    };
+    const auto ask = [&](bool out) {
+      TraceSpec spec;
+      spec.from = (out ? here : *other).id.value;
+      spec.to = address_at(out ? *other : here);
+      spec.protocol = "udp";
+      spec.port = 5000;
+      const auto found = networks.traces().trace(network_test::admin(), spec);
+      REQUIRE(found);
+      return *found;
+    };
+    const std::string end = lb::Names(kFolder).sub_end(here.id.value);
+    const auto drop = [](const std::string& device, std::uint32_t order) {
+      auto netlink = lb::Netlink::open(NETLINK_ROUTE);
+      const auto link = lb::find_link(*netlink, device);
+      REQUIRE(*link);
+      REQUIRE(lb::drop_entrance(*netlink, **link, order));
+    };
+    struct Row {
+      std::string what;
+      std::function<void()> damage;
+      std::string text;
+      bool out, in;  ///< Do packets of the sub-port's pass?
+    };
+    const Row rows[] = {
+        {"the tag is not taken off", [&] { drop(networks.port(host.p, parent->id)->tap, kTag); },
+         "takes the sub-port's tag off", false, true},
+        {"the tag is not put on", [&] { drop(end, 1); }, "puts the sub-port's tag on", true, false},
+        {"the pair is cut", [&] { set_device(end, {.up = false}); }, "What joins the sub-port",
+         false, false},
+    };
+    for (const Row& row : rows) {
+      CAPTURE(row.what);
+      for (const bool out : {true, false}) {
+        CAPTURE(out);
+        const auto whole = ask(out);
+        CAPTURE(trace_told(whole));
+        CHECK(whole.delivered);
+        CHECK(becomes([&] { return packet(out); }));
+      }
+      row.damage();
+      for (const bool out : {true, false}) {
+        CAPTURE(out);
+        const auto trace = ask(out);
+        CAPTURE(trace_told(trace));
+        const bool passes = out ? row.out : row.in;
+        CHECK(trace.delivered == passes);
+        CHECK(packet(out) == passes);
+        CHECK(std::any_of(trace.hops.begin(), trace.hops.end(), [&](const TraceHop& hop) {
+          return hop.place == "device" && hop.text.find(row.text) != std::string::npos &&
+                 hop.state == (passes ? TraceState::Noted : TraceState::Drops);
+        }));
+      }
+      host.repair();
+    }
   });
 }
 

@@ -3,12 +3,15 @@
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <linux/if_packet.h>
 #include <net/if.h>
 #include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
 #include <cerrno>
+#include <cstring>
+#include <string_view>
 
 namespace dataplane {
 namespace {
@@ -135,6 +138,42 @@ lb::Fd connect6(const Guest& guest, const std::string& address, std::uint16_t po
       out = std::move(fd);
   });
   return out;
+}
+
+std::vector<std::uint8_t> with_tag(std::vector<std::uint8_t> frame, std::uint16_t tag) {
+  frame.insert(frame.begin() + 12,
+               {0x81, 0x00, static_cast<std::uint8_t>(tag >> 8), static_cast<std::uint8_t>(tag)});
+  return frame;
+}
+
+int tag_of_next(const lb::Fd& sniffer, const std::string& needle) {
+  const int on = 1;
+  REQUIRE(::setsockopt(sniffer.get(), SOL_PACKET, PACKET_AUXDATA, &on, sizeof on) == 0);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(500);
+  while (std::chrono::steady_clock::now() < deadline) {
+    pollfd waiting{sniffer.get(), POLLIN, 0};
+    if (::poll(&waiting, 1, 100) != 1) continue;
+    std::array<char, 2048> frame{};
+    alignas(cmsghdr) std::array<char, 256> control{};
+    iovec part{frame.data(), frame.size()};
+    msghdr received{};
+    received.msg_iov = &part;
+    received.msg_iovlen = 1;
+    received.msg_control = control.data();
+    received.msg_controllen = control.size();
+    const auto got = ::recvmsg(sniffer.get(), &received, 0);
+    if (got <= 0) continue;
+    const std::string_view text(frame.data(), static_cast<std::size_t>(got));
+    if (text.find(needle) == std::string_view::npos) continue;
+    for (auto* one = CMSG_FIRSTHDR(&received); one != nullptr; one = CMSG_NXTHDR(&received, one)) {
+      if (one->cmsg_level != SOL_PACKET || one->cmsg_type != PACKET_AUXDATA) continue;
+      tpacket_auxdata beside{};
+      std::memcpy(&beside, CMSG_DATA(one), sizeof beside);
+      if ((beside.tp_status & TP_STATUS_VLAN_VALID) != 0) return beside.tp_vlan_tci & 0xfff;
+    }
+    return -1;
+  }
+  return -2;
 }
 
 }  // namespace dataplane

@@ -1,8 +1,10 @@
 #pragma once
 #include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "dataplane/support.hpp"
 
@@ -36,5 +38,10 @@ class Stream {
 
 /// A stream connection over IPv6; "%eth0" is understood.
 lb::Fd connect6(const Guest& guest, const std::string& address, std::uint16_t port);
+
+/// The frame with a tag put before its type.
+std::vector<std::uint8_t> with_tag(std::vector<std::uint8_t> frame, std::uint16_t tag);
+/// The tag of the next frame with the text; -1: it has none, -2: no such frame came.
+int tag_of_next(const lb::Fd& sniffer, const std::string& needle);
 
 }  // namespace dataplane
