@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "network/ip.hpp"
 #include "network/l3_records.hpp"
+#include "network/segments.hpp"
 
 namespace cloudos::network {
 namespace {
@@ -30,11 +31,42 @@ Result<void> write_auto_port(const Networks::Impl& impl, store::Txn& txn, Port& 
   return impl.precommit_port(txn, port, network);
 }
 
+/// Whether an address of the subnet is of use to the port, as far as its segment goes.
+enum class Reach { Here, Elsewhere, Unknown };
+
+Result<Reach> reach_of(store::Txn& txn, const Network& network, const Port& port,
+                       const Subnet& subnet) {
+  if (subnet.segment.empty()) return Reach::Here;
+  const SegmentId here = address_segment(network, port);
+  if (!here.empty()) return here == subnet.segment ? Reach::Here : Reach::Elsewhere;
+  if (network.segments.empty()) return Reach::Here;
+  if (port.fixed_ips.empty()) return Reach::Unknown;
+  // Not bound, it is meant for the segment that its other addresses are of.
+  for (const FixedIp& fixed : port.fixed_ips) {
+    CLOUDOS_TRY(const Subnet other, load<Subnet>(txn, fixed.subnet));
+    if (other.segment != subnet.segment) return Reach::Elsewhere;
+  }
+  return Reach::Here;
+}
+
+/// It gets its addresses with its host.
+bool awaits_host(const Port& port) { return port.deferred_addresses && port.fixed_ips.empty(); }
+
 /// Ports that went meanwhile, or have the address, are none of ours.
 Result<void> give_one(const Networks::Impl& impl, store::Txn& txn, const Subnet& subnet,
                       const PortId& id) {
   auto port = records::get<Port>(txn, id);
-  if (!port || port->unaddressed || has_address_of(*port, subnet.id)) return Result<void>();
+  if (!port || !has_auto_addresses(*port) || port->unaddressed || awaits_host(*port) ||
+      has_address_of(*port, subnet.id))
+    return Result<void>();
+  CLOUDOS_TRY(const Network network, load<Network>(txn, subnet.network));
+  CLOUDOS_TRY(const Reach reach, reach_of(txn, network, *port, subnet));
+  if (reach == Reach::Elsewhere) return Result<void>();
+  if (reach == Reach::Unknown) {
+    // As if it were made now: where its host will be decides.
+    port->deferred_addresses = true;
+    return write_auto_port(impl, txn, *port);
+  }
   FixedIp fixed{subnet.id, eui64_address(block_of(subnet), port->mac)};
   // Somebody asked for just this one: it stays where it is.
   if (records::find_unique(txn, Port::kKind, "address", subnet.network.value, fixed.address))
@@ -52,13 +84,14 @@ Result<void> take_one(const Networks::Impl& impl, store::Txn& txn, const SubnetI
   return gone == 0 ? Result<void>() : write_auto_port(impl, txn, *port);
 }
 
-/// The ports that lack an address of the subnet. A port that is made now reads the subnet and has
-/// it: those of a snapshot are all there are.
+/// The ports that lack an address of the subnet, or stand where it is of no use. A port that is made
+/// now reads the subnet and has it: those of a snapshot are all there are.
 Result<std::vector<PortId>> lacking_ports(const store::Snapshot& snapshot, const Subnet& subnet) {
   std::vector<PortId> lacking;
   CLOUDOS_TRY(const auto ports, records::all<Port>(snapshot, "network", subnet.network.value));
   for (const Port& port : ports) {
-    if (has_auto_addresses(port) && !port.unaddressed && !has_address_of(port, subnet.id))
+    if (has_auto_addresses(port) && !port.unaddressed && !awaits_host(port) &&
+        !has_address_of(port, subnet.id))
       lacking.push_back(port.id);
   }
   return lacking;
@@ -84,9 +117,10 @@ Result<void> give_owed(const Networks::Impl& impl, const SubnetId& id) {
     const std::size_t to = std::min(lacking.size(), from + kPortsPerCommit);
     CLOUDOS_CHECK(impl.engine.store.transact([&](store::Txn& txn) -> Result<void> {
       // Of a subnet that went nobody gets an address.
-      if (!records::get<Subnet>(txn, id)) return Result<void>();
+      const auto now = records::get<Subnet>(txn, id);
+      if (!now) return Result<void>();
       for (std::size_t i = from; i < to; ++i)
-        CLOUDOS_CHECK(give_one(impl, txn, *subnet, lacking[i]));
+        CLOUDOS_CHECK(give_one(impl, txn, *now, lacking[i]));
       return Result<void>();
     }));
   }

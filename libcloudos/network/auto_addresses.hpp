@@ -22,8 +22,9 @@ void owe_auto_addresses(store::Txn& txn, const SubnetId& id);
 void forget_auto_addresses(store::Txn& txn, const SubnetId& id);
 
 /// Gives every port of the subnet's network the address it lacks; routers' ports, which have theirs
-/// by being asked for, and ports that asked for none get none. Ports made meanwhile have theirs
-/// from the start. A failure is logged: the reconciler tries again.
+/// by being asked for, and ports that asked for none get none, nor do those on another segment.
+/// Ports that are on none yet get theirs with their host. Ports made meanwhile have theirs from the
+/// start. A failure is logged: the reconciler tries again.
 void give_auto_addresses(Networks::Impl& impl, const SubnetId& id);
 /// The reconciler's pass: true when there is more to do.
 Result<bool> give_all_auto_addresses(Networks::Impl& impl);

@@ -6,6 +6,7 @@
 #include "cloudos/network_limits.hpp"
 #include "cloudos/port_bindings.hpp"
 #include "network/impl.hpp"
+#include "network/segments.hpp"
 
 namespace cloudos {
 namespace network {
@@ -48,6 +49,8 @@ Result<void> insert_binding(const Networks::Impl& impl, store::Txn& txn, const C
     return invalid(fmt::format("bindings: at most {} inactive ones", limits::kPortBindings));
   // Bound as the port would be there; the port itself is left as it is.
   Port there = port;
+  // Addresses come with the binding that is active: what a copy takes nobody would give back.
+  there.deferred_addresses = false;
   there.vnic_type = binding.vnic_type;
   CLOUDOS_CHECK(impl.bind_port(txn, network, there, binding.host));
   binding.driver = there.driver;
@@ -79,6 +82,10 @@ Result<void> swap_binding(const Networks::Impl& impl, store::Txn& txn, const Con
   port.vif_type = activated.vif_type;
   port.vif_details = activated.vif_details;
   port.levels = activated.levels;
+  // Addresses may have come, or are still to come, since the binding was prepared.
+  CLOUDOS_TRY(const Network network, load<Network>(txn, port.network));
+  CLOUDOS_CHECK(check_addresses_reach(txn, network, port));
+  CLOUDOS_CHECK(impl.take_deferred(txn, network, port));
   // The device is on the host before still: plug() makes it here.
   port.plugged = port.wired = false;
   port.updated_at = now;

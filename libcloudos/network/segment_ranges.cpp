@@ -152,15 +152,20 @@ struct SeenRange {
 Result<std::map<std::uint32_t, ProjectId>> used_numbers(const store::Snapshot& snapshot,
                                                         const SegmentRange& range) {
   const std::string prefix = tag_prefix(range.network_type, range.physical_network) + "/";
-  CLOUDOS_TRY(const auto taken, snapshot.scan(prefix));
   std::map<std::uint32_t, ProjectId> used;
-  for (const store::Entry& entry : taken) {
-    const auto number = parse_unsigned(std::string_view(entry.key).substr(prefix.size()));
-    if (!number || *number < range.minimum || *number > range.maximum) continue;
-    const auto network = records::get<Network>(snapshot, NetworkId{entry.value});
-    if (network) used.emplace(static_cast<std::uint32_t>(*number), network->project);
+  // Numbers lie there as texts: those of a range are anywhere among all that are taken.
+  store::ScanOptions scan;
+  for (;;) {
+    CLOUDOS_TRY(const auto taken, snapshot.scan(prefix, scan));
+    for (const store::Entry& entry : taken) {
+      const auto number = parse_unsigned(std::string_view(entry.key).substr(prefix.size()));
+      if (!number || *number < range.minimum || *number > range.maximum) continue;
+      const auto network = records::get<Network>(snapshot, NetworkId{entry.value});
+      if (network) used.emplace(static_cast<std::uint32_t>(*number), network->project);
+    }
+    if (taken.size() < limits::kScanPage) return used;
+    scan.after = taken.back().key;
   }
-  return used;
 }
 
 Result<SeenRange> see_range(const store::Snapshot& snapshot, const SegmentRangeId& id) {

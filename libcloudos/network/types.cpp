@@ -94,6 +94,23 @@ class NumberRow {
   std::uint32_t size_ = 0;
 };
 
+/// What is left of the ranges where the others are not.
+TagRanges ranges_beside(TagRanges ranges, const TagRanges& others) {
+  for (const TagRange& gap : others) {
+    TagRanges left;
+    for (const TagRange& one : ranges) {
+      if (gap.second < one.first || gap.first > one.second) {
+        left.push_back(one);
+        continue;
+      }
+      if (one.first < gap.first) left.emplace_back(one.first, gap.first - 1);
+      if (one.second > gap.second) left.emplace_back(gap.second + 1, one.second);
+    }
+    ranges = std::move(left);
+  }
+  return ranges;
+}
+
 /// The numbers of one space: which are given out, and to whom.
 class TagSpace {
  public:
@@ -125,15 +142,16 @@ class TagSpace {
       const bool mine = !row.project.empty() && row.project == project;
       (mine ? own : row.project.empty() ? common : kept).emplace_back(row.first, row.last);
     }
-    auto number = first_free(txn, NumberRow(own), 0, {}, id).first;
+    auto number = first_free(txn, NumberRow(own), 0, id).first;
     if (!number) {
-      const NumberRow row(common);
+      // Others' own numbers are not even looked at: they would use up the tries.
+      const NumberRow row(ranges_beside(std::move(common), kept));
       // Behind the one given out last: numbers rest before they are used again.
       const std::string next_key = "/segment/next" + prefix_.substr(std::size("/segment") - 1);
       std::uint32_t start = 0;
       if (const auto next = txn.get(next_key); next && row.size() > 0)
         start = static_cast<std::uint32_t>(parse_unsigned(*next).value_or(0)) % row.size();
-      const auto [found, index] = first_free(txn, row, start, kept, id);
+      const auto [found, index] = first_free(txn, row, start, id);
       number = found;
       if (found) txn.put(next_key, std::to_string((index + 1) % row.size()));
     }
@@ -151,16 +169,12 @@ class TagSpace {
   static constexpr std::uint32_t kTries = 65'536;
 
   std::pair<std::optional<std::uint32_t>, std::uint32_t> first_free(
-      store::Txn& txn, const NumberRow& row, std::uint32_t start, const TagRanges& kept,
-      const NetworkId& id) const {
+      store::Txn& txn, const NumberRow& row, std::uint32_t start, const NetworkId& id) const {
     for (std::uint32_t i = 0; i < std::min(row.size(), kTries); ++i) {
       const std::uint32_t index = (start + i) % row.size();
       const std::uint32_t number = row.at(index);
-      const bool others = std::any_of(kept.begin(), kept.end(), [&](const TagRange& one) {
-        return one.first <= number && number <= one.second;
-      });
       const std::string key = key_of(number);
-      if (others || txn.get(key)) continue;
+      if (txn.get(key)) continue;
       txn.put(key, id.value);
       return {number, index};
     }
@@ -189,7 +203,8 @@ class TagSpace {
 class VlanType final : public TypeDriver {
  public:
   explicit VlanType(const std::map<std::string, TagRanges>& ranges) {
-    for (const auto& [name, of_it] : ranges) spaces_.emplace_back(name, TagSpace("vlan", name, of_it));
+    for (const auto& [name, of_it] : ranges)
+      spaces_.emplace_back(name, TagSpace("vlan", name, of_it));
   }
   std::string_view name() const override { return "vlan"; }
   Result<void> validate(const Segment& asked) const override {

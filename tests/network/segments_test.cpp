@@ -1,6 +1,7 @@
 #include "network/segments.hpp"
 
 #include "cloudos/network_segments.hpp"
+#include "cloudos/port_bindings.hpp"
 #include "cloudos/routers.hpp"
 #include "network/fake_driver.hpp"
 #include "network/support.hpp"
@@ -342,4 +343,177 @@ TEST_CASE("projects' networks get the first type that has a segment left") {
   std::vector<std::string> types;
   for (int i = 0; i < 4; ++i) types.push_back(world.of_project("p")->network_type);
   CHECK((types == std::vector<std::string>{"vlan", "vxlan", "local", "local"}));
+}
+
+TEST_CASE("a range knows its numbers, however many others are taken") {
+  RangeWorld world(RangeWorld::of_vxlan({{1, 2'000}}));
+  auto& segments = world.networks->segments();
+  world.limit("many", "networks", 2'000);
+  for (std::size_t i = 0; i <= limits::kScanPage; ++i) REQUIRE(world.of_project("many"));
+  // As texts, these come behind all of the others.
+  const auto range = world.range(99'990, 99'999);
+  REQUIRE(range);
+  NetworkCreate named;
+  named.project = ProjectId{"late"};
+  named.network_type = "vxlan";
+  named.segmentation_id = 99'995;
+  const auto net = world.networks->create_network(world.boss, named);
+  REQUIRE(net);
+  const auto use = segments.use_of(world.boss, *range);
+  REQUIRE(use);
+  CHECK((use->used == std::map<std::uint32_t, ProjectId>{{99'995, ProjectId{"late"}}}));
+  CHECK((use->available == std::vector<std::uint32_t>{99'990, 99'991, 99'992, 99'993, 99'994,
+                                                      99'996, 99'997, 99'998, 99'999}));
+  SegmentRangeUpdate less;
+  less.maximum = 99'994;
+  CHECK(type_of(segments.update_range(world.boss, range->id, less)) ==
+        "NetworkSegmentRangeReferencedByProject");
+  CHECK(type_of(segments.remove_range(world.boss, range->id)) ==
+        "NetworkSegmentRangeReferencedByProject");
+  REQUIRE(world.networks->delete_network(world.boss, net->id));
+  CHECK(segments.update_range(world.boss, range->id, less));
+  CHECK(segments.remove_range(world.boss, range->id));
+}
+
+TEST_CASE("numbers kept for a project are in nobody's way, however many they are") {
+  struct Row {
+    std::string what;
+    network::TagRanges configured;
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> kept;
+    std::vector<std::uint32_t> given;  ///< To the others, and then nothing is left, if below 5.
+  };
+  const std::vector<Row> rows = {
+      {"more than one transaction looks at, in front",
+       {{1, 1'000'000}},
+       {{1, 100'000}},
+       {100'001, 100'002, 100'003, 100'004, 100'005}},
+      {"in the middle", {{1, 200'000}}, {{3, 150'000}}, {1, 2, 150'001, 150'002, 150'003}},
+      {"one behind the other",
+       {{1, 300'000}},
+       {{1, 70'000}, {70'002, 200'000}},
+       {70'001, 200'001, 200'002, 200'003, 200'004}},
+      {"over the edges of two", {{1, 10}, {20, 200'000}}, {{9, 100'000}}, {1, 2, 3, 4, 5}},
+      {"up to the end", {{5, 100'000}}, {{8, 200'000}}, {5, 6, 7}},
+      {"all there are", {{5, 100'000}}, {{1, 200'000}}, {}},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    RangeWorld world(RangeWorld::of_vxlan(row.configured));
+    for (const auto& [first, last] : row.kept) REQUIRE(world.range(first, last, "mine"));
+    for (const std::uint32_t number : row.given) {
+      const auto net = world.of_project("other");
+      REQUIRE(net);
+      CHECK(net->segmentation_id == number);
+    }
+    if (row.given.size() < 5) CHECK(code_of(world.of_project("other")) == ErrorCode::NoCapacity);
+    CHECK(world.of_project("mine")->segmentation_id == row.kept.front().first);
+  }
+}
+
+TEST_CASE("addresses made of MACs come only to ports that reach the subnet's segment") {
+  RoutedWorld world;
+  const Network net = world.several();
+  const auto all = network_segments(net);
+  const auto early = world.port_on(net, "");
+  REQUIRE(early);
+  CHECK_FALSE(early->deferred_addresses);
+  const auto one = world.subnet_on(net, "10.1.0.0/24", all[0].id);
+  const auto two = world.subnet_on(net, "10.2.0.0/24", all[1].id);
+  REQUIRE(one);
+  REQUIRE(two);
+  const auto near = world.port_on(net, "h2"), far = world.port_on(net, "h1");
+  const auto waiting = world.port_on(net, "");
+  REQUIRE(near);
+  REQUIRE(far);
+  REQUIRE(waiting);
+  PortCreate spec;
+  spec.network = net.id;
+  spec.fixed_ips = std::vector<FixedIpRequest>{{one->id, "10.1.0.50"}};
+  const auto meant_far = world.networks->create_port(world.boss, spec);
+  spec.fixed_ips = std::vector<FixedIpRequest>{{two->id, "10.2.0.50"}};
+  const auto meant_near = world.networks->create_port(world.boss, spec);
+  REQUIRE(meant_far);
+  REQUIRE(meant_near);
+  SubnetCreate six;
+  six.network = net.id;
+  six.ip_version = 6;
+  six.cidr = "fd00:1::/64";
+  six.ra_mode = six.address_mode = "slaac";
+  six.segment = all[1].id;
+  const auto slaac = world.networks->create_subnet(world.boss, six);
+  REQUIRE(slaac);
+  struct Row {
+    std::string what;
+    PortId port;
+    std::vector<SubnetId> subnets, bound;  ///< Before and after it has the host.
+    bool waits;
+    std::string host;
+  };
+  const std::vector<Row> rows = {
+      {"on the segment", near->id, {two->id, slaac->id}, {two->id, slaac->id}, false, "h2"},
+      {"on the other", far->id, {one->id}, {one->id}, false, "h1"},
+      {"waits and comes there", waiting->id, {}, {two->id, slaac->id}, true, "h2"},
+      {"older than all subnets, comes elsewhere", early->id, {}, {one->id}, true, "h1"},
+      {"named, elsewhere", meant_far->id, {one->id}, {one->id}, false, "h1"},
+      {"named, there", meant_near->id, {two->id, slaac->id}, {two->id, slaac->id}, false, "h2"},
+  };
+  const auto subnets_of = [](const Port& port) {
+    std::vector<SubnetId> ids;
+    for (const FixedIp& fixed : port.fixed_ips) ids.push_back(fixed.subnet);
+    return ids;
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    const auto before = world.networks->port(world.boss, row.port);
+    REQUIRE(before);
+    CHECK(subnets_of(*before) == row.subnets);
+    CHECK(before->deferred_addresses == row.waits);
+    PortUpdate host;
+    host.host = row.host;
+    const auto bound = world.networks->update_port(world.boss, row.port, host);
+    if (!bound) FAIL_CHECK(bound.error().message);
+    if (!bound) continue;
+    CHECK(subnets_of(*bound) == row.bound);
+    CHECK_FALSE(bound->deferred_addresses);
+  }
+}
+
+TEST_CASE("a binding that is only prepared takes no address; the one that is active does") {
+  RoutedWorld world;
+  const Network net = world.several();
+  const auto all = network_segments(net);
+  SubnetCreate spec;
+  spec.network = net.id;
+  spec.cidr = "10.1.0.0/24";
+  spec.segment = all[0].id;
+  spec.dhcp = false;
+  spec.pools = {{{"10.1.0.10", "10.1.0.10"}}};
+  REQUIRE(world.networks->create_subnet(world.boss, spec));
+  REQUIRE(world.subnet_on(net, "10.2.0.0/24", all[1].id));
+  const auto waiting = world.port_on(net, "");
+  REQUIRE(waiting);
+  CHECK(waiting->deferred_addresses);
+  PortBindings bindings(*world.networks);
+  for (const char* host : {"h1", "h2"}) {
+    PortBinding ready;
+    ready.host = host;
+    REQUIRE(bindings.add(world.boss, waiting->id, ready));
+  }
+  // The only one there is goes to whoever is there first.
+  const auto quick = world.port_on(net, "h1");
+  REQUIRE(quick);
+  REQUIRE(quick->fixed_ips.size() == 1);
+  CHECK(code_of(bindings.activate(world.boss, waiting->id, "h1")) == ErrorCode::NoCapacity);
+  REQUIRE(world.networks->delete_port(world.boss, quick->id));
+  REQUIRE(bindings.activate(world.boss, waiting->id, "h1"));
+  const auto active = world.networks->port(world.boss, waiting->id);
+  REQUIRE(active->fixed_ips.size() == 1);
+  CHECK(active->fixed_ips[0].address == "10.1.0.10");
+  CHECK_FALSE(active->deferred_addresses);
+  // From now on it is where its address is.
+  CHECK(type_of(bindings.activate(world.boss, waiting->id, "h2")) ==
+        "HostNotCompatibleWithFixedIps");
+  CHECK(world.networks->port(world.boss, waiting->id)->host == "h1");
+  REQUIRE(world.networks->delete_port(world.boss, waiting->id));
+  CHECK(world.port_on(net, "h1")->fixed_ips.at(0).address == "10.1.0.10");
 }
