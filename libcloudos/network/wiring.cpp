@@ -291,8 +291,12 @@ void Wiring::converge_later_locked() {
   const auto wait = std::min<std::chrono::milliseconds>(
       limits::kBackoffFirst * (1LL << std::min<std::uint32_t>(failures_, 10)),
       limits::kBackoffMost);
-  ++failures_;
-  converge_at_ = engine_.clock.mono() + wait;
+  // What is due earlier, or already, stays so: each failure would put it off a little more.
+  if (const MonoTime at = engine_.clock.mono() + wait; at < converge_at_) {
+    ++failures_;
+    converge_at_ = at;
+  }
+  // Also when it stays: passes that were woken put the period's own off.
   TaskRunner& runner = engine_.runner;
   engine_.executor.post_at(converge_at_, [&runner] { runner.wake_reconciler("ports"); });
 }
@@ -449,6 +453,7 @@ void Wiring::end_converge(Converged& done) {
     if (sound_[i]) pulses_[i] = engine_.clock.wall();
   told_ = std::move(done.told);
   if (done.failure) {
+    converge_at_ = MonoTime::max();  // What was due has been tried.
     converge_later_locked();
   } else {
     failures_ = 0;
@@ -553,13 +558,14 @@ Result<void> Wiring::tell_dirty(const Dirty& dirty, store::Revision until) {
     return told && *told;
   };
   Settled settled;
-  std::vector<std::pair<PortId, std::string>> plugged;
+  std::vector<Port> plugged;
   std::vector<RouterId> routers;
-  // Devices that go come first, then what devices need, then the devices that stay or come.
+  // Devices that go come first, then what devices need, then the devices that stay or come:
+  // sub-ports last, which stand on their parents' devices.
   for (const PortId& id : dirty.ports) {
-    const auto port = records::get<Port>(*snapshot, id);
+    auto port = records::get<Port>(*snapshot, id);
     if (port && port->plugged && port->router.empty())
-      plugged.emplace_back(id, port->host);
+      plugged.push_back(std::move(*port));
     else if (!port || port->router.empty())
       say(Change::Kind::Port, id.value);
   }
@@ -575,8 +581,10 @@ Result<void> Wiring::tell_dirty(const Dirty& dirty, store::Revision until) {
   }
   for (const AddressGroupId& id : dirty.address_groups) say(Change::Kind::AddressGroup, id.value);
   for (const SecurityGroupId& id : dirty.groups) say(Change::Kind::Group, id.value);
-  for (const auto& [id, host] : plugged)
-    if (say(Change::Kind::Port, id.value, host)) settled.wired.push_back(id);
+  std::stable_partition(plugged.begin(), plugged.end(),
+                        [](const Port& port) { return !port.sub_of_trunk; });
+  for (const Port& port : plugged)
+    if (say(Change::Kind::Port, port.id.value, port.host)) settled.wired.push_back(port.id);
   for (const RouterId& id : routers) tell_router(*snapshot, id, until, settled, failure);
   CLOUDOS_CHECK(settle(settled));
   if (failure) return fail(std::move(*failure));
