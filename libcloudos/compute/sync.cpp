@@ -1,4 +1,5 @@
 // The reconciler "servers": what the hypervisors run against what the records say.
+#include <algorithm>
 #include <set>
 
 #include <fmt/format.h>
@@ -97,24 +98,36 @@ Result<void> Servers::Impl::fix(const Server& server, std::optional<PowerState> 
 }
 
 Result<bool> Servers::Impl::sync_pass() {
-  // One look at each hypervisor; several hosts may share it.
-  std::map<hypervisor::Driver*, std::set<std::string>> hosts_of;
-  for (const auto& [host, driver] : settings.drivers) hosts_of[driver.get()].insert(host);
+  // One look at each hypervisor; several hosts may share it. In the order of hosts' names, never of
+  // where drivers lie in memory: what happened can be repeated.
+  struct Look {
+    hypervisor::Driver* driver;
+    std::set<std::string> hosts;
+    Domains domains;
+  };
+  std::vector<Look> looks;
+  looks.reserve(settings.drivers.size());  // by_host points into it.
+  for (const auto& [host, driver] : settings.drivers) {
+    auto at = std::find_if(looks.begin(), looks.end(),
+                           [&](const Look& look) { return look.driver == driver.get(); });
+    if (at == looks.end()) at = looks.insert(at, Look{driver.get(), {}, {}});
+    at->hosts.insert(host);
+  }
   std::map<std::string_view, const Domains*> by_host;
-  std::map<hypervisor::Driver*, Domains> looks;
   std::map<std::string_view, std::string> boot_by_host;
   std::optional<Error> first_error;
-  for (const auto& [driver, names] : hosts_of) {
-    auto listed = driver->list();
-    const auto boot = boot_of(*driver, false);
+  for (Look& look : looks) {
+    auto listed = look.driver->list();
+    const auto boot = boot_of(*look.driver, false);
     if (!listed || !boot) {
       if (!first_error) first_error = listed ? boot.error() : listed.error();
       continue;  // Its servers are left as they are: not seen is not gone.
     }
-    for (const std::string& host : names) boot_by_host[host] = *boot;
-    Domains& domains = looks[driver];
-    for (auto& domain : *listed) domains.emplace(domain.id, domain);
-    for (const std::string& host : names) by_host[host] = &domains;
+    for (auto& domain : *listed) look.domains.emplace(domain.id, domain);
+    for (const std::string& host : look.hosts) {
+      boot_by_host[host] = *boot;
+      by_host[host] = &look.domains;
+    }
   }
 
   std::size_t fixed = 0;
@@ -122,9 +135,9 @@ Result<bool> Servers::Impl::sync_pass() {
     // Read after the hypervisors: a record exists before its domain and outlives it.
     CLOUDOS_TRY(const auto snapshot, engine.store.snapshot());
     std::vector<std::pair<hypervisor::Driver*, ServerId>> strays;
-    for (const auto& [driver, domains] : looks) {
-      for (const auto& [id, domain] : domains) {
-        if (is_stray(*snapshot, id, hosts_of[driver])) strays.emplace_back(driver, id);
+    for (const Look& look : looks) {
+      for (const auto& [id, domain] : look.domains) {
+        if (is_stray(*snapshot, id, look.hosts)) strays.emplace_back(look.driver, id);
       }
     }
     for (const auto& [driver, id] : strays) {
