@@ -104,6 +104,8 @@ Result<pid_t> spawn_child(std::vector<std::string> line, const ChildRun& run, in
   return pid;
 }
 
+constexpr int kPipeBlocks = 64;  ///< Reads that empty a pipe, four times over.
+
 /// What there is to read now; false: nothing will come any more.
 bool read_child(int fd, std::size_t most, std::string& output) {
   char block[4'096];
@@ -133,9 +135,9 @@ Result<std::string> read_while_running(int fd, int process, ChildTime until, con
     if (ready <= 0) continue;
     if (waiting[1].revents != 0 && !read_child(fd, run.output_bytes, output)) waiting[1].fd = -1;
     if (waiting[0].revents == 0) continue;
-    // What it said last is in the pipe still.
-    while (waiting[1].fd >= 0 && ::poll(&waiting[1], 1, 0) > 0)
-      if (!read_child(fd, run.output_bytes, output)) break;
+    // What it said last is in the pipe still; what it left behind may write on and on.
+    for (int block = 0; block < kPipeBlocks && waiting[1].fd >= 0; ++block)
+      if (::poll(&waiting[1], 1, 0) <= 0 || !read_child(fd, run.output_bytes, output)) break;
     return output;
   }
 }

@@ -128,3 +128,12 @@ TEST_CASE("a program that takes too long is ended, and so is one that is no long
   REQUIRE_FALSE(end);
   CHECK(end.error().code == ErrorCode::Cancelled);
 }
+
+TEST_CASE("what a program leaves behind does not hold up who waits for it, however much it says") {
+  const auto began = std::chrono::steady_clock::now();
+  const auto end = run_child(script("yes & exit 4"));
+  REQUIRE(end);
+  CHECK(end->exited);
+  CHECK(end->status == 4);
+  CHECK(std::chrono::steady_clock::now() - began < 10s);
+}
