@@ -278,9 +278,11 @@ class CLOUDOS_EXPORT MechanismDriver {
   /// period and after a failed postcommit.
   virtual Result<void> converge(const Plan& plan) = 0;
   /// A binding for this port on `port.host`, or nothing so the next segment, and then the next
-  /// driver, may try. Called outside transactions, maybe several times; changes nothing.
+  /// driver, may try. Called outside the transaction that keeps the answer, maybe several times (and
+  /// within one only where its caller opened it himself); changes nothing.
   virtual std::optional<Binding> bind_port(const PortContext& port) const = 0;
-  /// Looks at one place on its host, for a trace, and changes nothing. May block; on workers only.
+  /// Looks at one place on its host, for a trace, and changes nothing. May block; on workers only,
+  /// several of which may ask at once.
   /// Errors: Unavailable (the host does not answer).
   virtual Result<Finding> inspect(const Inspection& asked) {
     static_cast<void>(asked);

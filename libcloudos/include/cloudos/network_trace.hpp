@@ -12,9 +12,10 @@ namespace cloudos {
 
 /// Which packet, from where to where.
 struct TraceSpec {
-  /// A port's id or name, or an address: of a port the caller sees, else of somebody outside the cloud.
+  /// A port's id or name, or an address: of a port the caller sees, else of somebody outside the
+  /// cloud.
   std::string from;
-  std::string to;                    ///< An address; of IPv4 also "255.255.255.255".
+  std::string to;                    ///< An address ("255.255.255.255" too), or a port's id.
   std::string protocol;              ///< A name or a number; empty: icmp, with a port tcp.
   std::optional<std::int64_t> port;  ///< Destination port; of ICMP the type (a ping's if absent).
   std::string source, source_mac;    ///< What it claims to come from; empty: the port's own.
@@ -46,7 +47,7 @@ struct NetworkTrace {
   bool delivered = false;
   bool certain = true;          ///< False: on the way were places that nobody could look at.
   std::string summary, remedy;  ///< Of the last hop: delivered, or what drops it.
-  std::vector<TraceHop> hops;   ///< The last one delivers or drops.
+  std::vector<TraceHop> hops;   ///< The last delivers or drops, or nobody can look behind it.
 };
 
 /// Follows packets that are not there. Thread-safe; part of Networks.
@@ -58,7 +59,8 @@ struct NetworkTrace {
 class CLOUDOS_EXPORT NetworkTraces final {
  public:
   /// Blocks on drivers: call it on workers. Errors: InvalidArgument, NotFound (no such port),
-  /// Conflict (several ports have the address), Forbidden (neither end is the caller's).
+  /// Conflict (several ports have the address), Forbidden (neither end is the caller's),
+  /// Unavailable (too many at once), Timeout and what the store fails with.
   Result<NetworkTrace> trace(const Context& ctx, const TraceSpec& spec) const;
 
   explicit NetworkTraces(Networks::Impl& impl) : impl_(impl) {}

@@ -1,7 +1,7 @@
 #pragma once
 #include <cstdint>
-#include <memory>
 #include <new>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -70,10 +70,12 @@ template <>
 inline constexpr bool kIsResult<Failure> = true;
 }  // namespace detail
 
-/// A value or an Error. The members are those of std::expected, but a result that is dropped does
-/// not compile. A plain union of its own: the layers of a full expected type, instantiated for
+/// A value or an Error: of std::expected what is used here, and a result that is dropped does not
+/// compile. A plain union of its own: the layers of a full expected type, instantiated for
 /// every record there is, were a seventh of what the whole library took to compile.
 /// `*` and `->` of a failed one, and error() of one with a value, are undefined: ask first.
+/// Moved from, it is what it was, a value or an error; its parts are as moving leaves them. T's move
+/// must not throw. As thread-safe as T.
 template <class T>
 class [[nodiscard]] Result {
  public:
@@ -160,23 +162,17 @@ class [[nodiscard]] Result<void> {
   using error_type = Error;
 
   Result() = default;
-  Result(Failure failure) : error_(std::make_unique<Error>(std::move(failure).error())) {}
-  Result(const Result& other)
-      : error_(other.error_ ? std::make_unique<Error>(*other.error_) : nullptr) {}
-  Result(Result&&) noexcept = default;
-  Result& operator=(const Result& other) { return *this = Result(other); }
-  Result& operator=(Result&&) noexcept = default;
-  ~Result() = default;
+  Result(Failure failure) : error_(std::move(failure).error()) {}
 
-  bool has_value() const { return error_ == nullptr; }
-  explicit operator bool() const { return error_ == nullptr; }
+  bool has_value() const { return !error_; }
+  explicit operator bool() const { return !error_; }
   void operator*() const {}
   Error& error() & { return *error_; }
   const Error& error() const& { return *error_; }
   Error&& error() && { return std::move(*error_); }
 
  private:
-  std::unique_ptr<Error> error_;
+  std::optional<Error> error_;
 };
 
 inline Failure fail(ErrorCode code, std::string message, std::string detail = {}) {
