@@ -51,6 +51,14 @@ function(cloudos_room name)
   endif()
 endfunction()
 
+# What a program of tests is compiled with. Its code runs once and is a half of all there is to
+# compile: unoptimised, and with asserts that do not each catch what is thrown (the case does), it
+# takes a fifth less.
+function(cloudos_test_flags target)
+  target_compile_definitions(${target} PRIVATE DOCTEST_CONFIG_SUPER_FAST_ASSERTS)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Debug>:-O0>)
+endfunction()
+
 # cloudos_suite(store DEPS store records): test_<name> from tests/<name>/*.cpp, known to ctest.
 function(cloudos_suite name)
   cmake_parse_arguments(ARG "" "TIMEOUT;WITHOUT" "DEPS;LIBS" ${ARGN})
@@ -63,6 +71,7 @@ function(cloudos_suite name)
   target_link_libraries(test_${name} PRIVATE doctest::doctest nlohmann_json::nlohmann_json
                         ${ARG_DEPS} ${ARG_LIBS})
   target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  cloudos_test_flags(test_${name})
   target_precompile_headers(test_${name} REUSE_FROM cloudos_pch_test)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 300)
