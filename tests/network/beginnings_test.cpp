@@ -5,6 +5,11 @@
 #include "network/fake_driver.hpp"
 #include "network/support.hpp"
 
+#include <fmt/format.h>
+
+#include <map>
+#include <thread>
+
 using namespace network_test;
 using namespace std::chrono_literals;
 
@@ -60,6 +65,36 @@ struct AgentWorld : World {
     return {};
   }
 };
+
+/// All there is in the store.
+std::map<std::string, std::string> everything(World& world) {
+  std::map<std::string, std::string> all;
+  const auto snapshot = *world.store->snapshot();
+  const auto found = snapshot->scan("/");
+  REQUIRE(found);
+  for (const auto& entry : *found) all[entry.key] = entry.value;
+  return all;
+}
+
+/// Keys that were not there before.
+std::vector<std::string> new_keys(World& world, const std::map<std::string, std::string>& before) {
+  std::vector<std::string> keys;
+  for (const auto& [key, value] : everything(world))
+    if (before.count(key) == 0) keys.push_back(key);
+  return keys;
+}
+
+/// With a way outside, and all of it named.
+SimpleNetworkSpec wired() {
+  SimpleNetworkSpec spec;
+  spec.dns_servers = {"192.0.2.53"};
+  spec.physical_network = "physnet1";
+  spec.floating_cidr = "203.0.113.0/24";
+  spec.floating_gateway = "203.0.113.1";
+  spec.floating_first = "203.0.113.100";
+  spec.floating_last = "203.0.113.199";
+  return spec;
+}
 
 }  // namespace
 
@@ -345,4 +380,225 @@ TEST_CASE("what a simple network cannot be is said before anything is made") {
     CHECK(made.error().message.find(row.says) != std::string::npos);
   }
   CHECK(world.networks->networks(admin())->empty());
+}
+
+TEST_CASE("a simple network in use is not removed, and nothing of it is touched") {
+  World world;
+  const Context boss = admin();
+  auto& simple = world.networks->simple();
+  const auto made = simple.ensure(boss, wired());
+  if (!made) FAIL(made.error().message);
+  struct Row {
+    std::string what;
+    std::function<std::function<void()>()> use;  ///< Returns how its use ends.
+  };
+  const auto port_on = [&](const NetworkId& network) {
+    const auto port = world.server_port(boss, network, "s1");
+    REQUIRE(port);
+    return *port;
+  };
+  const auto without_port = [&](const Port& port) {
+    // A server's port is the server's: it goes as compute lets it go.
+    REQUIRE(world.networks->delete_port(boss, port.id));
+  };
+  const std::vector<Row> rows = {
+      {"a server on the network",
+       [&] {
+         const Port port = port_on(made->network.id);
+         return std::function<void()>([&, port] { without_port(port); });
+       }},
+      {"a server outside",
+       [&] {
+         const Port port = port_on(made->outside->id);
+         return std::function<void()>([&, port] { without_port(port); });
+       }},
+      {"a floating address",
+       [&] {
+         const Port port = port_on(made->network.id);
+         FloatingIpCreate floating;
+         floating.network = made->outside->id;
+         floating.port = port.id;
+         REQUIRE(world.networks->routers().create_floating_ip(boss, floating));
+         return std::function<void()>([&, port] { without_port(port); });
+       }},
+      {"a router of another name",
+       [&] {
+         RouterCreate other;
+         other.name = "other";
+         other.gateway = GatewaySpec{made->outside->id, {}, {}};
+         const auto router = world.networks->routers().create(boss, other);
+         REQUIRE(router);
+         const RouterId id = router->id;
+         return std::function<void()>(
+             [&, id] { REQUIRE(world.networks->routers().remove(boss, id)); });
+       }},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    const auto end = row.use();
+    const auto before = everything(world);
+    CHECK(code_of(simple.remove(boss)) == ErrorCode::Conflict);
+    CHECK((everything(world) == before));
+    const auto again = simple.ensure(boss, wired());
+    REQUIRE(again);
+    CHECK(again->made.empty());
+    CHECK((everything(world) == before));
+    end();
+  }
+  CHECK(simple.remove(boss));
+}
+
+TEST_CASE("a removed simple network leaves nothing but the rules of the default group") {
+  World world;
+  const Context boss = admin();
+  auto& simple = world.networks->simple();
+  REQUIRE(simple.ensure(boss, wired()));
+  REQUIRE(simple.remove(boss));
+  const auto before = everything(world);  // Has counters at zero and the group's rules.
+  for (const char* kind : {"/network/", "/subnet/", "/port/", "/router/", "/rbac_policy/",
+                           "/floating_ip/", "/simple-network/"}) {
+    CAPTURE(kind);
+    CHECK((*world.store->snapshot())->scan(kind)->empty());
+  }
+  for (const char* counted : {"networks", "subnets", "ports", "routers", "floating_ips"}) {
+    CAPTURE(counted);
+    CHECK(world.used("admin", counted) == 0);
+  }
+  const auto made = simple.ensure(boss, wired());
+  REQUIRE(made);
+  CHECK(made->made.size() == 6);  // The rules are there: two networks and subnets, router, leg.
+  FloatingIpCreate idle;
+  idle.network = made->outside->id;
+  REQUIRE(world.networks->routers().create_floating_ip(boss, idle));
+  REQUIRE(simple.remove(boss));  // An address that leads nowhere goes, too.
+  CHECK((new_keys(world, before) == std::vector<std::string>{}));
+  const auto empty = everything(world);
+  CHECK(simple.remove(boss));
+  CHECK(simple.remove(boss, "never-there"));
+  CHECK((everything(world) == empty));
+}
+
+TEST_CASE("a simple network that cannot be made whole is not made in part") {
+  World world;
+  const Context boss = admin();
+  REQUIRE(world.networks->groups(boss));  // The default group, which is no part of it.
+  for (const char* resource : {"networks", "subnets", "routers", "security_group_rules"}) {
+    CAPTURE(resource);
+    const std::int64_t used = world.used("admin", resource);
+    // One of the two that are needed, where two are.
+    world.limit("admin", resource, used + (resource == std::string("routers") ? 0 : 1));
+    const auto before = everything(world);
+    CHECK(code_of(world.networks->simple().ensure(boss, wired())) == ErrorCode::QuotaExceeded);
+    CHECK((everything(world) == before));
+    world.limit("admin", resource, 100);
+  }
+  const auto made = world.networks->simple().ensure(boss, wired());
+  REQUIRE(made);
+  CHECK(made->made.size() == 8);
+}
+
+TEST_CASE("what is missing of a simple network is made by the next call") {
+  World world;
+  const Context boss = admin();
+  auto& simple = world.networks->simple();
+  auto& routers = world.networks->routers();
+  SimpleNetworkSpec inside;
+  inside.dns_servers = wired().dns_servers;
+  REQUIRE(simple.ensure(boss, inside));
+  const auto first = simple.ensure(boss, wired());
+  REQUIRE(first);
+  CHECK((first->made == std::vector<std::string>{
+                            "network simple-outside", "subnet 203.0.113.0/24",
+                            "router simple-router", "leg of router simple-router in network simple"}));
+  REQUIRE(routers.remove_interface(boss, first->router->id, {first->subnet.id, {}}));
+  const auto leg = simple.ensure(boss, wired());
+  REQUIRE(leg);
+  CHECK(leg->made.size() == 1);
+  CHECK(leg->router->id == first->router->id);
+  CHECK(leg->router->interfaces.size() == 1);
+  REQUIRE(routers.remove_interface(boss, first->router->id, {first->subnet.id, {}}));
+  REQUIRE(world.networks->delete_subnet(boss, first->subnet.id));
+  const auto subnet = simple.ensure(boss, wired());
+  REQUIRE(subnet);
+  CHECK(subnet->made.size() == 2);
+  CHECK(subnet->network.id == first->network.id);
+  CHECK(subnet->network.subnets.size() == 1);
+}
+
+TEST_CASE("a simple network that is there otherwise than asked for is refused, and left so") {
+  World world;
+  const Context boss = admin();
+  auto& simple = world.networks->simple();
+  REQUIRE(simple.ensure(boss, wired()));
+  struct Row {
+    std::string what;
+    std::function<void(SimpleNetworkSpec&)> other;
+    std::string says;
+  };
+  const std::vector<Row> rows = {
+      {"block", [](auto& s) { s.cidr = "10.9.0.0/24"; }, "10.9.0.0/24"},
+      {"other DNS", [](auto& s) { s.dns_servers = {"192.0.2.54"}; }, "192.0.2.54"},
+      {"no DNS", [](auto& s) { s.dns_servers.clear(); }, "no DNS servers"},
+      {"outside block", [](auto& s) {
+         s.floating_cidr = "198.51.100.0/24";
+         s.floating_gateway = s.floating_first = s.floating_last = "";
+       }, "198.51.100.0/24"},
+      {"gateway", [](auto& s) { s.floating_gateway = "203.0.113.2"; }, "203.0.113.2"},
+      {"first address", [](auto& s) { s.floating_first = "203.0.113.101"; }, "203.0.113.101"},
+      {"last address", [](auto& s) { s.floating_last = "203.0.113.200"; }, "203.0.113.200"},
+      {"the whole range", [](auto& s) { s.floating_first = s.floating_last = ""; },
+       "203.0.113.254"},
+      {"closed", [](auto& s) { s.open = false; }, "ping"},
+  };
+  const auto before = everything(world);
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    SimpleNetworkSpec spec = wired();
+    row.other(spec);
+    const auto made = simple.ensure(boss, spec);
+    CHECK(type_of(made) == "SimpleNetworkDiffers");
+    if (!made) CHECK(made.error().message.find(row.says) != std::string::npos);
+    CHECK((everything(world) == before));
+  }
+  SimpleNetworkSpec first_address = wired();
+  first_address.floating_gateway.clear();  // Means the one that is there.
+  CHECK(simple.ensure(boss, first_address)->made.empty());
+}
+
+TEST_CASE("a closed simple network adds no rules") {
+  World world;
+  const Context ctx = member("p");
+  SimpleNetworkSpec closed;
+  closed.open = false;
+  const auto made = world.networks->simple().ensure(ctx, closed);
+  REQUIRE(made);
+  CHECK(made->made.size() == 2);
+  CHECK((words_of(world, ctx, made->group.id) ==
+         std::vector<std::string>{"in 4 self", "in 6 self", "out 4", "out 6"}));
+  CHECK(world.networks->simple().ensure(ctx, closed)->made.empty());
+}
+
+TEST_CASE("of calls for one simple network at once one makes it and the others find it") {
+  for (int round = 0; round < 8; ++round) {
+    CAPTURE(round);
+    World world;
+    const Context boss = admin();
+    std::vector<std::string> made(4), failed(4);
+    std::vector<std::thread> callers;
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      callers.emplace_back([&, i] {
+        const auto done = world.networks->simple().ensure(boss, wired());
+        if (done) made[i] = fmt::format("{} {}", done->network.id.value, done->made.size());
+        else failed[i] = done.error().message;
+      });
+    }
+    for (std::thread& caller : callers) caller.join();
+    CHECK((failed == std::vector<std::string>(4)));
+    std::sort(made.begin(), made.end());
+    const std::string id = made[0].substr(0, made[0].find(' '));
+    CHECK((made == std::vector<std::string>{id + " 0", id + " 0", id + " 0", id + " 8"}));
+    CHECK(world.networks->networks(boss)->size() == 2);
+    CHECK(world.networks->simple().remove(boss));
+    CHECK(world.networks->networks(boss)->empty());
+  }
 }
