@@ -205,7 +205,8 @@ ServiceRecords network_records() {
                 kind<SegmentRange>(), kind<network::RangeTable>(), kind<MeteringLabel>(),
                 kind<MeteringRule>(metering_rule_names)};
   mine.other_keys = {"segment-due", "ip-chunk", "ip-full", "network-agent", "ip6-chunk",
-                     "ip6-next", "forwards-to", "lent", "legs-due", "auto-topology", "segment", "auto-due",
+                     "ip6-next", "forwards-to", "lent", "legs-due", "auto-topology", "segment",
+                     "auto-due",
                      "simple-network"};
   mine.count = count_networks;
   mine.check = check_networks;

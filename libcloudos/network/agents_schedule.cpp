@@ -54,6 +54,26 @@ Result<std::string> carrier_of(const store::Snapshot& snapshot, const Networks::
   return std::string();
 }
 
+/// Who carries a router, and as of which state of it.
+struct Carried {
+  std::string by;
+  std::uint64_t generation = 0;
+};
+Result<Carried> look_carried(const Networks::Impl& impl, const RouterId& id) {
+  CLOUDOS_TRY(const auto snapshot, impl.snapshot());
+  CLOUDOS_TRY(const auto router, load<Router>(*snapshot, id));
+  CLOUDOS_TRY(auto by, carrier_of(*snapshot, impl, router));
+  return Carried{std::move(by), router.generation};
+}
+
+/// The router as it was looked at. Errors: NotFound, Stale.
+Result<Router> load_carried(store::Txn& txn, const RouterId& id, const Carried& seen) {
+  CLOUDOS_TRY(Router router, load<Router>(txn, id));
+  if (router.generation != seen.generation)
+    return fail(ErrorCode::Stale, "the router has changed meanwhile");
+  return router;
+}
+
 Result<std::vector<Port>> legs_of(store::Txn& txn, const Router& router) {
   auto ids = router.interfaces;
   if (!router.gateway_port.empty()) ids.push_back(router.gateway_port);
@@ -85,7 +105,7 @@ Result<void> plug_legs(const Networks::Impl& impl, store::Txn& txn, Router& rout
   CLOUDOS_TRY(auto legs, legs_of(txn, router));
   for (Port& leg : legs) {
     CLOUDOS_TRY(const Network network, load<Network>(txn, leg.network));
-    plug_leg(impl, txn, network, router, leg);
+    CLOUDOS_CHECK(plug_leg(impl, txn, network, router, leg));
     CLOUDOS_CHECK(records::update(txn, leg));
     CLOUDOS_CHECK(impl.precommit_port(txn, leg, network));
   }
@@ -151,7 +171,8 @@ Result<void> NetworkAgents::remove_network(const Context& ctx, const std::string
                                            const NetworkId& network_id) {
   CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
   CLOUDOS_CHECK(network::admin_only(ctx, true, "agents"));
-  CLOUDOS_CHECK(agent(ctx, id));
+  CLOUDOS_TRY(const auto found, agent(ctx, id));
+  if (found.topic != "dhcp_agent") return network::not_of_topic("InvalidDHCPAgent", found);
   return impl_.transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(Network network, network::load<Network>(txn, network_id));
     if (!network::hands_out(network, id)) {
@@ -197,24 +218,22 @@ Result<void> NetworkAgents::add_router(const Context& ctx, const std::string& id
   CLOUDOS_TRY(const auto found, agent(ctx, id));
   if (found.topic != "l3_agent") return network::not_of_topic("InvalidL3Agent", found);
   const std::string host = network::host_of_agent(impl_, found);
-  std::string carrier;
-  {
-    CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
-    CLOUDOS_TRY(const auto router, network::load<Router>(*snapshot, router_id));
-    CLOUDOS_TRY(carrier, network::carrier_of(*snapshot, impl_, router));
-  }
-  if (!carrier.empty() && carrier != id) {
-    return network::fail_as("RouterHostedByL3Agent", ErrorCode::Conflict,
-                            fmt::format("The router {} has been already hosted by the L3 Agent {}.",
-                                        router_id.value, carrier));
-  }
-  return impl_.transact([&](store::Txn& txn) -> Result<void> {
-    CLOUDOS_TRY(Router router, network::load<Router>(txn, router_id));
-    router.unscheduled = false;
-    router.agent = id;
-    router.host = host;
-    CLOUDOS_CHECK(network::plug_legs(impl_, txn, router));
-    return records::update(txn, router);
+  return store::replan([&]() -> Result<void> {
+    CLOUDOS_TRY(const auto carried, network::look_carried(impl_, router_id));
+    if (!carried.by.empty() && carried.by != id) {
+      return network::fail_as("RouterHostedByL3Agent", ErrorCode::Conflict,
+                              fmt::format("The router {} has been already hosted by the L3 Agent "
+                                          "{}.",
+                                          router_id.value, carried.by));
+    }
+    return impl_.transact([&](store::Txn& txn) -> Result<void> {
+      CLOUDOS_TRY(Router router, network::load_carried(txn, router_id, carried));
+      router.unscheduled = false;
+      router.agent = id;
+      router.host = host;
+      CLOUDOS_CHECK(network::plug_legs(impl_, txn, router));
+      return records::update(txn, router);
+    });
   });
 }
 
@@ -223,26 +242,23 @@ Result<void> NetworkAgents::remove_router(const Context& ctx, const std::string&
   CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
   CLOUDOS_CHECK(network::admin_only(ctx, true, "agents"));
   CLOUDOS_CHECK(agent(ctx, id));
-  std::string carrier;
-  {
-    CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
-    CLOUDOS_TRY(const auto router, network::load<Router>(*snapshot, router_id));
-    CLOUDOS_TRY(carrier, network::carrier_of(*snapshot, impl_, router));
-  }
-  if (carrier != id) {
-    return network::fail_as(
-        "RouterNotHostedByL3Agent", ErrorCode::Conflict,
-        fmt::format("The router {} is not hosted by L3 agent {}.", router_id.value, id));
-  }
-  CLOUDOS_CHECK(impl_.transact([&](store::Txn& txn) -> Result<void> {
-    CLOUDOS_TRY(Router router, network::load<Router>(txn, router_id));
-    router.unscheduled = true;
-    router.agent.clear();
-    router.host.clear();
-    CLOUDOS_CHECK(network::unplug_legs(impl_, txn, router));
-    return records::update(txn, router);
+  CLOUDOS_CHECK(store::replan([&]() -> Result<void> {
+    CLOUDOS_TRY(const auto carried, network::look_carried(impl_, router_id));
+    if (carried.by != id) {
+      return network::fail_as(
+          "RouterNotHostedByL3Agent", ErrorCode::Conflict,
+          fmt::format("The router {} is not hosted by L3 agent {}.", router_id.value, id));
+    }
+    return impl_.transact([&](store::Txn& txn) -> Result<void> {
+      CLOUDOS_TRY(Router router, network::load_carried(txn, router_id, carried));
+      router.unscheduled = true;
+      router.agent.clear();
+      router.host.clear();
+      CLOUDOS_CHECK(network::unplug_legs(impl_, txn, router));
+      return records::update(txn, router);
+    });
   }));
-  // Its floating addresses lead nowhere now.
+  // Its floating addresses lead nowhere now. Should we die before: whoever converges finds them.
   return network::settle_router(impl_.engine.store, router_id, false);
 }
 

@@ -6,7 +6,9 @@
 
 #include "cloudos/network_limits.hpp"
 #include "network/impl.hpp"
+#include "network/network_checks.hpp"
 #include "network/segments.hpp"
+#include "network/unfinished.hpp"
 
 namespace cloudos {
 namespace network {
@@ -14,6 +16,22 @@ namespace {
 
 constexpr std::string_view kNoBinding = "PortBindingError";
 constexpr std::string_view kBindingFailed = "binding_failed";
+
+/// What was found for the network as it was asked for is true of it as it is now: the segments of
+/// the binding are there, or there is none more on which a driver could take it.
+bool holds_still(const BindingDesk::Ask& ask, const Result<Wiring::Bound>& found,
+                 const Network& now) {
+  const auto before = network_segments(ask.network), after = network_segments(now);
+  if (!found) {
+    return std::all_of(after.begin(), after.end(), [&](const NetworkSegment& one) {
+      return one.dynamic || segment_in(before, one.id) != nullptr;
+    });
+  }
+  const auto& levels = (*found).levels;
+  return std::all_of(levels.begin(), levels.end(), [&](const BindingLevel& one) {
+    return segment_in(after, one.segment) != nullptr;
+  });
+}
 
 /// Asks the drivers what the last run of a transaction wanted to know.
 Result<void> serve_desk(const Networks::Impl& impl, BindingDesk& desk) {
@@ -27,7 +45,11 @@ Result<void> serve_desk(const Networks::Impl& impl, BindingDesk& desk) {
     // The network has a segment more now: that is what the binding stands on.
     CLOUDOS_TRY(const auto snapshot, impl.snapshot());
     auto network = records::get<Network>(*snapshot, ask.network.id);
-    if (network) ask.network = std::move(*network);
+    // What does not hold any more is asked for again by the run that comes, if it gets so far.
+    if (!network && network.error().code == ErrorCode::NotFound) return Result<void>();
+    if (!network) return fail(std::move(network).error());
+    if (!holds_still(ask, found, *network)) return Result<void>();
+    ask.network = std::move(*network);
   }
   desk.answer(ask, std::move(found));
   return Result<void>();
@@ -58,7 +80,38 @@ Result<Wiring::Bound> bind_at_once(const Networks::Impl& impl, const BindingDesk
       });
 }
 
+/// The port is about to be written: its dynamic segments are in use from then on.
+void keep_segments(store::Txn& txn, const Network& network, const Port& port) {
+  for (const BindingLevel& level : port.levels) {
+    const auto* segment = segment_in(network.segments, level.segment);
+    if (segment == nullptr || !segment->dynamic) continue;
+    const std::string due = segment_due(network.id, segment->id);
+    if (txn.get(due)) txn.erase(due);
+  }
+}
+
 }  // namespace
+
+Result<bool> release_due_segments(Networks::Impl& impl) {
+  CLOUDOS_TRY(const auto snapshot, impl.snapshot());
+  store::ScanOptions options;
+  options.keys_only = true;
+  options.limit = limits::kListPage;
+  CLOUDOS_TRY(const auto due, snapshot->scan(kSegmentDuePrefix, options));
+  for (const auto& entry : due) {
+    const std::string rest = entry.key.substr(kSegmentDuePrefix.size());
+    const auto slash = rest.find('/');
+    if (slash == std::string::npos) continue;
+    const NetworkId network{rest.substr(0, slash)};
+    const std::vector<BindingLevel> levels{{{}, SegmentId{rest.substr(slash + 1)}}};
+    CLOUDOS_CHECK(impl.engine.store.transact([&](store::Txn& txn) -> Result<void> {
+      CLOUDOS_CHECK(impl.release_levels(txn, network, levels));
+      txn.erase(entry.key);
+      return Result<void>();
+    }));
+  }
+  return due.size() == options.limit;
+}
 
 std::string BindingDesk::key_of(const Ask& ask) {
   std::string key = fmt::format("{}|{}|{}|{}", ask.network.id.value, ask.port.host,
@@ -137,7 +190,9 @@ Result<void> Networks::Impl::bind_port(store::Txn& txn, const Network& network, 
   if (!network.segments.empty()) bound.levels = (*found)->levels;
   CLOUDOS_CHECK(network::check_addresses_reach(txn, network, bound));
   port = std::move(bound);
-  return take_deferred(txn, network, port);
+  CLOUDOS_CHECK(take_deferred(txn, network, port));
+  network::keep_segments(txn, network, port);
+  return Result<void>();
 }
 
 Result<void> Networks::Impl::bind_or_note(store::Txn& txn, const Network& network, Port& port,
@@ -184,7 +239,12 @@ Result<NetworkSegment> Networks::Impl::dynamic_segment(const NetworkId& id,
     made = draft;
     CLOUDOS_CHECK(take_segment(txn, network, {kind.physical_network, {}}, made));
     network.segments.push_back(made);
-    return records::update(txn, network);
+    CLOUDOS_TRY(const std::uint32_t most,
+                network::mtu_of(settings.mtu, made.network_type, std::nullopt));
+    network.mtu = std::min(network.mtu, most);
+    CLOUDOS_CHECK(records::update(txn, network));
+    txn.put(network::segment_due(id, made.id), "1");
+    return precommit_network(txn, network);
   }));
   return made;
 }

@@ -157,6 +157,10 @@ Result<std::vector<FixedIp>> take_default(store::Txn& txn, const Network& networ
       found = true;
     }
     if (!any || found) continue;
+    // Who goes on without addresses keeps none of them.
+    for (const Subnet& subnet : mine)
+      for (const FixedIp& fixed : taken)
+        if (fixed.subnet == subnet.id) give_back_to(txn, subnet, fixed.address);
     return fail_as("IpAddressGenerationFailure", ErrorCode::NoCapacity,
                    fmt::format("No more IP addresses available on network {}.",
                                network.id.value));
@@ -227,8 +231,12 @@ Result<std::vector<FixedIp>> Networks::Impl::take_addresses(
     if (!network::auto_addressed(subnet) || std::any_of(taken.begin(), taken.end(), of_it) ||
         std::any_of(port.fixed_ips.begin(), port.fixed_ips.end(), of_it))
       continue;
-    CLOUDOS_TRY(auto fixed, network::take_auto(txn, subnet, port));
-    taken.push_back(std::move(fixed));
+    auto fixed = network::take_auto(txn, subnet, port);
+    if (!fixed) {
+      CLOUDOS_CHECK(give_back(txn, taken));
+      return fail(std::move(fixed).error());
+    }
+    taken.push_back(std::move(*fixed));
   }
   return taken;
 }

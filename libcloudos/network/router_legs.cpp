@@ -82,7 +82,7 @@ Result<RouterInterface> add_subnet(const Networks::Impl& impl, store::Txn& txn, 
   Port port = new_leg(router, network, draft);
   CLOUDOS_TRY(port.mac, free_mac(txn, network.id, draft.macs));
   CLOUDOS_TRY(port.fixed_ips, impl.take_addresses(txn, network, port, &asked));
-  plug_leg(impl, txn, network, router, port);
+  CLOUDOS_CHECK(plug_leg(impl, txn, network, router, port));
   CLOUDOS_CHECK(network::reserve_quota(txn, port.project, "ports", 1));
   CLOUDOS_CHECK(records::insert(txn, port));
   CLOUDOS_CHECK(impl.precommit_port(txn, port, network));
@@ -125,7 +125,7 @@ Result<RouterInterface> add_port(const Networks::Impl& impl, store::Txn& txn, co
   port.security_groups.clear();
   port.allowed_address_pairs.clear();
   port.updated_at = draft.now;
-  plug_leg(impl, txn, network, router, port);
+  CLOUDOS_CHECK(plug_leg(impl, txn, network, router, port));
   CLOUDOS_CHECK(records::update(txn, port));
   CLOUDOS_CHECK(impl.precommit_port(txn, port, network));
   router.interfaces.push_back(port.id);

@@ -66,7 +66,7 @@ Result<void> make_gateway(const Networks::Impl& impl, store::Txn& txn, const Net
   port.created_at = port.updated_at = draft.now;
   const bool named = spec.ips && !spec.ips->empty();
   // First its host: on a routed network the address follows from where that is.
-  plug_leg(impl, txn, network, router, port);
+  CLOUDOS_CHECK(plug_leg(impl, txn, network, router, port));
   CLOUDOS_TRY(port.fixed_ips,
               impl.take_addresses(txn, network, port, named ? &*spec.ips : nullptr));
   CLOUDOS_CHECK(Quota::add(txn, port.project, "ports", 1));
@@ -131,24 +131,38 @@ std::string legs_due(const RouterId& id) {
   return fmt::format("{}{}", kLegsDuePrefix, records::key_part(id.value));
 }
 
+/// Written once: a key that comes wakes whoever plugs.
+void note_waiting(store::Txn& txn, const RouterId& id) {
+  const std::string key = legs_due(id);
+  if (!txn.get(key)) txn.put(key, "1");
+}
+
 Result<void> plug_all_legs(const Networks::Impl& impl, store::Txn& txn, const RouterId& id,
                            WallTime now) {
-  txn.erase(legs_due(id));
   auto router = records::get<Router>(txn, id);
-  if (!router && router.error().code == ErrorCode::NotFound) return Result<void>();
+  const bool gone = !router && router.error().code == ErrorCode::NotFound;
+  if (gone || (router && router->unscheduled)) {
+    txn.erase(legs_due(id));
+    return Result<void>();
+  }
   if (!router) return fail(std::move(router).error());
+  bool waits = false, changed = false;
   auto legs = router->interfaces;
   if (!router->gateway_port.empty()) legs.push_back(router->gateway_port);
   for (const PortId& leg : legs) {
     CLOUDOS_TRY(Port port, load<Port>(txn, leg));
     if (port.plugged) continue;
     CLOUDOS_TRY(const Network network, load<Network>(txn, port.network));
-    plug_leg(impl, txn, network, *router, port);
+    CLOUDOS_CHECK(plug_leg(impl, txn, network, *router, port));
+    waits = waits || !port.plugged;
     if (!port.plugged) continue;
+    changed = true;
     port.updated_at = now;
     CLOUDOS_CHECK(records::update(txn, port));
     CLOUDOS_CHECK(impl.precommit_port(txn, port, network));
   }
+  if (!waits) txn.erase(legs_due(id));
+  if (!changed) return Result<void>();
   router->updated_at = now;
   return records::update(txn, *router);
 }
@@ -157,29 +171,49 @@ Result<void> plug_all_legs(const Networks::Impl& impl, store::Txn& txn, const Ro
 
 Result<bool> plug_waiting_legs(Networks::Impl& impl) {
   if (!router_host(impl)) return false;
-  CLOUDOS_TRY(const auto snapshot, impl.snapshot());
   store::ScanOptions options;
   options.keys_only = true;
   options.limit = limits::kListPage;
-  CLOUDOS_TRY(const auto due, snapshot->scan(kLegsDuePrefix, options));
   const WallTime now = impl.engine.clock.wall();
-  for (const auto& entry : due) {
-    const RouterId id{entry.key.substr(kLegsDuePrefix.size())};
-    CLOUDOS_CHECK(impl.transact(
-        [&](store::Txn& txn) { return plug_all_legs(impl, txn, id, now); }));
+  std::optional<Error> failure;
+  for (bool more = true; more;) {
+    CLOUDOS_TRY(const auto snapshot, impl.snapshot());
+    CLOUDOS_TRY(const auto due, snapshot->scan(kLegsDuePrefix, options));
+    for (const auto& entry : due) {
+      const RouterId id{entry.key.substr(kLegsDuePrefix.size())};
+      const auto plugged =
+          impl.transact([&](store::Txn& txn) { return plug_all_legs(impl, txn, id, now); });
+      if (!plugged && !failure) failure = plugged.error();  // The others need not wait for it.
+    }
+    more = due.size() == options.limit;
+    if (more) options.after = due.back().key;
   }
-  return due.size() == options.limit;
+  if (failure) return fail(std::move(*failure));
+  return false;  // Those that wait still do so until the period is over.
 }
 
-void plug_leg(const Networks::Impl& impl, store::Txn& txn, const Network& network, Router& router,
-              Port& leg) {
-  if (leg.plugged || router.unscheduled) return;
+Result<void> plug_leg(const Networks::Impl& impl, store::Txn& txn, const Network& network, Router& router,
+                      Port& leg) {
+  if (leg.plugged || router.unscheduled) return Result<void>();
   const auto host = router_host(impl);
-  if (!host) return txn.put(legs_due(router.id), "1");
+  if (!host) {
+    note_waiting(txn, router.id);
+    return Result<void>();
+  }
   // One leg decides for all: a router is whole on one host.
   if (router.host.empty()) router.host = *host;
-  if (!impl.bind_port(txn, network, leg, router.host)) return;  // Stays DOWN, as it truly is.
-  leg.plugged = true;
+  Port there = leg;
+  const auto bound = impl.bind_port(txn, network, there, router.host);
+  if (bound) {
+    leg = std::move(there);
+    leg.plugged = true;
+    return Result<void>();
+  }
+  const bool elsewhere = bound.error().type == "PortBindingError" ||
+                         bound.error().type == "HostNotCompatibleWithFixedIps";
+  if (!elsewhere) return fail(bound.error());
+  note_waiting(txn, router.id);  // It stays DOWN until then, as it truly is.
+  return Result<void>();
 }
 
 Result<std::vector<LegSubnet>> leg_subnets(store::Txn& txn, const Router& router) {

@@ -24,10 +24,10 @@ std::optional<std::string> router_host(const Networks::Impl& impl);
 inline constexpr std::string_view kLegsDuePrefix = "/legs-due/";
 /// Plugs the legs that wait, once a host can carry them: a reconciler's pass.
 Result<bool> plug_waiting_legs(Networks::Impl& impl);
-/// Plugs the leg where the router is, if a host carries routers at all, or notes that it waits; the
-/// record is not written.
-void plug_leg(const Networks::Impl& impl, store::Txn& txn, const Network& network, Router& router,
-              Port& leg);
+/// Plugs the leg where the router is, or notes that it waits: for a host that carries routers at
+/// all, or for a driver that takes the leg there. The record is not written.
+Result<void> plug_leg(const Networks::Impl& impl, store::Txn& txn, const Network& network, Router& router,
+                      Port& leg);
 
 /// Every subnet the router has an address in, with the port that has it.
 struct LegSubnet {

@@ -112,6 +112,11 @@ const NetworkSegment* segment_in(const std::vector<NetworkSegment>& segments, co
   return nullptr;
 }
 
+std::string segment_due(const NetworkId& network, const SegmentId& segment) {
+  return fmt::format("{}{}/{}", kSegmentDuePrefix, records::key_part(network.value),
+                     records::key_part(segment.value));
+}
+
 void spell_segments(Network& network) {
   if (network.segments.empty()) network.segments = network_segments(network);
 }
@@ -209,6 +214,10 @@ Result<NetworkSegment> NetworkSegments::create(const Context& ctx, const Segment
     CLOUDOS_CHECK(
         impl_.take_segment(txn, network, {spec.physical_network, spec.segmentation_id}, made));
     network.segments.push_back(made);
+    // Frames of any port have to fit on each of its segments.
+    CLOUDOS_TRY(const std::uint32_t most,
+                network::mtu_of(impl_.settings.mtu, made.network_type, std::nullopt));
+    network.mtu = std::min(network.mtu, most);
     network.updated_at = draft.created_at;
     CLOUDOS_CHECK(records::update(txn, network));
     return impl_.precommit_network(txn, network);
@@ -294,6 +303,7 @@ Result<void> Networks::Impl::take_segment(store::Txn& txn, const Network& networ
 Result<void> Networks::Impl::give_segment_back(store::Txn& txn, const NetworkId& network,
                                                const NetworkSegment& segment) const {
   CLOUDOS_TRY(network::TypeDriver* const type, types.find(segment.network_type));
+  if (segment.dynamic) txn.erase(network::segment_due(network, segment.id));
   return type->release(txn, {segment.physical_network, segment.segmentation_id}, network);
 }
 

@@ -31,6 +31,10 @@ Result<Network> load_segment_network(store::Txn& txn, const SegmentId& id);
 
 /// The segment of the network, or null.
 const NetworkSegment* segment_in(const std::vector<NetworkSegment>& segments, const SegmentId& id);
+/// A dynamic segment that no port is on yet has a key under this: whoever died before its binding
+/// was written leaves it, and a reconciler gives the segment back.
+inline constexpr std::string_view kSegmentDuePrefix = "/segment-due/";
+std::string segment_due(const NetworkId& network, const SegmentId& segment);
 /// Makes `network.segments` say what network_segments() does, so that it can be changed.
 void spell_segments(Network& network);
 /// The three fields of a network are those of its first segment.

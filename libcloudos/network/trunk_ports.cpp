@@ -32,6 +32,14 @@ void note_down(Port& sub, const Port& parent, const std::string& why) {
   sub.vif_details = {{"reason", fmt::format("sub-ports on host {}: {}", parent.host, why)}};
 }
 
+/// The host, or what is left there, is not for the sub-port: that is no fault of its parent's.
+bool is_its_own(const Error& why) {
+  return why.type == "HostNotCompatibleWithFixedIps" ||
+         why.type == "IpAddressGenerationFailure" ||
+         why.type == "IpAddressGenerationFailureNoMatchingSubnet" ||
+         why.type == "IpAddressAlreadyAllocated";
+}
+
 template <class Each>
 Result<void> each_sub_port(store::Txn& txn, const Port& parent, Each each) {
   if (parent.trunk.empty() || parent.sub_of_trunk) return Result<void>();
@@ -50,17 +58,23 @@ Result<void> plug_sub_port(const Networks::Impl& impl, store::Txn& txn, const Po
                            Port& sub) {
   if (!parent.plugged || sub.plugged) return Result<void>();
   CLOUDOS_TRY(const Network network, load<Network>(txn, sub.network));
-  const auto before = sub.levels;
+  auto before = sub.levels;
   if (const auto why = no_sub_ports(impl.wiring, parent)) {
     note_down(sub, parent, *why);
   } else {
-    CLOUDOS_CHECK(impl.bind_or_note(txn, network, sub, parent.host));
-    if (!sub.driver.empty() && sub.driver != parent.driver)
+    const auto bound = impl.bind_or_note(txn, network, sub, parent.host);
+    if (!bound && !is_its_own(bound.error())) return fail(bound.error());
+    // Also those of a binding that is not kept.
+    before.insert(before.end(), sub.levels.begin(), sub.levels.end());
+    if (!bound)
+      note_down(sub, parent, bound.error().message);
+    else if (!sub.driver.empty() && sub.driver != parent.driver)
       note_down(sub, parent, fmt::format("driver {} has its network", sub.driver));
     sub.plugged = !sub.driver.empty();
   }
   CLOUDOS_CHECK(records::update(txn, sub));
-  if (before != sub.levels) CLOUDOS_CHECK(impl.release_levels(txn, sub.network, before));
+  if (before != sub.levels)
+    CLOUDOS_CHECK(impl.release_levels(txn, sub.network, before));
   return sub.plugged ? impl.precommit_port(txn, sub, network) : Result<void>();
 }
 

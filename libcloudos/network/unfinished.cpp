@@ -21,6 +21,9 @@ void Networks::Impl::add_reconcilers() {
   engine.runner.add(Reconciler{"security-groups", kUnfinishedPeriod,
                                records::index_prefix(SecurityGroup::kKind, "going", "1"),
                                [this] { return network::end_group_deletions(*this); }});
+  // On its period alone: a key that has just come belongs to a binding that is being made.
+  engine.runner.add(Reconciler{"segments", kUnfinishedPeriod, {},
+                               [this] { return network::release_due_segments(*this); }});
 }
 
 }  // namespace cloudos

@@ -6,5 +6,7 @@ namespace cloudos::network {
 
 /// Ends deletions of security groups that have begun. A reconciler's pass.
 Result<bool> end_group_deletions(Networks::Impl& impl);
+/// Gives dynamic segments back whose binding was never written. A reconciler's pass.
+Result<bool> release_due_segments(Networks::Impl& impl);
 
 }  // namespace cloudos::network

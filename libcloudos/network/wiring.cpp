@@ -423,6 +423,15 @@ Result<void> Wiring::converge_one(const store::Snapshot& snapshot, std::size_t d
   return Result<void>();
 }
 
+/// Nobody carries routers that were taken from their agent: what they did ends, whoever died before
+/// it was written.
+Result<void> Wiring::note_taken_away(const store::Snapshot& snapshot, Settled& settled) {
+  CLOUDOS_TRY(const auto routers, records::all<Router>(snapshot));
+  for (const Router& router : routers)
+    if (router.unscheduled) settled.routed.emplace_back(router.id, false);
+  return Result<void>();
+}
+
 Wiring::Converged Wiring::converge_drivers() {
   Converged done;
   done.sound.assign(drivers_.size(), false);
@@ -432,6 +441,8 @@ Wiring::Converged Wiring::converge_drivers() {
     return done;
   }
   done.revision = (*snapshot)->revision();
+  const auto idle = note_taken_away(**snapshot, done.settled);
+  if (!idle) done.failure = idle.error();
   for (std::size_t i = 0; i < drivers_.size(); ++i) {
     const auto converged = converge_one(**snapshot, i, done.told, done.settled);
     done.sound[i] = converged.has_value();
@@ -591,15 +602,17 @@ Result<void> Wiring::tell_dirty(const Dirty& dirty, store::Revision until) {
   return Result<void>();
 }
 
-/// A router that is carried nowhere has nothing to be said of its addresses.
+/// A router that is carried nowhere has nothing to be said of its addresses, but for one that an
+/// admin took away.
 void Wiring::tell_router(const store::Snapshot& snapshot, const RouterId& id, store::Revision until,
                          Settled& settled, std::optional<Error>& failure) {
   const auto told = tell(Change::Kind::Router, id.value, until);
   if (!told && !failure) failure = told.error();
-  if (!told || *told) settled.routed.emplace_back(id, told.has_value());
-  if (!told || !*told) return;
   const auto router = records::get<Router>(snapshot, id);
-  if (!router) return;
+  const bool taken_away = router && router->unscheduled;
+  if (!told || *told || taken_away)
+    settled.routed.emplace_back(id, told.has_value() && !taken_away);
+  if (!told || !*told || !router) return;
   settled.wired.insert(settled.wired.end(), router->interfaces.begin(), router->interfaces.end());
   if (!router->gateway_port.empty()) settled.wired.push_back(router->gateway_port);
 }

@@ -141,6 +141,7 @@ class Wiring final {
   Result<void> widen(const store::Snapshot& snapshot, Dirty& dirty) const;
   Result<void> converge_one(const store::Snapshot& snapshot, std::size_t driver,
                             std::map<Key, Told>& told, Settled& settled);
+  static Result<void> note_taken_away(const store::Snapshot& snapshot, Settled& settled);
   Result<void> settle_routers(const Settled& settled);
   void tell_router(const store::Snapshot& snapshot, const RouterId& id, store::Revision until,
                    Settled& settled, std::optional<Error>& failure);

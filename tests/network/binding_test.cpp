@@ -210,6 +210,49 @@ TEST_CASE("both drivers of a hierarchy hold the port, each on its own segment") 
   CHECK(below->ports().empty());
 }
 
+TEST_CASE("a dynamic segment lowers its network's MTU, and drivers may veto it") {
+  auto top = fake("tor", "", {"vlan"});
+  top->lower = network::LowerSegment{"vxlan", ""};
+  auto below = fake("bridge", "h1", {"vxlan"});
+  BindWorld world({top, below});
+  const Network net = world.typed("vlan", "physnet1");
+  CHECK(net.mtu == 1500);
+  below->fault = [&](std::string_view call, const std::string& id) -> std::optional<Error> {
+    if (call != "precommit" || id != net.id.value) return std::nullopt;
+    return Error{ErrorCode::Conflict, "no segment here", {}, {}};
+  };
+  CHECK_FALSE(world.bound(net, "h1"));
+  CHECK(world.dynamic_segments(net) == 0);
+  CHECK(world.networks->network(world.boss, net.id)->mtu == 1500);
+  below->fault = nullptr;
+  const auto port = world.bound(net, "h1");
+  REQUIRE(port);
+  CHECK(port->levels.size() == 2);
+  CHECK(world.networks->network(world.boss, net.id)->mtu == 1450);
+}
+
+TEST_CASE("a binding on a dynamic segment that went meanwhile is found anew") {
+  auto top = fake("tor", "", {"vxlan"});
+  top->lower = network::LowerSegment{"vlan", "physnet1"};
+  auto below = fake("bridge", "h1", {"vlan"});
+  BindWorld world({top, below});
+  const Network net = world.typed("vxlan");
+  std::size_t taken_away = 0;
+  below->asked = [&](const FakeDriver::Ask& ask) {
+    if (ask.level != 1 || taken_away > 0) return;
+    ++taken_away;
+    CHECK(world.networks->segments().remove(world.boss, ask.segment));
+  };
+  const auto port = world.bound(net, "h1");
+  REQUIRE(port);
+  CHECK(taken_away == 1);
+  REQUIRE(port->levels.size() == 2);
+  const auto segments = network_segments(*world.networks->network(world.boss, net.id));
+  REQUIRE(segments.size() == 2);
+  CHECK(port->levels[1].segment == segments[1].id);
+  CHECK((*world.store->snapshot())->scan("/segment-due/")->empty());
+}
+
 TEST_CASE("a dynamic segment that nobody below takes is given back") {
   auto top = fake("tor", "", {"vxlan"});
   top->lower = network::LowerSegment{"vlan", "physnet1"};

@@ -173,6 +173,25 @@ TEST_CASE("segments come to a network and go, while nothing is on them") {
   CHECK(code_of(segments.create(member("p"), more)) == ErrorCode::Forbidden);
 }
 
+TEST_CASE("a network's MTU is what the least of its segments carries, also of one added later") {
+  World world;
+  NetworkCreate spec;
+  spec.network_type = "vlan";
+  spec.physical_network = "physnet1";
+  const auto net = world.networks->create_network(admin(), spec);
+  REQUIRE(net);
+  CHECK(net->mtu == 1500);
+  SegmentCreate more;
+  more.network = net->id;
+  more.network_type = "vxlan";
+  REQUIRE(world.networks->segments().create(admin(), more));
+  CHECK(world.networks->network(admin(), net->id)->mtu == 1450);
+  more.network_type = "vlan";
+  more.physical_network = "physnet1";
+  REQUIRE(world.networks->segments().create(admin(), more));
+  CHECK(world.networks->network(admin(), net->id)->mtu == 1450);
+}
+
 TEST_CASE("subnets of a network are all on segments of it, or none is") {
   RoutedWorld world;
   const Network net = world.several();

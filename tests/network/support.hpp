@@ -43,8 +43,15 @@ struct World {
     networks = make_networks(engine, settings, drivers);
   }
   /// Another life of a process over what an earlier one left.
-  World(std::shared_ptr<store::Store> over, std::uint64_t seed) : random(seed), store(over) {
-    networks = make_networks(engine, {}, {driver});
+  World(std::shared_ptr<store::Store> over, std::uint64_t seed,
+        std::vector<std::shared_ptr<network::MechanismDriver>> drivers = {})
+      : random(seed), store(over) {
+    NetworkSettings settings;
+    if (drivers.empty())
+      drivers = {driver};
+    else
+      settings.physical_networks = {"physnet1"};
+    networks = make_networks(engine, settings, drivers);
   }
   /// Everything goes as it came: what was made must leave nothing.
   ~World() {
@@ -124,7 +131,7 @@ struct World {
     const auto snapshot = *store->snapshot();
     for (const char* prefix : {"/network/", "/subnet/", "/port/", "/security_group/",
                                "/security_group_rule/", "/ux/", "/ix/", "/ip-chunk/", "/ip-full/",
-                               "/segment/", "/auto-due/"}) {
+                               "/segment/", "/segment-due/", "/auto-due/"}) {
       const auto found = snapshot->scan(prefix);
       REQUIRE(found);
       for (const auto& entry : *found) left.push_back(entry.key);

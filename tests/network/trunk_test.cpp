@@ -81,6 +81,69 @@ TEST_CASE("sub-ports are on their parent's host as long as it is, with their tag
   CHECK(world.now(world.second).trunk.empty());
 }
 
+TEST_CASE("a sub-port that has no address on its parent's host stays down; its parent works") {
+  const auto driver =
+      std::make_shared<FakeDriver>("sw", "h1", std::set<std::string>{"vlan", "local"});
+  driver->says = {{"trunk", true, {}}};
+  World world({"physnet1", "physnet2"}, {driver});
+  const Context boss = admin();
+  NetworkCreate routed;
+  routed.segments = {{"vlan", "physnet1", 100}, {"vlan", "physnet2", 200}};
+  const auto inner = world.networks->create_network(boss, routed);
+  REQUIRE(inner);
+  const auto segments = network_segments(*inner);
+  const auto subnet = [&](const std::string& cidr, std::size_t at) {
+    SubnetCreate spec;
+    spec.network = inner->id;
+    spec.cidr = cidr;
+    spec.dhcp = false;
+    spec.segment = segments[at].id;
+    spec.ip_version = cidr.find(':') == std::string::npos ? 4 : 6;
+    const auto made = world.networks->create_subnet(boss, spec);
+    if (!made) FAIL(made.error().message);
+    return made->id;
+  };
+  const auto with = [&](std::vector<FixedIpRequest> asked) {
+    PortCreate spec;
+    spec.network = inner->id;
+    if (!asked.empty()) spec.fixed_ips = std::move(asked);
+    return world.networks->create_port(boss, spec);
+  };
+  // On the first segment one address of IPv4 is left, and none of IPv6.
+  const SubnetId four = subnet("10.1.0.0/30", 0), six = subnet("fd00:1::/126", 0);
+  const SubnetId far = subnet("10.2.0.0/24", 1);
+  while (with({{six, {}}})) {}
+  const auto elsewhere = with({{far, {}}}), waiting = with({});
+  REQUIRE(elsewhere);
+  REQUIRE(waiting);
+  REQUIRE(waiting->deferred_addresses);
+  const PortId parent = world.port(boss, world.network(boss, "outer").id)->id;
+  TrunkCreate spec;
+  spec.port = parent;
+  spec.sub_ports = {{elsewhere->id, "vlan", 5}, {waiting->id, "vlan", 6}};
+  REQUIRE(world.networks->trunks().create(boss, {spec}));
+  REQUIRE(world.store->transact([&](store::Txn& txn) -> Result<void> {
+    CLOUDOS_CHECK(world.networks->attach_port(txn, boss, parent, ServerId{"s1"}, "compute:nova"));
+    return Result<void>();
+  }));
+  const auto plugged = world.networks->plug(parent, ServerId{"s1"}, "h1");
+  if (!plugged) FAIL(plugged.error().message);
+  CHECK(world.networks->port(boss, parent)->plugged);
+  const std::pair<PortId, std::string> rows[] = {{elsewhere->id, "is not connected to a segment"},
+                                                 {waiting->id, "No more IP addresses"}};
+  for (const auto& [id, reason] : rows) {
+    CAPTURE(reason);
+    const auto sub = world.networks->port(boss, id);
+    CHECK_FALSE(sub->plugged);
+    CHECK(sub->levels.empty());
+    CHECK(sub->vif_type == "binding_failed");
+    REQUIRE(sub->vif_details.count("reason") == 1);
+    CHECK(sub->vif_details.at("reason").find(reason) != std::string::npos);
+  }
+  // The one that it might have had is still to be had.
+  CHECK(with({{four, {}}}));
+}
+
 TEST_CASE("a sub-port stays down where the host's driver cannot carry it, and says why") {
   struct Row {
     std::string what;

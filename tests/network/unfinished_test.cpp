@@ -3,8 +3,11 @@
 #include <functional>
 #include <set>
 
+#include "cloudos/network_agents.hpp"
+#include "cloudos/network_segments.hpp"
 #include "cloudos/routers.hpp"
 #include "cloudos/subnet_pools.hpp"
+#include "network/fake_driver.hpp"
 #include "network/ip.hpp"
 #include "network/l3_records.hpp"
 #include "store/faulty.hpp"
@@ -22,6 +25,9 @@ struct Operation {
   /// `begun`: it had committed something when the process died.
   std::function<void(World&, bool begun)> check;
   std::size_t least_commits = 1;     ///< A case with fewer would prove nothing.
+  /// Those of each life; empty: the simulated one.
+  std::function<std::vector<std::shared_ptr<network::MechanismDriver>>()> drivers =
+      [] { return std::vector<std::shared_ptr<network::MechanismDriver>>(); };
 };
 
 /// Kills the process behind each commit of the call; the next life ends what was begun.
@@ -32,23 +38,24 @@ void kill_everywhere(const Operation& operation) {
     CAPTURE(commits);
     const std::shared_ptr<store::Store> data = store::open_memory();
     {
-      World before(data, 1);
+      World before(data, 1, operation.drivers());
       operation.prepare(before);
     }
     {
       const auto faulty = std::make_shared<store::FaultyStore>(data);
-      World life(faulty, 2);
+      World life(faulty, 2, operation.drivers());
       const auto call = operation.call(life);
       faulty->crash_after(commits);
       const bool answered = call();
       died = faulty->crashed();
       if (!died) CHECK(answered);
     }
-    World after(data, 3);
+    World after(data, 3, operation.drivers());
     after.start();
     after.run(std::chrono::minutes(1));
     operation.check(after, commits > 0);
     CHECK((*after.store->snapshot())->scan("/auto-due/")->empty());
+    CHECK((*after.store->snapshot())->scan("/segment-due/")->empty());
   }
   CHECK(commits > operation.least_commits);
 }
@@ -221,6 +228,153 @@ TEST_CASE("an address that follows from the MAC is one, however often it is aske
   const auto changed = world.networks->update_port(ctx, port->id, change);
   REQUIRE(changed);
   CHECK(changed->fixed_ips == port->fixed_ips);
+}
+
+// ---- bindings and routers -----------------------------------------------------------------------
+
+TEST_CASE("a dynamic segment is its port's or given back, whoever dies before the binding") {
+  const auto drivers = [] {
+    auto top = std::make_shared<FakeDriver>("tor", "", std::set<std::string>{"vxlan"});
+    top->lower = network::LowerSegment{"vlan", "physnet1"};
+    auto below = std::make_shared<FakeDriver>("bridge", "h1", std::set<std::string>{"vlan"});
+    return std::vector<std::shared_ptr<network::MechanismDriver>>{top, below};
+  };
+  const auto prepare = [](World& world) {
+    NetworkCreate spec;
+    spec.network_type = "vxlan";
+    spec.name = "tall";
+    REQUIRE(world.networks->create_network(admin(), spec));
+  };
+  const auto net = [](World& world) {
+    return world.networks->networks(admin(), {{{"name", "tall"}}, {}, {}, SIZE_MAX})->at(0);
+  };
+  std::size_t bound = 0, released = 0;
+  kill_everywhere({prepare,
+                   [&](World& world) {
+                     PortCreate spec;
+                     spec.network = net(world).id;
+                     spec.host = "h1";
+                     return [&world, spec] {
+                       return world.networks->create_port(admin(), spec).has_value();
+                     };
+                   },
+                   [&](World& world, bool begun) {
+                     const auto ports = world.networks->ports(admin());
+                     const auto segments = network_segments(net(world));
+                     const auto tags = (*world.store->snapshot())->scan("/segment/vlan/");
+                     REQUIRE(segments.size() == (ports->empty() ? 1U : 2U));
+                     CHECK(tags->size() == ports->size());
+                     released += begun && ports->empty();
+                     if (ports->empty()) return;
+                     ++bound;
+                     CHECK(ports->at(0).levels.at(1).segment == segments[1].id);
+                   },
+                   2, drivers});
+  CHECK(bound > 0);
+  CHECK(released > 0);
+}
+
+TEST_CASE("a router that is taken away ends its floating addresses, whoever dies meanwhile") {
+  const auto prepare = [](World& world) {
+    const Context ctx = member("p");
+    auto& routers = world.networks->routers();
+    NetworkCreate outside;
+    outside.external = true;
+    const auto ext = world.networks->create_network(admin(), outside);
+    REQUIRE(ext);
+    world.subnet(admin(), *ext, "203.0.113.0/24", false);
+    const Network net = world.network(ctx);
+    const Subnet subnet = world.subnet(ctx, net);
+    RouterCreate spec;
+    spec.gateway = GatewaySpec{ext->id, {}, {}};
+    const auto router = routers.create(ctx, spec);
+    REQUIRE(router);
+    REQUIRE(routers.add_interface(ctx, router->id, {subnet.id, {}}));
+    FloatingIpCreate floating;
+    floating.network = ext->id;
+    floating.port = world.port(ctx, net.id, "s1")->id;
+    REQUIRE(routers.create_floating_ip(ctx, floating));
+    world.start();
+    world.run(std::chrono::seconds(5));
+    REQUIRE(routers.floating_ips(ctx)->at(0).status == FloatingIpStatus::Active);
+  };
+  std::size_t ended = 0;
+  kill_everywhere({prepare,
+                   [](World& world) {
+                     const RouterId id = world.networks->routers().routers(admin())->at(0).id;
+                     auto& agents = world.networks->agents();
+                     const auto by = agents.l3_agents_of(admin(), id);
+                     REQUIRE(by->size() == 1);
+                     return [&agents, id, agent = by->front().id.value] {
+                       return agents.remove_router(admin(), agent, id).has_value();
+                     };
+                   },
+                   [&](World& world, bool begun) {
+                     auto& routers = world.networks->routers();
+                     CHECK(routers.routers(admin())->at(0).unscheduled == begun);
+                     const bool active =
+                         routers.floating_ips(admin())->at(0).status == FloatingIpStatus::Active;
+                     CHECK(active != begun);
+                     ended += begun;
+                   },
+                   2});
+  CHECK(ended > 1);
+}
+
+TEST_CASE("a router is given to one agent, whoever else gives it away meanwhile") {
+  const auto data = std::make_shared<store::FaultyStore>(store::open_memory());
+  World world(data, 1,
+              {std::make_shared<network::SimulatedDriver>("h1", ""),
+               std::make_shared<network::SimulatedDriver>("h2", "")});
+  auto& agents = world.networks->agents();
+  std::vector<std::string> able;
+  for (const NetworkAgent& one : *agents.agents(admin()))
+    if (one.topic == "l3_agent") able.push_back(one.id.value);
+  REQUIRE(able.size() == 2);
+  const auto router = world.networks->routers().create(admin(), {});
+  REQUIRE(router);
+  bool came = false;
+  data->before_commit([&]() -> std::optional<Error> {
+    if (std::exchange(came, true)) return std::nullopt;
+    CHECK(agents.add_router(admin(), able[0], router->id));
+    return std::nullopt;
+  });
+  CHECK(type_of(agents.add_router(admin(), able[1], router->id)) == "RouterHostedByL3Agent");
+  CHECK(agents.l3_agents_of(admin(), router->id)->at(0).id.value == able[0]);
+  // Networks are not taken from who carries routers.
+  const Network net = world.network(admin());
+  world.subnet(admin(), net);
+  CHECK(type_of(agents.remove_network(admin(), able[0], net.id)) == "InvalidDHCPAgent");
+}
+
+TEST_CASE("a router's leg that no driver takes waits until one does, and costs nothing meanwhile") {
+  const auto driver = std::make_shared<FakeDriver>("sw", "h1", std::set<std::string>{"local"});
+  driver->says = {{"router", true, {}}};
+  driver->reaches = {"elsewhere"};
+  World world({}, {driver});
+  const Network net = world.network(admin());
+  const Subnet subnet = world.subnet(admin(), net);
+  auto& routers = world.networks->routers();
+  const RouterId id = routers.create(admin(), {})->id;
+  REQUIRE(routers.add_interface(admin(), id, {subnet.id, {}}));
+  const auto leg = [&] {
+    return *world.networks->port(admin(), routers.router(admin(), id)->interfaces.at(0));
+  };
+  CHECK_FALSE(leg().plugged);
+  world.start();
+  world.run(std::chrono::seconds(1));
+  const auto before = routers.router(admin(), id)->generation;
+  const std::size_t asked = driver->asks().size();
+  world.run(std::chrono::minutes(1));
+  CHECK(driver->asks().size() > asked);
+  CHECK(driver->asks().size() < asked + 10);
+  CHECK(routers.router(admin(), id)->generation == before);
+  CHECK_FALSE(leg().plugged);
+  driver->reaches.clear();
+  world.run(std::chrono::minutes(1));
+  CHECK(leg().plugged);
+  CHECK(leg().host == "h1");
+  CHECK((*world.store->snapshot())->scan("/legs-due/")->empty());
 }
 
 // ---- groups -------------------------------------------------------------------------------------

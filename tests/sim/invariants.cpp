@@ -23,6 +23,7 @@ namespace {
 /// What operations of several commits keep for those who end them.
 void check_nothing_owed(const store::Snapshot& snapshot) {
   CHECK(snapshot.scan("/auto-due/")->empty());
+  CHECK(snapshot.scan("/segment-due/")->empty());
   CHECK(records::all<SecurityGroup>(snapshot, "going", "1")->empty());
 }
 
