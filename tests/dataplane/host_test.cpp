@@ -1,10 +1,18 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
+#include <linux/filter.h>
 #include <linux/netlink.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
+#include <array>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
+#include <cstddef>
+#include <thread>
 
 #include "dataplane/support.hpp"
 #include "network/linuxbridge/dnsmasq.hpp"
@@ -85,6 +93,21 @@ const char* const kProbe = "probe-of-the-test";
 
 lb::Fd accept_one(const lb::Fd& listener) {
   return lb::Fd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+}
+
+/// For the rest of the calling thread's life. False when the kernel does not let us.
+bool refuse_netfilter_sockets() {
+  std::array<sock_filter, 6> steps{{
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, args[2])),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, NETLINK_NETFILTER, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EMFILE),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  }};
+  const sock_fprog program{static_cast<unsigned short>(steps.size()), steps.data()};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
 using Octets = std::vector<std::uint8_t>;
@@ -228,6 +251,37 @@ TEST_CASE(
     late.rules.push_back(tcp_from_anywhere(22));
     t.host.tell(change_of(late, 2));
     CHECK_FALSE(t.a.can_connect("10.0.0.12", 22));
+  });
+}
+
+TEST_CASE("connections that could not be ended end with the next change, whosever it is") {
+  on_private_host([] {
+    TwoGuests t;
+    t.group().rules.push_back(tcp_from_anywhere(22));
+    t.host.tell(change_of(t.group(), 2));
+    const PortPlan third = add_port(t.plan, 13);
+    t.host.tell(change_of(third, 1));
+    const lb::Fd web = t.b.listen("10.0.0.12", 22);
+    const lb::Fd session = t.a.connect("10.0.0.12", 22);
+    REQUIRE(session.valid());
+    const lb::Fd accepted = accept_one(web);
+    CHECK(still_flows(session, accepted));
+    t.group().rules.pop_back();
+    // The filter is written by the socket it has, while connections are asked for by a new one.
+    bool set_up = false;
+    std::optional<ErrorCode> refusal;
+    std::thread([&] {
+      set_up = refuse_netfilter_sockets();
+      if (!set_up) return;
+      const auto done = t.host.driver->postcommit(change_of(t.group(), 3));
+      if (!done) refusal = done.error().code;
+    }).join();
+    REQUIRE(set_up);
+    CHECK(refusal == ErrorCode::Unavailable);
+    CHECK_FALSE(t.a.can_connect("10.0.0.12", 22));
+    CHECK(still_flows(session, accepted));
+    t.host.tell(gone(change_of(third, 2)));
+    CHECK_FALSE(still_flows(session, accepted));
   });
 }
 

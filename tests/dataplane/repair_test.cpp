@@ -1,20 +1,26 @@
-#include <fcntl.h>
-#include <sys/ioctl.h>
-#include <csignal>
-
-#include <chrono>
-#include <filesystem>
-#include <set>
-
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/if_tun.h>
 #include <linux/netlink.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <set>
+#include <stdexcept>
+
+#include "dataplane/l3_support.hpp"
 #include "dataplane/support.hpp"
 #include "network/contract.hpp"
 #include "network/linuxbridge/netns.hpp"
 #include "network/linuxbridge/nft.hpp"
+#include "network/linuxbridge/watchman.hpp"
 
 using namespace cloudos;
 using namespace cloudos::network;
@@ -80,6 +86,40 @@ void delete_named(const std::string& name) {
   auto netlink = lb::Netlink::open(NETLINK_ROUTE);
   REQUIRE(netlink);
   REQUIRE(lb::delete_link(*netlink, link_named(name)));
+}
+
+/// A process that does nothing, with all descriptors this one has open.
+class Idler {
+ public:
+  Idler() : pid_(::fork()) {
+    if (pid_ != 0) return;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (true) ::pause();
+  }
+  ~Idler() { end(); }
+  Idler(const Idler&) = delete;
+  Idler& operator=(const Idler&) = delete;
+  int pid() const { return pid_; }
+  void end() {
+    if (ended_ || pid_ < 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+    ended_ = true;
+  }
+
+ private:
+  const pid_t pid_;
+  bool ended_ = false;
+};
+
+/// Whether any epoll of this process waits for something it knows by this number.
+bool waited_for(int number) {
+  const std::string needle = fmt::format("data: {:16x} ", number);
+  for (const auto& file : std::filesystem::directory_iterator("/proc/self/fdinfo")) {
+    const auto text = lb::read_small_file(file.path().string()).value_or("");
+    if (text.find(needle) != std::string::npos) return true;
+  }
+  return false;
 }
 
 }  // namespace
@@ -149,6 +189,81 @@ TEST_CASE("a second converge with nothing wrong writes nothing") {
     CHECK(dnsmasq_pid(dir.path(), plan) == pid);
     CHECK((host_state(dir.path()) == before));
     settle(*driver, {});
+  });
+}
+
+TEST_CASE("after a port went that shared an address there is nothing to repair") {
+  on_private_host([] {
+    const TempDir dir;
+    auto netlink = lb::Netlink::open(NETLINK_ROUTE);
+    REQUIRE(netlink);
+    REQUIRE(lb::add_bridge(*netlink, "br-ex", "", "02:00:00:00:00:01", 1500));
+    const auto driver = driver_in(dir.path(), kFolder, {{"public", "br-ex"}});
+    Plan plan = simple_plan();
+    NetworkPlan& network = plan.networks.begin()->second;
+    network.type = "flat";
+    network.physical_network = "public";
+    PortPlan& first = add_port(plan, 11);
+    PortPlan& second = add_port(plan, 12);
+    first.allowed_pairs = {{"10.0.0.100", ""}, {"10.0.0.12", ""}};
+    second.allowed_pairs = {{"10.0.0.100", ""}};
+    settle(*driver, plan);
+    told(*driver, gone(change_of(first, 2)));
+    plan.ports.erase(PortId(first.id));
+    const std::string left = nft_list();
+    for (const char* set : {"tracked", "ingress_at"}) {
+      CAPTURE(std::string(set));
+      for (const char* address : {"10.0.0.12", "10.0.0.100"}) {
+        nft(fmt::format("get element inet cloudos_0a1b2c3d {} {{ \"br-ex\" . {} }}\n", set,
+                        address));
+      }
+    }
+    const auto count = transactions();
+    settle(*driver, plan);
+    CHECK(transactions() == count);
+    CHECK((nft_list() == left));
+    settle(*driver, {});
+  });
+}
+
+TEST_CASE("a server is waited for no longer than it is one, though a child holds it open") {
+  on_private_host([] {
+    for (const bool ends : {true, false}) {
+      CAPTURE(ends);
+      std::atomic<int> told_of = 0;
+      lb::Watchman watchman("cloudos_0a1b2c3d");
+      watchman.start([&] { ++told_of; });
+      Idler server;
+      REQUIRE(server.pid() > 0);
+      lb::Watchman::Rest(watchman).end({server.pid()}, {});
+      REQUIRE(waited_for(server.pid()));
+      const Idler heir;
+      REQUIRE(heir.pid() > 0);
+      if (ends)
+        server.end();
+      else
+        lb::Watchman::Rest(watchman).end({}, {});
+      CHECK(becomes([&] { return !waited_for(server.pid()); }));
+      if (ends) CHECK(becomes([&] { return told_of == 1; }));
+    }
+  });
+}
+
+TEST_CASE("who watches is told again after work that threw") {
+  on_private_host([] {
+    std::atomic<int> told_of = 0;
+    lb::Watchman watchman("cloudos_0a1b2c3d");
+    watchman.start([&] { ++told_of; });
+    Idler server;
+    REQUIRE(server.pid() > 0);
+    lb::Watchman::Rest(watchman).end({server.pid()}, {});
+    const auto work = [&] {
+      const lb::Watchman::Rest rest(watchman);
+      server.end();
+      throw std::runtime_error("no memory");
+    };
+    CHECK_THROWS_AS(work(), std::runtime_error);
+    CHECK(becomes([&] { return told_of == 1; }));
   });
 }
 

@@ -103,6 +103,101 @@ TEST_CASE("a change of one port writes nothing about another") {
   CHECK(rejected.empty());
 }
 
+TEST_CASE("an address of two ports stays the other's when one goes") {
+  const lb::Names names(kFolder);
+  struct Row {
+    std::string what;
+    bool isolated;  ///< Else on a flat network.
+    bool own;       ///< The address is the second port's own; else both have it as a pair.
+    bool first_goes;
+  };
+  const Row rows[] = {
+      {"a pair of both, the first goes", true, false, true},
+      {"a pair of both, the second goes", true, false, false},
+      {"a pair of both on a flat network, the first goes", false, false, true},
+      {"a pair of both on a flat network, the second goes", false, false, false},
+      {"the second's own, the first goes", true, true, true},
+      {"the second's own on a flat network, the first goes", false, true, true},
+      {"the second's own on a flat network, the second goes", false, true, false},
+  };
+  for (const auto& row : rows) {
+    for (const bool first_comes_last : {false, true}) {
+      CAPTURE(row.what);
+      CAPTURE(first_comes_last);
+      Plan plan = simple_plan();
+      PortPlan& first = add_port(plan, 11);
+      PortPlan& second = add_port(plan, 12);
+      const std::string address = row.own ? "10.0.0.12" : "10.0.0.100";
+      first.allowed_pairs = {{address, ""}};
+      if (!row.own) second.allowed_pairs = {{address, ""}};
+      const lb::FilterNetwork network{"clb", 3, row.isolated};
+      std::vector<std::string> rejected;
+      const auto rules_of = [&](const std::vector<const PortPlan*>& ports) {
+        auto rules = lb::empty_ruleset(names);
+        lb::put_group(rules, names, plan.groups.begin()->second, rejected);
+        for (const auto* port : ports)
+          lb::put_port(rules, names, {port, port == &first ? 7 : 8, network}, rejected);
+        return rules;
+      };
+      const auto before =
+          first_comes_last ? rules_of({&second, &first}) : rules_of({&first, &second});
+      CHECK(lb::render_whole(before) == lb::render_whole(rules_of({&first, &second})));
+      const std::string place = "\"clb\" . " + address;
+      const auto leads_to = [&](const lb::Ruleset& rules) {
+        const auto& elements = rules.inet.sets.at("ingress_at").elements;
+        const auto found = elements.find(place);
+        return found == elements.end() ? std::string("nowhere") : found->second;
+      };
+      const PortPlan& goes = row.first_goes ? first : second;
+      const PortPlan& stays = row.first_goes ? second : first;
+      // Whose own it is decides, and not who else may send as it.
+      if (row.own && !row.isolated)
+        CHECK(leads_to(before) == "goto i_" + names.brief(second.id.value));
+
+      auto after = before;
+      lb::drop_port(after, names, goes.id, goes.tap);
+      CHECK(lb::render_whole(after) == lb::render_whole(rules_of({&stays})));
+      CHECK(after.inet.sets.at("tracked").elements.count(place) == 1);
+      CHECK(leads_to(after) ==
+            (row.isolated ? "nowhere" : "goto i_" + names.brief(stays.id.value)));
+      const std::string change = lb::render_difference(before, after);
+      const auto tracked = change.find("delete element inet " + before.table + " tracked {");
+      const auto end = change.find('\n', tracked);
+      if (row.own && !row.first_goes) {
+        CHECK(tracked == std::string::npos);  // All it had the other has, too.
+      } else {
+        REQUIRE(tracked != std::string::npos);
+        CHECK(change.substr(tracked, end - tracked).find(address) == std::string::npos);
+      }
+      lb::drop_port(after, names, stays.id, stays.tap);
+      CHECK(lb::render_whole(after) == lb::render_whole(rules_of({})));
+      CHECK(after.claims.empty());
+      CHECK(after.devices.empty());
+      CHECK(rejected.empty());
+    }
+  }
+}
+
+TEST_CASE("a device and a mark that became another port's stay that one's") {
+  const lb::Names names(kFolder);
+  Plan plan = simple_plan();
+  const PortPlan old_port = add_port(plan, 11);
+  PortPlan port = add_port(plan, 12);
+  port.tap = old_port.tap;
+  std::vector<std::string> rejected;
+  auto alone = lb::empty_ruleset(names);
+  lb::put_group(alone, names, plan.groups.begin()->second, rejected);
+  auto rules = alone;
+  lb::put_port(alone, names, {&port, 7, {"clb", 3, true}}, rejected);
+  lb::put_port(rules, names, {&old_port, 7, {"clb", 3, true}, false}, rejected);
+  lb::put_port(rules, names, {&port, 7, {"clb", 3, true}}, rejected);
+  lb::drop_port(rules, names, old_port.id, old_port.tap);
+  CHECK(lb::render_whole(rules) == lb::render_whole(alone));
+  // One that never got its device takes nothing of it away either.
+  lb::drop_port(rules, names, PortId("66666666-6666-4666-8666-666666666666"), port.tap);
+  CHECK(lb::render_whole(rules) == lb::render_whole(alone));
+}
+
 TEST_CASE("what a rule set cannot take is left out, which closes") {
   Plan plan = simple_plan();
   PortPlan port = add_port(plan, 11);

@@ -147,11 +147,11 @@ class Driver final : public LinuxBridgeDriver {
   /// What the work does is not somebody else's doing.
   Result<void> undisturbed(const std::function<Result<void>()>& work) {
     LockGuard lock(mutex_);
-    watchman_.rest();
+    Watchman::Rest rest(watchman_);
     auto done = work();
     auto inside = wires_.namespaces();
     inside.merge(routers_.namespaces());
-    watchman_.resume(wires_.servers(), std::move(inside));
+    rest.end(wires_.servers(), std::move(inside));
     return done;
   }
   Result<void> apply_change(const Change& change);
@@ -172,8 +172,8 @@ class Driver final : public LinuxBridgeDriver {
   Result<void> wire_ports_of(const NetworkId& id);
   void put_in_filter(const PortPlan& plan, const Link& tap);
   Result<void> write_filter(const PortPlan* removed = nullptr);
-  void note_tightened();
-  Result<void> forget(const std::map<PortId, PortPlan>& ports);
+  void note_tightened(const std::map<PortId, PortPlan>& ports, const PortPlan* removed = nullptr);
+  Result<void> end_connections();
   bool is_up(const PortPlan& plan) const;
   void report(const std::vector<std::string>& rejected);
   void rebuild_rules(const std::map<PortId, Link>& taps);
@@ -200,7 +200,7 @@ class Driver final : public LinuxBridgeDriver {
   std::map<std::string, std::uint64_t> revisions_ CLOUDOS_GUARDED_BY(mutex_);
   std::set<std::string> reported_ CLOUDOS_GUARDED_BY(mutex_);
   std::set<SecurityGroupId> stateless_ CLOUDOS_GUARDED_BY(mutex_);
-  std::set<std::string> tightened_ CLOUDOS_GUARDED_BY(mutex_);  ///< Names::brief of ports.
+  std::set<FlowOwner> to_end_ CLOUDOS_GUARDED_BY(mutex_);  ///< Whose connections have to end.
 };
 
 std::optional<Binding> Driver::bind_port(const PortContext& port) const {
@@ -260,25 +260,28 @@ Result<void> Driver::apply_change(const Change& change) {
   return Result<void>();
 }
 
-/// Ports that the filter is about to let less through of.
-void Driver::note_tightened() {
-  if (filter_.applied()) tightened_.merge(tightened_ports(*filter_.applied(), rules_));
-}
-
-/// Ends their connections, once the filter is written.
-Result<void> Driver::forget(const std::map<PortId, PortPlan>& ports) {
-  if (tightened_.empty()) return Result<void>();
-  std::set<FlowOwner> owners;
-  for (const auto& [id, port] : ports) {
-    if (tightened_.count(names_.brief(id.value)) == 0) continue;
+/// Remembers the addresses of ports that the filter is about to let less through of, until their
+/// connections have ended: by then a port may be gone, or the turn be another change's.
+void Driver::note_tightened(const std::map<PortId, PortPlan>& ports, const PortPlan* removed) {
+  if (!filter_.applied()) return;
+  auto tightened = tightened_ports(*filter_.applied(), rules_);
+  const auto note = [&](const PortPlan& port) {
+    if (tightened.erase(names_.brief(port.id.value)) == 0) return;
     const auto network = wires_.filter_network(port.network);
     for (const auto& address : port.addresses) {
       const auto ip = parse_ip(address);
-      if (ip) owners.insert({network ? network->zone : 0, ip->address});
+      if (ip) to_end_.insert({network ? network->zone : 0, ip->address});
     }
-  }
-  CLOUDOS_CHECK(forget_flows(owners));
-  tightened_.clear();
+  };
+  if (removed != nullptr) note(*removed);
+  for (auto port = ports.begin(); port != ports.end() && !tightened.empty(); ++port)
+    note(port->second);
+}
+
+/// Once the filter is written. What fails stays to be done with the next write.
+Result<void> Driver::end_connections() {
+  CLOUDOS_CHECK(forget_flows(to_end_));
+  to_end_.clear();
   return Result<void>();
 }
 
@@ -289,11 +292,10 @@ Result<void> Driver::write_filter(const PortPlan* removed) {
     restore_bridged_packets(switch_note_);
     return Result<void>();
   }
+  note_tightened(plan_.ports, removed);
   CLOUDOS_CHECK(filter_bridged_packets(switch_note_));
-  note_tightened();
   CLOUDOS_CHECK(filter_.apply(rules_));
-  if (removed != nullptr) return forget({{removed->id, *removed}});
-  return forget(plan_.ports);
+  return end_connections();
 }
 
 bool Driver::is_up(const PortPlan& plan) const {
@@ -531,9 +533,9 @@ Result<void> Driver::clear_host(const std::vector<Link>& links) {
 }
 
 Result<void> Driver::apply_plan(const Plan& plan) {
+  CLOUDOS_TRY(const auto links, wires_.links());
   const Plan before = std::exchange(plan_, plan);
   std::erase_if(plan_.networks, [](const auto& n) { return !is_our_type(n.second); });
-  CLOUDOS_TRY(const auto links, wires_.links());
   if (plan_.networks.empty() && plan_.ports.empty() && plan_.routers.empty()) {
     CLOUDOS_CHECK(clear_host(links));
     started_ = true;
@@ -579,10 +581,10 @@ Result<void> Driver::apply_plan(const Plan& plan) {
   }
   failures.add("tags of trunks", wires_.free_tags(links, plan_.ports));
   rebuild_rules(taps);
-  note_tightened();
+  note_tightened(before.ports);
   // Without its rules no port may be let on: what is attached already stays as it is.
   CLOUDOS_CHECK(filter_.verify(rules_));
-  failures.add("ending connections", forget(before.ports));
+  failures.add("ending connections", end_connections());
   for (const auto& [id, tap] : taps) {
     if (failed.count(id) > 0) continue;
     const PortPlan& port = plan_.ports.at(id);

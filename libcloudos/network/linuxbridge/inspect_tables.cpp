@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <thread>
 
 #include "base/text.hpp"
+#include "network/linuxbridge/netns.hpp"
 #include "network/trace_rules.hpp"
 
 namespace cloudos::network::linuxbridge {
@@ -132,23 +132,17 @@ Result<void> LiveTables::run(const std::string& commands) {
 Result<std::map<ChainName, std::vector<LiveTables::Rule>>> printed_chains(
     const Ruleset& rules, const std::vector<ChainName>& chains) {
   std::map<ChainName, std::vector<LiveTables::Rule>> printed;
-  Result<void> done;
-  std::thread apart([&] {
-    done = [&]() -> Result<void> {
-      if (::unshare(CLONE_NEWNET) != 0)
-        return fail(ErrorCode::Unavailable, "cannot make a network namespace",
-                    std::strerror(errno));
-      CLOUDOS_TRY(auto tables, LiveTables::open());
-      CLOUDOS_CHECK(tables.run(render_whole(rules)));
-      for (const auto& [family, name] : chains) {
-        if (auto listed = tables.chain(family, rules.table, name))
-          printed[{family, name}] = std::move(*listed);
-      }
-      return Result<void>();
-    }();
-  });
-  apart.join();
-  if (!done) return fail(std::move(done).error());
+  CLOUDOS_CHECK(on_own_thread([&]() -> Result<void> {
+    if (::unshare(CLONE_NEWNET) != 0)
+      return fail(ErrorCode::Unavailable, "cannot make a network namespace", std::strerror(errno));
+    CLOUDOS_TRY(auto tables, LiveTables::open());
+    CLOUDOS_CHECK(tables.run(render_whole(rules)));
+    for (const auto& [family, name] : chains) {
+      if (auto listed = tables.chain(family, rules.table, name))
+        printed[{family, name}] = std::move(*listed);
+    }
+    return Result<void>();
+  }));
   return printed;
 }
 

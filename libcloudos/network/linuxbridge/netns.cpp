@@ -31,7 +31,8 @@ Failure netns_failed(std::string_view what, const std::string& name) {
               fmt::format("{} network namespace {} failed: {}", what, name, std::strerror(errno)));
 }
 
-/// Work on a thread of its own; what it throws (no thread, no memory) becomes an error.
+}  // namespace
+
 Result<void> on_own_thread(const std::function<Result<void>()>& work) {
   Result<void> result;
   try {
@@ -47,8 +48,6 @@ Result<void> on_own_thread(const std::function<Result<void>()>& work) {
   }
   return result;
 }
-
-}  // namespace
 
 Result<void> create_netns(const std::string& name) {
   if (open_netns(name)) return Result<void>();

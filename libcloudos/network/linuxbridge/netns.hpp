@@ -22,7 +22,10 @@ std::optional<Fd> open_netns(const std::string& name);
 Result<void> remove_netns(const std::string& name);
 std::vector<std::string> list_netns(std::string_view prefix);
 
-/// Runs `work` on a thread of its own inside the namespace and waits for it.
+/// Runs `work` on a thread of its own, which may change its namespace, and waits for it. What it
+/// throws (no thread, no memory) becomes an error.
+Result<void> on_own_thread(const std::function<Result<void>()>& work);
+/// The same inside a namespace.
 Result<void> run_in_netns(int netns, const std::function<Result<void>()>& work);
 /// True when both descriptors (or /proc files) are of the same namespace.
 bool same_netns(int netns, const std::string& proc_file);

@@ -118,6 +118,7 @@ Ruleset inet_stages(Ruleset rules) {
 struct AddressPair {
   std::string mac;
   IpPrefix ip;
+  bool allowed = false;  ///< By a pair; else it is the port's own.
 };
 
 /// What the port may send as: its own addresses and the allowed pairs.
@@ -126,7 +127,7 @@ std::vector<AddressPair> pairs_of(const PortPlan& port, const std::string& mac,
   std::vector<AddressPair> pairs;
   for (const auto& address : port.addresses) {
     if (auto ip = parse_ip(address)) {
-      pairs.push_back({mac, std::move(*ip)});
+      pairs.push_back({mac, std::move(*ip), false});
     } else {
       rejected.push_back(fmt::format("port {}: its address is not one", port.id.value));
     }
@@ -135,7 +136,7 @@ std::vector<AddressPair> pairs_of(const PortPlan& port, const std::string& mac,
     auto ip = parse_ip_prefix(address);
     auto own = pair_mac.empty() ? std::optional(mac) : parse_mac(pair_mac);
     if (ip && own) {
-      pairs.push_back({std::move(*own), std::move(*ip)});
+      pairs.push_back({std::move(*own), std::move(*ip), true});
     } else {
       rejected.push_back(fmt::format("port {}: an allowed address pair is not one", port.id.value));
     }
@@ -157,7 +158,7 @@ Lines spoof_rules(const std::vector<AddressPair>& pairs, const std::string& own_
     lines.push_back(
         fmt::format("ether saddr {0} arp saddr ether {0} arp saddr ip 0.0.0.0 return", mac));
   }
-  for (const auto& [mac, ip] : pairs) {
+  for (const auto& [mac, ip, allowed] : pairs) {
     if (!ip.v6) {
       lines.push_back(fmt::format("ether saddr {0} arp saddr ether {0} arp saddr ip {1} return",
                                   mac, ip.text()));
@@ -169,7 +170,7 @@ Lines spoof_rules(const std::vector<AddressPair>& pairs, const std::string& own_
   for (const auto& mac : macs) {
     lines.push_back(fmt::format("ether saddr {} ip6 saddr {} {}", mac, link_local_of(mac), take));
   }
-  for (const auto& [mac, ip] : pairs) {
+  for (const auto& [mac, ip, allowed] : pairs) {
     lines.push_back(
         fmt::format("ether saddr {} {} saddr {} {}", mac, ip.v6 ? "ip6" : "ip", ip.text(), take));
   }
@@ -205,10 +206,57 @@ Lines neighbour_rules(const std::vector<AddressPair>& pairs, const std::string& 
                                               leading_bits(address, length)));
   };
   for (const auto& mac : macs) allow(link_local_of(mac), 128);
-  for (const auto& [mac, ip] : pairs)
+  for (const auto& [mac, ip, allowed] : pairs)
     if (ip.v6) allow(ip.network, ip.length);
   lines.push_back("icmpv6 type 136 drop");
   return lines;
+}
+
+/// Gives a port a place that others may have too.
+void claim(Ruleset& rules, const Ruleset::Place& place, Ruleset::Claim by) {
+  rules.places[by.brief].push_back(place);
+  auto& claims = rules.claims[place];
+  claims.insert(std::move(by));
+  rules.inet.sets[place.set].elements[place.key] = claims.begin()->value;
+}
+
+/// Takes back all that a port has claimed.
+void disclaim(Ruleset& rules, const std::string& brief) {
+  const auto known = rules.places.find(brief);
+  if (known == rules.places.end()) return;
+  for (const auto& place : known->second) {
+    const auto claims = rules.claims.find(place);
+    if (claims == rules.claims.end()) continue;  // It had claimed the place twice.
+    std::erase_if(claims->second, [&](const auto& one) { return one.brief == brief; });
+    auto& elements = rules.inet.sets[place.set].elements;
+    if (claims->second.empty()) {
+      elements.erase(place.key);
+      rules.claims.erase(claims);
+      continue;
+    }
+    const auto& value = claims->second.begin()->value;
+    const auto written = elements.find(place.key);
+    if (written == elements.end() || written->second != value) elements[place.key] = value;
+  }
+  rules.places.erase(known);
+}
+
+/// Leads a port's mark to its chains. Who had the mark before has no such device any more.
+void put_mark(Ruleset& rules, const std::string& brief, const std::string& mark, bool stateful) {
+  for (const auto* set : {"ingress_of", "egress_of", "stateless"}) {
+    rules.claims.erase({set, mark});
+    rules.inet.sets[set].elements.erase(mark);
+  }
+  claim(rules, {"ingress_of", mark}, {false, brief, "goto i_" + brief});
+  claim(rules, {"egress_of", mark}, {false, brief, "goto e_" + brief});
+  if (!stateful) claim(rules, {"stateless", mark}, {false, brief, ""});
+}
+
+/// Takes a device out of the bridge stages.
+void clear_device(Ruleset& rules, const std::string& tap) {
+  for (const auto* set : {"isolated", "secured", "spoof", "out_mark", "dscp_of"})
+    rules.bridge.sets[set].elements.erase(in_quotes(tap));
+  rules.devices.erase(tap);
 }
 
 void put_if_absent(FilterTable& table, const std::string& chain) {
@@ -351,18 +399,9 @@ void drop_network(Ruleset& rules, const std::string& bridge,
 
 void drop_port(Ruleset& rules, const Names& names, const PortId& port, const std::string& tap) {
   const std::string brief = names.brief(port.value);
-  const std::string device = in_quotes(tap);
-  auto& bridge = rules.bridge.sets;
-  auto& inet = rules.inet.sets;
-  bridge["isolated"].elements.erase(device);
-  bridge["secured"].elements.erase(device);
-  bridge["spoof"].elements.erase(device);
-  bridge["out_mark"].elements.erase(device);
-  bridge["dscp_of"].elements.erase(device);
-  if (const auto known = rules.places.find(brief); known != rules.places.end()) {
-    for (const auto& [set, key] : known->second) inet[set].elements.erase(key);
-    rules.places.erase(known);
-  }
+  const auto device = rules.devices.find(tap);
+  if (device != rules.devices.end() && device->second == brief) clear_device(rules, tap);
+  disclaim(rules, brief);
   rules.bridge.chains.erase("s_" + brief);
   rules.inet.chains.erase("i_" + brief);
   rules.inet.chains.erase("e_" + brief);
@@ -426,7 +465,10 @@ void put_group(Ruleset& rules, const Names& names, const GroupPlan& group,
 void put_port(Ruleset& rules, const Names& names, const FilterPort& port,
               std::vector<std::string>& rejected) {
   const PortPlan& plan = *port.plan;
+  const std::string brief = names.brief(plan.id.value);
   drop_port(rules, names, plan.id, plan.tap);
+  clear_device(rules, plan.tap);
+  rules.devices[plan.tap] = brief;
   const std::string tap = in_quotes(plan.tap);
   if (port.network.isolated) rules.bridge.sets["isolated"].elements[tap] = "";
   if (plan.qos.dscp) {
@@ -438,7 +480,6 @@ void put_port(Ruleset& rules, const Names& names, const FilterPort& port,
   }
   if (!plan.port_security) return;
 
-  const std::string brief = names.brief(plan.id.value);
   const std::uint32_t mark = mark_of(port.tap_index);
   const std::string mark_text = fmt::format("{:#x}", mark);
   Lines ingress;
@@ -463,12 +504,7 @@ void put_port(Ruleset& rules, const Names& names, const FilterPort& port,
   egress.push_back("counter drop");
   put_chain(rules.inet, "i_" + brief, std::move(ingress));
   put_chain(rules.inet, "e_" + brief, std::move(egress));
-  const auto put = [&](const std::string& set, const std::string& key, const std::string& value) {
-    rules.inet.sets[set].elements[key] = value;
-    rules.places[brief].emplace_back(set, key);
-  };
-  put("ingress_of", mark_text, "goto i_" + brief);
-  put("egress_of", mark_text, "goto e_" + brief);
+  put_mark(rules, brief, mark_text, port.stateful);
 
   if (mac) {
     put_chain(rules.bridge, "s_" + brief, spoof_rules(pairs, *mac, mark));
@@ -479,13 +515,14 @@ void put_port(Ruleset& rules, const Names& names, const FilterPort& port,
   rules.bridge.sets["spoof"].elements[tap] = "jump s_" + brief;
   rules.bridge.sets["out_mark"].elements[tap] = mark_text;
   rules.bridge.sets["secured"].elements[tap] = "";
-  if (!port.stateful) put("stateless", mark_text, "");
   for (const auto& pair : pairs) {
     if (!pair.ip.host() || port.network.bridge.empty()) continue;
     const std::string place = in_quotes(port.network.bridge) + " . " + pair.ip.address;
-    if (port.stateful) put(pair.ip.v6 ? "tracked6" : "tracked", place, "");
+    if (port.stateful)
+      claim(rules, {pair.ip.v6 ? "tracked6" : "tracked", place}, {pair.allowed, brief, ""});
     if (!port.network.isolated)  // What the host itself sends or routes is not bridged.
-      put(pair.ip.v6 ? "ingress_at6" : "ingress_at", place, "goto i_" + brief);
+      claim(rules, {pair.ip.v6 ? "ingress_at6" : "ingress_at", place},
+            {pair.allowed, brief, "goto i_" + brief});
   }
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include <compare>
 #include <map>
 #include <memory>
 #include <optional>
@@ -77,9 +78,25 @@ struct Ruleset {
   std::string table;   ///< The name, the same in both families.
   FilterTable bridge;  ///< Family bridge: spoofing.
   FilterTable inet;    ///< Family inet: security groups.
-  /// Names::brief of ports to their places in sets of `inet`: name and key. Not written out, and
-  /// not copied by adopt().
-  std::map<std::string, std::vector<std::pair<std::string, std::string>>> places;
+
+  // What follows is not written out, and not copied by adopt().
+
+  /// An element of a set of `inet`.
+  struct Place {
+    std::string set, key;
+    friend auto operator<=>(const Place&, const Place&) = default;
+  };
+  /// Who has a place; the least of several is whose value is written. An address is its port's
+  /// before it is theirs who may send as it too.
+  struct Claim {
+    bool pair = false;
+    std::string brief;  ///< Names::brief of the port.
+    std::string value;
+    friend auto operator<=>(const Claim&, const Claim&) = default;
+  };
+  std::map<Place, std::set<Claim>> claims;
+  std::map<std::string, std::vector<Place>> places;  ///< By Names::brief of ports.
+  std::map<std::string, std::string> devices;        ///< Taps to Names::brief of their ports.
 };
 
 /// A network as the filter sees it.
@@ -114,7 +131,8 @@ void put_group(Ruleset& rules, const Names& names, const GroupPlan& group,
 void put_port(Ruleset& rules, const Names& names, const FilterPort& port,
               std::vector<std::string>& rejected);
 
-/// Takes a port out again. Success when it is not in.
+/// Takes a port out again; what another port has as well stays that one's. Success when it is not
+/// in.
 void drop_port(Ruleset& rules, const Names& names, const PortId& port, const std::string& tap);
 /// Takes a network's zone and links out again.
 void drop_network(Ruleset& rules, const std::string& bridge, const std::vector<std::string>& links);

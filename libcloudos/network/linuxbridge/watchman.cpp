@@ -21,6 +21,7 @@
 #include <set>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 #include "network/linuxbridge/fd.hpp"
 #include "network/linuxbridge/netlink.hpp"
@@ -157,6 +158,11 @@ struct Watchman::Impl {
     event.data.u64 = as;
     return ::epoll_ctl(waiting.get(), EPOLL_CTL_ADD, fd, &event) == 0;
   }
+  /// Closing alone would not do: a process the program forked may hold it open as well.
+  void unwatch(std::map<int, Fd>::iterator server) {
+    ::epoll_ctl(waiting.get(), EPOLL_CTL_DEL, server->second.get(), nullptr);
+    servers.erase(server);
+  }
   void watch_servers(const std::vector<int>& pids);
   bool read_all();
   void run();
@@ -175,7 +181,7 @@ bool Watchman::Impl::read_all() {
       const auto server =
           servers.find(static_cast<int>(events[static_cast<std::size_t>(i)].data.u64));
       if (server == servers.end()) continue;
-      servers.erase(server);  // Closed, it is waited for no more.
+      unwatch(server);
       any = ended = true;
     }
     if (!ended) break;
@@ -186,7 +192,10 @@ bool Watchman::Impl::read_all() {
 /// With the mutex held.
 void Watchman::Impl::watch_servers(const std::vector<int>& pids) {
   const std::set<int> wanted(pids.begin(), pids.end());
-  std::erase_if(servers, [&](const auto& s) { return wanted.count(s.first) == 0; });
+  for (auto next = servers.begin(); next != servers.end();) {
+    const auto server = next++;
+    if (wanted.count(server->first) == 0) unwatch(server);
+  }
   for (const int pid : wanted) {
     if (servers.count(pid) > 0) continue;
     Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
@@ -254,19 +263,27 @@ void Watchman::start(std::function<void()> disturbed) {
   }
 }
 
-void Watchman::rest() {
+Watchman::Rest::Rest(Watchman& watchman) : impl_(watchman.impl_.get()) {
   const std::lock_guard lock(impl_->mutex);
   ++impl_->resting;
 }
 
-void Watchman::resume(const std::vector<int>& pids, std::set<int> inside) {
+Watchman::Rest::~Rest() {
+  if (impl_ == nullptr) return;
   const std::lock_guard lock(impl_->mutex);
-  if (--impl_->resting > 0) return;
-  if (!impl_->thread.joinable()) return;
-  impl_->inside = std::move(inside);
-  impl_->read_all();
-  impl_->watch_servers(pids);
+  --impl_->resting;
   impl_->resumed.notify_all();
+}
+
+void Watchman::Rest::end(const std::vector<int>& pids, std::set<int> inside) {
+  Impl& impl = *std::exchange(impl_, nullptr);
+  const std::lock_guard lock(impl.mutex);
+  --impl.resting;
+  impl.resumed.notify_all();  // Who wakes waits for the mutex.
+  if (impl.resting > 0 || !impl.thread.joinable()) return;
+  impl.inside = std::move(inside);
+  impl.read_all();
+  impl.watch_servers(pids);
 }
 
 }  // namespace cloudos::network::linuxbridge

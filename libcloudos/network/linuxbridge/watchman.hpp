@@ -9,13 +9,15 @@
 namespace cloudos::network::linuxbridge {
 
 /// Listens to the kernel and to our servers' ends, on a thread of its own that starts with the
-/// first who wants to know. What happens between rest() and resume() is our own doing and not
+/// first who wants to know. What happens while somebody has it Rest is our own doing and not
 /// reported.
 ///
 /// One socket hears of every namespace that has a number in this one, which those of ours have: of
 /// their devices, addresses, routes and packet filters. Without the right to that
 /// (CAP_NET_BROADCAST) it hears of this namespace alone. Thread-safe.
 class Watchman {
+  struct Impl;
+
  public:
   /// `table` is the name of our packet filter's tables.
   explicit Watchman(std::string table);
@@ -26,12 +28,24 @@ class Watchman {
   /// Listens in the calling thread's network namespace. Null stops telling: once this returns the
   /// one before is called no more.
   void start(std::function<void()> disturbed);
-  void rest();
-  /// `pids` are our servers; `inside` are namespaces of ours, as netns_id() names them.
-  void resume(const std::vector<int>& pids, std::set<int> inside);
+
+  /// Keeps it from telling. Destroyed without end() (by an exception) it lets all be told that was
+  /// heard meanwhile: nobody knows what was left half done.
+  class Rest {
+   public:
+    explicit Rest(Watchman& watchman);
+    ~Rest();
+    Rest(const Rest&) = delete;
+    Rest& operator=(const Rest&) = delete;
+    /// Once. Forgets what was heard meanwhile. `pids` are our servers; `inside` are namespaces of
+    /// ours, as netns_id() names them.
+    void end(const std::vector<int>& pids, std::set<int> inside);
+
+   private:
+    Impl* impl_;
+  };
 
  private:
-  struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 
