@@ -507,9 +507,10 @@ TEST_CASE("what is missing of a simple network is made by the next call") {
   REQUIRE(simple.ensure(boss, inside));
   const auto first = simple.ensure(boss, wired());
   REQUIRE(first);
-  CHECK((first->made == std::vector<std::string>{
-                            "network simple-outside", "subnet 203.0.113.0/24",
-                            "router simple-router", "leg of router simple-router in network simple"}));
+  const std::vector<std::string> parts = {"network simple-outside", "subnet 203.0.113.0/24",
+                                          "router simple-router",
+                                          "leg of router simple-router in network simple"};
+  CHECK((first->made == parts));
   REQUIRE(routers.remove_interface(boss, first->router->id, {first->subnet.id, {}}));
   const auto leg = simple.ensure(boss, wired());
   REQUIRE(leg);

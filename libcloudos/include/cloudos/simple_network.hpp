@@ -13,7 +13,7 @@ struct SimpleNetworkSpec {
   std::string name = "simple";
   std::string cidr = "10.0.0.0/24";       ///< Of the servers.
   std::vector<std::string> dns_servers;
-  bool open = true;                       ///< Ping and ssh reach servers: rules of the default group.
+  bool open = true;                       ///< Ping and ssh reach servers, by the default group.
   std::string physical_network;           ///< For the way outside; empty: the servers stay inside.
   std::string floating_cidr;              ///< Of the outside; needed with a physical network.
   std::string floating_gateway;           ///< Empty: the first address of floating_cidr.
@@ -44,9 +44,9 @@ class CLOUDOS_EXPORT SimpleNetworks final {
   /// hand, or the way outside is asked for later).
   ///
   /// What is there and differs from what is asked for is not changed: the call is refused as
-  /// "SimpleNetworkDiffers", and makes nothing. Compared are the blocks, the DNS servers, and, where
-  /// a way outside is asked for, the physical network and the floating gateway and range (what they
-  /// are when left empty, too); and `open` = false, while the default group has a rule of `open`.
+  /// "SimpleNetworkDiffers", and makes nothing. Compared are the blocks, the DNS servers and, for a
+  /// way outside, the physical network and the floating gateway and range (what they are when left
+  /// empty, too); and `open` = false, while the default group has a rule of `open`.
   ///
   /// A way outside needs an admin. Errors: InvalidArgument, Forbidden, Conflict ("NoUniqueMatch":
   /// several are of the name; "SimpleNetworkDiffers"), QuotaExceeded.
