@@ -113,9 +113,13 @@ Result<bool> release_due_segments(Networks::Impl& impl) {
   return due.size() == options.limit;
 }
 
+std::string BindingDesk::place_of(const Ask& ask) {
+  return fmt::format("{}|{}|{}|{}", ask.network.id.value, ask.port.host, ask.port.vnic_type,
+                     ask.port.profile);
+}
+
 std::string BindingDesk::key_of(const Ask& ask) {
-  std::string key = fmt::format("{}|{}|{}|{}", ask.network.id.value, ask.port.host,
-                                ask.port.vnic_type, ask.port.profile);
+  std::string key = place_of(ask);
   for (const NetworkSegment& one : network_segments(ask.network)) {
     key += fmt::format("|{}:{}:{}:{}:{}", one.id.value, one.network_type, one.physical_network,
                        one.segmentation_id.value_or(0), one.dynamic);
@@ -126,6 +130,10 @@ std::string BindingDesk::key_of(const Ask& ask) {
 const Result<Wiring::Bound>* BindingDesk::answer_to(const Ask& ask) const {
   const auto found = answers_.find(key_of(ask));
   return found == answers_.end() ? nullptr : &found->second;
+}
+
+bool BindingDesk::begin_wanted() {
+  return wanted_ && ++begun_[place_of(*wanted_)] <= limits::kBindTries;
 }
 
 void BindingDesk::answer(const Ask& ask, Result<Wiring::Bound> found) {
@@ -144,11 +152,10 @@ Result<store::Revision> Networks::Impl::transact_bound(const store::Body& body) 
     if (desk.wanted()) return fail(ErrorCode::Stale, "a binding is to be found first");
     return done;
   };
-  for (std::size_t tries = 0;; ++tries) {
+  for (;;) {
     auto done = guarded.load(std::memory_order_relaxed) == 0 ? engine.store.transact(at_desk)
                                                              : transact_guarded(at_desk);
-    const bool again = desk.wanted().has_value() && tries < limits::kBindTries;
-    if (again) {
+    if (desk.begin_wanted()) {
       auto served = network::serve_desk(*this, desk);
       if (served) continue;
       done = fail(std::move(served).error());

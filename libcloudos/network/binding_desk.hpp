@@ -25,14 +25,19 @@ class BindingDesk {
   void want(Ask ask) { wanted_ = std::move(ask); }
   void forget_wanted() { wanted_.reset(); }
   const std::optional<Ask>& wanted() const { return wanted_; }
+  /// Whether what is wanted may be looked for: a transaction may want many bindings, but each only
+  /// so often, for what it stands on may keep changing.
+  bool begin_wanted();
   void answer(const Ask& ask, Result<Wiring::Bound> found);
 
   /// Segments that were made for bindings of this desk, and their networks.
   std::vector<std::pair<NetworkId, SegmentId>> made;
 
  private:
+  static std::string place_of(const Ask& ask);  ///< Without the network's segments.
   static std::string key_of(const Ask& ask);
   std::optional<Ask> wanted_;
+  std::map<std::string, std::size_t> begun_;  ///< By place.
   std::map<std::string, Result<Wiring::Bound>> answers_;
 };
 

@@ -1,3 +1,4 @@
+#include "cloudos/network_limits.hpp"
 #include "cloudos/trunks.hpp"
 #include "network/fake_driver.hpp"
 #include "network/support.hpp"
@@ -81,6 +82,21 @@ TEST_CASE("sub-ports are on their parent's host as long as it is, with their tag
   CHECK(world.now(world.second).trunk.empty());
 }
 
+TEST_CASE("sub-ports may be of more networks than a binding has tries") {
+  TrunkWorld world;
+  std::vector<SubPort> more;
+  for (std::uint16_t tag = 10; tag < 10 + 2 * limits::kBindTries; ++tag) {
+    const Network each = world.network(world.boss, fmt::format("inner-{}", tag));
+    more.push_back({world.port(world.boss, each.id)->id, "vlan", tag});
+  }
+  const auto added = world.networks->trunks().add_sub_ports(world.boss, world.trunk, more);
+  if (!added) FAIL(added.error().message);
+  REQUIRE(world.networks->plug(world.parent, ServerId{"s1"}, "h1"));
+  world.run();
+  for (const SubPort& sub : more) CHECK(world.now(sub.port).status() == PortStatus::Active);
+  CHECK(world.status() == "ACTIVE");
+}
+
 TEST_CASE("a sub-port that has no address on its parent's host stays down; its parent works") {
   const auto driver =
       std::make_shared<FakeDriver>("sw", "h1", std::set<std::string>{"vlan", "local"});
@@ -112,7 +128,8 @@ TEST_CASE("a sub-port that has no address on its parent's host stays down; its p
   // On the first segment one address of IPv4 is left, and none of IPv6.
   const SubnetId four = subnet("10.1.0.0/30", 0), six = subnet("fd00:1::/126", 0);
   const SubnetId far = subnet("10.2.0.0/24", 1);
-  while (with({{six, {}}})) {}
+  while (with({{six, {}}})) {
+  }
   const auto elsewhere = with({{far, {}}}), waiting = with({});
   REQUIRE(elsewhere);
   REQUIRE(waiting);
