@@ -101,10 +101,10 @@ std::optional<std::string> LiveTables::element(const std::string& family, const 
 
 std::vector<LiveTables::Stranger> LiveTables::strangers(const std::string& own_table) {
   std::vector<Stranger> found;
-  const auto listing = ask("list chains");
+  const std::string listing = ask("list chains").value_or("");
   std::string table;
   std::string chain;
-  for (const auto line : split(listing.value_or(""), '\n')) {
+  for (const auto line : split(listing, '\n')) {
     const auto bare = trim(line);
     const auto words = split(bare, ' ');
     if (bare.starts_with("table ") && words.size() >= 3)
