@@ -109,7 +109,7 @@ Result<bool> Servers::Impl::sync_pass() {
   looks.reserve(settings.drivers.size());  // by_host points into it.
   for (const auto& [host, driver] : settings.drivers) {
     auto at = std::find_if(looks.begin(), looks.end(),
-                           [&](const Look& look) { return look.driver == driver.get(); });
+                           [own = driver.get()](const Look& look) { return look.driver == own; });
     if (at == looks.end()) at = looks.insert(at, Look{driver.get(), {}, {}});
     at->hosts.insert(host);
   }
