@@ -50,7 +50,8 @@ struct Face {
 };
 std::span<const Face> faces();
 
-namespace make {
+/// What rows are made with. Each file keeps its own in a namespace inside this one.
+namespace table {
 
 constexpr Parameter text(std::string_view name, std::string_view flag, std::string_view help) {
   return {name, Kind::Text, flag, help};
@@ -103,23 +104,27 @@ constexpr Parameter marker() {
   return {"marker", Kind::Text, "--marker", "those behind the one with this id"};
 }
 
-}  // namespace make
+// ---- what verbs of several services take alike --------------------------------------------------
 
-/// What verbs of several services take alike.
-namespace common {
+constexpr Parameter kNewName = text("name", "--name", "new name");
+constexpr Parameter kNamed = text("name", "--name", "of this name");
+constexpr Parameter kDescription = text("description", "--description", "a text");
+constexpr Parameter kOwner = ref("project_id", "--project", "projects", "project it belongs to");
+constexpr Parameter kOwned = ref("project_id", "--project", "projects", "of this project");
+constexpr Parameter kUp = set("admin_state_up", "--enable", "true", "carry traffic (the default)");
+constexpr Parameter kDown = set("admin_state_up", "--disable", "false", "carry no traffic");
+constexpr Parameter kShared = set("shared", "--share", "true", "for every project");
+constexpr Parameter kUnshared = set("shared", "--no-share", "false", "for its project alone");
+constexpr Parameter kListOfNamed[] = {kNamed, kOwned, limit(), marker()};
+constexpr Parameter kAlias[] = {must(text("alias", {}, "its alias"))};
 
-constexpr Parameter kNewName = make::text("name", "--name", "new name");
-constexpr Parameter kNamed = make::text("name", "--name", "of this name");
-constexpr Parameter kDescription = make::text("description", "--description", "a text");
-constexpr Parameter kOwner =
-    make::ref("project_id", "--project", "projects", "project it belongs to");
-constexpr Parameter kOwned = make::ref("project_id", "--project", "projects", "of this project");
-constexpr Parameter kUp =
-    make::set("admin_state_up", "--enable", "true", "carry traffic (the default)");
-constexpr Parameter kDown = make::set("admin_state_up", "--disable", "false", "carry no traffic");
-constexpr Parameter kShared = make::set("shared", "--share", "true", "for every project");
-constexpr Parameter kUnshared =
-    make::set("shared", "--no-share", "false", "for its project alone");
+constexpr Parameter kQuotaProject =
+    ref("id", "PROJECT", "projects", "name or id [the project of the login]", "project");
+constexpr Parameter kQuota[] = {kQuotaProject};
+constexpr Parameter kQuotaDefault[] = {
+    kQuotaProject, must(set("", "--default", "true", "what projects begin with"))};
+constexpr Parameter kQuotaUsage[] = {kQuotaProject,
+                                     must(set("", "--usage", "true", "with what is used of them"))};
 
-}  // namespace common
+}  // namespace table
 }  // namespace cloudos::verbs

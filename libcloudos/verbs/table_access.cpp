@@ -2,14 +2,7 @@
 #include "verbs/table.hpp"
 
 namespace cloudos::verbs {
-namespace access_table {
-
-using make::must;
-using make::ref;
-using make::set;
-using make::subject;
-using make::text;
-using make::word;
+namespace table::access {
 
 constexpr Parameter kRoleOne[] = {subject("ROLE", "roles")};
 constexpr Parameter kRoleMany[] = {subject("ROLE...", "roles")};
@@ -26,7 +19,7 @@ constexpr Parameter kRoleSet[] = {subject("ROLE", "roles"), text("name", "--name
                                   kMutable};
 constexpr Parameter kRoleList[] = {text("name", "--name", "of this name"),
                                    ref("domain_id", "--domain", "domains", "of this domain"),
-                                   make::limit(), make::marker()};
+                                   limit(), marker()};
 
 constexpr Parameter kUser = must(ref("user_id", "--user", "users", "user that has the role"));
 constexpr Parameter kGroup = must(ref("group_id", "--group", "groups", "group that has the role"));
@@ -100,30 +93,12 @@ constexpr Verb kAccessVerbs[] = {
      "Tells what a token stands for.", "token show", kToken, Style::Subject},
     {"tokens.revoke", "DELETE", "/identity/v3/auth/tokens", "", "", "Makes a token worthless.",
      "token revoke", kToken, Style::Subject},
-    {"catalog.list",
-     "GET",
-     "/identity/v3/auth/catalog",
-     "",
-     "catalog",
-     "Lists the services on offer and where they answer.",
-     "catalog list",
-     {}},
-    {"domains.list_mine",
-     "GET",
-     "/identity/v3/auth/domains",
-     "",
-     "domains",
-     "Lists the domains that the caller has a role on.",
-     "",
-     {}},
-    {"tokens.list_systems",
-     "GET",
-     "/identity/v3/auth/system",
-     "",
-     "system",
-     "Lists the systems that the caller has a role on.",
-     "",
-     {}},
+    {"catalog.list", "GET", "/identity/v3/auth/catalog", "", "catalog",
+     "Lists the services on offer and where they answer.", "catalog list"},
+    {"domains.list_mine", "GET", "/identity/v3/auth/domains", "", "domains",
+     "Lists the domains that the caller has a role on.", ""},
+    {"tokens.list_systems", "GET", "/identity/v3/auth/system", "", "system",
+     "Lists the systems that the caller has a role on.", ""},
 
     {"roles.create", "POST", "/identity/v3/roles", "role", "role", "Makes a role.", "role create",
      kRoleCreate},
@@ -145,14 +120,8 @@ constexpr Verb kAccessVerbs[] = {
      "role_inference", "Lets a role come with another.", "implied role create", kImplied},
     {"implied_roles.delete", "DELETE", "/identity/v3/roles/{id}/implies/{implied_role_id}", "", "",
      "Lets a role come with another no longer.", "implied role delete", kImplied},
-    {"implied_roles.list",
-     "GET",
-     "/identity/v3/role_inferences",
-     "",
-     "role_inferences",
-     "Lists which roles come with which.",
-     "implied role list",
-     {}},
+    {"implied_roles.list", "GET", "/identity/v3/role_inferences", "", "role_inferences",
+     "Lists which roles come with which.", "implied role list"},
     {"role_assignments.list", "GET", "/identity/v3/role_assignments", "", "role_assignments",
      "Lists who has which role where.", "role assignment list", kAssignments},
 
@@ -170,45 +139,23 @@ constexpr Verb kAccessVerbs[] = {
     CLOUDOS_GRANT_VERBS("system_group", "/identity/v3/system/groups/{group_id}/roles", kSystemGroup,
                         kOnSystemGroup),
 
-    {"token_keys.list",
-     "GET",
-     "/identity/v3/OS-CLOUDOS/token_keys",
-     "",
-     "token_keys",
-     "Lists the keys that seal and open tokens.",
-     "token key list",
-     {}},
-    {"token_keys.rotate",
-     "POST",
-     "/identity/v3/OS-CLOUDOS/token_keys",
-     "",
-     "token_keys",
-     "Seals tokens with a new key; those of the keys before hold on.",
-     "token key rotate",
-     {}},
-    {"credential_keys.list",
-     "GET",
-     "/identity/v3/OS-CLOUDOS/credential_keys",
-     "",
-     "credential_keys",
-     "Lists the keys that seal users' secrets, and how many each has sealed.",
-     "credential key list",
-     {}},
-    {"credential_keys.rotate",
-     "POST",
-     "/identity/v3/OS-CLOUDOS/credential_keys",
-     "",
-     "credential_keys",
-     "Seals users' secrets with a new key; those of before are sealed anew.",
-     "credential key rotate",
-     {}},
+    {"token_keys.list", "GET", "/identity/v3/OS-CLOUDOS/token_keys", "", "token_keys",
+     "Lists the keys that seal and open tokens.", "token key list"},
+    {"token_keys.rotate", "POST", "/identity/v3/OS-CLOUDOS/token_keys", "", "token_keys",
+     "Seals tokens with a new key; those of the keys before hold on.", "token key rotate"},
+    {"credential_keys.list", "GET", "/identity/v3/OS-CLOUDOS/credential_keys", "",
+     "credential_keys", "Lists the keys that seal users' secrets, and how many each has sealed.",
+     "credential key list"},
+    {"credential_keys.rotate", "POST", "/identity/v3/OS-CLOUDOS/credential_keys", "",
+     "credential_keys", "Seals users' secrets with a new key; those of before are sealed anew.",
+     "credential key rotate"},
 };
 #undef CLOUDOS_GRANT_VERBS
 
-}  // namespace access_table
+}  // namespace table::access
 
 std::span<const Verb> access_verbs() {
-  return access_table::kAccessVerbs;
+  return table::access::kAccessVerbs;
 }
 
 }  // namespace cloudos::verbs

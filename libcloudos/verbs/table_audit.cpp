@@ -2,11 +2,9 @@
 #include "verbs/table.hpp"
 
 namespace cloudos::verbs {
-namespace audit_table {
+namespace table::audit {
 
-using make::text;
-
-constexpr Parameter kEventOne[] = {make::must(make::word("id", "EVENT", "its id"))};
+constexpr Parameter kEventOne[] = {must(word("id", "EVENT", "its id"))};
 constexpr Parameter kEventList[] = {
     text("since", "--since", "that time or later: 2026-11-22T06:58:01Z"),
     text("until", "--until", "earlier than that"),
@@ -18,8 +16,8 @@ constexpr Parameter kEventList[] = {
     text("outcome", "--outcome", "success or failure"),
     text("request_id", "--request", "of this request: req-..."),
     text("address", "--address", "from this address"),
-    make::limit(),
-    make::marker(),
+    limit(),
+    marker(),
 };
 
 constexpr Verb kAuditVerbs[] = {
@@ -48,13 +46,13 @@ constexpr Column kEventColumns[] = {
 
 constexpr Noun kAuditNouns[] = {{"events", "audit", "audit", kEventColumns, "id", ""}};
 
-}  // namespace audit_table
+}  // namespace table::audit
 
 std::span<const Verb> audit_verbs() {
-  return audit_table::kAuditVerbs;
+  return table::audit::kAuditVerbs;
 }
 std::span<const Noun> audit_nouns() {
-  return audit_table::kAuditNouns;
+  return table::audit::kAuditNouns;
 }
 
 }  // namespace cloudos::verbs

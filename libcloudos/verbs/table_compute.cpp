@@ -2,16 +2,7 @@
 #include "verbs/table.hpp"
 
 namespace cloudos::verbs {
-namespace compute_table {
-
-using make::must;
-using make::number;
-using make::of;
-using make::ref;
-using make::set;
-using make::subject;
-using make::text;
-using make::word;
+namespace table::compute {
 
 constexpr Parameter kServerOne[] = {subject("SERVER", "servers")};
 constexpr Parameter kServerMany[] = {subject("SERVER...", "servers")};
@@ -70,8 +61,8 @@ constexpr Parameter kServerList[] = {
     text("availability_zone", "--availability-zone", "in this zone"),
     text("key_name", "--key-name", "with this key pair"),
     text("changes-since", "--changes-since", "changed since this time (ISO 8601)"),
-    make::limit(),
-    make::marker(),
+    limit(),
+    marker(),
 };
 constexpr Parameter kReboot[] = {
     subject("SERVER...", "servers"),
@@ -107,8 +98,8 @@ constexpr Parameter kFlavorList[] = {
     set("is_public", "--all", "\"None\"", "both"),
     number("minDisk", "--min-disk", "with that much disk, GiB"),
     number("minRam", "--min-ram", "with that much memory, MiB"),
-    make::limit(),
-    make::marker(),
+    limit(),
+    marker(),
 };
 constexpr Parameter kFlavorProject[] = {
     subject("FLAVOR", "flavors"),
@@ -310,13 +301,13 @@ constexpr Noun kComputeNouns[] = {
     {"compute_security_groups", "compute security group", "compute", {}, "id", "name"},
 };
 
-}  // namespace compute_table
+}  // namespace table::compute
 
 std::span<const Verb> compute_verbs() {
-  return compute_table::kComputeVerbs;
+  return table::compute::kComputeVerbs;
 }
 std::span<const Noun> compute_nouns() {
-  return compute_table::kComputeNouns;
+  return table::compute::kComputeNouns;
 }
 
 }  // namespace cloudos::verbs

@@ -2,13 +2,7 @@
 #include "verbs/table.hpp"
 
 namespace cloudos::verbs {
-namespace credentials_table {
-
-using make::must;
-using make::ref;
-using make::subject;
-using make::text;
-using make::word;
+namespace table::credentials {
 
 constexpr Parameter kType = text("type", "--type", "what it is: ec2, totp, cert, ...");
 constexpr Parameter kProject = ref("project_id", "--project", "projects", "project it is for");
@@ -31,8 +25,8 @@ constexpr Parameter kCredentialSet[] = {
 constexpr Parameter kCredentialList[] = {
     ref("user_id", "--user", "users", "of this user"),
     text("type", "--type", "of this type"),
-    make::limit(),
-    make::marker(),
+    limit(),
+    marker(),
 };
 
 constexpr Parameter kOwner = ref("user_id", "--user", "users", "user [you]", "user");
@@ -81,13 +75,13 @@ constexpr Noun kCredentialNouns[] = {
     {"ec2_credentials", "ec2 credentials", "identity", kEc2Columns, "access", "access"},
 };
 
-}  // namespace credentials_table
+}  // namespace table::credentials
 
 std::span<const Verb> credential_verbs() {
-  return credentials_table::kCredentialVerbs;
+  return table::credentials::kCredentialVerbs;
 }
 std::span<const Noun> credential_nouns() {
-  return credentials_table::kCredentialNouns;
+  return table::credentials::kCredentialNouns;
 }
 
 }  // namespace cloudos::verbs

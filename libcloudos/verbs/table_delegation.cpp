@@ -2,16 +2,7 @@
 #include "verbs/table.hpp"
 
 namespace cloudos::verbs {
-namespace delegation_table {
-
-using make::must;
-using make::of;
-using make::ref;
-using make::refs;
-using make::set;
-using make::subject;
-using make::text;
-using make::word;
+namespace table::delegation {
 
 constexpr Parameter kTrustOne[] = {subject("TRUST", "trusts")};
 constexpr Parameter kTrustRole[] = {subject("TRUST", "trusts"),
@@ -25,9 +16,9 @@ constexpr Parameter kTrustCreate[] = {
     set("impersonation", "--impersonate", "true", "its tokens show the trustor as their user"),
     set("impersonation", "--no-impersonate", "false", "its tokens show the trustee"),
     text("expires_at", "--expiration", "its end, as in 2027-01-31T12:00:00Z"),
-    make::number("remaining_uses", "--uses", "tokens that may be made by it"),
+    number("remaining_uses", "--uses", "tokens that may be made by it"),
     set("allow_redelegation", "--allow-redelegation", "true", "the trustee may hand it on"),
-    make::number("redelegation_count", "--redelegation-count", "how often"),
+    number("redelegation_count", "--redelegation-count", "how often"),
 };
 constexpr Parameter kTrustList[] = {
     ref("trustor_user_id", "--trustor", "users", "given by this user"),
@@ -70,17 +61,16 @@ constexpr Verb kDelegationVerbs[] = {
      "Shows a role of a trust.", "", kTrustRole},
     {"application_credentials.create", "POST", CLOUDOS_USERS_OWN("application_credentials"),
      "application_credential", "application_credential",
-     "Makes a secret by which a program logs in; shown this once.",
-     "application credential create", kCredentialCreate},
+     "Makes a secret by which a program logs in; shown this once.", "application credential create",
+     kCredentialCreate},
     {"application_credentials.list", "GET", CLOUDOS_USERS_OWN("application_credentials"), "",
      "application_credentials", "Lists application credentials.", "application credential list",
      kCredentialList},
     {"application_credentials.show", "GET", CLOUDOS_USERS_OWN("application_credentials/{id}"), "",
      "application_credential", "Shows an application credential.", "application credential show",
      kCredentialOne},
-    {"application_credentials.delete", "DELETE",
-     CLOUDOS_USERS_OWN("application_credentials/{id}"), "", "",
-     "Ends an application credential and its tokens.", "application credential delete",
+    {"application_credentials.delete", "DELETE", CLOUDOS_USERS_OWN("application_credentials/{id}"),
+     "", "", "Ends an application credential and its tokens.", "application credential delete",
      kCredentialOne},
     {"access_rules.list", "GET", CLOUDOS_USERS_OWN("access_rules"), "", "access_rules",
      "Lists access rules.", "access rule list", kRuleList},
@@ -118,13 +108,13 @@ constexpr Noun kDelegationNouns[] = {
     {"access_rules", "access rule", "identity", kRuleColumns, "id", "id"},
 };
 
-}  // namespace delegation_table
+}  // namespace table::delegation
 
 std::span<const Verb> delegation_verbs() {
-  return delegation_table::kDelegationVerbs;
+  return table::delegation::kDelegationVerbs;
 }
 std::span<const Noun> delegation_nouns() {
-  return delegation_table::kDelegationNouns;
+  return table::delegation::kDelegationNouns;
 }
 
 }  // namespace cloudos::verbs

@@ -2,11 +2,7 @@
 #include "verbs/table.hpp"
 
 namespace cloudos::verbs {
-namespace faces_table {
-
-using make::of;
-using make::remove;
-using make::subject;
+namespace table::faces {
 
 constexpr Parameter kImageUnset[] = {
     subject("IMAGE", "images"),
@@ -23,7 +19,7 @@ constexpr Parameter kPortUnset[] = {
     subject("PORT", "ports"),
     {"fixed_ips", Kind::PairList, "--fixed-ip", "subnet=NAME,ip-address=ADDR", "subnets",
      "subnet:subnet_id ip-address:ip_address", false, Merge::Remove},
-    remove(make::refs("security_groups", "--security-group", "security_groups", "security group")),
+    remove(refs("security_groups", "--security-group", "security_groups", "security group")),
 };
 
 constexpr Face kFaces[] = {
@@ -32,10 +28,10 @@ constexpr Face kFaces[] = {
     {"port unset", "ports.update", "Takes parts of a port away.", kPortUnset},
 };
 
-}  // namespace faces_table
+}  // namespace table::faces
 
 std::span<const Face> faces() {
-  return faces_table::kFaces;
+  return table::faces::kFaces;
 }
 
 }  // namespace cloudos::verbs

@@ -2,16 +2,7 @@
 #include "verbs/table.hpp"
 
 namespace cloudos::verbs {
-namespace hosts_table {
-
-using make::must;
-using make::number;
-using make::of;
-using make::ref;
-using make::set;
-using make::subject;
-using make::text;
-using make::word;
+namespace table::hosts {
 
 constexpr Parameter kHypervisorOne[] = {subject("HYPERVISOR", "hypervisors")};
 constexpr Parameter kHypervisorPart[] = {
@@ -39,17 +30,9 @@ constexpr Parameter kForce[] = {
 constexpr Parameter kHostList[] = {text("zone", "--zone", "in this zone")};
 constexpr Parameter kHostOne[] = {word("id", "HOST", "name of the host")};
 constexpr Parameter kGroupOne[] = {must(text("id", {}, "id"))};
-constexpr Parameter kAlias[] = {must(text("alias", {}, "its alias"))};
 
-constexpr Parameter kProject =
-    ref("id", "PROJECT", "projects", "name or id [the project of the login]", "project");
-constexpr Parameter kQuota[] = {kProject};
-constexpr Parameter kQuotaDefault[] = {
-    kProject, must(set("", "--default", "true", "what projects begin with"))};
-constexpr Parameter kQuotaUsage[] = {kProject,
-                                     must(set("", "--usage", "true", "with what is used of them"))};
 constexpr Parameter kQuotaSet[] = {
-    kProject,
+    kQuotaProject,
     number("instances", "--instances", "servers; -1 is no limit"),
     number("cores", "--cores", "processors"),
     number("ram", "--ram", "memory, MiB"),
@@ -64,30 +47,13 @@ constexpr Parameter kLimits[] = {
 };
 
 constexpr Verb kHostVerbs[] = {
-    {"hypervisors.list_brief",
-     "GET",
-     "/compute/v2.1/os-hypervisors",
-     "",
-     "hypervisors",
-     "Lists hypervisors by id and name.",
-     "",
-     {}},
-    {"hypervisors.list",
-     "GET",
-     "/compute/v2.1/os-hypervisors/detail",
-     "",
-     "hypervisors",
-     "Lists hypervisors.",
-     "hypervisor list",
-     {}},
-    {"hypervisors.statistics",
-     "GET",
-     "/compute/v2.1/os-hypervisors/statistics",
-     "",
-     "hypervisor_statistics",
-     "Adds up what all hypervisors have and use.",
-     "hypervisor stats show",
-     {}},
+    {"hypervisors.list_brief", "GET", "/compute/v2.1/os-hypervisors", "", "hypervisors",
+     "Lists hypervisors by id and name.", ""},
+    {"hypervisors.list", "GET", "/compute/v2.1/os-hypervisors/detail", "", "hypervisors",
+     "Lists hypervisors.", "hypervisor list"},
+    {"hypervisors.statistics", "GET", "/compute/v2.1/os-hypervisors/statistics", "",
+     "hypervisor_statistics", "Adds up what all hypervisors have and use.",
+     "hypervisor stats show"},
     {"hypervisors.show", "GET", "/compute/v2.1/os-hypervisors/{id}", "", "hypervisor",
      "Shows a hypervisor.", "hypervisor show", kHypervisorOne},
     {"hypervisors.search", "GET", "/compute/v2.1/os-hypervisors/{id}/search", "", "hypervisors",
@@ -110,34 +76,16 @@ constexpr Verb kHostVerbs[] = {
     {"compute_services.force_down", "PUT", "/compute/v2.1/os-services/force-down", "", "service",
      "Says that a host is down, whatever it says itself.", "compute service set", kForce},
 
-    {"zones.list",
-     "GET",
-     "/compute/v2.1/os-availability-zone",
-     "",
-     "availabilityZoneInfo",
-     "Lists availability zones.",
-     "availability zone list",
-     {}},
-    {"zones.list_detail",
-     "GET",
-     "/compute/v2.1/os-availability-zone/detail",
-     "",
-     "availabilityZoneInfo",
-     "Lists availability zones with their hosts.",
-     "",
-     {}},
+    {"zones.list", "GET", "/compute/v2.1/os-availability-zone", "", "availabilityZoneInfo",
+     "Lists availability zones.", "availability zone list"},
+    {"zones.list_detail", "GET", "/compute/v2.1/os-availability-zone/detail", "",
+     "availabilityZoneInfo", "Lists availability zones with their hosts.", ""},
     {"hosts.list", "GET", "/compute/v2.1/os-hosts", "", "hosts", "Lists hosts.", "host list",
      kHostList},
     {"host_resources.list", "GET", "/compute/v2.1/os-hosts/{id}", "", "host",
      "Shows what a host has and what is used of it.", "host show", kHostOne},
-    {"aggregates.list",
-     "GET",
-     "/compute/v2.1/os-aggregates",
-     "",
-     "aggregates",
-     "Lists aggregates of hosts.",
-     "aggregate list",
-     {}},
+    {"aggregates.list", "GET", "/compute/v2.1/os-aggregates", "", "aggregates",
+     "Lists aggregates of hosts.", "aggregate list"},
 
     {"limits.show", "GET", "/compute/v2.1/limits", "", "limits",
      "Shows what a project may have, and has.", "limits show", kLimits},
@@ -152,32 +100,20 @@ constexpr Verb kHostVerbs[] = {
     {"quotas.delete", "DELETE", "/compute/v2.1/os-quota-sets/{id}", "", "",
      "Gives a project the quota of servers again that projects begin with.", "quota delete",
      kQuota},
-    {"extensions.list",
-     "GET",
-     "/compute/v2.1/extensions",
-     "",
-     "extensions",
-     "Lists the extensions of the Compute API.",
-     "extension list",
-     {}},
+    {"extensions.list", "GET", "/compute/v2.1/extensions", "", "extensions",
+     "Lists the extensions of the Compute API.", "extension list"},
     {"extensions.show", "GET", "/compute/v2.1/extensions/{alias}", "", "extension",
      "Shows an extension of the Compute API.", "", kAlias},
-    {"compute_security_groups.list",
-     "GET",
-     "/compute/v2.1/os-security-groups",
-     "",
-     "security_groups",
-     "Lists security groups as Compute's clients see them.",
-     "",
-     {}},
+    {"compute_security_groups.list", "GET", "/compute/v2.1/os-security-groups", "",
+     "security_groups", "Lists security groups as Compute's clients see them.", ""},
     {"compute_security_groups.show", "GET", "/compute/v2.1/os-security-groups/{id}", "",
      "security_group", "Shows a security group as Compute's clients see it.", "", kGroupOne},
 };
 
-}  // namespace hosts_table
+}  // namespace table::hosts
 
 std::span<const Verb> host_verbs() {
-  return hosts_table::kHostVerbs;
+  return table::hosts::kHostVerbs;
 }
 
 }  // namespace cloudos::verbs

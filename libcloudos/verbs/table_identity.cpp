@@ -2,17 +2,7 @@
 #include "verbs/table.hpp"
 
 namespace cloudos::verbs {
-namespace identity_table {
-
-using make::append;
-using make::limit;
-using make::marker;
-using make::must;
-using make::ref;
-using make::set;
-using make::subject;
-using make::text;
-using make::word;
+namespace table::identity {
 
 constexpr Parameter kName = text("name", "--name", "new name");
 constexpr Parameter kByName = text("name", "--name", "of this name");
@@ -49,8 +39,8 @@ constexpr Parameter kProjectCreate[] = {
     kEnable,
     kDisable,
     kImmutable,
-    make::of(Kind::TextList, "tags", "--tag", "tag (repeat for more)"),
-    make::of(Kind::Members, "", "--property", "KEY=VALUE (repeat for more)"),
+    of(Kind::TextList, "tags", "--tag", "tag (repeat for more)"),
+    of(Kind::Members, "", "--property", "KEY=VALUE (repeat for more)"),
 };
 constexpr Parameter kProjectSet[] = {
     subject("PROJECT", "projects"),
@@ -60,10 +50,10 @@ constexpr Parameter kProjectSet[] = {
     kDisable,
     kImmutable,
     kMutable,
-    append(make::of(Kind::TextList, "tags", "--tag", "tag to add (repeat for more)")),
-    make::remove(make::of(Kind::TextList, "tags", "--remove-tag", "tag to take away (repeat)")),
+    append(of(Kind::TextList, "tags", "--tag", "tag to add (repeat for more)")),
+    remove(of(Kind::TextList, "tags", "--remove-tag", "tag to take away (repeat)")),
     set("tags", "--clear-tags", "[]", "take all tags away"),
-    make::of(Kind::Members, "", "--property", "KEY=VALUE (repeat for more)"),
+    of(Kind::Members, "", "--property", "KEY=VALUE (repeat for more)"),
 };
 constexpr Parameter kProjectList[] = {
     kByName,
@@ -83,38 +73,37 @@ constexpr Parameter kProjectsOfMine[] = {
     must(set("", "--my-projects", "true", "those that you have a role on"))};
 constexpr Parameter kProjectTags[] = {
     subject("PROJECT", "projects"),
-    make::of(Kind::TextList, "tags", {}, "all the tags"),
+    of(Kind::TextList, "tags", {}, "all the tags"),
 };
 constexpr Parameter kProjectTag[] = {subject("PROJECT", "projects"), must(text("tag", {}, "tag"))};
 
 constexpr Parameter kUserOne[] = {subject("USER", "users")};
 constexpr Parameter kUserMany[] = {subject("USER...", "users")};
 constexpr Parameter kPassword =
-    make::of(Kind::Secret, "password", "--password", "password; - asks for it");
-#define CLOUDOS_USER_OPTION(flag, member, help)                                                    \
-  set("options", "--" flag, "{\"" member "\":true}", help),                                        \
+    of(Kind::Secret, "password", "--password", "password; - asks for it");
+#define CLOUDOS_USER_OPTION(flag, member, help)             \
+  set("options", "--" flag, "{\"" member "\":true}", help), \
       set("options", "--no-" flag, "{\"" member "\":false}", "not so (the default)")
-#define CLOUDOS_USER_OPTIONS                                                                       \
-  CLOUDOS_USER_OPTION("ignore-lockout-failure-attempts", "ignore_lockout_failure_attempts",        \
-                      "is never locked out by wrong passwords"),                                   \
-      CLOUDOS_USER_OPTION("ignore-password-expiry", "ignore_password_expiry",                      \
-                          "its password never expires"),                                           \
-      CLOUDOS_USER_OPTION("ignore-change-password-upon-first-use",                                 \
-                          "ignore_change_password_upon_first_use",                                 \
-                          "keeps the password that an admin gives"),                               \
-      CLOUDOS_USER_OPTION("ignore-user-inactivity", "ignore_user_inactivity",                      \
-                          "is not disabled for want of logins"),                                   \
-      set("options", "--enable-lock-password", "{\"lock_password\":true}",                         \
-          "cannot change its own password"),                                                       \
-      set("options", "--disable-lock-password", "{\"lock_password\":false}",                       \
-          "can change its own password (the default)"),                                            \
-      set("options", "--enable-multi-factor-auth", "{\"multi_factor_auth_enabled\":true}",         \
-          "logins need all methods of a rule"),                                                    \
-      set("options", "--disable-multi-factor-auth", "{\"multi_factor_auth_enabled\":false}",       \
-          "one method will do (the default)"),                                                     \
-      make::of(Kind::CommaLists, "options", "--multi-factor-auth-rule",                            \
-               "methods that do together: password,totp (repeat for more)",                        \
-               "multi_factor_auth_rules")
+#define CLOUDOS_USER_OPTIONS                                                                 \
+  CLOUDOS_USER_OPTION("ignore-lockout-failure-attempts", "ignore_lockout_failure_attempts",  \
+                      "is never locked out by wrong passwords"),                             \
+      CLOUDOS_USER_OPTION("ignore-password-expiry", "ignore_password_expiry",                \
+                          "its password never expires"),                                     \
+      CLOUDOS_USER_OPTION("ignore-change-password-upon-first-use",                           \
+                          "ignore_change_password_upon_first_use",                           \
+                          "keeps the password that an admin gives"),                         \
+      CLOUDOS_USER_OPTION("ignore-user-inactivity", "ignore_user_inactivity",                \
+                          "is not disabled for want of logins"),                             \
+      set("options", "--enable-lock-password", "{\"lock_password\":true}",                   \
+          "cannot change its own password"),                                                 \
+      set("options", "--disable-lock-password", "{\"lock_password\":false}",                 \
+          "can change its own password (the default)"),                                      \
+      set("options", "--enable-multi-factor-auth", "{\"multi_factor_auth_enabled\":true}",   \
+          "logins need all methods of a rule"),                                              \
+      set("options", "--disable-multi-factor-auth", "{\"multi_factor_auth_enabled\":false}", \
+          "one method will do (the default)"),                                               \
+      of(Kind::CommaLists, "options", "--multi-factor-auth-rule",                            \
+         "methods that do together: password,totp (repeat for more)", "multi_factor_auth_rules")
 
 constexpr Parameter kUserCreate[] = {
     word("name", "NAME", "its name"),
@@ -147,9 +136,9 @@ constexpr Parameter kUsersOfGroup[] = {
     must(ref("id", "--group", "groups", "members of this group"))};
 constexpr Parameter kPasswordChange[] = {
     ref("id", "--user", "users", "user [you]", "user"),
-    must(make::of(Kind::Secret, "original_password", "--original-password",
-                  "the password until now; - asks for it")),
-    must(make::of(Kind::Secret, "password", "--password", "the new one; - asks for it")),
+    must(of(Kind::Secret, "original_password", "--original-password",
+            "the password until now; - asks for it")),
+    must(of(Kind::Secret, "password", "--password", "the new one; - asks for it")),
 };
 
 constexpr Parameter kGroupOne[] = {subject("GROUP", "groups")};
@@ -385,8 +374,7 @@ constexpr Column kRegionColumns[] = {
     {"Region", "id"}, {"Parent Region", "parent_region_id"}, {"Description", "description"}};
 constexpr Column kTokenKeyColumns[] = {
     {"ID", "id"}, {"Role", "role"}, {"Since", "since"}, {"Until", "until"}};
-constexpr Column kCredentialKeyColumns[] = {
-    {"ID", "id"}, {"Role", "role"}, {"Secrets", "secrets"}};
+constexpr Column kCredentialKeyColumns[] = {{"ID", "id"}, {"Role", "role"}, {"Secrets", "secrets"}};
 constexpr Column kCatalogColumns[] = {
     {"Name", "name"}, {"Type", "type"}, {"Endpoints", "endpoints", Look::Endpoints}};
 
@@ -407,13 +395,13 @@ constexpr Noun kIdentityNouns[] = {
     {"catalog", "catalog", "identity", kCatalogColumns, "type", "name"},
 };
 
-}  // namespace identity_table
+}  // namespace table::identity
 
 std::span<const Verb> identity_verbs() {
-  return identity_table::kIdentityVerbs;
+  return table::identity::kIdentityVerbs;
 }
 std::span<const Noun> identity_nouns() {
-  return identity_table::kIdentityNouns;
+  return table::identity::kIdentityNouns;
 }
 
 }  // namespace cloudos::verbs

@@ -2,16 +2,7 @@
 #include "verbs/table.hpp"
 
 namespace cloudos::verbs {
-namespace image_table {
-
-using make::must;
-using make::number;
-using make::of;
-using make::ref;
-using make::set;
-using make::subject;
-using make::text;
-using make::word;
+namespace table::image {
 
 constexpr Parameter kMinDisk = number("min_disk", "--min-disk", "least disk of a flavor, GiB");
 constexpr Parameter kMinRam = number("min_ram", "--min-ram", "least memory of a flavor, MiB");
@@ -66,7 +57,7 @@ constexpr Parameter kImageSet[] = {
     kHidden,
     kUnhidden,
     of(Kind::Members, "", "--property", "KEY=VALUE (repeat for more)"),
-    make::append(of(Kind::TextList, "tags", "--tag", "tag to add (repeat for more)")),
+    append(of(Kind::TextList, "tags", "--tag", "tag to add (repeat for more)")),
 };
 constexpr Parameter kImageDeactivate[] = {
     subject("IMAGE", "images"), must(set("", "--deactivate", "true", "refuse to give its data"))};
@@ -85,8 +76,8 @@ constexpr Parameter kImageList[] = {
     text("disk_format", "--disk-format", "of this format"),
     set("os_hidden", "--hidden", "\"true\"", "only hidden ones"),
     of(Kind::Members, "", "--property", "KEY=VALUE"),
-    make::limit(),
-    make::marker(),
+    limit(),
+    marker(),
 };
 constexpr Parameter kUpload[] = {subject("IMAGE", "images"),
                                  must(of(Kind::File, "file", "--file", "file to upload"))};
@@ -112,8 +103,7 @@ constexpr Parameter kMemberSet[] = {
 constexpr Parameter kLocationAdd[] = {subject("IMAGE", "images"),
                                       must(text("url", "--url", "where a copy of the data is")),
                                       of(Kind::Map, "metadata", "--metadata", "KEY=VALUE")};
-constexpr Parameter kStoreCopy[] = {word("store", "STORE", "its name"),
-                                    subject("IMAGE", "images")};
+constexpr Parameter kStoreCopy[] = {word("store", "STORE", "its name"), subject("IMAGE", "images")};
 constexpr Verb kImageVerbs[] = {
     {"images.create", "POST", "/image/v2/images", "", "", "Makes an image, with or without data.",
      "image create", kImageCreate},
@@ -137,38 +127,32 @@ constexpr Verb kImageVerbs[] = {
      "Lets nobody but admins read an image's data.", "image set", kImageDeactivate},
     {"images.reactivate", "POST", "/image/v2/images/{id}/actions/reactivate", "", "",
      "Lets an image's data be read again.", "image set", kImageReactivate},
-    {"images.import_info",
-     "GET",
-     "/image/v2/info/import",
-     "",
-     "import-methods",
-     "Tells by which methods images are imported.",
-     "",
-     {}},
+    {"images.import_info", "GET", "/image/v2/info/import", "", "import-methods",
+     "Tells by which methods images are imported.", ""},
     {"images.locations", "GET", "/image/v2/images/{id}/locations", "", "",
      "Lists where copies of an image's data are.", "image location list", kImageOne},
     {"images.add_location", "POST", "/image/v2/images/{id}/locations", "", "",
      "Adds a place where the data is.", "image location add", kLocationAdd},
     {"image_stores.list", "GET", "/image/v2/info/stores", "", "stores",
-     "Lists the stores of images' data.", "image store list", {}},
+     "Lists the stores of images' data.", "image store list"},
     {"image_stores.detail", "GET", "/image/v2/info/stores/detail", "", "stores",
-     "Lists the stores with what they hold.", "", {}},
+     "Lists the stores with what they hold.", ""},
     {"image_stores.remove", "DELETE", "/image/v2/stores/{store}/{id}", "", "",
      "Removes the copy of an image's data in one store.", "image store delete", kStoreCopy},
     {"image_usage.show", "GET", "/image/v2/info/usage", "", "usage",
-     "Shows what a project's images use of their limits.", "image usage show", {}},
+     "Shows what a project's images use of their limits.", "image usage show"},
     {"cached_images.list", "GET", "/image/v2/cache", "", "cached_images",
-     "Shows what the host keeps of images that are elsewhere.", "cached image list", {}},
+     "Shows what the host keeps of images that are elsewhere.", "cached image list"},
     {"cached_images.queue", "PUT", "/image/v2/cache/{id}", "", "",
      "Brings an image into the host's cache.", "cached image queue", kImageMany},
     {"cached_images.delete", "DELETE", "/image/v2/cache/{id}", "", "",
      "Takes an image out of the host's cache.", "cached image delete", kImageMany},
     {"cached_images.clear", "DELETE", "/image/v2/cache", "", "", "Empties the host's cache.",
-     "cached image clear", {}},
+     "cached image clear"},
     {"cached_images.prune", "POST", "/image/v2/cache/prune", "", "",
-     "Shrinks the host's cache to its size.", "cached image prune", {}},
+     "Shrinks the host's cache to its size.", "cached image prune"},
     {"cached_images.clean", "POST", "/image/v2/cache/clean", "", "",
-     "Removes what is of no use in the host's cache.", "cached image clean", {}},
+     "Removes what is of no use in the host's cache.", "cached image clean"},
     {"image_members.create", "POST", "/image/v2/images/{image_id}/members", "", "",
      "Shares an image with a project.", "image add project", kMemberAdd},
     {"image_members.list", "GET", "/image/v2/images/{image_id}/members", "", "members",
@@ -208,13 +192,13 @@ constexpr Noun kImageNouns[] = {
     {"image_members", "image member", "image", kMemberColumns, "member_id", ""},
 };
 
-}  // namespace image_table
+}  // namespace table::image
 
 std::span<const Verb> image_verbs() {
-  return image_table::kImageVerbs;
+  return table::image::kImageVerbs;
 }
 std::span<const Noun> image_nouns() {
-  return image_table::kImageNouns;
+  return table::image::kImageNouns;
 }
 
 }  // namespace cloudos::verbs

@@ -2,14 +2,7 @@
 #include "verbs/table.hpp"
 
 namespace cloudos::verbs {
-namespace import_table {
-
-using make::must;
-using make::of;
-using make::set;
-using make::subject;
-using make::text;
-using make::word;
+namespace table::imports {
 
 constexpr Parameter kStage[] = {subject("IMAGE", "images"),
                                 must(of(Kind::File, "file", "--file", "file to stage"))};
@@ -31,8 +24,8 @@ constexpr Parameter kTaskCreate[] = {
 constexpr Parameter kTaskList[] = {
     text("status", "--status", "pending, processing, success or failure"),
     text("type", "--type", "import or api_image_import"),
-    make::limit(),
-    make::marker(),
+    limit(),
+    marker(),
 };
 
 constexpr Parameter kCertificateAdd[] = {
@@ -44,8 +37,8 @@ constexpr Parameter kCertificateMany[] = {subject("CERTIFICATE...", "certificate
 constexpr Parameter kCertificateOne[] = {subject("CERTIFICATE", "certificates")};
 constexpr Parameter kCertificateList[] = {
     text("name", "--name", "of this name"),
-    make::limit(),
-    make::marker(),
+    limit(),
+    marker(),
 };
 
 constexpr Verb kImportVerbs[] = {
@@ -92,13 +85,13 @@ constexpr Noun kImportNouns[] = {
     {"certificates", "certificate", "image", kCertificateColumns, "id", "name", "name"},
 };
 
-}  // namespace import_table
+}  // namespace table::imports
 
 std::span<const Verb> import_verbs() {
-  return import_table::kImportVerbs;
+  return table::imports::kImportVerbs;
 }
 std::span<const Noun> import_nouns() {
-  return import_table::kImportNouns;
+  return table::imports::kImportNouns;
 }
 
 }  // namespace cloudos::verbs

@@ -2,24 +2,7 @@
 #include "verbs/table.hpp"
 
 namespace cloudos::verbs {
-namespace layer3_table {
-
-using common::kDescription;
-using common::kDown;
-using common::kNamed;
-using common::kNewName;
-using common::kOwned;
-using common::kOwner;
-using common::kShared;
-using common::kUp;
-using make::must;
-using make::number;
-using make::of;
-using make::ref;
-using make::set;
-using make::subject;
-using make::text;
-using make::word;
+namespace table::layer3 {
 
 // ---- routers ------------------------------------------------------------------------------------
 
@@ -28,8 +11,9 @@ constexpr Parameter kRouterMany[] = {subject("ROUTER...", "routers")};
 constexpr Parameter kOutside =
     of(Kind::Map, "external_gateway_info", "--external-gateway-info",
        "network_id=ID of the external network, enable_snat=false (repeat)");
-constexpr Parameter kGateway = {"external_gateway_info", Kind::ReferenceIn, "--external-gateway",
-                                "external network it leads to", "networks", "network_id"};
+constexpr Parameter kGateway = {
+    "external_gateway_info",        Kind::ReferenceIn, "--external-gateway",
+    "external network it leads to", "networks",        "network_id"};
 constexpr Parameter kSnat =
     set("external_gateway_info", "--enable-snat", R"({"enable_snat": true})",
         "translate what goes out (with --external-gateway)");
@@ -39,8 +23,16 @@ constexpr Parameter kNoSnat =
 constexpr Parameter kZoneHint = of(Kind::TextList, "availability_zone_hints",
                                    "--availability-zone-hint", "zone it should be in (repeat)");
 constexpr Parameter kRouterCreate[] = {
-    word("name", "NAME", "its name"), kDescription, kOwner, kUp, kDown,
-    kGateway, kSnat, kNoSnat, kOutside, kZoneHint,
+    word("name", "NAME", "its name"),
+    kDescription,
+    kOwner,
+    kUp,
+    kDown,
+    kGateway,
+    kSnat,
+    kNoSnat,
+    kOutside,
+    kZoneHint,
 };
 constexpr Parameter kRouterRoutes =
     of(Kind::PairList, "routes", "--route", "destination=CIDR,gateway=ADDR (repeat for more)",
@@ -56,10 +48,9 @@ constexpr Parameter kRouterSet[] = {
     kNoSnat,
     kOutside,
     set("external_gateway_info", "--no-external-gateway", "null", "lead nowhere outside"),
-    make::append(kRouterRoutes),
+    append(kRouterRoutes),
     set("routes", "--no-route", "[]", "take all routes away first"),
 };
-constexpr Parameter kRouterList[] = {kNamed, kOwned, make::limit(), make::marker()};
 constexpr Parameter kRouterSubnet[] = {
     subject("ROUTER", "routers"),
     {"subnet_id", Kind::Reference, "SUBNET", "name or id", "subnets", {}, true},
@@ -107,8 +98,8 @@ constexpr Parameter kFloatingList[] = {
     text("floating_ip_address", "--floating-ip-address", "of this address"),
     text("status", "--status", "ACTIVE, DOWN or ERROR"),
     kOwned,
-    make::limit(),
-    make::marker(),
+    limit(),
+    marker(),
 };
 
 constexpr Parameter kOfFloating = {
@@ -173,7 +164,7 @@ constexpr Parameter kPoolSet[] = {
     subject("POOL", "subnet_pools"),
     kNewName,
     kDescription,
-    make::append(kPoolPrefixes),
+    append(kPoolPrefixes),
     kLeastLength,
     kUsualLength,
     kMostLength,
@@ -189,12 +180,12 @@ constexpr Parameter kPoolList[] = {
     set("is_default", "--default", "true", "only default ones"),
     set("shared", "--share", "true", "only those for every project"),
     kOfScope,
-    make::limit(),
-    make::marker(),
+    limit(),
+    marker(),
 };
-constexpr Parameter kPoolRemove[] = {subject("POOL", "subnet_pools"),
-                                     must(of(Kind::TextList, "prefixes", "--pool-prefix",
-                                             "block to take away (repeat for more)"))};
+constexpr Parameter kPoolRemove[] = {
+    subject("POOL", "subnet_pools"),
+    must(of(Kind::TextList, "prefixes", "--pool-prefix", "block to take away (repeat for more)"))};
 constexpr Parameter kPoolOnboard[] = {
     {"network_id", Kind::Reference, "NETWORK", "whose subnets", "networks", {}, true},
     subject("POOL", "subnet_pools"),
@@ -209,16 +200,15 @@ constexpr Parameter kScopeCreate[] = {
     kOwner,
 };
 constexpr Parameter kScopeSet[] = {subject("SCOPE", "address_scopes"), kNewName, kShared};
-constexpr Parameter kScopeList[] = {
-    kNamed, number("ip_version", "--ip-version", "4 or 6"), kOwned, make::limit(),
-    make::marker()};
+constexpr Parameter kScopeList[] = {kNamed, number("ip_version", "--ip-version", "4 or 6"), kOwned,
+                                    limit(), marker()};
 
 #define CLOUDOS_L3 "/network/v2.0/"
 constexpr Verb kLayer3Verbs[] = {
     {"routers.create", "POST", CLOUDOS_L3 "routers", "router", "router", "Makes a router.",
      "router create", kRouterCreate},
     {"routers.list", "GET", CLOUDOS_L3 "routers", "", "routers", "Lists routers.", "router list",
-     kRouterList},
+     kListOfNamed},
     {"routers.show", "GET", CLOUDOS_L3 "routers/{id}", "", "router", "Shows a router.",
      "router show", kRouterOne},
     {"routers.update", "PUT", CLOUDOS_L3 "routers/{id}", "router", "router", "Changes a router.",
@@ -247,14 +237,8 @@ constexpr Verb kLayer3Verbs[] = {
      "Changes where a floating address leads.", "floating ip set", kFloatingSet},
     {"floating_ips.delete", "DELETE", CLOUDOS_L3 "floatingips/{id}", "", "",
      "Gives a floating address back.", "floating ip delete", kFloatingMany},
-    {"floating_ip_pools.list",
-     "GET",
-     CLOUDOS_L3 "floatingip_pools",
-     "",
-     "floatingip_pools",
-     "Lists the subnets that floating addresses come from.",
-     "floating ip pool list",
-     {}},
+    {"floating_ip_pools.list", "GET", CLOUDOS_L3 "floatingip_pools", "", "floatingip_pools",
+     "Lists the subnets that floating addresses come from.", "floating ip pool list"},
     {"port_forwardings.create", "POST", CLOUDOS_L3 "floatingips/{floating_id}/port_forwardings",
      "port_forwarding", "port_forwarding", "Forwards ports of a floating address.",
      "floating ip port forwarding create", kForwardingPorts},
@@ -264,17 +248,16 @@ constexpr Verb kLayer3Verbs[] = {
     {"port_forwardings.show", "GET", CLOUDOS_L3 "floatingips/{floating_id}/port_forwardings/{id}",
      "", "port_forwarding", "Shows a port forwarding.", "floating ip port forwarding show",
      kForwardingOne},
-    {"port_forwardings.update", "PUT",
-     CLOUDOS_L3 "floatingips/{floating_id}/port_forwardings/{id}", "port_forwarding",
-     "port_forwarding", "Changes a port forwarding.", "floating ip port forwarding set",
-     kForwardingSet},
+    {"port_forwardings.update", "PUT", CLOUDOS_L3 "floatingips/{floating_id}/port_forwardings/{id}",
+     "port_forwarding", "port_forwarding", "Changes a port forwarding.",
+     "floating ip port forwarding set", kForwardingSet},
     {"port_forwardings.delete", "DELETE",
      CLOUDOS_L3 "floatingips/{floating_id}/port_forwardings/{id}", "", "",
      "Deletes a port forwarding.", "floating ip port forwarding delete", kForwardingOne},
     {"subnet_pools.create", "POST", CLOUDOS_L3 "subnetpools", "subnetpool", "subnetpool",
      "Makes a subnet pool.", "subnet pool create", kPoolCreate},
-    {"subnet_pools.list", "GET", CLOUDOS_L3 "subnetpools", "", "subnetpools",
-     "Lists subnet pools.", "subnet pool list", kPoolList},
+    {"subnet_pools.list", "GET", CLOUDOS_L3 "subnetpools", "", "subnetpools", "Lists subnet pools.",
+     "subnet pool list", kPoolList},
     {"subnet_pools.show", "GET", CLOUDOS_L3 "subnetpools/{id}", "", "subnetpool",
      "Shows a subnet pool.", "subnet pool show", kPoolOne},
     {"subnet_pools.update", "PUT", CLOUDOS_L3 "subnetpools/{id}", "subnetpool", "subnetpool",
@@ -282,12 +265,11 @@ constexpr Verb kLayer3Verbs[] = {
     {"subnet_pools.remove_prefixes", "PUT", CLOUDOS_L3 "subnetpools/{id}/remove_prefixes", "", "",
      "Takes prefixes from a subnet pool.", "subnet pool unset", kPoolRemove},
     {"subnet_pools.onboard", "PUT", CLOUDOS_L3 "subnetpools/{id}/onboard_network_subnets", "", "",
-     "Lets a subnet pool take over a network's subnets.", "network onboard subnets",
-     kPoolOnboard},
+     "Lets a subnet pool take over a network's subnets.", "network onboard subnets", kPoolOnboard},
     {"subnet_pools.delete", "DELETE", CLOUDOS_L3 "subnetpools/{id}", "", "",
      "Deletes a subnet pool.", "subnet pool delete", kPoolMany},
-    {"address_scopes.create", "POST", CLOUDOS_L3 "address-scopes", "address_scope",
-     "address_scope", "Makes an address scope.", "address scope create", kScopeCreate},
+    {"address_scopes.create", "POST", CLOUDOS_L3 "address-scopes", "address_scope", "address_scope",
+     "Makes an address scope.", "address scope create", kScopeCreate},
     {"address_scopes.list", "GET", CLOUDOS_L3 "address-scopes", "", "address_scopes",
      "Lists address scopes.", "address scope list", kScopeList},
     {"address_scopes.show", "GET", CLOUDOS_L3 "address-scopes/{id}", "", "address_scope",
@@ -318,9 +300,10 @@ constexpr Column kFloatingColumns[] = {
     {"Status", "status", Look::Plain, {}, {}, true},
     {"Description", "description", Look::Plain, {}, {}, true},
 };
-constexpr Column kFloatingPoolColumns[] = {
-    {"Subnet", "subnet_id"}, {"Subnet Name", "subnet_name"}, {"CIDR", "cidr"},
-    {"Network", "network_id"}};
+constexpr Column kFloatingPoolColumns[] = {{"Subnet", "subnet_id"},
+                                           {"Subnet Name", "subnet_name"},
+                                           {"CIDR", "cidr"},
+                                           {"Network", "network_id"}};
 constexpr Column kForwardingColumns[] = {
     {"ID", "id"},
     {"Internal Port ID", "internal_port_id"},
@@ -356,10 +339,14 @@ constexpr Noun kLayer3Nouns[] = {
     {"address_scopes", "address scope", "network", kScopeColumns, "id", "name", "name"},
 };
 
-}  // namespace layer3_table
+}  // namespace table::layer3
 
-std::span<const Verb> layer3_verbs() { return layer3_table::kLayer3Verbs; }
+std::span<const Verb> layer3_verbs() {
+  return table::layer3::kLayer3Verbs;
+}
 
-std::span<const Noun> layer3_nouns() { return layer3_table::kLayer3Nouns; }
+std::span<const Noun> layer3_nouns() {
+  return table::layer3::kLayer3Nouns;
+}
 
 }  // namespace cloudos::verbs

@@ -2,13 +2,7 @@
 #include "verbs/table.hpp"
 
 namespace cloudos::verbs {
-namespace metadefs_table {
-
-using make::must;
-using make::of;
-using make::set;
-using make::text;
-using make::word;
+namespace table::metadefs {
 
 constexpr Parameter kSpace = word("namespace", "NAMESPACE", "its name");
 constexpr Parameter kInSpace = word("space", "NAMESPACE", "name of the namespace");
@@ -19,27 +13,24 @@ constexpr Parameter kPrivate = set("visibility", "--private", "\"private\"", "fo
 constexpr Parameter kProtected = set("protected", "--protected", "true", "refuse to delete it");
 constexpr Parameter kUnprotected = set("protected", "--unprotected", "false", "let it be deleted");
 
-constexpr Parameter kSpaceCreate[] = {kSpace,   kDisplayName, kDescription, kPublic,
-                                      kPrivate, kProtected,   kUnprotected,
-                                      make::ref("owner", "--project", "projects",
-                                                "project it belongs to")};
+constexpr Parameter kSpaceCreate[] = {
+    kSpace,       kDisplayName,
+    kDescription, kPublic,
+    kPrivate,     kProtected,
+    kUnprotected, ref("owner", "--project", "projects", "project it belongs to")};
 constexpr Parameter kSpaceList[] = {
     set("visibility", "--public", "\"public\"", "only public ones"),
     set("visibility", "--private", "\"private\"", "only private ones"),
     text("resource_types", "--resource-types", "for one of these types: A,B"),
-    make::limit(),
-    make::marker(),
+    limit(),
+    marker(),
 };
 constexpr Parameter kSpaceShow[] = {
     kInSpace, text("resource_type", "--resource-type", "names as things of this type have them")};
-constexpr Parameter kSpaceSet[] = {kInSpace,
-                                   text("namespace", "--name", "new name"),
-                                   kDisplayName,
-                                   kDescription,
-                                   kPublic,
-                                   kPrivate,
-                                   kProtected,
-                                   kUnprotected};
+constexpr Parameter kSpaceSet[] = {kInSpace,     text("namespace", "--name", "new name"),
+                                   kDisplayName, kDescription,
+                                   kPublic,      kPrivate,
+                                   kProtected,   kUnprotected};
 constexpr Parameter kSpaceOne[] = {kInSpace};
 
 constexpr Parameter kTitle = text("title", "--title", "name for people");
@@ -48,21 +39,21 @@ constexpr Parameter kType =
 constexpr Parameter kValues = of(Kind::TextList, "enum", "--enum", "a value (repeat for more)");
 constexpr Parameter kOperators =
     of(Kind::TextList, "operators", "--operator", "a way to compare (repeat for more)");
-constexpr Parameter kPropertyCreate[] = {
-    kInSpace, must(text("name", "--name", "its name")), must(kTitle), must(kType), kDescription,
-    kValues,  kOperators, text("default", "--default", "value where none is set"),
-    make::number("minimum", "--minimum", "least number"),
-    make::number("maximum", "--maximum", "greatest number")};
+constexpr Parameter kPropertyCreate[] = {kInSpace,
+                                         must(text("name", "--name", "its name")),
+                                         must(kTitle),
+                                         must(kType),
+                                         kDescription,
+                                         kValues,
+                                         kOperators,
+                                         text("default", "--default", "value where none is set"),
+                                         number("minimum", "--minimum", "least number"),
+                                         number("maximum", "--maximum", "greatest number")};
 constexpr Parameter kPropertyName = word("property", "PROPERTY", "its name");
 constexpr Parameter kPropertyOne[] = {kInSpace, kPropertyName};
-constexpr Parameter kPropertySet[] = {kInSpace,
-                                      kPropertyName,
-                                      text("name", "--name", "new name"),
-                                      kTitle,
-                                      kType,
-                                      kDescription,
-                                      kValues,
-                                      kOperators};
+constexpr Parameter kPropertySet[] = {kInSpace, kPropertyName, text("name", "--name", "new name"),
+                                      kTitle,   kType,         kDescription,
+                                      kValues,  kOperators};
 
 constexpr Parameter kRequired =
     of(Kind::TextList, "required", "--required", "a property that must be set (repeat for more)");
@@ -90,8 +81,7 @@ constexpr Verb kMetadefVerbs[] = {
     {"metadef_namespaces.list", "GET", "/image/v2/metadefs/namespaces", "", "namespaces",
      "Lists namespaces of metadata definitions.", "image metadef namespace list", kSpaceList},
     {"metadef_namespaces.create", "POST", "/image/v2/metadefs/namespaces", "", "",
-     "Makes a namespace for metadata definitions.", "image metadef namespace create",
-     kSpaceCreate},
+     "Makes a namespace for metadata definitions.", "image metadef namespace create", kSpaceCreate},
     {"metadef_namespaces.show", "GET", CLOUDOS_METADEF, "", "",
      "Shows a namespace with its definitions.", "image metadef namespace show", kSpaceShow},
     {"metadef_namespaces.update", "PUT", CLOUDOS_METADEF, "", "", "Changes a namespace.",
@@ -143,7 +133,7 @@ constexpr Verb kMetadefVerbs[] = {
 
     {"metadef_resource_types.list", "GET", "/image/v2/metadefs/resource_types", "",
      "resource_types", "Lists the types of things that definitions are for.",
-     "image metadef resource type list", {}},
+     "image metadef resource type list"},
     {"metadef_associations.list", "GET", CLOUDOS_METADEF "/resource_types", "",
      "resource_type_associations", "Lists the types of things that a namespace is for.",
      "image metadef resource type association list", kSpaceOne},
@@ -178,13 +168,13 @@ constexpr Noun kMetadefNouns[] = {
      "name", "name"},
 };
 
-}  // namespace metadefs_table
+}  // namespace table::metadefs
 
 std::span<const Verb> metadef_verbs() {
-  return metadefs_table::kMetadefVerbs;
+  return table::metadefs::kMetadefVerbs;
 }
 std::span<const Noun> metadef_nouns() {
-  return metadefs_table::kMetadefNouns;
+  return table::metadefs::kMetadefNouns;
 }
 
 }  // namespace cloudos::verbs

@@ -1,16 +1,8 @@
-// What hangs on the resources of networks: tags, sub-ports, bindings, zones, prefixes of pools.
+// What hangs on the resources of networks: tags, agents, bindings, zones, prefixes of pools.
 #include "verbs/table.hpp"
 
 namespace cloudos::verbs {
-namespace netparts_table {
-
-using make::must;
-using make::of;
-using make::ref;
-using make::set;
-using make::subject;
-using make::text;
-using make::word;
+namespace table::netparts {
 
 constexpr Parameter kResource =
     word("resource", "RESOURCES", "kind of resource, as its path has it: networks, ports, ...");
@@ -19,12 +11,6 @@ constexpr Parameter kTags[] = {kResource, kTagged};
 constexpr Parameter kTag[] = {kResource, kTagged, word("tag", "TAG", "the tag")};
 constexpr Parameter kTagSet[] = {
     kResource, kTagged, must(of(Kind::TextList, "tags", "--tag", "a tag (repeat for more)"))};
-
-constexpr Parameter kSubports =
-    must(of(Kind::PairList, "sub_ports", "--subport",
-            "port=ID,segmentation-type=vlan,segmentation-id=N (repeat for more)",
-            "port:port_id,segmentation-type:segmentation_type,segmentation-id:segmentation_id"));
-constexpr Parameter kTrunkParts[] = {subject("TRUNK", "trunks"), kSubports};
 
 constexpr Parameter kBindings[] = {subject("PORT", "ports", "port_id")};
 constexpr Parameter kBindingHost = word("host", "HOST", "name of the host");
@@ -35,11 +21,24 @@ constexpr Parameter kBindingAdd[] = {subject("PORT", "ports", "port_id"),
 
 constexpr Parameter kTopology[] = {
     ref("project_id", "--project", "projects", "project it is for", "project")};
-constexpr Parameter kAgentParts[] = {subject("AGENT", "network_agents")};
-constexpr Parameter kOfNetwork[] = {subject("NETWORK", "networks")};
 constexpr Parameter kPoolAdd[] = {
     subject("POOL", "subnet_pools"),
     must(of(Kind::TextList, "prefixes", "--prefix", "a prefix (repeat for more)"))};
+
+// ---- agents -------------------------------------------------------------------------------------
+
+constexpr Parameter kAgentOne[] = {subject("AGENT", "network_agents")};
+constexpr Parameter kAgentList[] = {text("agent_type", "--agent-type", "of this type"),
+                                    text("host", "--host", "on this host")};
+constexpr Parameter kAgentSet[] = {subject("AGENT", "network_agents"), kDescription, kUp};
+constexpr Parameter kRouterOne[] = {subject("ROUTER", "routers")};
+constexpr Parameter kAgentNetwork[] = {
+    subject("AGENT", "network_agents"),
+    must(ref("network_id", "--network", "networks", "network it hands out addresses of"))};
+constexpr Parameter kAgentRouter[] = {
+    subject("AGENT", "network_agents"),
+    must(ref("router_id", "--router", "routers", "router it carries"))};
+constexpr Parameter kOfNetwork[] = {subject("NETWORK", "networks")};
 
 constexpr Verb kNetpartsVerbs[] = {
     {"network_tags.list", "GET", "/network/v2.0/{resource}/{id}/tags", "", "tags",
@@ -56,34 +55,38 @@ constexpr Verb kNetpartsVerbs[] = {
      "Gives a resource these tags and no others.", "network tag replace", kTagSet},
     {"network_tags.clear", "DELETE", "/network/v2.0/{resource}/{id}/tags", "", "",
      "Takes all tags from a resource.", "network tag clear", kTags},
-    {"trunks.add_subports", "PUT", "/network/v2.0/trunks/{id}/add_subports", "", "",
-     "Gives a trunk sub-ports.", "network subport add", kTrunkParts},
-    {"trunks.remove_subports", "PUT", "/network/v2.0/trunks/{id}/remove_subports", "", "",
-     "Takes sub-ports from a trunk.", "network subport remove", kTrunkParts},
+    {"network_agents.list", "GET", "/network/v2.0/agents", "", "agents",
+     "Lists the drivers of networks and their signs of life.", "network agent list", kAgentList},
+    {"network_agents.show", "GET", "/network/v2.0/agents/{id}", "", "agent",
+     "Shows a driver of networks.", "network agent show", kAgentOne},
+    {"network_agents.update", "PUT", "/network/v2.0/agents/{id}", "agent", "agent",
+     "Describes a driver of networks.", "network agent set", kAgentSet},
     {"network_agents.delete", "DELETE", "/network/v2.0/agents/{id}", "", "",
-     "Forgets a driver of networks that is gone.", "network agent delete", kAgentParts},
-    {"network_agents.networks", "GET", "/network/v2.0/agents/{id}/dhcp-networks", "", "networks",
-     "Lists the networks whose addresses a driver hands out.", "network agent network list",
-     kAgentParts},
-    {"network_agents.of_network", "GET", "/network/v2.0/networks/{id}/dhcp-agents", "", "agents",
-     "Lists the drivers that hand out a network's addresses.", "network dhcp agent list",
+     "Forgets a driver of networks that is gone.", "network agent delete", kAgentOne},
+    {"network_agents.list_networks", "GET", "/network/v2.0/agents/{id}/dhcp-networks", "",
+     "networks", "Lists the networks whose addresses a driver hands out.",
+     "network agent network list", kAgentOne},
+    {"network_agents.list_of_network", "GET", "/network/v2.0/networks/{id}/dhcp-agents", "",
+     "agents", "Lists the drivers that hand out a network's addresses.", "network dhcp agent list",
      kOfNetwork},
-    {"network_zones.list",
-     "GET",
-     "/network/v2.0/availability_zones",
-     "",
-     "availability_zones",
-     "Lists the availability zones of networks and routers.",
-     "network zone list",
-     {}},
-    {"network_providers.list",
-     "GET",
-     "/network/v2.0/service-providers",
-     "",
-     "service_providers",
-     "Lists who provides services inside networks.",
-     "network service provider list",
-     {}},
+    {"network_agents.add_network", "POST", "/network/v2.0/agents/{id}/dhcp-networks", "", "",
+     "Gives a network to a DHCP agent.", "network agent add network", kAgentNetwork},
+    {"network_agents.remove_network", "DELETE",
+     "/network/v2.0/agents/{id}/dhcp-networks/{network_id}", "", "",
+     "Takes a network from a DHCP agent.", "network agent remove network", kAgentNetwork},
+    {"network_agents.add_router", "POST", "/network/v2.0/agents/{id}/l3-routers", "", "",
+     "Gives a router to an L3 agent.", "network agent add router", kAgentRouter},
+    {"network_agents.remove_router", "DELETE", "/network/v2.0/agents/{id}/l3-routers/{router_id}",
+     "", "", "Takes a router from an L3 agent: nobody carries it then.",
+     "network agent remove router", kAgentRouter},
+    {"network_agents.list_routers", "GET", "/network/v2.0/agents/{id}/l3-routers", "", "routers",
+     "Lists the routers that a driver carries.", "network agent router list", kAgentOne},
+    {"network_agents.list_of_router", "GET", "/network/v2.0/routers/{id}/l3-agents", "", "agents",
+     "Lists the driver that carries a router.", "network l3 agent list", kRouterOne},
+    {"network_zones.list", "GET", "/network/v2.0/availability_zones", "", "availability_zones",
+     "Lists the availability zones of networks and routers.", "network zone list"},
+    {"network_providers.list", "GET", "/network/v2.0/service-providers", "", "service_providers",
+     "Lists who provides services inside networks.", "network service provider list"},
     {"port_bindings.list", "GET", "/network/v2.0/ports/{port_id}/bindings", "", "bindings",
      "Lists the hosts a port is bound to.", "port binding list", kBindings},
     {"port_bindings.create", "POST", "/network/v2.0/ports/{port_id}/bindings", "binding", "binding",
@@ -101,16 +104,14 @@ constexpr Verb kNetpartsVerbs[] = {
      kTopology},
     {"subnet_pools.add_prefixes", "PUT", "/network/v2.0/subnetpools/{id}/add_prefixes", "", "",
      "Gives a subnet pool prefixes.", "subnet pool add", kPoolAdd},
-    {"network_quotas.list",
-     "GET",
-     "/network/v2.0/quotas",
-     "",
-     "quotas",
-     "Lists the projects whose quotas of networks were set.",
-     "network quota list",
-     {}},
+    {"network_quotas.list", "GET", "/network/v2.0/quotas", "", "quotas",
+     "Lists the projects whose quotas of networks were set.", "network quota list"},
 };
 
+constexpr Column kAgentColumns[] = {{"ID", "id"},        {"Agent Type", "agent_type"},
+                                    {"Host", "host"},    {"Zone", "availability_zone"},
+                                    {"Alive", "alive"},  {"State", "admin_state_up"},
+                                    {"Binary", "binary"}};
 constexpr Column kProviderColumns[] = {
     {"Service Type", "service_type"}, {"Name", "name"}, {"Default", "default"}};
 constexpr Column kZoneColumns[] = {{"Name", "name"}, {"Resource", "resource"}, {"State", "state"}};
@@ -120,19 +121,20 @@ constexpr Column kTopologyColumns[] = {{"ID", "id"}};
 
 constexpr Noun kNetpartsNouns[] = {
     {"network_tags", "network tag", "network", {}, "", ""},
+    {"network_agents", "network agent", "network", kAgentColumns, "id", ""},
     {"network_zones", "network zone", "network", kZoneColumns, "name", "name"},
     {"network_providers", "network service provider", "network", kProviderColumns, "name", "name"},
     {"port_bindings", "port binding", "network", kBindingColumns, "host", ""},
     {"auto_topologies", "network auto allocated topology", "network", kTopologyColumns, "id", ""},
 };
 
-}  // namespace netparts_table
+}  // namespace table::netparts
 
 std::span<const Verb> netparts_verbs() {
-  return netparts_table::kNetpartsVerbs;
+  return table::netparts::kNetpartsVerbs;
 }
 std::span<const Noun> netparts_nouns() {
-  return netparts_table::kNetpartsNouns;
+  return table::netparts::kNetpartsNouns;
 }
 
 }  // namespace cloudos::verbs

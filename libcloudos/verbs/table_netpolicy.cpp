@@ -1,26 +1,8 @@
-// Quality of service, grants, trunks, address groups, metering, agents: networks' policies.
+// Quality of service, grants, trunks, address groups, metering, used addresses.
 #include "verbs/table.hpp"
 
 namespace cloudos::verbs {
-namespace netpolicy_table {
-
-using common::kDescription;
-using common::kDown;
-using common::kNamed;
-using common::kNewName;
-using common::kOwned;
-using common::kOwner;
-using common::kShared;
-using common::kUnshared;
-using common::kUp;
-using make::must;
-using make::number;
-using make::of;
-using make::ref;
-using make::set;
-using make::subject;
-using make::text;
-using make::word;
+namespace table::netpolicy {
 
 // ---- quality of service -------------------------------------------------------------------------
 
@@ -44,9 +26,8 @@ constexpr Parameter kPolicySet[] = {subject("POLICY", "qos_policies"),
                                     kUnshared,
                                     kDefaultPolicy,
                                     kNoDefaultPolicy};
-constexpr Parameter kPolicyList[] = {kNamed, kOwned,
-                                     set("shared", "--share", "true", "only those for all"),
-                                     make::limit(), make::marker()};
+constexpr Parameter kPolicyList[] = {
+    kNamed, kOwned, set("shared", "--share", "true", "only those for all"), limit(), marker()};
 
 constexpr Parameter kOfPolicy = subject("POLICY", "qos_policies", "policy_id");
 constexpr Parameter kRuleId = must(text("id", "--rule", "id of the rule"));
@@ -82,7 +63,7 @@ constexpr Parameter kGrantSet[] = {subject("POLICY", "rbac_policies"), must(kTar
 constexpr Parameter kGrantList[] = {text("object_type", "--type", "of things of this type"),
                                     text("action", "--action", "of this action"),
                                     text("target_tenant", "--target-project", "to this project"),
-                                    make::limit(), make::marker()};
+                                    limit(), marker()};
 
 // ---- trunks -------------------------------------------------------------------------------------
 
@@ -103,7 +84,10 @@ constexpr Parameter kTrunkCreate[] = {
     kDown,
     kOwner};
 constexpr Parameter kTrunkSet[] = {subject("TRUNK", "trunks"), kNewName, kDescription, kUp, kDown};
-constexpr Parameter kTrunkList[] = {kNamed, kOwned, make::limit(), make::marker()};
+constexpr Parameter kTrunkMore[] = {subject("TRUNK", "trunks"), must(kSubPorts)};
+constexpr Parameter kTrunkLess[] = {
+    subject("TRUNK", "trunks"),
+    must(refs("sub_ports", "--subport", "ports", "port it carries (repeat for more)", "port_id"))};
 
 // ---- address groups -----------------------------------------------------------------------------
 
@@ -115,15 +99,13 @@ constexpr Parameter kAddressesCreate[] = {word("name", "NAME", "its name"), kPre
                                           kOwner};
 constexpr Parameter kAddressesSet[] = {subject("GROUP", "address_groups"), kNewName, kDescription};
 constexpr Parameter kAddressesChange[] = {subject("GROUP", "address_groups"), must(kPrefixes)};
-constexpr Parameter kAddressesList[] = {kNamed, kOwned, make::limit(), make::marker()};
 
 // ---- metering -----------------------------------------------------------------------------------
 
 constexpr Parameter kMeterOne[] = {subject("METER", "metering_labels")};
 constexpr Parameter kMeterMany[] = {subject("METER...", "metering_labels")};
-constexpr Parameter kMeterCreate[] = {
-    word("name", "NAME", "its name"), kDescription, kShared, kUnshared, kOwner};
-constexpr Parameter kMeterList[] = {kNamed, kOwned, make::limit(), make::marker()};
+constexpr Parameter kMeterCreate[] = {word("name", "NAME", "its name"), kDescription, kShared,
+                                      kUnshared, kOwner};
 constexpr Parameter kMeterRuleOne[] = {subject("RULE", "metering_rules")};
 constexpr Parameter kMeterRuleMany[] = {subject("RULE...", "metering_rules")};
 constexpr Parameter kMeterRuleCreate[] = {
@@ -135,14 +117,10 @@ constexpr Parameter kMeterRuleCreate[] = {
     set("direction", "--egress", "\"egress\"", "out of the project"),
     set("excluded", "--exclude", "true", "not counted"),
     set("excluded", "--include", "false", "counted (the default)")};
-constexpr Parameter kMeterRuleList[] = {make::limit(), make::marker()};
+constexpr Parameter kMeterRuleList[] = {limit(), marker()};
 
-// ---- agents, addresses --------------------------------------------------------------------------
+// ---- addresses ----------------------------------------------------------------------------------
 
-constexpr Parameter kAgentOne[] = {subject("AGENT", "network_agents")};
-constexpr Parameter kAgentSet[] = {subject("AGENT", "network_agents"), kDescription, kUp};
-constexpr Parameter kAgentList[] = {text("agent_type", "--agent-type", "of this type"),
-                                    text("host", "--host", "on this host")};
 constexpr Parameter kAvailable[] = {subject("NETWORK", "networks")};
 constexpr Parameter kAvailableList[] = {number("ip_version", "--ip-version", "4 or 6"), kOwned};
 
@@ -207,14 +185,8 @@ constexpr Verb kNetpolicyVerbs[] = {
     {"qos_minimum_rules.delete", "DELETE",
      "/network/v2.0/qos/policies/{policy_id}/minimum_bandwidth_rules/{id}", "", "",
      "Deletes a least bandwidth.", "network qos minimum rule delete", kRuleOf},
-    {"qos_rule_types.list",
-     "GET",
-     "/network/v2.0/qos/rule-types",
-     "",
-     "rule_types",
-     "Lists the kinds of QoS rules that are enforced here.",
-     "network qos rule type list",
-     {}},
+    {"qos_rule_types.list", "GET", "/network/v2.0/qos/rule-types", "", "rule_types",
+     "Lists the kinds of QoS rules that are enforced here.", "network qos rule type list"},
     {"qos_rule_types.show", "GET", "/network/v2.0/qos/rule-types/{type}", "", "rule_type",
      "Shows who enforces a kind of QoS rule.", "network qos rule type show", kRuleType},
     {"rbac_policies.create", "POST", "/network/v2.0/rbac-policies", "rbac_policy", "rbac_policy",
@@ -230,7 +202,7 @@ constexpr Verb kNetpolicyVerbs[] = {
     {"trunks.create", "POST", "/network/v2.0/trunks", "trunk", "trunk", "Makes a trunk of a port.",
      "network trunk create", kTrunkCreate},
     {"trunks.list", "GET", "/network/v2.0/trunks", "", "trunks", "Lists trunks.",
-     "network trunk list", kTrunkList},
+     "network trunk list", kListOfNamed},
     {"trunks.show", "GET", "/network/v2.0/trunks/{id}", "", "trunk", "Shows a trunk.",
      "network trunk show", kTrunkOne},
     {"trunks.update", "PUT", "/network/v2.0/trunks/{id}", "trunk", "trunk", "Changes a trunk.",
@@ -239,10 +211,14 @@ constexpr Verb kNetpolicyVerbs[] = {
      "network trunk delete", kTrunkMany},
     {"trunks.list_sub_ports", "GET", "/network/v2.0/trunks/{id}/get_subports", "", "sub_ports",
      "Lists the ports that a trunk carries.", "network subport list", kTrunkOne},
+    {"trunks.add_sub_ports", "PUT", "/network/v2.0/trunks/{id}/add_subports", "", "",
+     "Gives a trunk sub-ports.", "network subport add", kTrunkMore},
+    {"trunks.remove_sub_ports", "PUT", "/network/v2.0/trunks/{id}/remove_subports", "", "",
+     "Takes sub-ports from a trunk.", "network subport remove", kTrunkLess},
     {"address_groups.create", "POST", "/network/v2.0/address-groups", "address_group",
      "address_group", "Makes an address group.", "address group create", kAddressesCreate},
     {"address_groups.list", "GET", "/network/v2.0/address-groups", "", "address_groups",
-     "Lists address groups.", "address group list", kAddressesList},
+     "Lists address groups.", "address group list", kListOfNamed},
     {"address_groups.show", "GET", "/network/v2.0/address-groups/{id}", "", "address_group",
      "Shows an address group.", "address group show", kAddressesOne},
     {"address_groups.update", "PUT", "/network/v2.0/address-groups/{id}", "address_group",
@@ -258,7 +234,7 @@ constexpr Verb kNetpolicyVerbs[] = {
      "metering_label", "Makes a label that traffic is counted under.", "network meter create",
      kMeterCreate},
     {"metering_labels.list", "GET", "/network/v2.0/metering/metering-labels", "", "metering_labels",
-     "Lists labels of traffic.", "network meter list", kMeterList},
+     "Lists labels of traffic.", "network meter list", kListOfNamed},
     {"metering_labels.show", "GET", "/network/v2.0/metering/metering-labels/{id}", "",
      "metering_label", "Shows a label of traffic.", "network meter show", kMeterOne},
     {"metering_labels.delete", "DELETE", "/network/v2.0/metering/metering-labels/{id}", "", "",
@@ -272,12 +248,6 @@ constexpr Verb kNetpolicyVerbs[] = {
      "metering_label_rule", "Shows what a label counts.", "network meter rule show", kMeterRuleOne},
     {"metering_rules.delete", "DELETE", "/network/v2.0/metering/metering-label-rules/{id}", "", "",
      "Deletes a rule of a label.", "network meter rule delete", kMeterRuleMany},
-    {"network_agents.list", "GET", "/network/v2.0/agents", "", "agents",
-     "Lists the drivers of networks and their signs of life.", "network agent list", kAgentList},
-    {"network_agents.show", "GET", "/network/v2.0/agents/{id}", "", "agent",
-     "Shows a driver of networks.", "network agent show", kAgentOne},
-    {"network_agents.update", "PUT", "/network/v2.0/agents/{id}", "agent", "agent",
-     "Describes a driver of networks.", "network agent set", kAgentSet},
     {"ip_availability.list", "GET", "/network/v2.0/network-ip-availabilities", "",
      "network_ip_availabilities", "Lists how many addresses of networks are used.",
      "ip availability list", kAvailableList},
@@ -309,6 +279,9 @@ constexpr Column kTrunkColumns[] = {{"ID", "id"},
                                     {"Parent Port", "port_id"},
                                     {"Status", "status"},
                                     {"Description", "description", Look::Plain, {}, {}, true}};
+constexpr Column kSubPortColumns[] = {{"Port", "port_id"},
+                                      {"Segmentation Type", "segmentation_type"},
+                                      {"Segmentation ID", "segmentation_id"}};
 constexpr Column kAddressesColumns[] = {{"ID", "id"},
                                         {"Name", "name"},
                                         {"Description", "description"},
@@ -321,10 +294,6 @@ constexpr Column kMeterRuleColumns[] = {{"ID", "id"},
                                         {"Direction", "direction"},
                                         {"Remote IP Prefix", "remote_ip_prefix"},
                                         {"Label", "metering_label_id"}};
-constexpr Column kAgentColumns[] = {{"ID", "id"},        {"Agent Type", "agent_type"},
-                                    {"Host", "host"},    {"Zone", "availability_zone"},
-                                    {"Alive", "alive"},  {"State", "admin_state_up"},
-                                    {"Binary", "binary"}};
 constexpr Column kAvailableColumns[] = {{"Network ID", "network_id"},
                                         {"Network Name", "network_name"},
                                         {"Total IPs", "total_ips"},
@@ -338,20 +307,20 @@ constexpr Noun kNetpolicyNouns[] = {
     {"qos_rule_types", "network qos rule type", "network", kTypeColumns, "type", ""},
     {"rbac_policies", "network rbac", "network", kGrantColumns, "id", ""},
     {"trunks", "network trunk", "network", kTrunkColumns, "id", "name", "name"},
+    {"sub_ports", "network subport", "network", kSubPortColumns, "port_id", ""},
     {"address_groups", "address group", "network", kAddressesColumns, "id", "name", "name"},
     {"metering_labels", "network meter", "network", kMeterColumns, "id", "name", "name"},
     {"metering_rules", "network meter rule", "network", kMeterRuleColumns, "id", ""},
-    {"network_agents", "network agent", "network", kAgentColumns, "id", ""},
     {"ip_availability", "ip availability", "network", kAvailableColumns, "network_id", ""},
 };
 
-}  // namespace netpolicy_table
+}  // namespace table::netpolicy
 
 std::span<const Verb> netpolicy_verbs() {
-  return netpolicy_table::kNetpolicyVerbs;
+  return table::netpolicy::kNetpolicyVerbs;
 }
 std::span<const Noun> netpolicy_nouns() {
-  return netpolicy_table::kNetpolicyNouns;
+  return table::netpolicy::kNetpolicyNouns;
 }
 
 }  // namespace cloudos::verbs

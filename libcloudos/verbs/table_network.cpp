@@ -2,26 +2,7 @@
 #include "verbs/table.hpp"
 
 namespace cloudos::verbs {
-namespace network_table {
-
-using common::kDescription;
-using common::kDown;
-using common::kNamed;
-using common::kNewName;
-using common::kOwned;
-using common::kOwner;
-using common::kShared;
-using common::kUnshared;
-using common::kUp;
-using make::append;
-using make::must;
-using make::number;
-using make::of;
-using make::ref;
-using make::set;
-using make::subject;
-using make::text;
-using make::word;
+namespace table::network {
 
 constexpr Parameter kMtu = number("mtu", "--mtu", "largest frame's payload, bytes");
 constexpr Parameter kExternal = set("router:external", "--external", "true", "leads outside");
@@ -74,8 +55,8 @@ constexpr Parameter kNetworkList[] = {
     text("status", "--status", "in this status"),
     text("provider:network_type", "--provider-network-type", "of this type"),
     text("provider:physical_network", "--provider-physical-network", "on this wire"),
-    make::limit(),
-    make::marker(),
+    limit(),
+    marker(),
 };
 
 constexpr Parameter kSubnetOne[] = {subject("SUBNET", "subnets")};
@@ -136,8 +117,8 @@ constexpr Parameter kSubnetList[] = {
     number("ip_version", "--ip-version", "4 or 6"),
     set("enable_dhcp", "--dhcp", "true", "only those that hand addresses out"),
     set("enable_dhcp", "--no-dhcp", "false", "only those that do not"),
-    make::limit(),
-    make::marker(),
+    limit(),
+    marker(),
 };
 
 constexpr std::string_view kFixedIpNames = "subnet:subnet_id ip-address:ip_address";
@@ -147,8 +128,8 @@ constexpr Parameter kFixedIps = {"fixed_ips",  Kind::PairList,
 constexpr Parameter kPairs = of(Kind::PairList, "allowed_address_pairs", "--allowed-address",
                                 "ip-address=ADDR[,mac-address=MAC] (repeat for more)",
                                 "ip-address:ip_address mac-address:mac_address");
-constexpr Parameter kGroups = make::refs("security_groups", "--security-group", "security_groups",
-                                         "security group (repeat for more)");
+constexpr Parameter kGroups = refs("security_groups", "--security-group", "security_groups",
+                                   "security group (repeat for more)");
 constexpr Parameter kNoGroups = set("security_groups", "--no-security-group", "[]", "none at all");
 constexpr Parameter kMac = text("mac_address", "--mac-address", "hardware address");
 constexpr Parameter kDeviceOwner = text("device_owner", "--device-owner", "kind of its user");
@@ -208,15 +189,14 @@ constexpr Parameter kPortList[] = {
     text("status", "--status", "ACTIVE or DOWN"),
     text("binding:host_id", "--host", "on this host"),
     kOwned,
-    make::limit(),
-    make::marker(),
+    limit(),
+    marker(),
 };
 
 constexpr Parameter kGroupOne[] = {subject("GROUP", "security_groups")};
 constexpr Parameter kGroupMany[] = {subject("GROUP...", "security_groups")};
 constexpr Parameter kGroupCreate[] = {word("name", "NAME", "its name"), kDescription, kOwner};
 constexpr Parameter kGroupSet[] = {subject("GROUP", "security_groups"), kNewName, kDescription};
-constexpr Parameter kGroupList[] = {kNamed, kOwned, make::limit(), make::marker()};
 
 constexpr Parameter kRuleOne[] = {subject("RULE", "security_group_rules")};
 constexpr Parameter kRuleMany[] = {subject("RULE...", "security_group_rules")};
@@ -244,18 +224,10 @@ constexpr Parameter kRuleList[] = {
     set("direction", "--egress", "\"egress\"", "out of the guest"),
     text("ethertype", "--ethertype", "IPv4 or IPv6"),
     kOwned,
-    make::limit(),
-    make::marker(),
+    limit(),
+    marker(),
 };
 
-constexpr Parameter kAlias[] = {must(text("alias", {}, "its alias"))};
-constexpr Parameter kQuotaProject =
-    ref("id", "PROJECT", "projects", "name or id [the project of the login]", "project");
-constexpr Parameter kQuota[] = {kQuotaProject};
-constexpr Parameter kQuotaDefault[] = {
-    kQuotaProject, must(set("", "--default", "true", "what projects begin with"))};
-constexpr Parameter kQuotaUsage[] = {kQuotaProject,
-                                     must(set("", "--usage", "true", "with what is used of them"))};
 constexpr Parameter kQuotaSet[] = {
     kQuotaProject,
     number("network", "--networks", "networks; -1 is no limit"),
@@ -299,7 +271,7 @@ constexpr Verb kNetworkVerbs[] = {
     {"security_groups.create", "POST", "/network/v2.0/security-groups", "security_group",
      "security_group", "Makes a security group.", "security group create", kGroupCreate},
     {"security_groups.list", "GET", "/network/v2.0/security-groups", "", "security_groups",
-     "Lists security groups.", "security group list", kGroupList},
+     "Lists security groups.", "security group list", kListOfNamed},
     {"security_groups.show", "GET", "/network/v2.0/security-groups/{id}", "", "security_group",
      "Shows a security group.", "security group show", kGroupOne},
     {"security_groups.update", "PUT", "/network/v2.0/security-groups/{id}", "security_group",
@@ -317,14 +289,8 @@ constexpr Verb kNetworkVerbs[] = {
      kRuleOne},
     {"security_group_rules.delete", "DELETE", "/network/v2.0/security-group-rules/{id}", "", "",
      "Deletes rules of security groups.", "security group rule delete", kRuleMany},
-    {"network_extensions.list",
-     "GET",
-     "/network/v2.0/extensions",
-     "",
-     "extensions",
-     "Lists the extensions of the Network API.",
-     "extension list",
-     {}},
+    {"network_extensions.list", "GET", "/network/v2.0/extensions", "", "extensions",
+     "Lists the extensions of the Network API.", "extension list"},
     {"network_extensions.show", "GET", "/network/v2.0/extensions/{alias}", "", "extension",
      "Shows an extension of the Network API.", "", kAlias},
     {"network_quotas.show", "GET", "/network/v2.0/quotas/{id}", "", "quota",
@@ -401,13 +367,13 @@ constexpr Noun kNetworkNouns[] = {
     {"network_quotas", "network quota", "network", {}, "", ""},
 };
 
-}  // namespace network_table
+}  // namespace table::network
 
 std::span<const Verb> network_verbs() {
-  return network_table::kNetworkVerbs;
+  return table::network::kNetworkVerbs;
 }
 std::span<const Noun> network_nouns() {
-  return network_table::kNetworkNouns;
+  return table::network::kNetworkNouns;
 }
 
 }  // namespace cloudos::verbs

@@ -3,14 +3,7 @@
 #include "verbs/table.hpp"
 
 namespace cloudos::verbs {
-namespace registry_table {
-
-using make::must;
-using make::ref;
-using make::set;
-using make::subject;
-using make::text;
-using make::word;
+namespace table::registry {
 
 constexpr Parameter kDescription = text("description", "--description", "a text");
 
@@ -32,9 +25,8 @@ constexpr Parameter kBelowDomainGroup[] = {kDomain, kGroup};
 
 constexpr Parameter kGroupOne[] = {subject("ENDPOINT-GROUP", "endpoint_groups")};
 constexpr Parameter kGroupMany[] = {subject("ENDPOINT-GROUP...", "endpoint_groups")};
-constexpr Parameter kFilters =
-    make::of(Kind::Map, "filters", "--filter",
-             "interface, service_id or region_id=VALUE (repeat for more)");
+constexpr Parameter kFilters = of(Kind::Map, "filters", "--filter",
+                                  "interface, service_id or region_id=VALUE (repeat for more)");
 constexpr Parameter kGroupCreate[] = {word("name", "NAME", "its name"), must(kFilters),
                                       kDescription};
 constexpr Parameter kGroupSet[] = {subject("ENDPOINT-GROUP", "endpoint_groups"),
@@ -54,16 +46,15 @@ constexpr Parameter kConfigDomain = subject("DOMAIN", "domains", "domain_id");
 constexpr Parameter kConfigGroup = word("group", "GROUP", "identity or ldap");
 constexpr Parameter kConfigOption = word("option", "OPTION", "one option of the group");
 constexpr Parameter kConfigLdap =
-    make::of(Kind::Map, "ldap", "--ldap", "OPTION=VALUE of that group (repeat for more)");
+    of(Kind::Map, "ldap", "--ldap", "OPTION=VALUE of that group (repeat for more)");
 constexpr Parameter kConfigIdentity =
-    make::of(Kind::Map, "identity", "--identity", "driver or list_limit=VALUE");
-constexpr Parameter kConfigMembers = make::of(Kind::Members, "", {}, "the option, NAME: VALUE");
+    of(Kind::Map, "identity", "--identity", "driver or list_limit=VALUE");
+constexpr Parameter kConfigMembers = of(Kind::Members, "", {}, "the option, NAME: VALUE");
 constexpr Parameter kConfigAll[] = {kConfigDomain};
 constexpr Parameter kConfigOfGroup[] = {kConfigDomain, kConfigGroup};
 constexpr Parameter kConfigOfOption[] = {kConfigDomain, kConfigGroup, kConfigOption};
 constexpr Parameter kConfigSet[] = {kConfigDomain, kConfigIdentity, kConfigLdap};
-constexpr Parameter kConfigSetGroup[] = {kConfigDomain, kConfigGroup, kConfigIdentity,
-                                         kConfigLdap};
+constexpr Parameter kConfigSetGroup[] = {kConfigDomain, kConfigGroup, kConfigIdentity, kConfigLdap};
 constexpr Parameter kConfigSetOption[] = {kConfigDomain, kConfigGroup, kConfigOption,
                                           kConfigMembers};
 constexpr Parameter kDefaultOfGroup[] = {kConfigGroup};
@@ -84,27 +75,25 @@ constexpr Parameter kPolicyCreate[] = {
 };
 constexpr Parameter kPolicySet[] = {
     subject("POLICY", "policies"),
-    make::of(Kind::FileText, "blob", "--rules", "file with its text"),
+    of(Kind::FileText, "blob", "--rules", "file with its text"),
     text("type", "--type", "what the text is"),
 };
 constexpr Parameter kPolicyList[] = {text("type", "--type", "of this type")};
 constexpr Parameter kPolicyEndpoint[] = {
-    subject("POLICY", "policies"),
-    must(ref("endpoint_id", {}, "endpoints", "endpoint it is for"))};
-constexpr Parameter kPolicyService[] = {subject("POLICY", "policies"),
-                                        must(ref("service_id", {}, "services",
-                                                 "service it is for"))};
-constexpr Parameter kPolicyRegion[] = {
-    subject("POLICY", "policies"), must(ref("service_id", {}, "services", "service it is for")),
-    must(ref("region_id", {}, "regions", "in this region"))};
+    subject("POLICY", "policies"), must(ref("endpoint_id", {}, "endpoints", "endpoint it is for"))};
+constexpr Parameter kPolicyService[] = {
+    subject("POLICY", "policies"), must(ref("service_id", {}, "services", "service it is for"))};
+constexpr Parameter kPolicyRegion[] = {subject("POLICY", "policies"),
+                                       must(ref("service_id", {}, "services", "service it is for")),
+                                       must(ref("region_id", {}, "regions", "in this region"))};
 
 constexpr Parameter kService = must(ref("service_id", "--service", "services", "of this service"));
 constexpr Parameter kRegion = ref("region_id", "--region", "regions", "in this region");
 constexpr Parameter kResource = word("resource_name", "RESOURCE", "what is limited: volumes");
-constexpr Parameter kDefault = make::number("default_limit", "--default-limit",
-                                            "how many a project may have; -1: any number");
+constexpr Parameter kDefault =
+    number("default_limit", "--default-limit", "how many a project may have; -1: any number");
 constexpr Parameter kAmount =
-    make::number("resource_limit", "--resource-limit", "how many it may have; -1: any number");
+    number("resource_limit", "--resource-limit", "how many it may have; -1: any number");
 constexpr Parameter kRegisteredOne[] = {subject("REGISTERED-LIMIT", "registered_limits")};
 constexpr Parameter kRegisteredMany[] = {subject("REGISTERED-LIMIT...", "registered_limits")};
 constexpr Parameter kRegisteredCreate[] = {kResource, kService, must(kDefault), kRegion,
@@ -118,86 +107,84 @@ constexpr Parameter kRegisteredSet[] = {
     kDescription};
 constexpr Parameter kRegisteredList[] = {
     ref("service_id", "--service", "services", "of this service"), kRegion,
-    text("resource_name", "--resource-name", "of this resource"), make::limit(), make::marker()};
+    text("resource_name", "--resource-name", "of this resource"), limit(), marker()};
 constexpr Parameter kLimitOne[] = {subject("LIMIT", "project_limits")};
 constexpr Parameter kLimitMany[] = {subject("LIMIT...", "project_limits")};
-constexpr Parameter kLimitCreate[] = {
-    kResource,
-    kService,
-    must(kAmount),
-    ref("project_id", "--project", "projects", "of this project"),
-    ref("domain_id", "--domain", "domains", "of this domain"),
-    kRegion,
-    kDescription};
+constexpr Parameter kLimitCreate[] = {kResource,
+                                      kService,
+                                      must(kAmount),
+                                      ref("project_id", "--project", "projects", "of this project"),
+                                      ref("domain_id", "--domain", "domains", "of this domain"),
+                                      kRegion,
+                                      kDescription};
 constexpr Parameter kLimitSet[] = {subject("LIMIT", "project_limits"), kAmount, kDescription};
-constexpr Parameter kLimitList[] = {
-    ref("service_id", "--service", "services", "of this service"),
-    kRegion,
-    text("resource_name", "--resource-name", "of this resource"),
-    ref("project_id", "--project", "projects", "of this project"),
-    ref("domain_id", "--domain", "domains", "of this domain"),
-    make::limit(),
-    make::marker()};
+constexpr Parameter kLimitList[] = {ref("service_id", "--service", "services", "of this service"),
+                                    kRegion,
+                                    text("resource_name", "--resource-name", "of this resource"),
+                                    ref("project_id", "--project", "projects", "of this project"),
+                                    ref("domain_id", "--domain", "domains", "of this domain"),
+                                    limit(),
+                                    marker()};
 
-#define CLOUDOS_INHERITED_VERBS(who, path, full, some)                                             \
-  {"roles.list_inherited_" who,                                                                    \
-   "GET",                                                                                          \
-   path "/inherited_to_projects",                                                                  \
-   "",                                                                                             \
-   "roles",                                                                                        \
-   "Lists the roles that one has on all projects below.",                                          \
-   "",                                                                                             \
-   some},                                                                                          \
-      {"roles.check_inherited_" who,                                                               \
-       "GET",                                                                                      \
-       path "/{role_id}/inherited_to_projects",                                                    \
-       "",                                                                                         \
-       "",                                                                                         \
-       "Succeeds when the role is inherited by the projects below.",                               \
-       "",                                                                                         \
-       full},                                                                                      \
-      {"roles.grant_inherited_" who,                                                               \
-       "PUT",                                                                                      \
-       path "/{role_id}/inherited_to_projects",                                                    \
-       "",                                                                                         \
-       "",                                                                                         \
-       "Assigns a role on all projects below.",                                                    \
-       "role add",                                                                                 \
-       full},                                                                                      \
-  {                                                                                                \
-    "roles.revoke_inherited_" who, "DELETE", path "/{role_id}/inherited_to_projects", "", "",      \
-        "Takes a role on all projects below away.", "role remove", full                            \
+#define CLOUDOS_INHERITED_VERBS(who, path, full, some)                                        \
+  {"roles.list_inherited_" who,                                                               \
+   "GET",                                                                                     \
+   path "/inherited_to_projects",                                                             \
+   "",                                                                                        \
+   "roles",                                                                                   \
+   "Lists the roles that one has on all projects below.",                                     \
+   "",                                                                                        \
+   some},                                                                                     \
+      {"roles.check_inherited_" who,                                                          \
+       "GET",                                                                                 \
+       path "/{role_id}/inherited_to_projects",                                               \
+       "",                                                                                    \
+       "",                                                                                    \
+       "Succeeds when the role is inherited by the projects below.",                          \
+       "",                                                                                    \
+       full},                                                                                 \
+      {"roles.grant_inherited_" who,                                                          \
+       "PUT",                                                                                 \
+       path "/{role_id}/inherited_to_projects",                                               \
+       "",                                                                                    \
+       "",                                                                                    \
+       "Assigns a role on all projects below.",                                               \
+       "role add",                                                                            \
+       full},                                                                                 \
+  {                                                                                           \
+    "roles.revoke_inherited_" who, "DELETE", path "/{role_id}/inherited_to_projects", "", "", \
+        "Takes a role on all projects below away.", "role remove", full                       \
   }
 
-#define CLOUDOS_POLICY_VERBS(what, path, some)                                                     \
-  {"policies.check_for_" what,                                                                     \
-   "GET",                                                                                          \
-   "/identity/v3/policies/{id}/OS-ENDPOINT-POLICY/" path,                                          \
-   "",                                                                                             \
-   "",                                                                                             \
-   "Succeeds when the policy is for it.",                                                          \
-   "",                                                                                             \
-   some},                                                                                          \
-      {"policies.use_for_" what,                                                                   \
-       "PUT",                                                                                      \
-       "/identity/v3/policies/{id}/OS-ENDPOINT-POLICY/" path,                                      \
-       "",                                                                                         \
-       "",                                                                                         \
-       "Makes a policy the one for it.",                                                           \
-       "",                                                                                         \
-       some},                                                                                      \
-  {                                                                                                \
-    "policies.stop_for_" what, "DELETE", "/identity/v3/policies/{id}/OS-ENDPOINT-POLICY/" path,    \
-        "", "", "Lets a policy be for it no longer.", "", some                                     \
+#define CLOUDOS_POLICY_VERBS(what, path, some)                                                  \
+  {"policies.check_for_" what,                                                                  \
+   "GET",                                                                                       \
+   "/identity/v3/policies/{id}/OS-ENDPOINT-POLICY/" path,                                       \
+   "",                                                                                          \
+   "",                                                                                          \
+   "Succeeds when the policy is for it.",                                                       \
+   "",                                                                                          \
+   some},                                                                                       \
+      {"policies.use_for_" what,                                                                \
+       "PUT",                                                                                   \
+       "/identity/v3/policies/{id}/OS-ENDPOINT-POLICY/" path,                                   \
+       "",                                                                                      \
+       "",                                                                                      \
+       "Makes a policy the one for it.",                                                        \
+       "",                                                                                      \
+       some},                                                                                   \
+  {                                                                                             \
+    "policies.stop_for_" what, "DELETE", "/identity/v3/policies/{id}/OS-ENDPOINT-POLICY/" path, \
+        "", "", "Lets a policy be for it no longer.", "", some                                  \
   }
 
 constexpr Verb kRegistryVerbs[] = {
     CLOUDOS_INHERITED_VERBS("project_user",
                             "/identity/v3/OS-INHERIT/projects/{project_id}/users/{user_id}/roles",
                             kProjectUser, kBelowProjectUser),
-    CLOUDOS_INHERITED_VERBS(
-        "project_group", "/identity/v3/OS-INHERIT/projects/{project_id}/groups/{group_id}/roles",
-        kProjectGroup, kBelowProjectGroup),
+    CLOUDOS_INHERITED_VERBS("project_group",
+                            "/identity/v3/OS-INHERIT/projects/{project_id}/groups/{group_id}/roles",
+                            kProjectGroup, kBelowProjectGroup),
     CLOUDOS_INHERITED_VERBS("domain_user",
                             "/identity/v3/OS-INHERIT/domains/{domain_id}/users/{user_id}/roles",
                             kDomainUser, kBelowDomainUser),
@@ -221,29 +208,21 @@ constexpr Verb kRegistryVerbs[] = {
      "Sets an option that a domain sets.", "", kConfigSetOption},
     {"domains.delete_config", "DELETE", "/identity/v3/domains/{domain_id}/config", "", "",
      "Unsets all options of a domain.", "domain config delete", kConfigAll},
-    {"domains.delete_config_group", "DELETE", "/identity/v3/domains/{domain_id}/config/{group}",
-     "", "", "Unsets all options of a group of a domain.", "domain config group delete",
+    {"domains.delete_config_group", "DELETE", "/identity/v3/domains/{domain_id}/config/{group}", "",
+     "", "Unsets all options of a group of a domain.", "domain config group delete",
      kConfigOfGroup},
     {"domains.delete_config_option", "DELETE",
      "/identity/v3/domains/{domain_id}/config/{group}/{option}", "", "",
      "Unsets an option of a domain.", "domain config unset", kConfigOfOption},
-    {"domains.show_default_config",
-     "GET",
-     "/identity/v3/domains/config/default",
-     "",
-     "config",
-     "Shows what holds where domains set no options.",
-     "domain config default show",
-     {}},
-    {"domains.show_default_config_group", "GET", "/identity/v3/domains/config/{group}/default",
-     "", "config", "Shows what holds where domains set no options of a group.", "",
-     kDefaultOfGroup},
+    {"domains.show_default_config", "GET", "/identity/v3/domains/config/default", "", "config",
+     "Shows what holds where domains set no options.", "domain config default show"},
+    {"domains.show_default_config_group", "GET", "/identity/v3/domains/config/{group}/default", "",
+     "config", "Shows what holds where domains set no options of a group.", "", kDefaultOfGroup},
     {"domains.show_default_config_option", "GET",
      "/identity/v3/domains/config/{group}/{option}/default", "", "config",
      "Shows what holds where domains do not set an option.", "", kDefaultOfOption},
-    {"domains.replace_config", "PUT", "/identity/v3/domains/{domain_id}/config", "config",
-     "config", "Sets options of a domain and unsets all others.", "domain config create",
-     kConfigSet},
+    {"domains.replace_config", "PUT", "/identity/v3/domains/{domain_id}/config", "config", "config",
+     "Sets options of a domain and unsets all others.", "domain config create", kConfigSet},
     {"domains.show_password_rules", "GET",
      "/identity/v3/domains/{domain_id}/config/security_compliance", "", "config",
      "Tells what is asked of passwords.", "", kConfigAll},
@@ -253,14 +232,8 @@ constexpr Verb kRegistryVerbs[] = {
 
     {"consumers.create", "POST", "/identity/v3/OS-OAUTH1/consumers", "consumer", "consumer",
      "Makes a consumer; its secret is shown this once.", "consumer create", kConsumerCreate},
-    {"consumers.list",
-     "GET",
-     "/identity/v3/OS-OAUTH1/consumers",
-     "",
-     "consumers",
-     "Lists consumers.",
-     "consumer list",
-     {}},
+    {"consumers.list", "GET", "/identity/v3/OS-OAUTH1/consumers", "", "consumers",
+     "Lists consumers.", "consumer list"},
     {"consumers.show", "GET", "/identity/v3/OS-OAUTH1/consumers/{id}", "", "consumer",
      "Shows a consumer.", "consumer show", kConsumerOne},
     {"consumers.update", "PATCH", "/identity/v3/OS-OAUTH1/consumers/{id}", "consumer", "consumer",
@@ -340,11 +313,10 @@ constexpr Verb kRegistryVerbs[] = {
      "registered limit create", kRegisteredCreate},
     {"registered_limits.list", "GET", "/identity/v3/registered_limits", "", "registered_limits",
      "Lists how much of what every project may have.", "registered limit list", kRegisteredList},
-    {"registered_limits.show", "GET", "/identity/v3/registered_limits/{id}", "",
-     "registered_limit", "Shows a registered limit.", "registered limit show", kRegisteredOne},
-    {"registered_limits.update", "PATCH", "/identity/v3/registered_limits/{id}",
-     "registered_limit", "registered_limit", "Changes a registered limit.",
-     "registered limit set", kRegisteredSet},
+    {"registered_limits.show", "GET", "/identity/v3/registered_limits/{id}", "", "registered_limit",
+     "Shows a registered limit.", "registered limit show", kRegisteredOne},
+    {"registered_limits.update", "PATCH", "/identity/v3/registered_limits/{id}", "registered_limit",
+     "registered_limit", "Changes a registered limit.", "registered limit set", kRegisteredSet},
     {"registered_limits.delete", "DELETE", "/identity/v3/registered_limits/{id}", "", "",
      "Deletes a registered limit.", "registered limit delete", kRegisteredMany},
     {"project_limits.create", "POST", "/identity/v3/limits", "limit", "limit",
@@ -357,14 +329,8 @@ constexpr Verb kRegistryVerbs[] = {
      "Changes a limit.", "limit set", kLimitSet},
     {"project_limits.delete", "DELETE", "/identity/v3/limits/{id}", "", "", "Deletes a limit.",
      "limit delete", kLimitMany},
-    {"project_limits.show_model",
-     "GET",
-     "/identity/v3/limits/model",
-     "",
-     "model",
-     "Tells how limits of projects and domains hang together.",
-     "",
-     {}},
+    {"project_limits.show_model", "GET", "/identity/v3/limits/model", "", "model",
+     "Tells how limits of projects and domains hang together.", ""},
 };
 #undef CLOUDOS_INHERITED_VERBS
 #undef CLOUDOS_POLICY_VERBS
@@ -401,13 +367,13 @@ constexpr Noun kRegistryNouns[] = {
     {"project_limits", "limit", "identity", kLimitColumns, "id", ""},
 };
 
-}  // namespace registry_table
+}  // namespace table::registry
 
 std::span<const Verb> registry_verbs() {
-  return registry_table::kRegistryVerbs;
+  return table::registry::kRegistryVerbs;
 }
 std::span<const Noun> registry_nouns() {
-  return registry_table::kRegistryNouns;
+  return table::registry::kRegistryNouns;
 }
 
 }  // namespace cloudos::verbs

@@ -1,21 +1,8 @@
-// Segments and their ranges, what groups begin with, who carries what, a network by one command.
+// Segments and their ranges, what groups begin with, a network by one command.
 #include "verbs/table.hpp"
 
 namespace cloudos::verbs {
-namespace segments_table {
-
-using common::kDescription;
-using common::kNamed;
-using common::kNewName;
-using common::kOwned;
-using make::must;
-using make::number;
-using make::of;
-using make::ref;
-using make::set;
-using make::subject;
-using make::text;
-using make::word;
+namespace table::segments {
 
 constexpr Parameter kOfNetwork = ref("network_id", "--network", "networks", "of this network");
 constexpr Parameter kPhysical = text("physical_network", "--physical-network", "name of the wire");
@@ -30,7 +17,7 @@ constexpr Parameter kSegmentCreate[] = {
     kDescription};
 constexpr Parameter kSegmentSet[] = {subject("SEGMENT", "network_segments"), kNewName,
                                      kDescription};
-constexpr Parameter kSegmentList[] = {kOfNetwork, kNamed, make::limit(), make::marker()};
+constexpr Parameter kSegmentList[] = {kOfNetwork, kNamed, limit(), marker()};
 
 constexpr Parameter kMinimum = number("minimum", "--minimum", "the first number");
 constexpr Parameter kMaximum = number("maximum", "--maximum", "the last number");
@@ -50,9 +37,8 @@ constexpr Parameter kRangeCreate[] = {
     kDescription};
 constexpr Parameter kRangeSet[] = {subject("RANGE", "network_segment_ranges"), kNewName, kMinimum,
                                    kMaximum, kDescription};
-constexpr Parameter kRangeList[] = {kNamed, kOwned,
-                                    text("network_type", "--network-type", "of this type"),
-                                    make::limit(), make::marker()};
+constexpr Parameter kRangeList[] = {
+    kNamed, kOwned, text("network_type", "--network-type", "of this type"), limit(), marker()};
 
 constexpr Parameter kRuleOne[] = {subject("RULE", "default_rules")};
 constexpr Parameter kRuleMany[] = {subject("RULE...", "default_rules")};
@@ -73,15 +59,6 @@ constexpr Parameter kRuleCreate[] = {
 constexpr Parameter kRuleList[] = {text("protocol", "--protocol", "of this protocol"),
                                    set("direction", "--ingress", "\"ingress\"", "of what comes in"),
                                    set("direction", "--egress", "\"egress\"", "of what goes out")};
-
-constexpr Parameter kAgentOne[] = {subject("AGENT", "network_agents")};
-constexpr Parameter kRouterOne[] = {subject("ROUTER", "routers")};
-constexpr Parameter kAgentNetwork[] = {
-    subject("AGENT", "network_agents"),
-    must(ref("network_id", "--network", "networks", "network it hands out addresses of"))};
-constexpr Parameter kAgentRouter[] = {
-    subject("AGENT", "network_agents"),
-    must(ref("router_id", "--router", "routers", "router it carries"))};
 
 constexpr Parameter kSimpleCreate[] = {
     text("name", "--name", "its name (simple)"),
@@ -133,20 +110,6 @@ constexpr Verb kSegmentVerbs[] = {
     {"default_rules.delete", "DELETE", "/network/v2.0/default-security-group-rules/{id}", "", "",
      "Takes a rule away that new security groups begin with.", "default security group rule delete",
      kRuleMany},
-    {"network_agents.add_network", "POST", "/network/v2.0/agents/{id}/dhcp-networks", "", "",
-     "Gives a network to a DHCP agent.", "network agent add network", kAgentNetwork},
-    {"network_agents.remove_network", "DELETE",
-     "/network/v2.0/agents/{id}/dhcp-networks/{network_id}", "", "",
-     "Takes a network from a DHCP agent.", "network agent remove network", kAgentNetwork},
-    {"network_agents.add_router", "POST", "/network/v2.0/agents/{id}/l3-routers", "", "",
-     "Gives a router to an L3 agent.", "network agent add router", kAgentRouter},
-    {"network_agents.remove_router", "DELETE", "/network/v2.0/agents/{id}/l3-routers/{router_id}",
-     "", "", "Takes a router from an L3 agent: nobody carries it then.",
-     "network agent remove router", kAgentRouter},
-    {"network_agents.routers", "GET", "/network/v2.0/agents/{id}/l3-routers", "", "routers",
-     "Lists the routers that a driver carries.", "network agent router list", kAgentOne},
-    {"network_agents.of_router", "GET", "/network/v2.0/routers/{id}/l3-agents", "", "agents",
-     "Lists the driver that carries a router.", "network l3 agent list", kRouterOne},
     {"simple_networks.create", "POST", "/network/v2.0/simple-networks", "simple_network",
      "simple_network",
      "Makes what is missing of a network with DHCP, open groups and floating addresses.",
@@ -189,13 +152,13 @@ constexpr Noun kSegmentNouns[] = {
     {"simple_networks", "network simple", "network", kSimpleColumns, "name", ""},
 };
 
-}  // namespace segments_table
+}  // namespace table::segments
 
 std::span<const Verb> segment_verbs() {
-  return segments_table::kSegmentVerbs;
+  return table::segments::kSegmentVerbs;
 }
 std::span<const Noun> segment_nouns() {
-  return segments_table::kSegmentNouns;
+  return table::segments::kSegmentNouns;
 }
 
 }  // namespace cloudos::verbs

@@ -2,11 +2,7 @@
 #include "verbs/table.hpp"
 
 namespace cloudos::verbs {
-namespace tasks_table {
-
-using make::set;
-using make::subject;
-using make::text;
+namespace table::tasks {
 
 constexpr Parameter kTaskOne[] = {subject("TASK", "tasks")};
 constexpr Parameter kTaskMany[] = {subject("TASK...", "tasks")};
@@ -15,8 +11,8 @@ constexpr Parameter kTaskList[] = {
     text("type", "--type", "of this type: create-server, ..."),
     text("resource", "--resource", "about this: server/<id>"),
     set("open", "--open", "true", "only those that are not over"),
-    make::limit(),
-    make::marker(),
+    limit(),
+    marker(),
 };
 
 constexpr Verb kTaskVerbs[] = {
@@ -46,13 +42,13 @@ constexpr Column kTaskColumns[] = {
 
 constexpr Noun kTaskNouns[] = {{"tasks", "task", "tasks", kTaskColumns, "id", ""}};
 
-}  // namespace tasks_table
+}  // namespace table::tasks
 
 std::span<const Verb> task_verbs() {
-  return tasks_table::kTaskVerbs;
+  return table::tasks::kTaskVerbs;
 }
 std::span<const Noun> task_nouns() {
-  return tasks_table::kTaskNouns;
+  return table::tasks::kTaskNouns;
 }
 
 }  // namespace cloudos::verbs

@@ -2,11 +2,7 @@
 #include "verbs/table.hpp"
 
 namespace cloudos::verbs {
-namespace trace_table {
-
-using make::must;
-using make::number;
-using make::text;
+namespace table::trace {
 
 constexpr Parameter kTrace[] = {
     must(text("from", "--from", "port that sends: its name, its id or an address")),
@@ -41,13 +37,13 @@ constexpr Column kHopColumns[] = {
 constexpr Noun kTraceNouns[] = {
     {"network_traces", "network trace", "network", kHopColumns, "place", ""}};
 
-}  // namespace trace_table
+}  // namespace table::trace
 
 std::span<const Verb> trace_verbs() {
-  return trace_table::kTraceVerbs;
+  return table::trace::kTraceVerbs;
 }
 std::span<const Noun> trace_nouns() {
-  return trace_table::kTraceNouns;
+  return table::trace::kTraceNouns;
 }
 
 }  // namespace cloudos::verbs

@@ -70,7 +70,7 @@ struct Verb {
   std::string_view reply;    ///< Member that holds the reply: "server", "servers"; empty: bare.
   std::string_view help;     ///< One sentence.
   std::string_view words;    ///< The command: "server start". Several verbs may make up one.
-  std::span<const Parameter> parameters;
+  std::span<const Parameter> parameters = {};
   Style style = Style::Json;
 };
 

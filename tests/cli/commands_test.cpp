@@ -188,6 +188,29 @@ TEST_CASE("parts of networks, subnets and ports are added and taken away") {
        });
 }
 
+TEST_CASE("a trunk takes sub-ports by their names, and gives them back") {
+  walk(shared_site(),
+       {
+           {"network create trunked", 0, "trunked"},
+           {"port create parent --network trunked", 0, "parent"},
+           {"port create child --network trunked", 0, "child"},
+           {"network trunk create bundle --parent-port parent", 0, "bundle"},
+           {"network subport add bundle --subport port=child,segmentation-type=vlan", 1,
+            "segmentation_id"},
+           {"network subport add bundle "
+            "--subport port=child,segmentation-type=vlan,segmentation-id=17",
+            0, ""},
+           {"network subport list bundle -f json", 0, "17"},
+           {"network subport remove bundle --subport nobody", 4, "nobody"},
+           {"network subport remove bundle --subport child", 0, ""},
+           {"network subport list bundle -f json", 0, "[]"},
+           {"network trunk delete bundle", 0, ""},
+           {"port delete child", 0, ""},
+           {"port delete parent", 0, ""},
+           {"network delete trunked", 0, ""},
+       });
+}
+
 TEST_CASE("routers lead outside by the name of a network, and floating addresses have limits") {
   walk(shared_site(),
        {

@@ -1,8 +1,10 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 
+#include "base/text.hpp"
 #include "rest/match.hpp"
 #include "rest/router.hpp"
 #include "rest/target.hpp"
@@ -126,6 +128,27 @@ TEST_CASE("verbs have unique names of noun and verb, a noun, and a sentence of h
   CHECK(verbs::all().size() > 180);
 }
 
+TEST_CASE(
+    "a command that lists things of another noun is a verb list_ and that noun: so its rows show") {
+  std::map<std::string_view, std::set<std::string_view>> nouns_of_reply;
+  for (const verbs::Verb& verb : verbs::all())
+    if (verb.name.ends_with(".list") && !verb.reply.empty())
+      nouns_of_reply[verb.reply].insert(verbs::noun_of(verb).name);
+  int others = 0;
+  for (const verbs::Verb& verb : verbs::all()) {
+    const auto nouns = nouns_of_reply.find(verb.reply);
+    if (verb.method != "GET" || verb.words.empty() || verb.name.ends_with(".show") ||
+        nouns == nouns_of_reply.end() || nouns->second.count(verbs::noun_of(verb).name) > 0)
+      continue;
+    CAPTURE(verb.name);
+    ++others;
+    const auto at = verb.name.find(".list_");
+    REQUIRE(at != verb.name.npos);
+    CHECK(verbs::find_noun(verb.name.substr(at + 6)));
+  }
+  CHECK(others > 3);
+}
+
 TEST_CASE("every member of a path is a parameter, and what refers to a noun names one") {
   for (const verbs::Verb& verb : verbs::all()) {
     CAPTURE(verb.name);
@@ -141,6 +164,13 @@ TEST_CASE("every member of a path is a parameter, and what refers to a noun name
         CHECK_FALSE(noun->key.empty());
       }
       if (parameter.kind == verbs::Kind::Reference) CHECK_FALSE(parameter.noun.empty());
+      if (parameter.kind == verbs::Kind::PairList) {
+        for (const std::string_view entry : split(parameter.extra, ' ')) {
+          CAPTURE(entry);
+          CHECK(std::count(entry.begin(), entry.end(), ':') == (parameter.extra.empty() ? 0 : 1));
+          CHECK(entry.find(',') == entry.npos);
+        }
+      }
     }
     for (const auto member : rest::pattern_names(verb.path)) {
       CAPTURE(member);
