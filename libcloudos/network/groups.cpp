@@ -4,8 +4,9 @@
 
 #include "base/text.hpp"
 #include "identity/quota.hpp"
-#include "network/extra_records.hpp"
+#include "network/changes.hpp"
 #include "network/default_rules.hpp"
+#include "network/extra_records.hpp"
 #include "network/impl.hpp"
 #include "network/rules.hpp"
 #include "network/sharing.hpp"
@@ -45,12 +46,7 @@ Result<void> precommit_rules(const Wiring& wiring, store::Txn& txn, const Securi
   GroupPlan plan;
   plan.id = group.id;
   for (const SecurityGroupRule& rule : added) plan.rules.push_back(plan_rule(rule));
-  Change change{};
-  change.kind = Change::Kind::Group;
-  change.id = group.id.value;
-  change.revision = group.generation;
-  change.group = std::make_shared<const GroupPlan>(std::move(plan));
-  return wiring.precommit(txn, change);
+  return wiring.precommit(txn, change_of(std::move(plan), group.generation));
 }
 
 /// A rule was added or taken away: the group's revision says so.

@@ -8,6 +8,7 @@
 #include "network/address.hpp"
 #include "network/addressing.hpp"
 #include "network/auto_addresses.hpp"
+#include "network/changes.hpp"
 #include "network/floating_txn.hpp"
 #include "network/impl.hpp"
 #include "network/ip.hpp"
@@ -254,33 +255,19 @@ Result<void> Networks::Impl::give_back(store::Txn& txn,
 
 Result<void> Networks::Impl::precommit_port(store::Txn& txn, const Port& port,
                                             const Network& network) const {
-  Change change{};
-  change.kind = Change::Kind::Port;
-  change.id = port.id.value;
-  change.revision = port.generation;
-  change.port = std::make_shared<const network::PortPlan>(network::plan_of(port, network));
-  return wiring.precommit(txn, change);
+  return wiring.precommit(txn, network::change_of(network::plan_of(port, network), port.generation));
 }
 
 Result<void> Networks::Impl::precommit_gone(store::Txn& txn, Change::Kind kind,
                                             const std::string& id, std::uint64_t revision) const {
-  Change change{};
-  change.kind = kind;
-  change.id = id;
-  change.revision = revision;
-  return wiring.precommit(txn, change);
+  return wiring.precommit(txn, network::gone_change(kind, id, revision));
 }
 
 Result<void> Networks::Impl::precommit_network(store::Txn& txn, const Network& network) const {
   auto plan = network::plan_of(network);
   CLOUDOS_TRY(const auto subnets, network::subnets_of(txn, network));
   for (const Subnet& subnet : subnets) plan.subnets.push_back(network::plan_of(subnet));
-  Change change{};
-  change.kind = Change::Kind::Network;
-  change.id = network.id.value;
-  change.revision = network.generation;
-  change.network = std::make_shared<const network::NetworkPlan>(std::move(plan));
-  return wiring.precommit(txn, change);
+  return wiring.precommit(txn, network::change_of(std::move(plan), network.generation));
 }
 
 // ---- ports come and go --------------------------------------------------------------------------

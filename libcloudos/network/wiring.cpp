@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "network/changes.hpp"
 #include "network/errors.hpp"
 #include "network/extra_records.hpp"
 #include "network/l3_records.hpp"
@@ -52,14 +53,6 @@ Result<std::set<AddressGroupId>> address_groups_of(const store::Snapshot& snapsh
       if (!rule.remote_address_group.empty()) all.insert(rule.remote_address_group);
   }
   return all;
-}
-
-Change gone_change(Change::Kind kind, const std::string& id, store::Revision revision) {
-  Change change{};
-  change.kind = kind;
-  change.id = id;
-  change.revision = revision;
-  return change;
 }
 
 }  // namespace
@@ -392,31 +385,17 @@ Result<void> Wiring::converge_one(const store::Snapshot& snapshot, std::size_t d
   CLOUDOS_TRY(const Plan plan, plan_all(snapshot, scope_of(driver)));
   CLOUDOS_CHECK(drivers_[driver]->converge(plan));
   for (const auto& [id, network] : plan.networks) {
-    Change change = gone_change(Change::Kind::Network, id.value, revision);
-    change.network = std::make_shared<const NetworkPlan>(network);
-    remember(std::move(change));
+    remember(change_of(network, revision));
     settled.served.emplace_back(id, true);
   }
-  for (const auto& [id, group] : plan.groups) {
-    Change change = gone_change(Change::Kind::Group, id.value, revision);
-    change.group = std::make_shared<const GroupPlan>(group);
-    remember(std::move(change));
-  }
-  for (const auto& [id, group] : plan.address_groups) {
-    Change change = gone_change(Change::Kind::AddressGroup, id.value, revision);
-    change.address_group = std::make_shared<const AddressGroupPlan>(group);
-    remember(std::move(change));
-  }
+  for (const auto& [id, group] : plan.groups) remember(change_of(group, revision));
+  for (const auto& [id, group] : plan.address_groups) remember(change_of(group, revision));
   for (const auto& [id, port] : plan.ports) {
-    Change change = gone_change(Change::Kind::Port, id.value, revision);
-    change.port = std::make_shared<const PortPlan>(port);
-    remember(std::move(change));
+    remember(change_of(port, revision));
     settled.wired.push_back(id);
   }
   for (const auto& [id, router] : plan.routers) {
-    Change change = gone_change(Change::Kind::Router, id.value, revision);
-    change.router = std::make_shared<const RouterPlan>(router);
-    remember(std::move(change));
+    remember(change_of(router, revision));
     note_router(router, settled.wired);
     settled.routed.emplace_back(id, true);
   }

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "bench.hpp"
+#include "network/changes.hpp"
 #include "network/linuxbridge/linuxbridge.hpp"
 #include "network/linuxbridge/netlink.hpp"
 #include "network/linuxbridge/nft.hpp"
@@ -98,31 +99,6 @@ PortPlan port_plan(NetworkPlan& network, GroupPlan& group, int i) {
   return port;
 }
 
-Change about(const NetworkPlan& plan, std::uint64_t revision) {
-  Change change{};
-  change.kind = Change::Kind::Network;
-  change.id = plan.id.value;
-  change.revision = revision;
-  change.network = std::make_shared<const NetworkPlan>(plan);
-  return change;
-}
-Change about(const GroupPlan& plan, std::uint64_t revision) {
-  Change change{};
-  change.kind = Change::Kind::Group;
-  change.id = plan.id.value;
-  change.revision = revision;
-  change.group = std::make_shared<const GroupPlan>(plan);
-  return change;
-}
-Change about(const PortPlan& plan, std::uint64_t revision) {
-  Change change{};
-  change.kind = Change::Kind::Port;
-  change.id = plan.id.value;
-  change.revision = revision;
-  change.port = std::make_shared<const PortPlan>(plan);
-  return change;
-}
-
 RulePlan tcp_rule(std::uint32_t port) {
   RulePlan rule;
   rule.protocol = "tcp";
@@ -195,9 +171,9 @@ Figure ready_figure(const Settings& settings) {
     const PortPlan port = port_plan(network, group, i);
     const double cpu = cpu_ms();
     const auto began = std::chrono::steady_clock::now();
-    host.tell(about(group, static_cast<std::uint64_t>(i) + 1));
-    host.tell(about(network, 1));
-    host.tell(about(port, 1));
+    host.tell(change_of(group, static_cast<std::uint64_t>(i) + 1));
+    host.tell(change_of(network, 1));
+    host.tell(change_of(port, 1));
     const double ours = ms_since(began);
     rounds.add(ours, bare_dnsmasq_ms(), (cpu_ms() - cpu) * 1'000);
   }
@@ -229,7 +205,7 @@ std::vector<Figure> rule_figures(const Settings& settings) {
     const auto timed = [&](Rounds& rounds) {
       const double cpu = cpu_ms();
       const auto began = std::chrono::steady_clock::now();
-      host.tell(about(group, ++revision));
+      host.tell(change_of(group, ++revision));
       const double ours = ms_since(began);
       const double cpu_us = (cpu_ms() - cpu) * 1'000;
       rounds.add(ours, aside.take_ms(), cpu_us);
@@ -239,7 +215,7 @@ std::vector<Figure> rule_figures(const Settings& settings) {
     for (std::uint32_t r = 0; r < 100; ++r) group.rules.push_back(tcp_rule(1'000 + r));
     timed(hundred);
     group.rules.resize(3);
-    host.tell(about(group, ++revision));
+    host.tell(change_of(group, ++revision));
     group.rules.pop_back();
     timed(one);
   }

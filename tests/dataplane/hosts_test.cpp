@@ -206,12 +206,7 @@ TEST_CASE(
     guest_b.await_carrier();
     const auto web = guest_b.listen("10.0.0.12", 80);
     const auto told_of = [&](std::uint64_t revision) {
-      Change change{};
-      change.kind = Change::Kind::AddressGroup;
-      change.id = friends.id.value;
-      change.revision = revision;
-      change.address_group = std::make_shared<AddressGroupPlan>(friends);
-      tell(*driver, change);
+      tell(*driver, change_of(friends, revision));
     };
     CHECK_FALSE(guest_a.can_connect("10.0.0.12", 80));
     friends.prefixes = {"10.0.0.8/29", "fd00::/64", "10.0.0.9/32"};

@@ -121,15 +121,6 @@ RouterPlan& router_of(Plan& plan) {
   return plan.routers.begin()->second;
 }
 
-Change change_of(const RouterPlan& plan, std::uint64_t revision) {
-  Change change{};
-  change.kind = Change::Kind::Router;
-  change.id = plan.id.value;
-  change.revision = revision;
-  change.router = std::make_shared<RouterPlan>(plan);
-  return change;
-}
-
 std::string peer_of_next(const lb::Fd& listener) {
   pollfd waiting{listener.get(), POLLIN, 0};
   if (::poll(&waiting, 1, 1'000) != 1) return "";

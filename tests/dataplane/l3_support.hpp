@@ -25,8 +25,6 @@ void set_default_route(const Guest& guest, const std::string& via);
 /// between them: 10.0.0.1 inside, 203.0.113.2 outside, its next hop 203.0.113.1.
 Plan routed_plan();
 cloudos::network::RouterPlan& router_of(Plan& plan);
-cloudos::network::Change change_of(const cloudos::network::RouterPlan& plan,
-                                   std::uint64_t revision);
 
 /// Deletes the device, which has to be there.
 void drop_device(const std::string& name);

@@ -490,22 +490,8 @@ RulePlan tcp_from_anywhere(std::uint16_t port) {
   return rule;
 }
 
-Change change_of(const NetworkPlan& plan, std::uint64_t revision) {
-  return {
-      Change::Kind::Network, plan.id.value, revision, std::make_shared<NetworkPlan>(plan), {}, {}};
-}
-Change change_of(const GroupPlan& plan, std::uint64_t revision) {
-  return {Change::Kind::Group, plan.id.value, revision, {}, std::make_shared<GroupPlan>(plan), {}};
-}
-Change change_of(const PortPlan& plan, std::uint64_t revision) {
-  return {Change::Kind::Port, plan.id.value, revision, {}, {}, std::make_shared<PortPlan>(plan)};
-}
-Change gone(Change change) {
-  ++change.revision;
-  change.network.reset();
-  change.group.reset();
-  change.port.reset();
-  return change;
+Change gone(const Change& change) {
+  return network::gone_change(change.kind, change.id, change.revision + 1);
 }
 
 std::string host_state(const std::string& dir) {

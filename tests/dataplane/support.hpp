@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "network/changes.hpp"
 #include "network/linuxbridge/fd.hpp"
 #include "network/linuxbridge/linuxbridge.hpp"
 #include "network/linuxbridge/names.hpp"
@@ -104,11 +105,7 @@ Plan simple_plan();
 cloudos::network::PortPlan& add_port(Plan& plan, int last);
 cloudos::network::RulePlan tcp_from_anywhere(std::uint16_t port);
 
-cloudos::network::Change change_of(const cloudos::network::NetworkPlan& plan,
-                                   std::uint64_t revision);
-cloudos::network::Change change_of(const cloudos::network::GroupPlan& plan, std::uint64_t revision);
-cloudos::network::Change change_of(const cloudos::network::PortPlan& plan, std::uint64_t revision);
-cloudos::network::Change gone(cloudos::network::Change change);
+cloudos::network::Change gone(const cloudos::network::Change& change);
 
 /// What is on this host: devices, namespaces, tables and files of `dir`, one per line.
 std::string host_state(const std::string& dir);

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include "network/changes.hpp"
+
 namespace network_test {
 namespace {
 
@@ -53,23 +55,12 @@ struct ContractPlan {
     group().members.push_back(port.addresses[0]);
     plan.ports.emplace(port.id, port);
   }
-  Change change(const network::NetworkPlan& network) {
-    Change c{Change::Kind::Network, network.id.value, ++revision, {}, {}, {}};
-    c.network = std::make_shared<const network::NetworkPlan>(network);
-    return c;
-  }
-  Change change(const network::GroupPlan& one) {
-    Change c{Change::Kind::Group, one.id.value, ++revision, {}, {}, {}};
-    c.group = std::make_shared<const network::GroupPlan>(one);
-    return c;
-  }
-  Change change(const network::PortPlan& one) {
-    Change c{Change::Kind::Port, one.id.value, ++revision, {}, {}, {}};
-    c.port = std::make_shared<const network::PortPlan>(one);
-    return c;
+  template <class OnePlan>
+  Change change(const OnePlan& one) {
+    return network::change_of(one, ++revision);
   }
   Change gone(Change::Kind kind, const std::string& id) {
-    return Change{kind, id, ++revision, {}, {}, {}};
+    return network::gone_change(kind, id, ++revision);
   }
 };
 
