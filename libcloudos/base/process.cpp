@@ -142,11 +142,25 @@ Result<std::string> read_while_running(int fd, int process, ChildTime until, con
   }
 }
 
-/// Waits for its end; a host program that reaps all children may have taken the news.
-siginfo_t reap_child(pid_t pid) {
+std::string end_taken(const ChildRun& run) {
+  return fmt::format(
+      "how {} ended is not known: its end was taken by somebody else in this process, which is to "
+      "leave children alone that are not its own",
+      run.program.filename().native());
+}
+
+/// Waits for its end. Nothing: somebody else in this process took the news of it (waitpid(-1), or a
+/// SIGCHLD that is ignored), and nobody will know any more how it ended. A pidfd names this child and
+/// no later one of the same number.
+std::optional<siginfo_t> reap_child(int process, pid_t pid) {
   siginfo_t info{};
-  while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED) != 0 && errno == EINTR) {
-  }
+  const auto wait = [&] {
+    return process >= 0 ? ::waitid(P_PIDFD, static_cast<id_t>(process), &info, WEXITED)
+                        : ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED);
+  };
+  int done = wait();
+  while (done != 0 && errno == EINTR) done = wait();
+  if (done != 0 || info.si_pid == 0) return std::nullopt;
   return info;
 }
 
@@ -172,16 +186,19 @@ Result<ChildEnd> run_child(const ChildRun& run) {
   // The descriptor tells of its end without reaping it: the number stays its own until then.
   // (By number: glibc 2.36 declares pidfd_open without extern "C".)
   const ChildFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  // A child that is not there any more was reaped, and not by us.
+  const bool taken = process.get() < 0 && errno == ESRCH;
+  if (taken) return fail(ErrorCode::Unavailable, end_taken(run));
   writing.close();
   auto output = process.get() < 0
                     ? Result<std::string>(fail(ErrorCode::Unavailable, "a program got lost"))
                     : read_while_running(reading.get(), process.get(), until, run);
-  // Not reaped yet, so the group's number is still its own: also for what it left behind.
+  // The group's number is its own while it is not reaped, and then while it left anything behind.
   (void)::kill(-pid, SIGKILL);
-  const siginfo_t end = reap_child(pid);
+  const auto end = reap_child(process.get(), pid);
   if (!output) return fail(std::move(output).error());
-  return ChildEnd{end.si_code == 0 || end.si_code == CLD_EXITED, end.si_status,
-                  std::move(*output)};
+  if (!end) return fail(ErrorCode::Unavailable, end_taken(run));
+  return ChildEnd{end->si_code == CLD_EXITED, end->si_status, std::move(*output)};
 }
 
 }  // namespace cloudos

@@ -47,9 +47,9 @@ std::filesystem::path find_program(std::string_view name);
 /// Runs it to its end: in a process group of its own that is killed as a whole, with /dev/null for
 /// input, no descriptor, signal mask or handler of ours, and no life beyond the calling thread's,
 /// however early that ends. Safe beside a host program with children of its own; where that reaps
-/// ours, the end counts as success. Blocks.
-/// Errors: Timeout, Unsupported (a helper program is missing), Unavailable (could not be started),
-/// and what go_on says.
+/// ours (waitpid(-1), or SIGCHLD ignored), how it ended is not known, and that is an error. Blocks.
+/// Errors: Timeout, Unsupported (a helper program is missing), Unavailable (could not be started;
+/// its end is not known), and what go_on says.
 Result<ChildEnd> run_child(const ChildRun& run);
 
 }  // namespace cloudos

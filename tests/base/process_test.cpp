@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <thread>
+#include <vector>
 
 // What runs beside us. These tests start real programs.
 using namespace cloudos;
@@ -136,4 +137,39 @@ TEST_CASE("what a program leaves behind does not hold up who waits for it, howev
   CHECK(end->exited);
   CHECK(end->status == 4);
   CHECK(std::chrono::steady_clock::now() - began < 10s);
+}
+
+TEST_CASE("an end that somebody else in this process took is an error, and no success") {
+  struct Row {
+    std::string what;
+    void (*handler)(int);
+    std::string text;
+  };
+  // The handler runs on this thread, the only one that may: it is there before we can look.
+  const std::vector<Row> rows = {
+      {"ignored, good", SIG_IGN, "exit 0"},
+      {"ignored, bad", SIG_IGN, "exit 3"},
+      {"ignored, killed", SIG_IGN, "kill -KILL $$"},
+      {"all reaped, bad",
+       [](int) {
+         while (::waitpid(-1, nullptr, WNOHANG) > 0) continue;
+       },
+       "exit 3"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    struct sigaction ours {};
+    struct sigaction before {};
+    ours.sa_handler = row.handler;
+    REQUIRE(::sigaction(SIGCHLD, &ours, &before) == 0);
+    const auto end = run_child(script(row.text));
+    REQUIRE(::sigaction(SIGCHLD, &before, nullptr) == 0);
+    REQUIRE_FALSE(end);
+    CHECK(end.error().code == ErrorCode::Unavailable);
+    CHECK(end.error().message.find("somebody else in this process") != std::string::npos);
+  }
+  // Otherwise it is known as ever.
+  const auto end = run_child(script("exit 3"));
+  REQUIRE(end);
+  CHECK(end->status == 3);
 }
