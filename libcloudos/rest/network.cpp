@@ -140,9 +140,7 @@ struct NetworkKind {
   }
 };
 
-struct SubnetKind {
-  using Record = Subnet;
-  using Extra = NoExtra;
+struct SubnetKind : PlainResource<Subnet> {
   static constexpr std::string_view singular = "subnet", plural = "subnets";
   static auto list(Call& call, const NetworkListSpec& spec) {
     return call.cloud.networks().subnets(call.ctx, spec);
@@ -160,9 +158,6 @@ struct SubnetKind {
   }
   static auto remove(Call& call) {
     return call.cloud.networks().delete_subnet(call.ctx, SubnetId{call.path("id")});
-  }
-  static Result<Extra> extra(const Call&, const std::vector<Record>&, const Wanted&) {
-    return Extra();
   }
   static void write(Fields& out, const Call&, const Record& subnet, const Extra&) {
     write_subnet(out, subnet);
@@ -240,9 +235,7 @@ struct GroupKind {
   }
 };
 
-struct RuleKind {
-  using Record = SecurityGroupRule;
-  using Extra = NoExtra;
+struct RuleKind : PlainResource<SecurityGroupRule> {
   static constexpr std::string_view singular = "security_group_rule",
                                     plural = "security_group_rules";
   static auto list(Call& call, const NetworkListSpec& spec) {
@@ -257,9 +250,6 @@ struct RuleKind {
   }
   static auto remove(Call& call) {
     return call.cloud.networks().delete_rule(call.ctx, SecurityGroupRuleId{call.path("id")});
-  }
-  static Result<Extra> extra(const Call&, const std::vector<Record>&, const Wanted&) {
-    return Extra();
   }
   static void write(Fields& out, const Call&, const Record& rule, const Extra&) {
     write_rule(out, rule);

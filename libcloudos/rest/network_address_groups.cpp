@@ -5,9 +5,7 @@
 namespace cloudos::rest::network_api {
 namespace {
 
-struct AddressGroupKind {
-  using Record = AddressGroup;
-  using Extra = NoExtra;
+struct AddressGroupKind : PlainResource<AddressGroup> {
   static constexpr std::string_view singular = "address_group", plural = "address_groups";
   static auto list(Call& call, const NetworkListSpec& spec) {
     return call.cloud.networks().address_groups().groups(call.ctx, spec);
@@ -18,10 +16,8 @@ struct AddressGroupKind {
   }
   static Result<AddressGroupCreate> decode(const Members& in) {
     AddressGroupCreate spec;
-    CLOUDOS_TRY(auto name, in.maybe_text("name"));
-    spec.name = name.value_or("");
-    CLOUDOS_TRY(auto description, in.maybe_text("description"));
-    spec.description = description.value_or("");
+    CLOUDOS_CHECK(put_text(in, "name", spec.name));
+    CLOUDOS_CHECK(put_text(in, "description", spec.description));
     CLOUDOS_TRY(spec.project, decode_project(in));
     CLOUDOS_TRY(auto addresses, in.maybe_text_list("addresses"));
     if (addresses) spec.addresses = std::move(*addresses);
@@ -45,9 +41,6 @@ struct AddressGroupKind {
   static auto remove(Call& call) {
     return call.cloud.networks().address_groups().remove(call.ctx,
                                                          AddressGroupId{call.path("id")});
-  }
-  static Result<Extra> extra(const Call&, const std::vector<Record>&, const Wanted&) {
-    return Extra();
   }
   static void write(Fields& out, const Call&, const Record& group, const Extra&) {
     write_common(out, group);

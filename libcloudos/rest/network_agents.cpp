@@ -6,9 +6,7 @@
 namespace cloudos::rest::network_api {
 namespace {
 
-struct AgentKind {
-  using Record = NetworkAgent;
-  using Extra = NoExtra;
+struct AgentKind : PlainResource<NetworkAgent> {
   static constexpr std::string_view singular = "agent", plural = "agents";
   static auto list(Call& call, const NetworkListSpec& spec) {
     return call.cloud.networks().agents().agents(call.ctx, spec);
@@ -30,9 +28,6 @@ struct AgentKind {
   }
   static auto remove(Call& call) {
     return call.cloud.networks().agents().remove(call.ctx, call.path("id"));
-  }
-  static Result<Extra> extra(const Call&, const std::vector<Record>&, const Wanted&) {
-    return Extra();
   }
   static void write(Fields& out, const Call&, const Record& agent, const Extra&) {
     out.member("id", agent.id.value);

@@ -46,6 +46,15 @@ Result<Query> decode_query(const Call& call);
 void write_links(JsonWriter& w, const Call& call, std::string_view plural, const Query& query,
                  std::string_view first, std::string_view last, std::size_t count);
 
+// Members that several resources have (network_subnet_json.cpp).
+/// The elements of a list of objects; nothing when it is absent or null.
+Result<std::optional<std::vector<const nlohmann::json*>>> list_of_objects(const Members& in,
+                                                                          std::string_view name);
+/// Absent and null leave `out` as it is.
+Result<void> put_text(const Members& in, std::string_view name, std::string& out);
+/// From 0 to what 32 bits hold.
+Result<std::optional<std::uint32_t>> maybe_number(const Members& in, std::string_view name);
+
 // Each resource: its body in, its body out (network_json.cpp, network_groups_json.cpp).
 Result<NetworkCreate> decode_network(const Members& in);
 Result<NetworkUpdate> decode_network_update(const Members& in);
@@ -69,12 +78,21 @@ Result<SecurityGroupUpdate> decode_group_update(const Members& in);
 void write_group(Fields& out, const SecurityGroup& group,
                  const std::vector<SecurityGroupRule>& rules);
 Result<SecurityGroupRuleCreate> decode_rule(const Members& in);
+/// What a rule is about: direction, protocol, ports and the other side.
+Result<void> decode_rule_match(const Members& in, SecurityGroupRuleCreate& rule);
 void write_rule(Fields& out, const SecurityGroupRule& rule);
 
 /// project_id or its older name tenant_id. Errors: InvalidArgument (they differ).
 Result<std::optional<ProjectId>> decode_project(const Members& in);
 /// The member is absent, null, empty or a UUID. Errors: InvalidArgument.
 Result<void> check_uuid(const Members& in, std::string_view name);
+/// created_at, updated_at, revision_number.
+template <class T>
+void write_revision(Fields& out, const T& record) {
+  out.member("created_at", format_time(record.created_at));
+  out.member("updated_at", format_time(record.updated_at));
+  out.member("revision_number", record.generation);
+}
 /// id, project_id, tenant_id, description, created_at, updated_at, revision_number.
 template <class T>
 void write_common(Fields& out, const T& record) {
@@ -82,9 +100,7 @@ void write_common(Fields& out, const T& record) {
   out.member("project_id", record.project.value);
   out.member("tenant_id", record.project.value);
   out.member("description", record.description);
-  out.member("created_at", format_time(record.created_at));
-  out.member("updated_at", format_time(record.updated_at));
-  out.member("revision_number", record.generation);
+  write_revision(out, record);
   if constexpr (requires { record.tags; }) out.member("tags", record.tags);
 }
 

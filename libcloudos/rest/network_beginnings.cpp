@@ -8,9 +8,7 @@
 namespace cloudos::rest::network_api {
 namespace {
 
-struct DefaultRuleKind {
-  using Record = DefaultRule;
-  using Extra = NoExtra;
+struct DefaultRuleKind : PlainResource<DefaultRule> {
   static constexpr std::string_view singular = "default_security_group_rule",
                                     plural = "default_security_group_rules";
   static auto list(Call& call, const NetworkListSpec& spec) {
@@ -22,20 +20,7 @@ struct DefaultRuleKind {
   }
   static Result<DefaultRuleCreate> decode(const Members& in) {
     DefaultRuleCreate spec;
-    SecurityGroupRuleCreate& rule = spec.rule;
-    CLOUDOS_CHECK(put_text(in, "description", rule.description));
-    CLOUDOS_TRY(rule.direction, in.text("direction"));
-    CLOUDOS_CHECK(put_text(in, "ethertype", rule.ethertype));
-    const auto* protocol = in.raw("protocol");  // A name, or a number as a number.
-    if (protocol && protocol->is_number_integer())
-      rule.protocol = protocol->dump();
-    else
-      CLOUDOS_CHECK(put_text(in, "protocol", rule.protocol));
-    CLOUDOS_TRY(rule.port_min, in.maybe_integer("port_range_min"));
-    CLOUDOS_TRY(rule.port_max, in.maybe_integer("port_range_max"));
-    CLOUDOS_CHECK(put_text(in, "remote_ip_prefix", rule.remote_cidr));
-    CLOUDOS_CHECK(put_text(in, "remote_group_id", rule.remote_group.value));
-    CLOUDOS_CHECK(put_text(in, "remote_address_group_id", rule.remote_address_group.value));
+    CLOUDOS_CHECK(decode_rule_match(in, spec.rule));
     CLOUDOS_CHECK(in.flag("used_in_default_sg", spec.in_default));
     CLOUDOS_CHECK(in.flag("used_in_non_default_sg", spec.in_others));
     CLOUDOS_CHECK(in.no_others());
@@ -47,9 +32,6 @@ struct DefaultRuleKind {
   static auto remove(Call& call) {
     return call.cloud.networks().default_rules().remove(call.ctx,
                                                         SecurityGroupRuleId{call.path("id")});
-  }
-  static Result<Extra> extra(const Call&, const std::vector<Record>&, const Wanted&) {
-    return Extra();
   }
   static void write(Fields& out, const Call&, const Record& rule, const Extra&) {
     out.member("id", rule.id.value);
@@ -68,8 +50,7 @@ struct DefaultRuleKind {
   }
 };
 
-// ---- a network to begin with
-// -----------------------------------------------------------------------
+// ---- a network to begin with --------------------------------------------------------------------
 
 Result<SimpleNetworkSpec> decode_simple(const Members& in) {
   SimpleNetworkSpec spec;

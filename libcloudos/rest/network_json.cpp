@@ -16,40 +16,15 @@ Failure bad_body(std::string message) {
   return fail(ErrorCode::InvalidArgument, std::move(message));
 }
 
-/// The elements of a list of objects; nothing when it is absent or null.
-Result<std::optional<std::vector<const json*>>> objects_of(const Members& in,
-                                                           std::string_view name) {
-  CLOUDOS_TRY(const json* list, in.maybe_array(name));
-  if (list == nullptr) return std::optional<std::vector<const json*>>();
-  std::vector<const json*> objects;
-  for (const json& element : *list) {
-    if (!element.is_object()) return bad_body(in.where(name) + " must be a list of objects");
-    objects.push_back(&element);
-  }
-  return std::optional(std::move(objects));
-}
-
-Result<void> text_into(const Members& in, std::string_view name, std::string& out) {
-  CLOUDOS_TRY(auto text, in.maybe_text(name));
-  if (text) out = std::move(*text);
-  return Result<void>();
-}
-
-Result<std::optional<std::uint32_t>> maybe_number(const Members& in, std::string_view name) {
-  CLOUDOS_TRY(const auto number, in.maybe_integer(name, 0, UINT32_MAX));
-  if (!number) return std::optional<std::uint32_t>();
-  return std::optional(static_cast<std::uint32_t>(*number));
-}
-
 Result<std::optional<std::vector<FixedIpRequest>>> decode_fixed_ips(const Members& in) {
-  CLOUDOS_TRY(const auto objects, objects_of(in, "fixed_ips"));
+  CLOUDOS_TRY(const auto objects, list_of_objects(in, "fixed_ips"));
   if (!objects) return std::optional<std::vector<FixedIpRequest>>();
   std::vector<FixedIpRequest> asked;
   for (const json* object : *objects) {
     const Members fixed(*object, in.where("fixed_ips"));
     FixedIpRequest one;
-    CLOUDOS_CHECK(text_into(fixed, "subnet_id", one.subnet.value));
-    CLOUDOS_CHECK(text_into(fixed, "ip_address", one.address));
+    CLOUDOS_CHECK(put_text(fixed, "subnet_id", one.subnet.value));
+    CLOUDOS_CHECK(put_text(fixed, "ip_address", one.address));
     CLOUDOS_CHECK(fixed.no_others());
     asked.push_back(std::move(one));
   }
@@ -57,14 +32,14 @@ Result<std::optional<std::vector<FixedIpRequest>>> decode_fixed_ips(const Member
 }
 
 Result<std::optional<std::vector<AllowedAddressPair>>> decode_pairs(const Members& in) {
-  CLOUDOS_TRY(const auto objects, objects_of(in, "allowed_address_pairs"));
+  CLOUDOS_TRY(const auto objects, list_of_objects(in, "allowed_address_pairs"));
   if (!objects) return std::optional<std::vector<AllowedAddressPair>>();
   std::vector<AllowedAddressPair> pairs;
   for (const json* object : *objects) {
     const Members pair(*object, in.where("allowed_address_pairs"));
     AllowedAddressPair one;
     CLOUDOS_TRY(one.address, pair.text("ip_address"));
-    CLOUDOS_CHECK(text_into(pair, "mac_address", one.mac));
+    CLOUDOS_CHECK(put_text(pair, "mac_address", one.mac));
     CLOUDOS_CHECK(pair.no_others());
     pairs.push_back(std::move(one));
   }
@@ -96,7 +71,7 @@ Result<std::optional<std::string>> decode_profile(const Members& in) {
 
 /// extra_dhcp_opts; a value of null takes the option away.
 Result<std::optional<std::vector<DhcpOption>>> decode_dhcp_options(const Members& in) {
-  CLOUDOS_TRY(const auto objects, objects_of(in, "extra_dhcp_opts"));
+  CLOUDOS_TRY(const auto objects, list_of_objects(in, "extra_dhcp_opts"));
   if (!objects) return std::optional<std::vector<DhcpOption>>();
   std::vector<DhcpOption> options;
   for (const json* object : *objects) {
@@ -154,13 +129,13 @@ namespace {
 
 Result<std::vector<NetworkCreate::Segment>> decode_segments(const Members& in) {
   std::vector<NetworkCreate::Segment> segments;
-  CLOUDOS_TRY(const auto objects, objects_of(in, "segments"));
+  CLOUDOS_TRY(const auto objects, list_of_objects(in, "segments"));
   if (!objects) return segments;
   for (const json* object : *objects) {
     const Members segment(*object, in.where("segments"));
     NetworkCreate::Segment one;
     CLOUDOS_TRY(one.network_type, segment.text("provider:network_type"));
-    CLOUDOS_CHECK(text_into(segment, "provider:physical_network", one.physical_network));
+    CLOUDOS_CHECK(put_text(segment, "provider:physical_network", one.physical_network));
     CLOUDOS_TRY(one.segmentation_id, maybe_number(segment, "provider:segmentation_id"));
     CLOUDOS_CHECK(segment.no_others());
     segments.push_back(std::move(one));
@@ -192,8 +167,8 @@ void write_provider(Fields& out, const Network& network) {
 
 Result<NetworkCreate> decode_network(const Members& in) {
   NetworkCreate spec;
-  CLOUDOS_CHECK(text_into(in, "name", spec.name));
-  CLOUDOS_CHECK(text_into(in, "description", spec.description));
+  CLOUDOS_CHECK(put_text(in, "name", spec.name));
+  CLOUDOS_CHECK(put_text(in, "description", spec.description));
   CLOUDOS_TRY(spec.project, decode_project(in));
   CLOUDOS_CHECK(in.flag("admin_state_up", spec.admin_up));
   CLOUDOS_CHECK(in.flag("shared", spec.shared));
@@ -205,9 +180,9 @@ Result<NetworkCreate> decode_network(const Members& in) {
   CLOUDOS_TRY(spec.physical_network, in.maybe_text("provider:physical_network"));
   CLOUDOS_TRY(spec.segmentation_id, maybe_number(in, "provider:segmentation_id"));
   CLOUDOS_TRY(spec.segments, decode_segments(in));
-  CLOUDOS_CHECK(text_into(in, "dns_domain", spec.dns_domain));
+  CLOUDOS_CHECK(put_text(in, "dns_domain", spec.dns_domain));
   CLOUDOS_CHECK(in.flag("is_default", spec.is_default));
-  CLOUDOS_CHECK(text_into(in, "qos_policy_id", spec.qos_policy.value));
+  CLOUDOS_CHECK(put_text(in, "qos_policy_id", spec.qos_policy.value));
   CLOUDOS_TRY(auto zones, in.maybe_text_list("availability_zone_hints"));
   if (zones) spec.zone_hints = std::move(*zones);
   CLOUDOS_TRY(auto tags, in.maybe_text_list("tags"));
@@ -265,29 +240,29 @@ void write_network(Fields& out, const Context& ctx, const Network& network) {
 Result<PortCreate> decode_port(const Members& in) {
   PortCreate spec;
   CLOUDOS_TRY(spec.network, in.id<NetworkId>("network_id"));
-  CLOUDOS_CHECK(text_into(in, "name", spec.name));
-  CLOUDOS_CHECK(text_into(in, "description", spec.description));
+  CLOUDOS_CHECK(put_text(in, "name", spec.name));
+  CLOUDOS_CHECK(put_text(in, "description", spec.description));
   CLOUDOS_TRY(spec.project, decode_project(in));
   CLOUDOS_CHECK(in.flag("admin_state_up", spec.admin_up));
-  CLOUDOS_CHECK(text_into(in, "mac_address", spec.mac));
+  CLOUDOS_CHECK(put_text(in, "mac_address", spec.mac));
   CLOUDOS_TRY(spec.fixed_ips, decode_fixed_ips(in));
-  CLOUDOS_CHECK(text_into(in, "device_id", spec.device_id));
-  CLOUDOS_CHECK(text_into(in, "device_owner", spec.device_owner));
+  CLOUDOS_CHECK(put_text(in, "device_id", spec.device_id));
+  CLOUDOS_CHECK(put_text(in, "device_owner", spec.device_owner));
   CLOUDOS_TRY(spec.security_groups, decode_groups(in));
   CLOUDOS_TRY(spec.port_security, in.maybe_flag("port_security_enabled"));
   CLOUDOS_TRY(auto pairs, decode_pairs(in));
   if (pairs) spec.allowed_address_pairs = std::move(*pairs);
-  CLOUDOS_CHECK(text_into(in, "binding:host_id", spec.host));
-  CLOUDOS_CHECK(text_into(in, "binding:vnic_type", spec.vnic_type));
+  CLOUDOS_CHECK(put_text(in, "binding:host_id", spec.host));
+  CLOUDOS_CHECK(put_text(in, "binding:vnic_type", spec.vnic_type));
   CLOUDOS_TRY(auto profile, decode_profile(in));
   if (profile) spec.profile = std::move(*profile);
   CLOUDOS_TRY(auto options, decode_dhcp_options(in));
   if (options) spec.dhcp_options = std::move(*options);
-  CLOUDOS_CHECK(text_into(in, "qos_policy_id", spec.qos_policy.value));
-  CLOUDOS_CHECK(text_into(in, "dns_name", spec.dns_name));
-  CLOUDOS_CHECK(text_into(in, "dns_domain", spec.dns_domain));
+  CLOUDOS_CHECK(put_text(in, "qos_policy_id", spec.qos_policy.value));
+  CLOUDOS_CHECK(put_text(in, "dns_name", spec.dns_name));
+  CLOUDOS_CHECK(put_text(in, "dns_domain", spec.dns_domain));
   CLOUDOS_CHECK(in.flag("propagate_uplink_status", spec.propagate_uplink_status));
-  CLOUDOS_CHECK(text_into(in, "numa_affinity_policy", spec.numa_affinity));
+  CLOUDOS_CHECK(put_text(in, "numa_affinity_policy", spec.numa_affinity));
   CLOUDOS_TRY(auto tags, in.maybe_text_list("tags"));
   if (tags) spec.tags = std::move(*tags);
   CLOUDOS_CHECK(in.no_others());
@@ -446,8 +421,8 @@ void write_port(Fields& out, const Context& ctx, const Port& port, const PortExt
 
 Result<SecurityGroupCreate> decode_group(const Members& in) {
   SecurityGroupCreate spec;
-  CLOUDOS_CHECK(text_into(in, "name", spec.name));
-  CLOUDOS_CHECK(text_into(in, "description", spec.description));
+  CLOUDOS_CHECK(put_text(in, "name", spec.name));
+  CLOUDOS_CHECK(put_text(in, "description", spec.description));
   CLOUDOS_TRY(spec.project, decode_project(in));
   CLOUDOS_CHECK(in.flag("stateful", spec.stateful));
   CLOUDOS_CHECK(in.no_others());
@@ -480,22 +455,27 @@ void write_group(Fields& out, const SecurityGroup& group,
   out.w.close_list();
 }
 
+Result<void> decode_rule_match(const Members& in, SecurityGroupRuleCreate& rule) {
+  CLOUDOS_TRY(rule.direction, in.text("direction"));
+  CLOUDOS_CHECK(put_text(in, "description", rule.description));
+  CLOUDOS_CHECK(put_text(in, "ethertype", rule.ethertype));
+  // A protocol is a name or a number, and clients send the number as either.
+  if (const json* protocol = in.raw("protocol"); protocol && protocol->is_number_integer())
+    rule.protocol = protocol->dump();
+  else
+    CLOUDOS_CHECK(put_text(in, "protocol", rule.protocol));
+  CLOUDOS_TRY(rule.port_min, in.maybe_integer("port_range_min"));
+  CLOUDOS_TRY(rule.port_max, in.maybe_integer("port_range_max"));
+  CLOUDOS_CHECK(put_text(in, "remote_ip_prefix", rule.remote_cidr));
+  CLOUDOS_CHECK(put_text(in, "remote_group_id", rule.remote_group.value));
+  return put_text(in, "remote_address_group_id", rule.remote_address_group.value);
+}
+
 Result<SecurityGroupRuleCreate> decode_rule(const Members& in) {
   SecurityGroupRuleCreate spec;
   CLOUDOS_TRY(spec.group, in.id<SecurityGroupId>("security_group_id"));
-  CLOUDOS_TRY(spec.direction, in.text("direction"));
   CLOUDOS_TRY(spec.project, decode_project(in));
-  CLOUDOS_CHECK(text_into(in, "description", spec.description));
-  CLOUDOS_CHECK(text_into(in, "ethertype", spec.ethertype));
-  // A protocol is a name or a number, and clients send the number as either.
-  if (const json* protocol = in.raw("protocol"); protocol && protocol->is_number_integer())
-    spec.protocol = protocol->dump();
-  else CLOUDOS_CHECK(text_into(in, "protocol", spec.protocol));
-  CLOUDOS_TRY(spec.port_min, in.maybe_integer("port_range_min"));
-  CLOUDOS_TRY(spec.port_max, in.maybe_integer("port_range_max"));
-  CLOUDOS_CHECK(text_into(in, "remote_ip_prefix", spec.remote_cidr));
-  CLOUDOS_CHECK(text_into(in, "remote_group_id", spec.remote_group.value));
-  CLOUDOS_CHECK(text_into(in, "remote_address_group_id", spec.remote_address_group.value));
+  CLOUDOS_CHECK(decode_rule_match(in, spec));
   CLOUDOS_CHECK(in.no_others());
   return spec;
 }

@@ -9,9 +9,7 @@ namespace {
 
 RouterId router_of(const Call& call) { return RouterId{call.path("id")}; }
 
-struct RouterKind {
-  using Record = cloudos::Router;
-  using Extra = NoExtra;
+struct RouterKind : PlainResource<cloudos::Router> {
   static constexpr std::string_view singular = "router", plural = "routers";
   static auto list(Call& call, const NetworkListSpec& spec) {
     return call.cloud.networks().routers().routers(call.ctx, spec);
@@ -29,9 +27,6 @@ struct RouterKind {
   }
   static auto remove(Call& call) {
     return call.cloud.networks().routers().remove(call.ctx, router_of(call));
-  }
-  static Result<Extra> extra(const Call&, const std::vector<Record>&, const Wanted&) {
-    return Extra();
   }
   static void write(Fields& out, const Call&, const Record& router, const Extra&) {
     write_router(out, router);
@@ -152,9 +147,7 @@ Result<Response> list_floating_pools(Call& call) {
 
 FloatingIpId forwarding_parent(const Call& call) { return FloatingIpId{call.path("floating_id")}; }
 
-struct ForwardingKind {
-  using Record = PortForwarding;
-  using Extra = NoExtra;
+struct ForwardingKind : PlainResource<PortForwarding> {
   static constexpr std::string_view singular = "port_forwarding", plural = "port_forwardings";
   static auto list(Call& call, const NetworkListSpec& spec) {
     return call.cloud.networks().routers().forwardings(call.ctx, forwarding_parent(call), spec);
@@ -176,9 +169,6 @@ struct ForwardingKind {
   static auto remove(Call& call) {
     return call.cloud.networks().routers().delete_forwarding(
         call.ctx, forwarding_parent(call), PortForwardingId{call.path("id")});
-  }
-  static Result<Extra> extra(const Call&, const std::vector<Record>&, const Wanted&) {
-    return Extra();
   }
   static void write(Fields& out, const Call&, const Record& forwarding, const Extra&) {
     write_forwarding(out, forwarding);

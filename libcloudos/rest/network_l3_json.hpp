@@ -9,11 +9,6 @@
 namespace cloudos::rest::network_api {
 
 // What several of them need (network_subnet_json.cpp).
-/// The elements of a list of objects; nothing when it is absent or null.
-Result<std::optional<std::vector<const nlohmann::json*>>> list_of_objects(const Members& in,
-                                                                         std::string_view name);
-/// Absent and null leave `out` as it is.
-Result<void> put_text(const Members& in, std::string_view name, std::string& out);
 Result<std::optional<std::vector<HostRoute>>> decode_route_list(const Members& in,
                                                                 std::string_view name);
 void write_route_list(Fields& out, std::string_view name, const std::vector<HostRoute>& routes);

@@ -5,9 +5,7 @@
 namespace cloudos::rest::network_api {
 namespace {
 
-struct LabelKind {
-  using Record = MeteringLabel;
-  using Extra = NoExtra;
+struct LabelKind : PlainResource<MeteringLabel> {
   static constexpr std::string_view singular = "metering_label", plural = "metering_labels";
   static auto list(Call& call, const NetworkListSpec& spec) {
     return call.cloud.networks().metering_labels().labels(call.ctx, spec);
@@ -18,10 +16,8 @@ struct LabelKind {
   }
   static Result<MeteringLabelCreate> decode(const Members& in) {
     MeteringLabelCreate spec;
-    CLOUDOS_TRY(auto name, in.maybe_text("name"));
-    spec.name = name.value_or("");
-    CLOUDOS_TRY(auto description, in.maybe_text("description"));
-    spec.description = description.value_or("");
+    CLOUDOS_CHECK(put_text(in, "name", spec.name));
+    CLOUDOS_CHECK(put_text(in, "description", spec.description));
     CLOUDOS_TRY(spec.project, decode_project(in));
     CLOUDOS_CHECK(in.flag("shared", spec.shared));
     CLOUDOS_CHECK(in.no_others());
@@ -34,9 +30,6 @@ struct LabelKind {
     return call.cloud.networks().metering_labels().remove(call.ctx,
                                                           MeteringLabelId{call.path("id")});
   }
-  static Result<Extra> extra(const Call&, const std::vector<Record>&, const Wanted&) {
-    return Extra();
-  }
   static void write(Fields& out, const Call&, const Record& label, const Extra&) {
     out.member("id", label.id.value);
     out.member("project_id", label.project.value);
@@ -47,9 +40,7 @@ struct LabelKind {
   }
 };
 
-struct LabelRuleKind {
-  using Record = MeteringRule;
-  using Extra = NoExtra;
+struct LabelRuleKind : PlainResource<MeteringRule> {
   static constexpr std::string_view singular = "metering_label_rule",
                                     plural = "metering_label_rules";
   static auto list(Call& call, const NetworkListSpec& spec) {
@@ -61,15 +52,11 @@ struct LabelRuleKind {
   static Result<MeteringRuleCreate> decode(const Members& in) {
     MeteringRuleCreate spec;
     CLOUDOS_TRY(spec.label, in.id<MeteringLabelId>("metering_label_id"));
-    CLOUDOS_TRY(auto direction, in.maybe_text("direction"));
-    if (direction) spec.direction = *direction;
+    CLOUDOS_CHECK(put_text(in, "direction", spec.direction));
     CLOUDOS_CHECK(in.flag("excluded", spec.excluded));
-    CLOUDOS_TRY(auto remote, in.maybe_text("remote_ip_prefix"));
-    spec.remote = remote.value_or("");
-    CLOUDOS_TRY(auto source, in.maybe_text("source_ip_prefix"));
-    spec.source = source.value_or("");
-    CLOUDOS_TRY(auto destination, in.maybe_text("destination_ip_prefix"));
-    spec.destination = destination.value_or("");
+    CLOUDOS_CHECK(put_text(in, "remote_ip_prefix", spec.remote));
+    CLOUDOS_CHECK(put_text(in, "source_ip_prefix", spec.source));
+    CLOUDOS_CHECK(put_text(in, "destination_ip_prefix", spec.destination));
     CLOUDOS_CHECK(decode_project(in));
     CLOUDOS_CHECK(in.no_others());
     return spec;
@@ -80,9 +67,6 @@ struct LabelRuleKind {
   static auto remove(Call& call) {
     return call.cloud.networks().metering_labels().remove_rule(call.ctx,
                                                                MeteringRuleId{call.path("id")});
-  }
-  static Result<Extra> extra(const Call&, const std::vector<Record>&, const Wanted&) {
-    return Extra();
   }
   static void write(Fields& out, const Call&, const Record& rule, const Extra&) {
     out.member("id", rule.id.value);

@@ -8,9 +8,7 @@ namespace {
 SubnetPoolId pool_of_path(const Call& call) { return SubnetPoolId{call.path("id")}; }
 AddressScopeId scope_of_path(const Call& call) { return AddressScopeId{call.path("id")}; }
 
-struct SubnetPoolKind {
-  using Record = SubnetPool;
-  using Extra = NoExtra;
+struct SubnetPoolKind : PlainResource<SubnetPool> {
   static constexpr std::string_view singular = "subnetpool", plural = "subnetpools";
   static auto list(Call& call, const NetworkListSpec& spec) {
     return call.cloud.networks().subnet_pools().pools(call.ctx, spec);
@@ -28,9 +26,6 @@ struct SubnetPoolKind {
   }
   static auto remove(Call& call) {
     return call.cloud.networks().subnet_pools().remove(call.ctx, pool_of_path(call));
-  }
-  static Result<Extra> extra(const Call&, const std::vector<Record>&, const Wanted&) {
-    return Extra();
   }
   static void write(Fields& out, const Call&, const Record& pool, const Extra&) {
     write_pool(out, pool);
@@ -76,9 +71,7 @@ Result<Response> onboard_subnets(Call& call) {
   return json_response(200, "{}");
 }
 
-struct ScopeKind {
-  using Record = AddressScope;
-  using Extra = NoExtra;
+struct ScopeKind : PlainResource<AddressScope> {
   static constexpr std::string_view singular = "address_scope", plural = "address_scopes";
   static auto list(Call& call, const NetworkListSpec& spec) {
     return call.cloud.networks().subnet_pools().scopes(call.ctx, spec);
@@ -97,9 +90,6 @@ struct ScopeKind {
   }
   static auto remove(Call& call) {
     return call.cloud.networks().subnet_pools().remove_scope(call.ctx, scope_of_path(call));
-  }
-  static Result<Extra> extra(const Call&, const std::vector<Record>&, const Wanted&) {
-    return Extra();
   }
   static void write(Fields& out, const Call&, const Record& scope, const Extra&) {
     write_scope(out, scope);

@@ -22,9 +22,7 @@ void write_qos_rule(Fields& out, const QosRule& rule) {
   out.member("direction", rule.ingress ? "ingress" : "egress");
 }
 
-struct QosKind {
-  using Record = QosPolicy;
-  using Extra = NoExtra;
+struct QosKind : PlainResource<QosPolicy> {
   static constexpr std::string_view singular = "policy", plural = "policies";
   static auto list(Call& call, const NetworkListSpec& spec) {
     return call.cloud.networks().qos().policies(call.ctx, spec);
@@ -35,8 +33,7 @@ struct QosKind {
   static Result<QosPolicyCreate> decode(const Members& in) {
     QosPolicyCreate spec;
     CLOUDOS_TRY(spec.name, in.text("name"));
-    CLOUDOS_TRY(auto description, in.maybe_text("description"));
-    spec.description = description.value_or("");
+    CLOUDOS_CHECK(put_text(in, "description", spec.description));
     CLOUDOS_TRY(spec.project, decode_project(in));
     CLOUDOS_CHECK(in.flag("shared", spec.shared));
     CLOUDOS_CHECK(in.flag("is_default", spec.is_default));
@@ -65,9 +62,6 @@ struct QosKind {
   }
   static auto remove(Call& call) {
     return call.cloud.networks().qos().remove(call.ctx, QosPolicyId{call.path("id")});
-  }
-  static Result<Extra> extra(const Call&, const std::vector<Record>&, const Wanted&) {
-    return Extra();
   }
   static void write(Fields& out, const Call&, const Record& policy, const Extra&) {
     write_common(out, policy);
@@ -264,6 +258,26 @@ Result<Response> show_rule_type(Call& call) {
   return fail(std::move(error));
 }
 
+// Rules of one kind: below their policy, and (as "alias" paths have it) by their ids alone.
+#define CLOUDOS_QOS_RULES "/network/v2.0/qos/policies/{policy_id}/"
+#define CLOUDOS_QOS_ALIAS "/network/v2.0/qos/alias_"
+#define CLOUDOS_QOS_RULE_ROUTES(kind, rule)                                                       \
+  network_route("GET", CLOUDOS_QOS_RULES rule "s", list_qos_rules<kind>, "get_policy_" rule "s"), \
+      network_route("POST", CLOUDOS_QOS_RULES rule "s", create_qos_rule<kind>,                    \
+                    "create_policy_" rule, check_qos_rule<kind>),                                 \
+      network_route("GET", CLOUDOS_QOS_RULES rule "s/{id}", show_qos_rule<kind>,                  \
+                    "get_policy_" rule),                                                          \
+      network_route("PUT", CLOUDOS_QOS_RULES rule "s/{id}", update_qos_rule<kind>,                \
+                    "update_policy_" rule),                                                       \
+      network_route("DELETE", CLOUDOS_QOS_RULES rule "s/{id}", remove_qos_rule<kind>,             \
+                    "delete_policy_" rule),                                                       \
+      network_route("GET", CLOUDOS_QOS_ALIAS rule "s/{id}", show_qos_rule<kind, true>,            \
+                    "get_alias_" rule),                                                           \
+      network_route("PUT", CLOUDOS_QOS_ALIAS rule "s/{id}", update_qos_rule<kind, true>,          \
+                    "update_alias_" rule),                                                        \
+      network_route("DELETE", CLOUDOS_QOS_ALIAS rule "s/{id}", remove_qos_rule<kind, true>,       \
+                    "delete_alias_" rule)
+
 constexpr Route kQosRoutes[] = {
     network_route("GET", "/network/v2.0/qos/policies", list_resource<QosKind>, "get_policies"),
     network_route("POST", "/network/v2.0/qos/policies", create_resource<QosKind>, "create_policy",
@@ -273,60 +287,15 @@ constexpr Route kQosRoutes[] = {
                   "update_policy"),
     network_route("DELETE", "/network/v2.0/qos/policies/{id}", remove_resource<QosKind>,
                   "delete_policy"),
-    network_route("GET", "/network/v2.0/qos/policies/{policy_id}/bandwidth_limit_rules",
-                  list_qos_rules<Bandwidth>, "get_policy_bandwidth_limit_rules"),
-    network_route("POST", "/network/v2.0/qos/policies/{policy_id}/bandwidth_limit_rules",
-                  create_qos_rule<Bandwidth>, "create_policy_bandwidth_limit_rule",
-                  check_qos_rule<Bandwidth>),
-    network_route("GET", "/network/v2.0/qos/policies/{policy_id}/bandwidth_limit_rules/{id}",
-                  show_qos_rule<Bandwidth>, "get_policy_bandwidth_limit_rule"),
-    network_route("PUT", "/network/v2.0/qos/policies/{policy_id}/bandwidth_limit_rules/{id}",
-                  update_qos_rule<Bandwidth>, "update_policy_bandwidth_limit_rule"),
-    network_route("DELETE", "/network/v2.0/qos/policies/{policy_id}/bandwidth_limit_rules/{id}",
-                  remove_qos_rule<Bandwidth>, "delete_policy_bandwidth_limit_rule"),
-    network_route("GET", "/network/v2.0/qos/policies/{policy_id}/dscp_marking_rules",
-                  list_qos_rules<Dscp>, "get_policy_dscp_marking_rules"),
-    network_route("POST", "/network/v2.0/qos/policies/{policy_id}/dscp_marking_rules",
-                  create_qos_rule<Dscp>, "create_policy_dscp_marking_rule",
-                  check_qos_rule<Dscp>),
-    network_route("GET", "/network/v2.0/qos/policies/{policy_id}/dscp_marking_rules/{id}",
-                  show_qos_rule<Dscp>, "get_policy_dscp_marking_rule"),
-    network_route("PUT", "/network/v2.0/qos/policies/{policy_id}/dscp_marking_rules/{id}",
-                  update_qos_rule<Dscp>, "update_policy_dscp_marking_rule"),
-    network_route("DELETE", "/network/v2.0/qos/policies/{policy_id}/dscp_marking_rules/{id}",
-                  remove_qos_rule<Dscp>, "delete_policy_dscp_marking_rule"),
-    network_route("GET", "/network/v2.0/qos/policies/{policy_id}/minimum_bandwidth_rules",
-                  list_qos_rules<Minimum>, "get_policy_minimum_bandwidth_rules"),
-    network_route("POST", "/network/v2.0/qos/policies/{policy_id}/minimum_bandwidth_rules",
-                  create_qos_rule<Minimum>, "create_policy_minimum_bandwidth_rule",
-                  check_qos_rule<Minimum>),
-    network_route("GET", "/network/v2.0/qos/policies/{policy_id}/minimum_bandwidth_rules/{id}",
-                  show_qos_rule<Minimum>, "get_policy_minimum_bandwidth_rule"),
-    network_route("PUT", "/network/v2.0/qos/policies/{policy_id}/minimum_bandwidth_rules/{id}",
-                  update_qos_rule<Minimum>, "update_policy_minimum_bandwidth_rule"),
-    network_route("DELETE", "/network/v2.0/qos/policies/{policy_id}/minimum_bandwidth_rules/{id}",
-                  remove_qos_rule<Minimum>, "delete_policy_minimum_bandwidth_rule"),
-    network_route("GET", "/network/v2.0/qos/alias_minimum_bandwidth_rules/{id}",
-                  show_qos_rule<Minimum, true>, "get_alias_minimum_bandwidth_rule"),
-    network_route("PUT", "/network/v2.0/qos/alias_minimum_bandwidth_rules/{id}",
-                  update_qos_rule<Minimum, true>, "update_alias_minimum_bandwidth_rule"),
-    network_route("DELETE", "/network/v2.0/qos/alias_minimum_bandwidth_rules/{id}",
-                  remove_qos_rule<Minimum, true>, "delete_alias_minimum_bandwidth_rule"),
-    network_route("GET", "/network/v2.0/qos/alias_bandwidth_limit_rules/{id}",
-                  show_qos_rule<Bandwidth, true>, "get_alias_bandwidth_limit_rule"),
-    network_route("PUT", "/network/v2.0/qos/alias_bandwidth_limit_rules/{id}",
-                  update_qos_rule<Bandwidth, true>, "update_alias_bandwidth_limit_rule"),
-    network_route("DELETE", "/network/v2.0/qos/alias_bandwidth_limit_rules/{id}",
-                  remove_qos_rule<Bandwidth, true>, "delete_alias_bandwidth_limit_rule"),
-    network_route("GET", "/network/v2.0/qos/alias_dscp_marking_rules/{id}", show_qos_rule<Dscp, true>,
-                  "get_alias_dscp_marking_rule"),
-    network_route("PUT", "/network/v2.0/qos/alias_dscp_marking_rules/{id}", update_qos_rule<Dscp, true>,
-                  "update_alias_dscp_marking_rule"),
-    network_route("DELETE", "/network/v2.0/qos/alias_dscp_marking_rules/{id}",
-                  remove_qos_rule<Dscp, true>, "delete_alias_dscp_marking_rule"),
+    CLOUDOS_QOS_RULE_ROUTES(Bandwidth, "bandwidth_limit_rule"),
+    CLOUDOS_QOS_RULE_ROUTES(Dscp, "dscp_marking_rule"),
+    CLOUDOS_QOS_RULE_ROUTES(Minimum, "minimum_bandwidth_rule"),
     network_route("GET", "/network/v2.0/qos/rule-types", list_rule_types, "get_rule_types"),
     network_route("GET", "/network/v2.0/qos/rule-types/{type}", show_rule_type, "get_rule_type"),
 };
+#undef CLOUDOS_QOS_RULE_ROUTES
+#undef CLOUDOS_QOS_ALIAS
+#undef CLOUDOS_QOS_RULES
 
 }  // namespace
 

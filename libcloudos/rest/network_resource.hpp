@@ -32,8 +32,16 @@
 namespace cloudos::rest::network_api {
 
 using Wanted = std::set<std::string, std::less<>>;
-/// For resources that are written from their record alone.
-struct NoExtra {};
+
+/// What resources begin with that are written from their record alone.
+template <class T>
+struct PlainResource {
+  using Record = T;
+  struct Extra {};
+  static Result<Extra> extra(const Call&, const std::vector<Record>&, const Wanted&) {
+    return Extra();
+  }
+};
 
 /// The members that the caller asked for with `fields`.
 inline Wanted wanted_fields(const Call& call) {

@@ -7,15 +7,7 @@
 namespace cloudos::rest::network_api {
 namespace {
 
-Result<std::optional<std::uint32_t>> decode_number(const Members& in, std::string_view name) {
-  CLOUDOS_TRY(const auto number, in.maybe_integer(name, 0, UINT32_MAX));
-  if (!number) return std::optional<std::uint32_t>();
-  return std::optional(static_cast<std::uint32_t>(*number));
-}
-
-struct SegmentKind {
-  using Record = NetworkSegment;
-  using Extra = NoExtra;
+struct SegmentKind : PlainResource<NetworkSegment> {
   static constexpr std::string_view singular = "segment", plural = "segments";
   static auto list(Call& call, const NetworkListSpec& spec) {
     return call.cloud.networks().segments().segments(call.ctx, spec);
@@ -30,7 +22,7 @@ struct SegmentKind {
     CLOUDOS_CHECK(put_text(in, "name", spec.name));
     CLOUDOS_CHECK(put_text(in, "description", spec.description));
     CLOUDOS_CHECK(put_text(in, "physical_network", spec.physical_network));
-    CLOUDOS_TRY(spec.segmentation_id, decode_number(in, "segmentation_id"));
+    CLOUDOS_TRY(spec.segmentation_id, maybe_number(in, "segmentation_id"));
     CLOUDOS_CHECK(in.no_others());
     return spec;
   }
@@ -52,9 +44,6 @@ struct SegmentKind {
   static auto remove(Call& call) {
     return call.cloud.networks().segments().remove(call.ctx, SegmentId{call.path("id")});
   }
-  static Result<Extra> extra(const Call&, const std::vector<Record>&, const Wanted&) {
-    return Extra();
-  }
   static void write(Fields& out, const Call&, const Record& segment, const Extra&) {
     out.member("id", segment.id.value);
     out.member("network_id", segment.network.value);
@@ -63,9 +52,7 @@ struct SegmentKind {
     out.member("network_type", segment.network_type);
     out.text_or_null("physical_network", segment.physical_network);
     out.member("segmentation_id", segment.segmentation_id);
-    out.member("created_at", format_time(segment.created_at));
-    out.member("updated_at", format_time(segment.updated_at));
-    out.member("revision_number", segment.generation);
+    write_revision(out, segment);
   }
 };
 
@@ -88,8 +75,8 @@ struct SegmentRangeKind {
     CLOUDOS_TRY(spec.project, decode_project(in));
     CLOUDOS_TRY(spec.network_type, in.text("network_type"));
     CLOUDOS_CHECK(put_text(in, "physical_network", spec.physical_network));
-    CLOUDOS_TRY(spec.minimum, decode_number(in, "minimum"));
-    CLOUDOS_TRY(spec.maximum, decode_number(in, "maximum"));
+    CLOUDOS_TRY(spec.minimum, maybe_number(in, "minimum"));
+    CLOUDOS_TRY(spec.maximum, maybe_number(in, "maximum"));
     CLOUDOS_CHECK(in.no_others());
     return spec;
   }
@@ -104,8 +91,8 @@ struct SegmentRangeKind {
     SegmentRangeUpdate change;
     CLOUDOS_TRY(change.name, in.maybe_text("name"));
     CLOUDOS_TRY(change.description, in.maybe_text("description"));
-    CLOUDOS_TRY(change.minimum, decode_number(in, "minimum"));
-    CLOUDOS_TRY(change.maximum, decode_number(in, "maximum"));
+    CLOUDOS_TRY(change.minimum, maybe_number(in, "minimum"));
+    CLOUDOS_TRY(change.maximum, maybe_number(in, "maximum"));
     CLOUDOS_CHECK(in.no_others());
     return change;
   }
@@ -138,9 +125,7 @@ struct SegmentRangeKind {
     out.text_or_null("physical_network", range.physical_network);
     out.member("minimum", range.minimum);
     out.member("maximum", range.maximum);
-    out.member("created_at", format_time(range.created_at));
-    out.member("updated_at", format_time(range.updated_at));
-    out.member("revision_number", range.generation);
+    write_revision(out, range);
     const auto use = uses.find(range.id);
     if (use == uses.end()) return;
     if (out.wants("used")) {

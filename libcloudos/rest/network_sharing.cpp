@@ -5,9 +5,7 @@
 namespace cloudos::rest::network_api {
 namespace {
 
-struct RbacKind {
-  using Record = RbacPolicy;
-  using Extra = NoExtra;
+struct RbacKind : PlainResource<RbacPolicy> {
   static constexpr std::string_view singular = "rbac_policy", plural = "rbac_policies";
   static auto list(Call& call, const NetworkListSpec& spec) {
     return call.cloud.networks().sharing().policies(call.ctx, spec);
@@ -39,9 +37,6 @@ struct RbacKind {
   }
   static auto remove(Call& call) {
     return call.cloud.networks().sharing().remove(call.ctx, RbacPolicyId{call.path("id")});
-  }
-  static Result<Extra> extra(const Call&, const std::vector<Record>&, const Wanted&) {
-    return Extra();
   }
   static void write(Fields& out, const Call&, const Record& policy, const Extra&) {
     out.member("id", policy.id.value);

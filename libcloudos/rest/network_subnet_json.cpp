@@ -23,6 +23,12 @@ Result<void> put_text(const Members& in, std::string_view name, std::string& out
   return Result<void>();
 }
 
+Result<std::optional<std::uint32_t>> maybe_number(const Members& in, std::string_view name) {
+  CLOUDOS_TRY(const auto number, in.maybe_integer(name, 0, UINT32_MAX));
+  if (!number) return std::optional<std::uint32_t>();
+  return std::optional(static_cast<std::uint32_t>(*number));
+}
+
 Result<std::optional<std::vector<HostRoute>>> decode_route_list(const Members& in,
                                                                 std::string_view name) {
   CLOUDOS_TRY(const auto objects, list_of_objects(in, name));

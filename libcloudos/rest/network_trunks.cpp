@@ -55,10 +55,8 @@ struct TrunkKind {
   static Result<TrunkCreate> decode(const Members& in) {
     TrunkCreate spec;
     CLOUDOS_TRY(spec.port, in.id<PortId>("port_id"));
-    CLOUDOS_TRY(auto name, in.maybe_text("name"));
-    spec.name = name.value_or("");
-    CLOUDOS_TRY(auto description, in.maybe_text("description"));
-    spec.description = description.value_or("");
+    CLOUDOS_CHECK(put_text(in, "name", spec.name));
+    CLOUDOS_CHECK(put_text(in, "description", spec.description));
     CLOUDOS_TRY(spec.project, decode_project(in));
     CLOUDOS_CHECK(in.flag("admin_state_up", spec.admin_up));
     CLOUDOS_TRY(spec.sub_ports, decode_sub_ports(in, false));
