@@ -141,9 +141,19 @@ Result<std::vector<RouterId>> routers_on(const store::Snapshot& snapshot, std::s
 
 namespace {
 
-FloatingIpStatus status_of(const FloatingIp& floating, bool works) {
-  if (floating.port.empty() && floating.forwardings.empty()) return FloatingIpStatus::Down;
+/// `rests`: nobody is to carry its router, so nobody failed to.
+FloatingIpStatus status_of(const FloatingIp& floating, bool rests, bool works) {
+  if (rests || (floating.port.empty() && floating.forwardings.empty()))
+    return FloatingIpStatus::Down;
   return works ? FloatingIpStatus::Active : FloatingIpStatus::Error;
+}
+
+template <class Reader>
+Result<bool> router_rests(Reader& reader, const RouterId& id) {
+  const auto router = records::get<Router>(reader, id);
+  if (router) return router->unscheduled || !router->admin_up;
+  if (router.error().code == ErrorCode::NotFound) return true;
+  return fail(router.error());
 }
 
 }  // namespace
@@ -152,16 +162,18 @@ Result<void> settle_router(store::Store& store, const RouterId& id, bool works) 
   std::vector<FloatingIpId> differing;
   {
     CLOUDOS_TRY(const auto snapshot, store.snapshot());
+    CLOUDOS_TRY(const bool rests, router_rests(*snapshot, id));
     CLOUDOS_TRY(const auto all, records::all<FloatingIp>(*snapshot, "router", id.value));
     for (const FloatingIp& one : all)
-      if (one.status != status_of(one, works)) differing.push_back(one.id);
+      if (one.status != status_of(one, rests, works)) differing.push_back(one.id);
   }
   if (differing.empty()) return Result<void>();
   CLOUDOS_CHECK(store.transact([&](store::Txn& txn) -> Result<void> {
+    CLOUDOS_TRY(const bool rests, router_rests(txn, id));
     for (const FloatingIpId& floating : differing) {
       auto one = records::get<FloatingIp>(txn, floating);
       if (!one || one->router != id) continue;  // Moved on meanwhile.
-      one->status = status_of(*one, works);
+      one->status = status_of(*one, rests, works);
       CLOUDOS_CHECK(records::update(txn, *one));
     }
     return Result<void>();

@@ -312,6 +312,11 @@ TEST_CASE("a router's plan is what its host needs: legs, gateway, addresses and 
   CHECK((*world.store->snapshot())->revision() == before);
   REQUIRE(network::settle_router(*world.store, router.id, false));
   CHECK(routers.floating_ip(world.p, floating->id)->status == FloatingIpStatus::Error);
+  RouterUpdate rest;
+  rest.admin_up = false;
+  REQUIRE(routers.update(world.p, router.id, rest));
+  REQUIRE(network::settle_router(*world.store, router.id, false));
+  CHECK(routers.floating_ip(world.p, floating->id)->status == FloatingIpStatus::Down);
   CHECK(network::plan_router(**world.store->snapshot(), "another", {}, router.id)->get() ==
         nullptr);
 }

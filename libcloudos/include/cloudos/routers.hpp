@@ -69,7 +69,8 @@ struct RouterInterface {
 
 // ---- floating addresses -------------------------------------------------------------------------
 
-/// Down: nothing uses it. Active: the router's host carries it. Error: its host could not.
+/// Down: nothing uses it, or its router rests. Active: the router's host carries it. Error: its host
+/// could not.
 enum class FloatingIpStatus : std::uint8_t { Down, Active, Error };
 
 /// An address of an external network, and the port's address it leads to.
