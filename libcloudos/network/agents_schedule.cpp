@@ -30,10 +30,52 @@ bool hands_out(const Network& network, const std::string& agent) {
   return !network.dhcp_port.empty() || holds(network.dhcp_agents, agent);
 }
 
-Failure not_of_topic(std::string_view type, const NetworkAgent& agent) {
-  return fail_as(
-      type, ErrorCode::Conflict,
-      fmt::format("Agent {} is not able to do that: it is a {}.", agent.id.value, agent.type));
+/// What an agent does, and what it is to be told of that it does not.
+struct Topic {
+  std::string_view name, wrong_type;
+};
+constexpr Topic kDhcpAgent = {"dhcp_agent", "InvalidDHCPAgent"};
+constexpr Topic kL3Agent = {"l3_agent", "InvalidL3Agent"};
+
+/// For who may tell it what to carry. Errors: Forbidden, NotFound, Conflict (it does other things).
+Result<NetworkAgent> agent_of_topic(const NetworkAgents& agents, const Networks::Impl& impl,
+                                    const Context& ctx, const std::string& id, const Topic& topic) {
+  CLOUDOS_CHECK(check_call(ctx, impl.engine.clock));
+  CLOUDOS_CHECK(admin_only(ctx, true, "agents"));
+  CLOUDOS_TRY(auto agent, agents.agent(ctx, id));
+  if (agent.topic != topic.name)
+    return fail_as(
+        topic.wrong_type, ErrorCode::Conflict,
+        fmt::format("Agent {} is not able to do that: it is a {}.", agent.id.value, agent.type));
+  return agent;
+}
+
+/// The agent hands out the network's addresses from now on, or does no more.
+Result<void> serve(Networks::Impl& impl, const NetworkAgent& agent, const NetworkId& id, bool on) {
+  const std::string& who = agent.id.value;
+  return impl.transact([&](store::Txn& txn) -> Result<void> {
+    CLOUDOS_TRY(Network network, load<Network>(txn, id));
+    const bool does = hands_out(network, who);
+    if (does && on)
+      return fail_as("NetworkHostedByDHCPAgent", ErrorCode::Conflict,
+                     fmt::format("The network {} has been already hosted by the DHCP Agent {}.",
+                                 id.value, who));
+    if (!does && !on)
+      return fail_as(
+          "NetworkNotHostedByDhcpAgent", ErrorCode::Conflict,
+          fmt::format("The network {} is not hosted by the DHCP agent {}.", id.value, who));
+    std::erase(on ? network.no_dhcp_agents : network.dhcp_agents, who);
+    (on ? network.dhcp_agents : network.no_dhcp_agents).push_back(who);
+    CLOUDOS_CHECK(records::update(txn, network));
+    return impl.precommit_network(txn, network);
+  });
+}
+
+/// The ports it routes between; its gateway's last.
+std::vector<PortId> leg_ids(const Router& router) {
+  auto ids = router.interfaces;
+  if (!router.gateway_port.empty()) ids.push_back(router.gateway_port);
+  return ids;
 }
 
 /// The id of the L3 agent that carries the router; empty: nobody does.
@@ -41,9 +83,7 @@ Result<std::string> carrier_of(const store::Snapshot& snapshot, const Networks::
                                const Router& router) {
   if (router.unscheduled) return std::string();
   if (!router.agent.empty()) return router.agent;
-  auto legs = router.interfaces;
-  if (!router.gateway_port.empty()) legs.push_back(router.gateway_port);
-  for (const PortId& id : legs) {
+  for (const PortId& id : leg_ids(router)) {
     const auto leg = records::get<Port>(snapshot, id);
     if (!leg || !leg->plugged) continue;
     for (const auto& host : impl.wiring.abilities()) {
@@ -75,10 +115,8 @@ Result<Router> load_carried(store::Txn& txn, const RouterId& id, const Carried& 
 }
 
 Result<std::vector<Port>> legs_of(store::Txn& txn, const Router& router) {
-  auto ids = router.interfaces;
-  if (!router.gateway_port.empty()) ids.push_back(router.gateway_port);
   std::vector<Port> legs;
-  for (const PortId& id : ids) {
+  for (const PortId& id : leg_ids(router)) {
     CLOUDOS_TRY(auto leg, load<Port>(txn, id));
     legs.push_back(std::move(leg));
   }
@@ -126,7 +164,7 @@ Result<std::vector<Network>> NetworkAgents::networks_of(const Context& ctx,
                                                         const std::string& id) const {
   CLOUDOS_TRY(const auto found, agent(ctx, id));
   std::vector<Network> served;
-  if (found.topic != "dhcp_agent") return served;
+  if (found.topic != network::kDhcpAgent.name) return served;
   CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
   CLOUDOS_TRY(auto all, records::all<Network>(*snapshot));
   for (Network& network : all)
@@ -141,57 +179,30 @@ Result<std::vector<NetworkAgent>> NetworkAgents::dhcp_agents_of(const Context& c
   std::vector<NetworkAgent> serving;
   CLOUDOS_TRY(auto all, agents(ctx));
   for (NetworkAgent& agent : all)
-    if (agent.topic == "dhcp_agent" && network::hands_out(network, agent.id.value))
+    if (agent.topic == network::kDhcpAgent.name && network::hands_out(network, agent.id.value))
       serving.push_back(std::move(agent));
   return serving;
 }
 
 Result<void> NetworkAgents::add_network(const Context& ctx, const std::string& id,
-                                        const NetworkId& network_id) {
-  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
-  CLOUDOS_CHECK(network::admin_only(ctx, true, "agents"));
-  CLOUDOS_TRY(const auto found, agent(ctx, id));
-  if (found.topic != "dhcp_agent") return network::not_of_topic("InvalidDHCPAgent", found);
-  return impl_.transact([&](store::Txn& txn) -> Result<void> {
-    CLOUDOS_TRY(Network network, network::load<Network>(txn, network_id));
-    if (network::hands_out(network, id)) {
-      return network::fail_as("NetworkHostedByDHCPAgent", ErrorCode::Conflict,
-                              fmt::format("The network {} has been already hosted by the DHCP "
-                                          "Agent {}.",
-                                          network_id.value, id));
-    }
-    std::erase(network.no_dhcp_agents, id);
-    network.dhcp_agents.push_back(id);
-    CLOUDOS_CHECK(records::update(txn, network));
-    return impl_.precommit_network(txn, network);
-  });
+                                        const NetworkId& network) {
+  CLOUDOS_TRY(const auto found,
+              network::agent_of_topic(*this, impl_, ctx, id, network::kDhcpAgent));
+  return network::serve(impl_, found, network, true);
 }
 
 Result<void> NetworkAgents::remove_network(const Context& ctx, const std::string& id,
-                                           const NetworkId& network_id) {
-  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
-  CLOUDOS_CHECK(network::admin_only(ctx, true, "agents"));
-  CLOUDOS_TRY(const auto found, agent(ctx, id));
-  if (found.topic != "dhcp_agent") return network::not_of_topic("InvalidDHCPAgent", found);
-  return impl_.transact([&](store::Txn& txn) -> Result<void> {
-    CLOUDOS_TRY(Network network, network::load<Network>(txn, network_id));
-    if (!network::hands_out(network, id)) {
-      return network::fail_as(
-          "NetworkNotHostedByDhcpAgent", ErrorCode::Conflict,
-          fmt::format("The network {} is not hosted by the DHCP agent {}.", network_id.value, id));
-    }
-    std::erase(network.dhcp_agents, id);
-    network.no_dhcp_agents.push_back(id);
-    CLOUDOS_CHECK(records::update(txn, network));
-    return impl_.precommit_network(txn, network);
-  });
+                                           const NetworkId& network) {
+  CLOUDOS_TRY(const auto found,
+              network::agent_of_topic(*this, impl_, ctx, id, network::kDhcpAgent));
+  return network::serve(impl_, found, network, false);
 }
 
 Result<std::vector<Router>> NetworkAgents::routers_of(const Context& ctx,
                                                       const std::string& id) const {
   CLOUDOS_TRY(const auto found, agent(ctx, id));
   std::vector<Router> carried;
-  if (found.topic != "l3_agent") return carried;
+  if (found.topic != network::kL3Agent.name) return carried;
   CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
   CLOUDOS_TRY(auto all, records::all<Router>(*snapshot));
   for (Router& router : all) {
@@ -213,10 +224,7 @@ Result<std::vector<NetworkAgent>> NetworkAgents::l3_agents_of(const Context& ctx
 
 Result<void> NetworkAgents::add_router(const Context& ctx, const std::string& id,
                                        const RouterId& router_id) {
-  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
-  CLOUDOS_CHECK(network::admin_only(ctx, true, "agents"));
-  CLOUDOS_TRY(const auto found, agent(ctx, id));
-  if (found.topic != "l3_agent") return network::not_of_topic("InvalidL3Agent", found);
+  CLOUDOS_TRY(const auto found, network::agent_of_topic(*this, impl_, ctx, id, network::kL3Agent));
   const std::string host = network::host_of_agent(impl_, found);
   return store::replan([&]() -> Result<void> {
     CLOUDOS_TRY(const auto carried, network::look_carried(impl_, router_id));

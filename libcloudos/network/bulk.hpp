@@ -7,33 +7,47 @@
 
 #include "network/impl.hpp"
 
+/// Several resources at once, all of them or none.
 namespace cloudos::network {
 
-/// Several resources at once, all of them or none: `draft(spec)` checks and draws what needs no
-/// transaction, `insert(txn, draft)` makes the record of it, maybe more than once.
-/// Errors: TooLarge (more than limits::kNetworkBulk), and what the two return.
-template <class Record, class Spec, class Draft, class Insert>
-Result<std::vector<Record>> create_all(Networks::Impl& impl, const Context& ctx,
-                                       const std::vector<Spec>& specs, const Draft& draft,
-                                       const Insert& insert) {
+/// The call may still be made, and does not ask for too many.
+/// Errors: TooLarge (more than limits::kNetworkBulk), and what check_call returns.
+inline Result<void> check_bulk(const Networks::Impl& impl, const Context& ctx, std::size_t count) {
   CLOUDOS_CHECK(check_call(ctx, impl.engine.clock));
-  if (specs.size() > limits::kNetworkBulk)
+  if (count > limits::kNetworkBulk)
     return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
-  std::vector<typename std::invoke_result_t<Draft, const Spec&>::value_type> drafts;
-  for (const Spec& spec : specs) {
-    CLOUDOS_TRY(auto one, draft(spec));
-    drafts.push_back(std::move(one));
-  }
+  return Result<void>();
+}
+
+/// `insert(txn, draft)` makes the record of a draft, maybe more than once.
+template <class Record, class Draft, class Insert>
+Result<std::vector<Record>> insert_all(Networks::Impl& impl, const std::vector<Draft>& drafts,
+                                       const Insert& insert) {
   std::vector<Record> made;
   CLOUDOS_CHECK(impl.transact([&](store::Txn& txn) -> Result<void> {
     made.clear();
-    for (const auto& one : drafts) {
-      CLOUDOS_TRY(Record record, insert(txn, one));
+    for (const Draft& draft : drafts) {
+      CLOUDOS_TRY(Record record, insert(txn, draft));
       made.push_back(std::move(record));
     }
     return Result<void>();
   }));
   return made;
+}
+
+/// `draft(spec)` checks and draws what needs no transaction; then as insert_all().
+/// Errors: those of check_bulk(), and what the two return.
+template <class Record, class Spec, class Draft, class Insert>
+Result<std::vector<Record>> create_all(Networks::Impl& impl, const Context& ctx,
+                                       const std::vector<Spec>& specs, const Draft& draft,
+                                       const Insert& insert) {
+  CLOUDOS_CHECK(check_bulk(impl, ctx, specs.size()));
+  std::vector<typename std::invoke_result_t<Draft, const Spec&>::value_type> drafts;
+  for (const Spec& spec : specs) {
+    CLOUDOS_TRY(auto one, draft(spec));
+    drafts.push_back(std::move(one));
+  }
+  return insert_all<Record>(impl, drafts, insert);
 }
 
 /// For records that need nothing but to be written.

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "cloudos/network_limits.hpp"
+#include "network/bulk.hpp"
 #include "network/derived_id.hpp"
 #include "network/extra_records.hpp"
 #include "network/impl.hpp"
@@ -176,7 +177,7 @@ Result<DefaultRule> DefaultRules::rule(const Context&, const SecurityGroupRuleId
 
 Result<std::vector<DefaultRule>> DefaultRules::create(const Context& ctx,
                                                       const std::vector<DefaultRuleCreate>& specs) {
-  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
+  CLOUDOS_CHECK(network::check_bulk(impl_, ctx, specs.size()));
   CLOUDOS_CHECK(network::admin_only(ctx, true, "default_security_group_rules"));
   std::vector<DefaultRule> drafts;
   for (const DefaultRuleCreate& spec : specs) {

@@ -1,10 +1,11 @@
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "cloudos/limits.hpp"
 #include "identity/quota.hpp"
 #include "network/addressing.hpp"
+#include "network/bulk.hpp"
 #include "network/floating_txn.hpp"
 #include "network/ip.hpp"
 #include "network/l3_lists.hpp"
@@ -162,9 +163,7 @@ Result<void> apply_floating(store::Txn& txn, const Context& ctx, const FloatingI
 
 Result<std::vector<FloatingIp>> Routers::create_floating_ips(
     const Context& ctx, const std::vector<FloatingIpCreate>& specs) {
-  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
-  if (specs.size() > limits::kNetworkBulk)
-    return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
+  CLOUDOS_CHECK(network::check_bulk(impl_, ctx, specs.size()));
   std::vector<network::FloatingDraft> drafts;
   {
     CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
@@ -173,16 +172,10 @@ Result<std::vector<FloatingIp>> Routers::create_floating_ips(
       drafts.push_back(std::move(draft));
     }
   }
-  std::vector<FloatingIp> made;
-  CLOUDOS_CHECK(impl_.transact([&](store::Txn& txn) -> Result<void> {
-    made.clear();
-    for (const auto& draft : drafts) {
-      CLOUDOS_TRY(auto floating, network::insert_floating(impl_, ctx, txn, draft));
-      made.push_back(std::move(floating));
-    }
-    return Result<void>();
-  }));
-  return made;
+  return network::insert_all<FloatingIp>(impl_, drafts,
+                                         [&](store::Txn& txn, const network::FloatingDraft& draft) {
+                                           return network::insert_floating(impl_, ctx, txn, draft);
+                                         });
 }
 
 Result<FloatingIp> Routers::create_floating_ip(const Context& ctx, const FloatingIpCreate& spec) {

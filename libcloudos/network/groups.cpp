@@ -1,9 +1,10 @@
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "base/text.hpp"
 #include "identity/quota.hpp"
+#include "network/bulk.hpp"
 #include "network/changes.hpp"
 #include "network/default_rules.hpp"
 #include "network/extra_records.hpp"
@@ -153,11 +154,17 @@ Result<void> Networks::Impl::ensure_default_group(const ProjectId& project) {
 namespace network {
 namespace {
 
-/// A group as asked for; its project has its default group by then.
-Result<SecurityGroup> draft_asked(Networks::Impl& impl, const Context& ctx,
-                                  const SecurityGroupCreate& spec,
-                                  const Networks::Impl::GroupDraft& draft) {
+/// A group as asked for, and ids for the rules that it begins with.
+struct AskedGroup {
+  SecurityGroup group;
+  std::vector<SecurityGroupRuleId> rules;
+};
+
+/// Its project has its default group by then.
+Result<AskedGroup> draft_asked(Networks::Impl& impl, const Context& ctx,
+                               const SecurityGroupCreate& spec) {
   CLOUDOS_CHECK(check_texts(spec.name, spec.description));
+  auto drawn = impl.draft_group(kDrawnRules);
   SecurityGroup group;
   CLOUDOS_TRY(group.project, owner_of_new(ctx, spec.project));
   CLOUDOS_CHECK(impl.ensure_default_group(group.project));
@@ -165,12 +172,12 @@ Result<SecurityGroup> draft_asked(Networks::Impl& impl, const Context& ctx,
     return fail_as("SecurityGroupDefaultAlreadyExists", ErrorCode::Conflict,
                    "Default security group already exists.");
   }
-  group.id = draft.id;
+  group.id = drawn.id;
   group.name = spec.name;
   group.description = spec.description;
   group.stateful = spec.stateful;
-  group.created_at = group.updated_at = draft.now;
-  return group;
+  group.created_at = group.updated_at = drawn.now;
+  return AskedGroup{std::move(group), std::move(drawn.rules)};
 }
 
 }  // namespace
@@ -178,27 +185,16 @@ Result<SecurityGroup> draft_asked(Networks::Impl& impl, const Context& ctx,
 
 Result<std::vector<SecurityGroup>> Networks::create_groups(
     const Context& ctx, const std::vector<SecurityGroupCreate>& specs) {
-  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  if (specs.size() > limits::kNetworkBulk)
-    return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
-  std::vector<SecurityGroup> groups;
-  std::vector<Impl::GroupDraft> drafts;
-  for (const SecurityGroupCreate& spec : specs) {
-    drafts.push_back(impl_->draft_group(network::kDrawnRules));
-    CLOUDOS_TRY(auto group, network::draft_asked(*impl_, ctx, spec, drafts.back()));
-    groups.push_back(std::move(group));
-  }
-  std::vector<SecurityGroup> made;
-  CLOUDOS_CHECK(impl_->transact([&](store::Txn& txn) -> Result<void> {
-    made = groups;
-    for (std::size_t i = 0; i < made.size(); ++i) {
-      CLOUDOS_TRY(const auto rules, network::rules_of_new(txn, made[i], drafts[i].rules));
-      CLOUDOS_CHECK(network::insert_group(txn, made[i], rules));
-      CLOUDOS_CHECK(network::precommit_rules(impl_->wiring, txn, made[i], rules));
-    }
-    return Result<void>();
-  }));
-  return made;
+  return network::create_all<SecurityGroup>(
+      *impl_, ctx, specs,
+      [&](const SecurityGroupCreate& spec) { return network::draft_asked(*impl_, ctx, spec); },
+      [&](store::Txn& txn, const network::AskedGroup& draft) -> Result<SecurityGroup> {
+        SecurityGroup group = draft.group;
+        CLOUDOS_TRY(const auto rules, network::rules_of_new(txn, group, draft.rules));
+        CLOUDOS_CHECK(network::insert_group(txn, group, rules));
+        CLOUDOS_CHECK(network::precommit_rules(impl_->wiring, txn, group, rules));
+        return group;
+      });
 }
 
 Result<SecurityGroup> Networks::create_group(const Context& ctx, const SecurityGroupCreate& spec) {
@@ -375,27 +371,17 @@ Result<SecurityGroup> Networks::find_group(const store::Snapshot& snapshot, cons
 
 Result<std::vector<SecurityGroupRule>> Networks::create_rules(
     const Context& ctx, const std::vector<SecurityGroupRuleCreate>& specs) {
-  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  if (specs.size() > limits::kNetworkBulk)
-    return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
-  std::vector<SecurityGroupRule> drafts;
-  for (const SecurityGroupRuleCreate& spec : specs) {
+  const auto drafted = [&](const SecurityGroupRuleCreate& spec) -> Result<SecurityGroupRule> {
     CLOUDOS_TRY(auto draft, network::make_rule(spec));
     if (spec.project) CLOUDOS_CHECK(network::owner_of_new(ctx, spec.project));
     draft.id = impl_->engine.ids.make<SecurityGroupRuleId>();
     draft.created_at = draft.updated_at = impl_->engine.clock.wall();
-    drafts.push_back(std::move(draft));
-  }
-  std::vector<SecurityGroupRule> made;
-  CLOUDOS_CHECK(impl_->transact([&](store::Txn& txn) -> Result<void> {
-    made.clear();
-    for (std::size_t i = 0; i < drafts.size(); ++i) {
-      CLOUDOS_TRY(auto rule, network::insert_asked(*impl_, txn, ctx, drafts[i]));
-      made.push_back(std::move(rule));
-    }
-    return Result<void>();
-  }));
-  return made;
+    return draft;
+  };
+  return network::create_all<SecurityGroupRule>(
+      *impl_, ctx, specs, drafted, [&](store::Txn& txn, const SecurityGroupRule& draft) {
+        return network::insert_asked(*impl_, txn, ctx, draft);
+      });
 }
 
 Result<SecurityGroupRule> Networks::create_rule(const Context& ctx,

@@ -1,9 +1,10 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <tuple>
 
-#include <fmt/format.h>
-
 #include "cloudos/limits.hpp"
+#include "network/bulk.hpp"
 #include "network/floating_txn.hpp"
 #include "network/ip.hpp"
 #include "network/l3_lists.hpp"
@@ -180,9 +181,7 @@ Result<void> insert_forward(store::Txn& txn, const Context& ctx, const LegsOfSub
 
 Result<std::vector<PortForwarding>> Routers::create_forwardings(
     const Context& ctx, const FloatingIpId& id, const std::vector<PortForwardingCreate>& specs) {
-  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
-  if (specs.size() > limits::kNetworkBulk)
-    return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
+  CLOUDOS_CHECK(network::check_bulk(impl_, ctx, specs.size()));
   std::vector<PortForwarding> drafts;
   std::vector<network::LegsOfSubnets> legs;
   {

@@ -1,14 +1,15 @@
 #include "network/qos.hpp"
 
-#include <algorithm>
-
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cloudos/network_limits.hpp"
+#include "network/abilities.hpp"
+#include "network/bulk.hpp"
 #include "network/extra_records.hpp"
 #include "network/impl.hpp"
 #include "network/l3_records.hpp"
-#include "network/abilities.hpp"
 #include "network/listing.hpp"
 #include "network/sharing.hpp"
 
@@ -142,10 +143,16 @@ Failure no_such_ability(std::string_view type) {
                              "floating IP can have them.", type));
 }
 
-Result<QosPolicy> draft_qos(Networks::Impl& impl, const Context& ctx,
-                            const QosPolicyCreate& spec) {
-  CLOUDOS_CHECK(check_texts(spec.name, spec.description));
+/// A policy, and the grant that shares it.
+struct QosDraft {
   QosPolicy policy;
+  RbacPolicyId grant;
+};
+
+Result<QosDraft> draft_qos(Networks::Impl& impl, const Context& ctx, const QosPolicyCreate& spec) {
+  CLOUDOS_CHECK(check_texts(spec.name, spec.description));
+  QosDraft draft;
+  QosPolicy& policy = draft.policy;
   CLOUDOS_TRY(policy.project, owner_of_new(ctx, spec.project));
   policy.id = impl.engine.ids.make<QosPolicyId>();
   policy.name = spec.name;
@@ -153,6 +160,18 @@ Result<QosPolicy> draft_qos(Networks::Impl& impl, const Context& ctx,
   policy.shared = spec.shared;
   policy.is_default = spec.is_default;
   policy.created_at = policy.updated_at = impl.engine.clock.wall();
+  draft.grant = impl.engine.ids.make<RbacPolicyId>();
+  return draft;
+}
+
+Result<QosPolicy> insert_qos(store::Txn& txn, const QosDraft& draft) {
+  QosPolicy policy = draft.policy;
+  CLOUDOS_CHECK(only_default(txn, policy));
+  CLOUDOS_CHECK(records::insert(txn, policy));
+  if (policy.shared) {
+    CLOUDOS_CHECK(give_to_all(txn, policy.project, "qos_policy", policy.id.value, kAsShared,
+                              draft.grant, policy.created_at));
+  }
   return policy;
 }
 
@@ -166,30 +185,11 @@ std::span<const std::uint32_t> NetworkQos::dscp_marks() { return network::kDscpM
 
 Result<std::vector<QosPolicy>> NetworkQos::create(const Context& ctx,
                                                   const std::vector<QosPolicyCreate>& specs) {
-  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
   CLOUDOS_CHECK(network::admin_only(ctx, true, "qos_policy"));
-  if (specs.size() > limits::kNetworkBulk)
-    return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
-  std::vector<QosPolicy> drafts;
-  std::vector<RbacPolicyId> grants;
-  for (const QosPolicyCreate& spec : specs) {
-    CLOUDOS_TRY(auto draft, network::draft_qos(impl_, ctx, spec));
-    drafts.push_back(std::move(draft));
-    grants.push_back(impl_.engine.ids.make<RbacPolicyId>());
-  }
-  std::vector<QosPolicy> made;
-  CLOUDOS_CHECK(impl_.transact([&](store::Txn& txn) -> Result<void> {
-    made = drafts;
-    for (std::size_t i = 0; i < made.size(); ++i) {
-      CLOUDOS_CHECK(network::only_default(txn, made[i]));
-      CLOUDOS_CHECK(records::insert(txn, made[i]));
-      if (!made[i].shared) continue;
-      CLOUDOS_CHECK(network::give_to_all(txn, made[i].project, "qos_policy", made[i].id.value,
-                                         network::kAsShared, grants[i], made[i].created_at));
-    }
-    return Result<void>();
-  }));
-  return made;
+  return network::create_all<QosPolicy>(
+      impl_, ctx, specs,
+      [&](const QosPolicyCreate& spec) { return network::draft_qos(impl_, ctx, spec); },
+      network::insert_qos);
 }
 
 Result<QosPolicy> NetworkQos::policy(const Context& ctx, const QosPolicyId& id) const {

@@ -1,15 +1,16 @@
-#include "cloudos/network_sharing.hpp"
+#include "network/sharing.hpp"
 
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "cloudos/network_sharing.hpp"
 #include "identity/quota.hpp"
+#include "network/bulk.hpp"
 #include "network/extra_records.hpp"
-#include "network/l3_records.hpp"
-#include "network/pool_records.hpp"
 #include "network/impl.hpp"
+#include "network/l3_records.hpp"
 #include "network/listing.hpp"
-#include "network/sharing.hpp"
+#include "network/pool_records.hpp"
 
 namespace cloudos {
 namespace network {
@@ -141,8 +142,16 @@ namespace {
 constexpr std::string_view kGrantable[] = {"network",       "qos_policy", "security_group",
                                            "address_scope", "subnetpool", "address_group"};
 
-Result<RbacPolicy> draft_policy(const Context& ctx, const RbacPolicyCreate& spec) {
+/// A grant, and the id of another that it may need beside it.
+struct GrantDraft {
   RbacPolicy policy;
+  RbacPolicyId spare;
+};
+
+Result<GrantDraft> draft_policy(const Networks::Impl& impl, const Context& ctx,
+                                const RbacPolicyCreate& spec) {
+  GrantDraft draft;
+  RbacPolicy& policy = draft.policy;
   const auto* end = std::end(kGrantable);
   if (std::find(std::begin(kGrantable), end, spec.object_type) == end) {
     return fail_as("InvalidInput", ErrorCode::InvalidArgument,
@@ -160,7 +169,10 @@ Result<RbacPolicy> draft_policy(const Context& ctx, const RbacPolicyCreate& spec
   policy.object_id = spec.object_id;
   policy.action = spec.action;
   policy.target = spec.target;
-  return policy;
+  policy.id = impl.engine.ids.make<RbacPolicyId>();
+  policy.created_at = policy.updated_at = impl.engine.clock.wall();
+  draft.spare = impl.engine.ids.make<RbacPolicyId>();
+  return draft;
 }
 
 Result<void> check_target(const Context& ctx, const std::string& target) {
@@ -404,26 +416,14 @@ NetworkSharing& Networks::sharing() { return impl_->sharing; }
 
 Result<std::vector<RbacPolicy>> NetworkSharing::create(const Context& ctx,
                                                        const std::vector<RbacPolicyCreate>& specs) {
-  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
-  if (specs.size() > limits::kNetworkBulk)
-    return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
-  std::vector<RbacPolicy> drafts;
-  std::vector<RbacPolicyId> spares;
-  for (const RbacPolicyCreate& spec : specs) {
-    CLOUDOS_TRY(auto draft, network::draft_policy(ctx, spec));
-    draft.id = impl_.engine.ids.make<RbacPolicyId>();
-    draft.created_at = draft.updated_at = impl_.engine.clock.wall();
-    spares.push_back(impl_.engine.ids.make<RbacPolicyId>());
-    drafts.push_back(std::move(draft));
-  }
-  std::vector<RbacPolicy> made;
-  CLOUDOS_CHECK(impl_.transact([&](store::Txn& txn) -> Result<void> {
-    made = drafts;
-    for (std::size_t i = 0; i < made.size(); ++i)
-      CLOUDOS_CHECK(network::insert_policy(txn, ctx, made[i], spares[i]));
-    return Result<void>();
-  }));
-  return made;
+  return network::create_all<RbacPolicy>(
+      impl_, ctx, specs,
+      [&](const RbacPolicyCreate& spec) { return network::draft_policy(impl_, ctx, spec); },
+      [&](store::Txn& txn, const network::GrantDraft& draft) -> Result<RbacPolicy> {
+        RbacPolicy policy = draft.policy;
+        CLOUDOS_CHECK(network::insert_policy(txn, ctx, policy, draft.spare));
+        return policy;
+      });
 }
 
 Result<RbacPolicy> NetworkSharing::policy(const Context& ctx, const RbacPolicyId& id) const {

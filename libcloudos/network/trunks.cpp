@@ -1,12 +1,13 @@
 #include "cloudos/trunks.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
 
-#include <fmt/format.h>
-
 #include "cloudos/network_limits.hpp"
 #include "identity/quota.hpp"
+#include "network/bulk.hpp"
 #include "network/extra_records.hpp"
 #include "network/impl.hpp"
 #include "network/listing.hpp"
@@ -124,6 +125,28 @@ Result<void> take_sub_ports(const Networks::Impl& impl, store::Txn& txn, const C
   return Result<void>();
 }
 
+struct TrunkDraft {
+  Trunk trunk;
+  std::vector<SubPort> sub_ports;
+};
+
+Result<TrunkDraft> draft_trunk(const Networks::Impl& impl, const Context& ctx,
+                               const TrunkCreate& spec) {
+  CLOUDOS_CHECK(check_texts(spec.name, spec.description));
+  CLOUDOS_CHECK(check_sub_ports(spec.sub_ports));
+  TrunkDraft draft;
+  draft.sub_ports = spec.sub_ports;
+  Trunk& trunk = draft.trunk;
+  CLOUDOS_TRY(trunk.project, owner_of_new(ctx, spec.project));
+  trunk.id = impl.engine.ids.make<TrunkId>();
+  trunk.name = spec.name;
+  trunk.description = spec.description;
+  trunk.admin_up = spec.admin_up;
+  trunk.port = spec.port;
+  trunk.created_at = trunk.updated_at = impl.engine.clock.wall();
+  return draft;
+}
+
 Result<Trunk> insert_trunk(const Networks::Impl& impl, store::Txn& txn, const Context& ctx,
                            Trunk trunk, const std::vector<SubPort>& subs) {
   CLOUDOS_TRY(Port parent, load_owned<Port>(txn, ctx, trunk.port));
@@ -151,33 +174,12 @@ Trunks& Networks::trunks() { return impl_->trunks; }
 
 Result<std::vector<Trunk>> Trunks::create(const Context& ctx,
                                           const std::vector<TrunkCreate>& specs) {
-  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
-  if (specs.size() > limits::kNetworkBulk)
-    return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
-  std::vector<Trunk> drafts;
-  for (const TrunkCreate& spec : specs) {
-    CLOUDOS_CHECK(network::check_texts(spec.name, spec.description));
-    CLOUDOS_CHECK(network::check_sub_ports(spec.sub_ports));
-    Trunk draft;
-    CLOUDOS_TRY(draft.project, network::owner_of_new(ctx, spec.project));
-    draft.id = impl_.engine.ids.make<TrunkId>();
-    draft.name = spec.name;
-    draft.description = spec.description;
-    draft.admin_up = spec.admin_up;
-    draft.port = spec.port;
-    draft.created_at = draft.updated_at = impl_.engine.clock.wall();
-    drafts.push_back(std::move(draft));
-  }
-  std::vector<Trunk> made;
-  CLOUDOS_CHECK(impl_.transact([&](store::Txn& txn) -> Result<void> {
-    made.clear();
-    for (std::size_t i = 0; i < drafts.size(); ++i) {
-      CLOUDOS_TRY(auto trunk, network::insert_trunk(impl_, txn, ctx, drafts[i], specs[i].sub_ports));
-      made.push_back(std::move(trunk));
-    }
-    return Result<void>();
-  }));
-  return made;
+  return network::create_all<Trunk>(
+      impl_, ctx, specs,
+      [&](const TrunkCreate& spec) { return network::draft_trunk(impl_, ctx, spec); },
+      [&](store::Txn& txn, const network::TrunkDraft& draft) {
+        return network::insert_trunk(impl_, txn, ctx, draft.trunk, draft.sub_ports);
+      });
 }
 
 Result<Trunk> Trunks::trunk(const Context& ctx, const TrunkId& id) const {
