@@ -34,7 +34,8 @@ void check_formats(Site& site, const std::string& noun) {
   for (const auto& row : *csv) CHECK(row.size() == rows[0].size());
   const std::string table = in("table");
   for (const auto& [title, value] : rows[0].items()) {
-    CAPTURE(title);
+    const auto& bound_title = title;
+    CAPTURE(bound_title);
     CHECK(table.find("| " + title) != std::string::npos);
   }
   const std::string first = (*csv)[1][0];
@@ -145,7 +146,8 @@ TEST_CASE("each noun is made, listed, shown and deleted, in every format") {
   }
   for (auto it = made.rbegin(); it != made.rend(); ++it) {
     const auto& [row, id] = *it;
-    CAPTURE(row->noun);
+    const auto& bound_noun = row->noun;
+    CAPTURE(bound_noun);
     const Ran gone = site.cloudos(words_of(row->noun, {"delete", "--wait", id}));
     CAPTURE(gone.err);
     CHECK(gone.code == 0);

@@ -158,8 +158,8 @@ TEST_CASE("kill -9 in a storm leaves nothing that the next start does not finish
     // The machine lost its clock's battery too: everything in the folder is from the future.
     const auto clock = std::make_shared<ManualClock>();
     const std::shared_ptr<store::Store> store =
-        std::move(*store::open_lmdb({.directory = std::filesystem::path(folder) / "store",
-                                     .map_bytes = options.store_limit_bytes}));
+        *store::open_lmdb({.directory = std::filesystem::path(folder) / "store",
+                           .map_bytes = options.store_limit_bytes});
     test::check_records(**store->snapshot());
     open_tasks += records::all<tasks::TaskRecord>(**store->snapshot(), "open", "1")->size();
     options.clock = clock;

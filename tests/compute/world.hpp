@@ -140,7 +140,7 @@ class World : public cloudos::test::Life {
   std::int64_t used(std::string_view resource) const {
     return (*servers->quota(Context::system(), user.project))[std::string(resource)].in_use;
   }
-  std::unique_ptr<store::Snapshot> snapshot() const { return std::move(*store_->snapshot()); }
+  std::unique_ptr<store::Snapshot> snapshot() const { return *store_->snapshot(); }
   /// Every key but those of tasks: what a server leaves behind, if it leaves anything.
   std::set<std::string> keys() const {
     std::set<std::string> all;

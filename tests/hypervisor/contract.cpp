@@ -88,7 +88,8 @@ void check_foreign_domains(const DriverUnderTest& under_test) {
       {"destroy", [&] { return driver.destroy(kForeign); }},
   };
   for (const auto& [what, call] : rows) {
-    CAPTURE(what);
+    const auto& bound_what = what;
+    CAPTURE(bound_what);
     const auto result = call();
     REQUIRE_FALSE(result);
     CHECK(result.error().code == ErrorCode::Conflict);
@@ -200,7 +201,8 @@ void check_hostile_names(const DriverUnderTest& under_test) {
       {"a path", "../../../tmp/x"},
   };
   for (const auto& [what, name] : rows) {
-    CAPTURE(what);
+    const auto& bound_what = what;
+    CAPTURE(bound_what);
     DomainSpec spec = small_domain(kFirst.value, under_test.folder);
     spec.name = name;
     spec.task = name;

@@ -232,7 +232,8 @@ TEST_CASE("an overlay is whole or not there, and a half-made one is made anew") 
   const std::pair<const char*, const char*> formats[] = {
       {"vmdk", "vmdk"}, {"vdi", "vdi"}, {"vhd", "vpc"}, {"vhdx", "vhdx"}};
   for (const auto& [image, qemu] : formats) {
-    CAPTURE(image);
+    const auto& bound_image = image;
+    CAPTURE(bound_image);
     const auto path = folder.path() / image;
     const auto made = run_program({find_program("qemu-img"), {"create", "-f", qemu, path, "4M"}});
     REQUIRE(made);

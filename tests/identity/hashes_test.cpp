@@ -160,7 +160,8 @@ TEST_CASE("a login hashes anew what was hashed in another way, and its tokens li
       {{Algorithm::Bcrypt, 4}, "$2b$04$"},
   };
   for (const auto& [with, prefix] : rows) {
-    CAPTURE(prefix);
+    const auto& bound_prefix = prefix;
+    CAPTURE(bound_prefix);
     REQUIRE(world.identity->set_password_hashing(with));
     CHECK_FALSE(world.login("una", "wrong"));
     CHECK_FALSE(stored_hash(world, una.id).starts_with(prefix));

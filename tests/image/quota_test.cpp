@@ -45,7 +45,8 @@ void check_counts(const World& world) {
     sum.staged += charge.staged;
   }
   for (const auto& [project, sum] : have) {
-    CAPTURE(project);
+    const auto& bound_project = project;
+    CAPTURE(bound_project);
     CHECK(counted(world, "image_count_total", ProjectId{project}) == sum.images);
     CHECK(counted(world, "image_count_uploading", ProjectId{project}) == sum.uploading);
     CHECK(counted(world, "image_size_total", ProjectId{project}) == sum.bytes);

@@ -209,7 +209,8 @@ TEST_CASE("compact gives room back, loses nothing, and needs the folder for itse
   CHECK(after.revision == before.revision);
   CHECK(after.kinds.size() == before.kinds.size());
   for (const auto& [kind, numbers] : before.kinds) {
-    CAPTURE(kind);
+    const auto& bound_kind = kind;
+    CAPTURE(bound_kind);
     CHECK(after.kinds.at(kind).keys == numbers.keys);
     CHECK(after.kinds.at(kind).bytes == numbers.bytes);
   }

@@ -149,7 +149,8 @@ TEST_CASE("a sub-port that has no address on its parent's host stays down; its p
   const std::pair<PortId, std::string> rows[] = {{elsewhere->id, "is not connected to a segment"},
                                                  {waiting->id, "No more IP addresses"}};
   for (const auto& [id, reason] : rows) {
-    CAPTURE(reason);
+    const auto& bound_reason = reason;
+    CAPTURE(bound_reason);
     const auto sub = world.networks->port(boss, id);
     CHECK_FALSE(sub->plugged);
     CHECK(sub->levels.empty());

@@ -100,7 +100,8 @@ TEST_CASE("defaults of configurations and the rules for passwords are shown") {
   CHECK(ask_admin(site, "GET", "/domains/config/ldap/default").json()["config"]["ldap"] ==
         all["ldap"]);
   for (const auto& [name, value] : all["ldap"].items()) {
-    CAPTURE(name);
+    const auto& bound_name = name;
+    CAPTURE(bound_name);
     CHECK(ask_admin(site, "GET", "/domains/config/ldap/" + name + "/default").json()["config"] ==
           Json{{name, value}});
   }

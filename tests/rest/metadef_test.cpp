@@ -224,13 +224,15 @@ TEST_CASE("metadefs: schemas say what the service takes and gives") {
   REQUIRE(site.post(kSpaces, cpu_space()).status == 201);
   const json shown = site.get(kSpaces + "/Our::CPU").json();
   for (const auto& [name, value] : shown.items()) {
-    CAPTURE(name);
+    const auto& bound_name = name;
+    CAPTURE(bound_name);
     CHECK(schema["properties"].contains(name));
   }
   // Every member that a definition may have is one that is read.
   const json members = schema["definitions"]["property"]["additionalProperties"]["properties"];
   for (const auto& [name, value] : members.items()) {
-    CAPTURE(name);
+    const auto& bound_name = name;
+    CAPTURE(bound_name);
     json property = {{"title", "T"}, {"type", "array"}};
     if (name == "items") property[name] = {{"type", "string"}, {"enum", {"a"}}};
     else if (name == "enum" || name == "operators" || name == "required") property[name] = {"a"};

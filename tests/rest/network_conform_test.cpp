@@ -346,8 +346,10 @@ TEST_CASE("a QoS policy that an admin put on a network is not its owner's to tak
   const std::string port = "/ports/" + scene.ours.at("ports");
   const std::string net = "/networks/" + scene.ours.at("networks");
   for (const auto& [path, name] : {std::pair{net, "network"}, std::pair{port, "port"}}) {
-    CAPTURE(path);
-    const auto put = [&](const std::string& token, const json& policy) {
+    const auto& bound_path = path;
+    CAPTURE(bound_path);
+    const auto put = [&scene, &path = path, name = name](const std::string& token,
+                                                         const json& policy) {
       return scene.call(token, "PUT", path, {{name, {{"qos_policy_id", policy}}}}).status;
     };
     REQUIRE(put(scene.admin, id) == 200);

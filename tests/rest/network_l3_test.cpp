@@ -119,7 +119,8 @@ TEST_CASE("what is a layer 3 resource of one project is nothing to another") {
       {path_to("/subnetpools", pool), "subnetpool"},
       {path_to("/address-scopes", scope), "address_scope"}};
   for (const auto& [path, name] : things) {
-    CAPTURE(path);
+    const auto& bound_path = path;
+    CAPTURE(bound_path);
     CHECK(site.ask(other, "GET", path).status == 404);
     CHECK(site.ask(other, "PUT", path, {{name, json::object()}}).status == 404);
     CHECK(site.ask(other, "DELETE", path).status == 404);

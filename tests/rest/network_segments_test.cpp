@@ -146,7 +146,8 @@ TEST_CASE("ranges of segments say what of them is used and what is free") {
        {{"network_type", "vlan"}, {"minimum", 1}, {"maximum", 2}, {"physical_network", "nowhere"}}},
   };
   for (const auto& [what, body] : wrong) {
-    CAPTURE(what);
+    const auto& bound_what = what;
+    CAPTURE(bound_what);
     CHECK(site.call(site.boss, "POST", "/network_segment_ranges", {{"network_segment_range", body}})
               .status == 400);
   }

@@ -94,7 +94,8 @@ void World::check_stores(const store::Snapshot& snapshot) {
   for (const auto& [store, folder] : {std::pair{"file", folder_ / "images"},
                                       std::pair{"second", folder_ / "second-store"},
                                       std::pair{"third", folder_ / "third-store"}}) {
-    CAPTURE(store);
+    const auto& bound_store = store;
+    CAPTURE(bound_store);
     for (const auto& entry : std::filesystem::directory_iterator(folder))
       there[store].insert(entry.path().filename());
     CHECK((told[store] == there[store]));

@@ -124,10 +124,12 @@ void check_quotas(const store::Snapshot& snapshot) {
   for (const store::Entry& entry : all_under(snapshot, kUse))
     have.try_emplace(entry.key.substr(kUse.size(), entry.key.find('/', kUse.size()) - kUse.size()));
   for (auto& [project, counted] : have) {
-    CAPTURE(project);
+    const auto& bound_project = project;
+    CAPTURE(bound_project);
     const auto use = *Quota::usage(snapshot, ProjectId{project});
     for (const auto& [resource, amount] : use) {
-      CAPTURE(resource);
+      const auto& bound_resource = resource;
+      CAPTURE(bound_resource);
       CHECK(amount.counted == counted[resource]);
     }
   }
