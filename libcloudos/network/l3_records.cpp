@@ -22,6 +22,7 @@ void fields(codec::FieldVisitor& v, Router& r) {
   v.field({17, "agent"}, r.agent);
   v.field({18, "unscheduled"}, r.unscheduled);
   v.field({19, "zone_hints"}, r.zone_hints);
+  v.field({20, "simple"}, r.simple);
   v.unknown(r.unknown);
 }
 
@@ -71,6 +72,7 @@ void fields(codec::FieldVisitor& v, PortForwarding& f) {
 void keys(records::Keys& k, const Router& r) {
   k.index("project", r.project.value);
   if (!r.gateway_network.empty()) k.index("gateway", r.gateway_network.value);
+  if (r.simple) k.unique("simple", r.project.value, r.name);
 }
 
 void keys(records::Keys& k, const FloatingIp& f) {

@@ -88,6 +88,8 @@ void fields(codec::FieldVisitor& v, Network& n) {
   v.field({24, "segments"}, n.segments);
   v.field({25, "dhcp_agents"}, n.dhcp_agents);
   v.field({26, "no_dhcp_agents"}, n.no_dhcp_agents);
+  v.field({27, "asked_mtu"}, n.asked_mtu);
+  v.field({28, "simple"}, n.simple);
   v.unknown(n.unknown);
 }
 
@@ -203,6 +205,7 @@ void keys(records::Keys& k, const Network& n) {
   if (n.shared || n.external) k.index("public", "1");
   if (!n.qos_policy.empty()) k.index("qos", n.qos_policy.value);
   if (n.is_default) k.unique("default", "", "1");
+  if (n.simple) k.unique("simple", n.project.value, n.name);
   // The first one is found by the network's id.
   for (const NetworkSegment& segment : n.segments)
     if (segment.id != network::first_segment(n.id)) k.unique("segment", "", segment.id.value);

@@ -89,6 +89,9 @@ struct Network {
   std::vector<NetworkSegment> segments;
   /// Agents that an admin gave the network to, or took it from; by their ids.
   std::vector<std::string> dhcp_agents, no_dhcp_agents;
+  /// As it was asked for; absent: whatever all of its segments carry, as they come and go.
+  std::optional<std::uint32_t> asked_mtu;
+  bool simple = false;           ///< Made as part of a simple network, and still of that name.
   std::string unknown;
 };
 

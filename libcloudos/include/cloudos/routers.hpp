@@ -27,6 +27,7 @@ struct Router {
   std::string agent;                 ///< Who an admin gave it to; empty: whoever is able.
   bool unscheduled = false;          ///< An admin took it from its agent: nobody carries it.
   std::vector<std::string> zone_hints;  ///< availability_zone_hints
+  bool simple = false;               ///< Made as part of a simple network, and still of that name.
   std::string unknown;
 };
 
