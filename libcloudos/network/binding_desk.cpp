@@ -6,7 +6,6 @@
 
 #include "cloudos/network_limits.hpp"
 #include "network/impl.hpp"
-#include "network/network_checks.hpp"
 #include "network/segments.hpp"
 #include "network/unfinished.hpp"
 
@@ -240,15 +239,8 @@ Result<NetworkSegment> Networks::Impl::dynamic_segment(const NetworkId& id,
       made = one;
       return Result<void>();
     }
-    if (network.segments.size() >= limits::kNetworkSegments)
-      return network::invalid("the network has no room for another segment");
-    network::spell_segments(network);
     made = draft;
-    CLOUDOS_CHECK(take_segment(txn, network, {kind.physical_network, {}}, made));
-    network.segments.push_back(made);
-    CLOUDOS_TRY(const std::uint32_t most,
-                network::mtu_of(settings.mtu, made.network_type, std::nullopt));
-    network.mtu = std::min(network.mtu, most);
+    CLOUDOS_CHECK(add_segment(txn, network, {kind.physical_network, {}}, made));
     CLOUDOS_CHECK(records::update(txn, network));
     txn.put(network::segment_due(id, made.id), "1");
     return precommit_network(txn, network);
@@ -260,7 +252,9 @@ Result<void> Networks::Impl::release_levels(store::Txn& txn, const NetworkId& id
                                             const std::vector<BindingLevel>& before) const {
   if (before.empty()) return Result<void>();
   auto network = records::get<Network>(txn, id);
-  if (!network) return Result<void>();  // Its segments went with it.
+  // Its segments went with it.
+  if (!network && network.error().code == ErrorCode::NotFound) return Result<void>();
+  if (!network) return fail(std::move(network).error());
   bool changed = false;
   for (const BindingLevel& level : before) {
     const auto* segment = network::segment_in(network->segments, level.segment);
@@ -269,7 +263,9 @@ Result<void> Networks::Impl::release_levels(store::Txn& txn, const NetworkId& id
     CLOUDOS_CHECK(drop_segment(txn, *network, level.segment));
     changed = true;
   }
-  return changed ? records::update(txn, *network) : Result<void>();
+  if (!changed) return Result<void>();
+  CLOUDOS_CHECK(records::update(txn, *network));
+  return precommit_network(txn, *network);
 }
 
 }  // namespace cloudos

@@ -79,8 +79,14 @@ struct Networks::Impl {
   Result<void> take_segment(store::Txn& txn, const Network& network,
                             const network::TypeDriver::Segment& asked,
                             NetworkSegment& segment) const;
+  /// The same for a network that is there: it has the segment then, and an MTU that fits on it. The
+  /// caller writes both. Errors: InvalidArgument (it has no room), Conflict, NoCapacity.
+  Result<void> add_segment(store::Txn& txn, Network& network,
+                           const network::TypeDriver::Segment& asked,
+                           NetworkSegment& segment) const;
   Result<void> give_segment_back(store::Txn& txn, const NetworkId& network,
                                  const NetworkSegment& segment) const;
+  /// And the network's MTU is again what those that are left carry.
   Result<void> drop_segment(store::Txn& txn, Network& network, const SegmentId& id) const;
   Result<void> precommit_port(store::Txn& txn, const Port& port, const Network& network) const;
   Result<void> precommit_gone(store::Txn& txn, network::Change::Kind kind, const std::string& id,

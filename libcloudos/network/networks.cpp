@@ -140,12 +140,17 @@ Result<void> set_external(store::Txn& txn, Network& network, bool external) {
 
 Result<void> apply(store::Txn& txn, const Context& ctx, const NetworkUpdate& change,
                    Network& network) {
+  // By another name it is no part of a simple network any more.
+  network.simple = network.simple && (!change.name || *change.name == network.name);
   if (change.name) network.name = *change.name;
   if (change.description) network.description = *change.description;
   if (change.admin_up) network.admin_up = *change.admin_up;
   if (change.external) CLOUDOS_CHECK(set_external(txn, network, *change.external));
   if (change.port_security) network.port_security = *change.port_security;
-  if (change.mtu) network.mtu = *change.mtu;
+  if (change.mtu) {
+    network.mtu = *change.mtu;
+    network.asked_mtu = change.mtu;
+  }
   if (change.dns_domain) network.dns_domain = *change.dns_domain;
   if (change.is_default) network.is_default = *change.is_default;
   if (change.qos_policy)

@@ -75,6 +75,7 @@ Result<SegmentDrafts> draft_segments(const Networks::Impl& impl, const NetworkCr
 
 Result<void> take_segments(const Networks::Impl& impl, store::Txn& txn, const SegmentDrafts& drafts,
                            Network& network) {
+  network.asked_mtu = drafts.mtu;
   if (!drafts.several.empty()) {
     for (NetworkSegment one : drafts.several) {
       const TypeDriver::Segment asked{one.physical_network, one.segmentation_id};
@@ -107,6 +108,27 @@ Result<void> give_segments_back(const Networks::Impl& impl, store::Txn& txn,
   for (const NetworkSegment& one : network_segments(network))
     CLOUDOS_CHECK(impl.give_segment_back(txn, network.id, one));
   return Result<void>();
+}
+
+namespace {
+
+std::uint32_t most_on_all(std::uint32_t base, const Network& network) {
+  std::uint32_t most = UINT32_MAX;
+  for (const NetworkSegment& one : network_segments(network))
+    most = std::min(most, most_mtu(base, one.network_type));
+  return most;
+}
+
+}  // namespace
+
+void note_asked_mtu(std::uint32_t base, Network& network) {
+  if (!network.asked_mtu && network.mtu != most_on_all(base, network))
+    network.asked_mtu = network.mtu;
+}
+
+void fit_mtu(std::uint32_t base, Network& network) {
+  network.mtu = most_on_all(base, network);
+  if (network.asked_mtu) network.mtu = std::min(network.mtu, *network.asked_mtu);
 }
 
 Result<void> check_mtu_of(const Networks::Impl& impl, const Network& network,

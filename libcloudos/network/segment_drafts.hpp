@@ -26,6 +26,11 @@ Result<void> take_segments(const Networks::Impl& impl, store::Txn& txn, const Se
 /// Gives all back.
 Result<void> give_segments_back(const Networks::Impl& impl, store::Txn& txn,
                                 const Network& network);
+/// Before a network's segments change: an MTU that is not what they carry was asked for, which
+/// records of before did not say. `base` is what the cloud's wires carry.
+void note_asked_mtu(std::uint32_t base, Network& network);
+/// After it: frames of any port fit on each of the segments, and are no longer than was asked for.
+void fit_mtu(std::uint32_t base, Network& network);
 /// The MTU fits each of its segments. Errors: InvalidArgument.
 Result<void> check_mtu_of(const Networks::Impl& impl, const Network& network,
                           const std::optional<std::uint32_t>& asked);

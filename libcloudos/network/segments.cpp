@@ -8,6 +8,7 @@
 #include "network/impl.hpp"
 #include "network/listing.hpp"
 #include "network/network_checks.hpp"
+#include "network/segment_drafts.hpp"
 
 namespace cloudos {
 
@@ -204,20 +205,11 @@ Result<NetworkSegment> NetworkSegments::create(const Context& ctx, const Segment
   NetworkSegment made;
   CLOUDOS_CHECK(impl_.transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_TRY(Network network, network::load<Network>(txn, spec.network));
-    network::spell_segments(network);
-    if (network.segments.size() >= limits::kNetworkSegments)
-      return network::invalid(
-          fmt::format("a network has at most {} segments", limits::kNetworkSegments));
     made = draft;
     made.network = network.id;
     made.project = network.project;
     CLOUDOS_CHECK(
-        impl_.take_segment(txn, network, {spec.physical_network, spec.segmentation_id}, made));
-    network.segments.push_back(made);
-    // Frames of any port have to fit on each of its segments.
-    CLOUDOS_TRY(const std::uint32_t most,
-                network::mtu_of(impl_.settings.mtu, made.network_type, std::nullopt));
-    network.mtu = std::min(network.mtu, most);
+        impl_.add_segment(txn, network, {spec.physical_network, spec.segmentation_id}, made));
     network.updated_at = draft.created_at;
     CLOUDOS_CHECK(records::update(txn, network));
     return impl_.precommit_network(txn, network);
@@ -300,6 +292,20 @@ Result<void> Networks::Impl::take_segment(store::Txn& txn, const Network& networ
   return Result<void>();
 }
 
+Result<void> Networks::Impl::add_segment(store::Txn& txn, Network& network,
+                                         const network::TypeDriver::Segment& asked,
+                                         NetworkSegment& segment) const {
+  network::spell_segments(network);
+  if (network.segments.size() >= limits::kNetworkSegments)
+    return network::invalid(
+        fmt::format("a network has at most {} segments", limits::kNetworkSegments));
+  CLOUDOS_CHECK(take_segment(txn, network, asked, segment));
+  network::note_asked_mtu(settings.mtu, network);
+  network.segments.push_back(segment);
+  network::fit_mtu(settings.mtu, network);
+  return Result<void>();
+}
+
 Result<void> Networks::Impl::give_segment_back(store::Txn& txn, const NetworkId& network,
                                                const NetworkSegment& segment) const {
   CLOUDOS_TRY(network::TypeDriver* const type, types.find(segment.network_type));
@@ -314,8 +320,10 @@ Result<void> Networks::Impl::drop_segment(store::Txn& txn, Network& network,
                                   [&](const NetworkSegment& one) { return one.id == id; });
   if (found == network.segments.end()) return Result<void>();
   CLOUDOS_CHECK(give_segment_back(txn, network.id, *found));
+  network::note_asked_mtu(settings.mtu, network);
   network.segments.erase(found);
   network::lead_by_first(network);
+  network::fit_mtu(settings.mtu, network);
   return Result<void>();
 }
 
