@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -13,6 +14,8 @@
 #include "network/network_checks.hpp"
 #include "network/port_checks.hpp"
 #include "network/router_txn.hpp"
+#include "network/segments.hpp"
+#include "network/trunk_ports.hpp"
 
 namespace cloudos {
 namespace network {
@@ -357,10 +360,15 @@ Result<void> change_addresses(const Networks::Impl& impl, store::Txn& txn, const
     for (const FixedIpRequest& one : asked)
       if (one.address.empty() != named && !keep(one)) wanted.push_back(one);
   if (!asked.empty() && has_auto_addresses(port)) {
-    // What the MAC has stays, asked for or not.
+    // What the MAC has stays, asked for or not: where the port is from now on.
     CLOUDOS_TRY(const auto subnets, subnets_of(txn, network));
+    std::set<SegmentId> segments;
+    for (const FixedIpRequest& one : asked) {
+      CLOUDOS_TRY(const Subnet* subnet, subnet_for(network, subnets, one));
+      segments.insert(subnet->segment);
+    }
     for (const Subnet& subnet : subnets)
-      if (auto_addressed(subnet)) keep({subnet.id, {}});
+      if (auto_addressed(subnet) && segments.count(subnet.segment) > 0) keep({subnet.id, {}});
   }
   CLOUDOS_CHECK(free_port(txn, port, held, port.updated_at));
   CLOUDOS_CHECK(impl.give_back(txn, held));
@@ -561,6 +569,8 @@ Result<void> Networks::detach_port(store::Txn& txn, const PortId& id,
   if (!port && port.error().code == ErrorCode::NotFound) return Result<void>();
   if (!port) return fail(std::move(port).error());
   if (port->device_id != server.value) return Result<void>();
+  const bool was = port->plugged;
+  if (was) CLOUDOS_CHECK(network::unplug_sub_ports(*impl_, txn, *port));
   port->device_id.clear();
   port->device_owner.clear();
   port->host.clear();
@@ -570,7 +580,9 @@ Result<void> Networks::detach_port(store::Txn& txn, const PortId& id,
   port->attached = port->plugged = port->wired = false;
   const auto before = std::exchange(port->levels, {});
   CLOUDOS_CHECK(records::update(txn, *port));
-  return impl_->release_levels(txn, port->network, before);
+  CLOUDOS_CHECK(impl_->release_levels(txn, port->network, before));
+  if (!was) return Result<void>();
+  return impl_->precommit_gone(txn, network::Change::Kind::Port, id.value, port->generation);
 }
 
 Result<void> Networks::delete_port(store::Txn& txn, const PortId& id) const {

@@ -147,14 +147,17 @@ Result<std::vector<FixedIp>> take_default(store::Txn& txn, const Network& networ
                    fmt::format("No valid service subnet for the given device owner on network {}.",
                                network.id.value));
   }
+  std::optional<SegmentId> segment;
   for (const bool v6 : {false, true}) {
     bool any = false, found = false;
     for (const Subnet& subnet : mine) {
       if (subnet.v6() != v6 || auto_addressed(subnet) || found) continue;
+      if (segment && subnet.segment != *segment) continue;
       any = true;
       auto address = take_any_of(txn, subnet);
       if (!address) continue;
       taken.push_back({subnet.id, std::move(*address)});
+      segment = subnet.segment;  // The other family's is to work at the same place.
       found = true;
     }
     if (!any || found) continue;
@@ -202,35 +205,52 @@ Port draft_port(const PortPrep& prep, const Network& network) {
 }  // namespace
 }  // namespace network
 
+namespace network {
+namespace {
+
+/// Named ones first, so that "any" does not take what the same request names.
+Result<std::vector<FixedIp>> take_all_asked(store::Txn& txn, const Network& network,
+                                            const std::vector<Subnet>& subnets, const Port& port,
+                                            const std::vector<FixedIpRequest>& asked) {
+  std::vector<FixedIp> taken;
+  const auto has = [](const std::vector<FixedIp>& held, const FixedIp& fixed) {
+    return std::find(held.begin(), held.end(), fixed) != held.end();
+  };
+  for (const bool named : {true, false}) {
+    for (const FixedIpRequest& one : asked) {
+      if (one.address.empty() == named) continue;
+      CLOUDOS_TRY(auto fixed, take_asked(txn, network, subnets, port, one));
+      // What follows from the MAC is one address, however often it is asked for.
+      if (!has(port.fixed_ips, fixed) && !has(taken, fixed)) taken.push_back(std::move(fixed));
+    }
+  }
+  return taken;
+}
+
+}  // namespace
+}  // namespace network
+
 Result<std::vector<FixedIp>> Networks::Impl::take_addresses(
     store::Txn& txn, const Network& network, const Port& port,
     const std::vector<FixedIpRequest>* asked) const {
   std::vector<FixedIp> taken;
-  CLOUDOS_TRY(auto all, network::subnets_of(txn, network));
-  const auto subnets = network::subnets_within_reach(network, port, std::move(all));
+  CLOUDOS_TRY(const auto subnets, network::subnets_of(txn, network));
   if (asked) {
-    // Named ones first, so that "any" does not take what the same request names.
-    for (const bool named : {true, false}) {
-      for (const FixedIpRequest& one : *asked) {
-        if (one.address.empty() == named) continue;
-        CLOUDOS_TRY(auto fixed, network::take_asked(txn, network, subnets, port, one));
-        // What follows from the MAC is one address, however often it is asked for.
-        const auto& held = port.fixed_ips;
-        if (std::find(held.begin(), held.end(), fixed) != held.end() ||
-            std::find(taken.begin(), taken.end(), fixed) != taken.end())
-          continue;
-        taken.push_back(std::move(fixed));
-      }
-    }
+    CLOUDOS_TRY(taken, network::take_all_asked(txn, network, subnets, port, *asked));
     if (asked->empty()) return taken;
   } else {
-    CLOUDOS_TRY(taken, network::take_default(txn, network, subnets, port));
+    const auto near = network::subnets_within_reach(network, port, subnets);
+    CLOUDOS_TRY(taken, network::take_default(txn, network, near, port));
   }
+  // Where it has to be for those to work, and for nothing else, it has what its MAC gives it.
+  Port with = port;
+  with.fixed_ips.insert(with.fixed_ips.end(), taken.begin(), taken.end());
+  CLOUDOS_CHECK(network::check_addresses_reach(txn, network, with));
   if (!network::has_auto_addresses(port)) return taken;
-  for (const Subnet& subnet : subnets) {
+  for (const Subnet& subnet : network::subnets_within_reach(network, with, subnets)) {
     const auto of_it = [&](const FixedIp& fixed) { return fixed.subnet == subnet.id; };
-    if (!network::auto_addressed(subnet) || std::any_of(taken.begin(), taken.end(), of_it) ||
-        std::any_of(port.fixed_ips.begin(), port.fixed_ips.end(), of_it))
+    if (!network::auto_addressed(subnet) ||
+        std::any_of(with.fixed_ips.begin(), with.fixed_ips.end(), of_it))
       continue;
     auto fixed = network::take_auto(txn, subnet, port);
     if (!fixed) {

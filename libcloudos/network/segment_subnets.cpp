@@ -59,7 +59,12 @@ Result<void> move_subnet(store::Txn& txn, const Network& network, const SegmentI
 std::vector<Subnet> subnets_within_reach(const Network& network, const Port& port,
                                          std::vector<Subnet> subnets) {
   if (!is_routed(subnets)) return subnets;
-  const SegmentId here = address_segment(network, port);
+  SegmentId here = address_segment(network, port);
+  for (const FixedIp& fixed : port.fixed_ips) {
+    if (!here.empty()) break;
+    for (const Subnet& subnet : subnets)
+      if (subnet.id == fixed.subnet) here = subnet.segment;
+  }
   if (here.empty()) return subnets;
   std::erase_if(subnets, [&](const Subnet& subnet) { return subnet.segment != here; });
   return subnets;
@@ -78,11 +83,16 @@ Result<bool> waits_for_host(store::Txn& txn, const Network& network, const Port&
 
 Result<void> check_addresses_reach(store::Txn& txn, const Network& network, const Port& port) {
   if (network.segments.empty()) return Result<void>();
-  const SegmentId here = address_segment(network, port);
-  if (here.empty()) return Result<void>();
+  const SegmentId host = address_segment(network, port);
+  SegmentId here = host;
   for (const FixedIp& fixed : port.fixed_ips) {
     CLOUDOS_TRY(const Subnet subnet, load<Subnet>(txn, fixed.subnet));
+    if (here.empty()) here = subnet.segment;
     if (subnet.segment.empty() || subnet.segment == here) continue;
+    if (host.empty()) {
+      return fail_as("FixedIpsSubnetsNotOnSameSegment", ErrorCode::InvalidArgument,
+                     "Cannot allocate addresses from different segments.");
+    }
     return fail_as("HostNotCompatibleWithFixedIps", ErrorCode::Conflict,
                    fmt::format("Host {} is not connected to a segment where the existing fixed_ips "
                                "on port {} will function given the routed network topology.",

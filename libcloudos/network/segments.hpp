@@ -56,13 +56,15 @@ Result<void> check_subnet_segment(store::Txn& txn, const Network& network, const
 Result<void> move_subnet(store::Txn& txn, const Network& network, const SegmentId& segment,
                          Subnet& subnet);
 bool is_routed(const std::vector<Subnet>& subnets);
-/// Those that a port may have addresses of: with a host, those of its segment.
+/// Those that a port may have more addresses of: with a host, those of its segment, and without one
+/// those of the segment that its addresses are of.
 std::vector<Subnet> subnets_within_reach(const Network& network, const Port& port,
                                          std::vector<Subnet> subnets);
 /// A new port that names no address of a routed network gets one with its host.
 Result<bool> waits_for_host(store::Txn& txn, const Network& network, const Port& port,
                             const std::optional<std::vector<FixedIpRequest>>& asked);
-/// A bound port's addresses are those of its segment. Errors: Conflict.
+/// A bound port's addresses are those of its segment, and those of one that is on no host are of one
+/// segment, so that there can be a host for it. Errors: Conflict, InvalidArgument.
 Result<void> check_addresses_reach(store::Txn& txn, const Network& network, const Port& port);
 
 // ---- ranges (segment_ranges.cpp)

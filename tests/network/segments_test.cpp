@@ -192,6 +192,100 @@ TEST_CASE("a network's MTU is what the least of its segments carries, also of on
   CHECK(world.networks->network(admin(), net->id)->mtu == 1450);
 }
 
+TEST_CASE("an MTU that a segment made smaller is what it was when that segment goes") {
+  struct Row {
+    std::string what;
+    std::vector<NetworkCreate::Segment> made;
+    std::optional<std::uint32_t> asked, changed;  ///< At the beginning; while both are there.
+    std::uint32_t with, without;                  ///< A segment of type vxlan.
+  };
+  const NetworkCreate::Segment vlan{"vlan", "physnet1", {}}, vxlan{"vxlan", "", {}};
+  const std::vector<Row> rows = {
+      {"added later", {vlan}, {}, {}, 1450, 1500},
+      {"there from the beginning", {vlan, vxlan}, {}, {}, 1450, 1500},
+      {"smaller asked for", {vlan}, 1400, {}, 1400, 1400},
+      {"between the two asked for", {vlan}, 1480, {}, 1450, 1480},
+      {"asked for while both were there", {vlan}, {}, 1440, 1440, 1440},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    World world;
+    NetworkCreate spec;
+    spec.segments = row.made;
+    spec.mtu = row.asked;
+    const auto net = world.networks->create_network(admin(), spec);
+    REQUIRE(net);
+    auto& segments = world.networks->segments();
+    if (row.made.size() == 1) {
+      SegmentCreate more;
+      more.network = net->id;
+      more.network_type = "vxlan";
+      REQUIRE(segments.create(admin(), more));
+    }
+    NetworkUpdate change;
+    change.mtu = row.changed;
+    if (row.changed) REQUIRE(world.networks->update_network(admin(), net->id, change));
+    const auto now = world.networks->network(admin(), net->id);
+    CHECK(now->mtu == row.with);
+    REQUIRE(segments.remove(admin(), network_segments(*now).back().id));
+    CHECK(world.networks->network(admin(), net->id)->mtu == row.without);
+  }
+}
+
+TEST_CASE("an MTU of a record that does not say who wanted it stays, if nothing else explains it") {
+  World world;
+  NetworkCreate spec;
+  spec.segments = {{"vlan", "physnet1", {}}};
+  spec.mtu = 1300;
+  const auto net = world.networks->create_network(admin(), spec);
+  REQUIRE(net);
+  REQUIRE(world.store->transact([&](store::Txn& txn) -> Result<void> {
+    CLOUDOS_CHECK(records::modify<Network>(txn, net->id, [](Network& old) {
+      old.asked_mtu.reset();
+      return Result<void>();
+    }));
+    return Result<void>();
+  }));
+  SegmentCreate more;
+  more.network = net->id;
+  more.network_type = "vxlan";
+  const auto added = world.networks->segments().create(admin(), more);
+  REQUIRE(added);
+  CHECK(world.networks->network(admin(), net->id)->mtu == 1300);
+  REQUIRE(world.networks->segments().remove(admin(), added->id));
+  CHECK(world.networks->network(admin(), net->id)->mtu == 1300);
+}
+
+TEST_CASE("a dynamic segment comes and goes with its port; drivers hear of both, the MTU follows") {
+  auto top = std::make_shared<FakeDriver>("tor", "", std::set<std::string>{"vlan"});
+  top->lower = network::LowerSegment{"vxlan", ""};
+  const auto below = std::make_shared<FakeDriver>("bridge", "h1", std::set<std::string>{"vxlan"});
+  World world({"physnet1"}, {top, below});
+  NetworkCreate spec;
+  spec.network_type = "vlan";
+  spec.physical_network = "physnet1";
+  const auto net = world.networks->create_network(admin(), spec);
+  REQUIRE(net);
+  std::size_t heard = 0;
+  below->fault = [&](std::string_view call, const std::string& id) -> std::optional<Error> {
+    heard += call == "precommit" && id == net->id.value;
+    return std::nullopt;
+  };
+  PortCreate asked;
+  asked.network = net->id;
+  asked.host = "h1";
+  const auto port = world.networks->create_port(admin(), asked);
+  REQUIRE(port);
+  REQUIRE(port->levels.size() == 2);
+  CHECK(heard == 1);
+  CHECK(world.networks->network(admin(), net->id)->mtu == 1450);
+  REQUIRE(world.networks->delete_port(admin(), port->id));
+  CHECK(network_segments(*world.networks->network(admin(), net->id)).size() == 1);
+  CHECK(heard == 2);
+  CHECK(world.networks->network(admin(), net->id)->mtu == 1500);
+  below->fault = nullptr;
+}
+
 TEST_CASE("subnets of a network are all on segments of it, or none is") {
   RoutedWorld world;
   const Network net = world.several();
@@ -535,4 +629,79 @@ TEST_CASE("a binding that is only prepared takes no address; the one that is act
   CHECK(world.networks->port(world.boss, waiting->id)->host == "h1");
   REQUIRE(world.networks->delete_port(world.boss, waiting->id));
   CHECK(world.port_on(net, "h1")->fixed_ips.at(0).address == "10.1.0.10");
+}
+
+TEST_CASE("a port without a host has all its addresses on one segment, those of its MAC too") {
+  RoutedWorld world;
+  const Network net = world.several();
+  const auto all = network_segments(net);
+  std::vector<SubnetId> four, six;
+  for (const std::size_t at : {std::size_t{0}, std::size_t{1}}) {
+    const auto one = world.subnet_on(net, at == 0 ? "10.1.0.0/24" : "10.2.0.0/24", all[at].id);
+    REQUIRE(one);
+    four.push_back(one->id);
+    SubnetCreate spec;
+    spec.network = net.id;
+    spec.ip_version = 6;
+    spec.cidr = at == 0 ? "fd00:1::/64" : "fd00:2::/64";
+    spec.ra_mode = spec.address_mode = "slaac";
+    spec.segment = all[at].id;
+    const auto slaac = world.networks->create_subnet(world.boss, spec);
+    REQUIRE(slaac);
+    six.push_back(slaac->id);
+  }
+  const auto subnets_of = [](const Port& port) {
+    std::set<SubnetId> ids;
+    for (const FixedIp& fixed : port.fixed_ips) ids.insert(fixed.subnet);
+    return ids;
+  };
+  struct Row {
+    std::string what;
+    std::vector<FixedIpRequest> asked;
+    std::optional<std::size_t> segment;  ///< Nothing: refused.
+  };
+  const std::vector<Row> rows = {
+      {"an address of the first", {{four[0], "10.1.0.50"}}, 0},
+      {"any of the second", {{four[1], ""}}, 1},
+      {"an address alone", {{SubnetId{}, "10.2.0.51"}}, 1},
+      {"its MAC's", {{six[0], ""}}, 0},
+      {"of both", {{four[0], ""}, {four[1], ""}}, {}},
+      {"of both, one by its MAC", {{four[0], ""}, {six[1], ""}}, {}},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    PortCreate spec;
+    spec.network = net.id;
+    spec.fixed_ips = row.asked;
+    const auto port = world.networks->create_port(world.boss, spec);
+    if (!row.segment) {
+      CHECK(type_of(port) == "FixedIpsSubnetsNotOnSameSegment");
+      continue;
+    }
+    REQUIRE(port);
+    for (const SubnetId& has : subnets_of(*port))
+      CHECK((has == four[*row.segment] || has == six[*row.segment]));
+    CHECK(subnets_of(*port).count(six[*row.segment]) == 1);
+    // So it can be bound where they are, and there alone.
+    PortUpdate host;
+    host.host = *row.segment == 0 ? "h2" : "h1";
+    CHECK(type_of(world.networks->update_port(world.boss, port->id, host)) ==
+          "HostNotCompatibleWithFixedIps");
+    host.host = *row.segment == 0 ? "h1" : "h2";
+    const auto bound = world.networks->update_port(world.boss, port->id, host);
+    if (!bound) FAIL_CHECK(bound.error().message);
+    PortUpdate other;
+    other.fixed_ips = std::vector<FixedIpRequest>{{four[1 - *row.segment], ""}};
+    CHECK(type_of(world.networks->update_port(world.boss, port->id, other)) ==
+          "HostNotCompatibleWithFixedIps");
+    // Without a host it moves to the other segment whole.
+    host.host = "";
+    REQUIRE(world.networks->update_port(world.boss, port->id, host));
+    const auto moved = world.networks->update_port(world.boss, port->id, other);
+    if (!moved) FAIL_CHECK(moved.error().message);
+    if (moved)
+      CHECK((subnets_of(*moved) ==
+             std::set<SubnetId>{four[1 - *row.segment], six[1 - *row.segment]}));
+    REQUIRE(world.networks->delete_port(world.boss, port->id));
+  }
 }
