@@ -206,8 +206,7 @@ ServiceRecords network_records() {
                 kind<MeteringRule>(metering_rule_names)};
   mine.other_keys = {"segment-due", "ip-chunk", "ip-full", "network-agent", "ip6-chunk",
                      "ip6-next", "forwards-to", "lent", "legs-due", "auto-topology", "segment",
-                     "auto-due",
-                     "simple-network"};
+                     "auto-due"};
   mine.count = count_networks;
   mine.check = check_networks;
   return mine;

@@ -66,6 +66,8 @@ std::vector<HostRoute> changed_routes(const Router& router, const RouterUpdate& 
 
 Result<void> apply_change(Networks::Impl& impl, const Context& ctx, store::Txn& txn,
                           const RouterUpdate& change, const LegDraft& draft, Router& router) {
+  // By another name it is no part of a simple network any more.
+  router.simple = router.simple && (!change.name || *change.name == router.name);
   if (change.name) router.name = *change.name;
   if (change.description) router.description = *change.description;
   if (change.admin_up) router.admin_up = *change.admin_up;

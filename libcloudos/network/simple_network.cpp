@@ -26,31 +26,16 @@ std::string subnet_name(const std::string& name) { return name + "-subnet"; }
 
 // ---- what a commit stands on --------------------------------------------------------------------
 
-/// Under the key is a new word with each commit of a simple network: names are in no index that a
-/// transaction could look into, so this tells that another call was first.
-struct SimpleMark {
-  std::string key;
-  std::optional<std::string> seen;
-};
-
 Failure simple_stale() {
   return fail(ErrorCode::Stale, "others changed the same network; try again");
 }
 
-Result<SimpleMark> simple_mark(const store::Snapshot& snapshot, const ProjectId& project,
-                               const std::string& name) {
-  SimpleMark mark;
-  mark.key = fmt::format("/simple-network/{}/{}", records::key_part(project.value),
-                         records::key_part(name));
-  CLOUDOS_TRY(const auto entry, snapshot.get(mark.key));
-  if (entry) mark.seen = entry->value;
-  return mark;
-}
-
-Result<void> check_mark(store::Txn& txn, const SimpleMark& mark) {
-  const auto held = txn.get(mark.key);
-  if (held.has_value() != mark.seen.has_value()) return simple_stale();
-  if (held && *held != *mark.seen) return simple_stale();
+/// What a plan did not find by its name is still not there: others may have been first. (Parts that
+/// were made by hand are in no index that a transaction could look into; they are found, or there are
+/// several of the name, when it is asked for again.)
+template <class T>
+Result<void> still_none(store::Txn& txn, const ProjectId& project, const std::string& name) {
+  if (records::find_unique(txn, T::kKind, "simple", project.value, name)) return simple_stale();
   return Result<void>();
 }
 
@@ -88,11 +73,13 @@ Result<void> check_simple_name(const Context& ctx, const std::string& name) {
 
 // ---- what is asked for against what is there ----------------------------------------------------
 
-Failure differs(std::string_view what, std::string_view has, std::string_view asked) {
+/// `parameter`: of SimpleNetworkSpec, as its caller named it.
+Failure differs(std::string_view parameter, std::string_view what, std::string_view has,
+                std::string_view asked) {
   return fail_as("SimpleNetworkDiffers", ErrorCode::Conflict,
-                 fmt::format("{} is there already with {}, not {}: ask for that, or choose another "
-                             "name",
-                             what, has, asked));
+                 fmt::format("{}: {} is there already with {}, not {}: ask for that, or choose "
+                             "another name",
+                             parameter, what, has, asked));
 }
 
 std::string dns_text(const Subnet& subnet) {
@@ -109,17 +96,21 @@ std::string range_text(const Subnet& subnet) {
 
 Result<void> same_dns(const Subnet& there, const Subnet& asked) {
   if (there.dns_servers == asked.dns_servers) return Result<void>();
-  return differs(fmt::format("subnet {}", there.cidr), dns_text(there), dns_text(asked));
+  return differs("dns_servers", fmt::format("subnet {}", there.cidr), dns_text(there),
+                 dns_text(asked));
 }
 
 Result<void> same_floating(const Subnet& there, const Subnet& asked) {
   const std::string what = fmt::format("subnet {}", there.cidr);
   if (there.gateway != asked.gateway) {
-    return differs(what, fmt::format("gateway {}", there.gateway),
+    return differs("floating_gateway", what, fmt::format("gateway {}", there.gateway),
                    fmt::format("gateway {}", asked.gateway));
   }
-  if (there.pools != asked.pools) return differs(what, range_text(there), range_text(asked));
-  return Result<void>();
+  if (there.pools == asked.pools) return Result<void>();
+  const bool first = there.pools.empty() || asked.pools.empty() ||
+                     there.pools.front().start != asked.pools.front().start;
+  return differs(first ? "floating_first" : "floating_last", what, range_text(there),
+                 range_text(asked));
 }
 
 /// All of it before anything is read.
@@ -168,8 +159,6 @@ struct OpenRule {
 };
 
 struct SimplePlan {
-  SimpleMark mark;
-  std::string next_mark;
   SimpleWing inside;
   std::optional<SimpleWing> outside;
   std::optional<Router> router;
@@ -190,8 +179,6 @@ class SimplePlanner {
       : impl_(impl), ctx_(ctx), spec_(spec), snapshot_(snapshot) {}
 
   Result<SimplePlan> run() {
-    CLOUDOS_TRY(plan_.mark, simple_mark(snapshot_, ctx_.project, spec_.name));
-    plan_.next_mark = impl_.engine.ids.make<NetworkId>().value;
     CLOUDOS_CHECK(inside());
     if (!spec_.physical_network.empty()) {
       CLOUDOS_CHECK(outside());
@@ -207,12 +194,13 @@ class SimplePlanner {
   Result<void> network_of(const NetworkCreate& asked, SimpleWing& wing) {
     CLOUDOS_TRY(wing.network, only_one<Network>(snapshot_, ctx_.project, asked.name));
     if (wing.network && wing.network->external != asked.external) {
-      return differs(fmt::format("network {}", asked.name),
+      return differs("name", fmt::format("network {}", asked.name),
                      wing.network->external ? "a way outside" : "none",
                      asked.external ? "a way outside" : "none");
     }
     if (wing.network) return Result<void>();
     CLOUDOS_TRY(wing.new_network, draft_network(impl_, ctx_, asked));
+    wing.new_network.network.simple = true;
     return Result<void>();
   }
 
@@ -232,7 +220,8 @@ class SimplePlanner {
     }
     if (wing.network->subnets.empty()) return Result<void>();
     CLOUDOS_TRY(const Subnet first, load<Subnet>(snapshot_, wing.network->subnets.front()));
-    return differs(fmt::format("network {}", wing.network->name), first.cidr, asked.cidr);
+    return differs(wing.network->external ? "floating_cidr" : "cidr",
+                   fmt::format("network {}", wing.network->name), first.cidr, asked.cidr);
   }
 
   Result<void> inside() {
@@ -257,7 +246,7 @@ class SimplePlanner {
     network.physical_network = spec_.physical_network;
     CLOUDOS_CHECK(network_of(network, wing));
     if (wing.network && wing.network->physical_network != spec_.physical_network) {
-      return differs(fmt::format("network {}", network.name),
+      return differs("physical_network", fmt::format("network {}", network.name),
                      fmt::format("physical network {}", wing.network->physical_network),
                      spec_.physical_network);
     }
@@ -282,10 +271,11 @@ class SimplePlanner {
       asked.name = name;
       asked.gateway = GatewaySpec{plan_.outside->id(), {}, {}};
       CLOUDOS_TRY(plan_.new_router, draft_router(impl_, ctx_, asked));
+      plan_.new_router.router.simple = true;
       return Result<void>();
     }
     if (plan_.router->gateway_network != plan_.outside->id()) {
-      return differs(fmt::format("router {}", name), "another way outside or none",
+      return differs("physical_network", fmt::format("router {}", name), "another way outside or none",
                      outside_name(spec_.name));
     }
     for (const PortId& id : plan_.router->interfaces) {
@@ -326,14 +316,12 @@ class SimpleMaker {
       : impl_(impl), txn_(txn), ctx_(ctx), spec_(spec), plan_(plan) {}
 
   Result<SimpleNetwork> run() {
-    CLOUDOS_CHECK(check_mark(txn_, plan_.mark));
     CLOUDOS_CHECK(wing(plan_.inside, done_.network, done_.subnet));
     CLOUDOS_CHECK(group());
     if (plan_.outside) {
       CLOUDOS_CHECK(wing(*plan_.outside, done_.outside.emplace(), done_.outside_subnet.emplace()));
       CLOUDOS_CHECK(router());
     }
-    if (!done_.made.empty()) txn_.put(plan_.mark.key, plan_.next_mark);
     // A subnet, a leg or a rule is a later thing of what it is of: what is shown is as it is now.
     CLOUDOS_TRY(done_.network, load<Network>(txn_, done_.network.id));
     if (done_.outside) {
@@ -349,6 +337,7 @@ class SimpleMaker {
     if (of.network) {
       CLOUDOS_TRY(network, still(txn_, *of.network));
     } else {
+      CLOUDOS_CHECK(still_none<Network>(txn_, ctx_.project, of.new_network.network.name));
       CLOUDOS_TRY(network, insert_network(impl_, txn_, ctx_, of.new_network));
       made(fmt::format("network {}", network.name));
     }
@@ -369,7 +358,7 @@ class SimpleMaker {
                              .has_value();
       if (there && !spec_.open) {
         return fail_as("SimpleNetworkDiffers", ErrorCode::Conflict,
-                       fmt::format("the default group lets {} in from everywhere: delete that "
+                       fmt::format("open: the default group lets {} in from everywhere: delete that "
                                    "rule, or ask for an open network",
                                    open.what));
       }
@@ -388,6 +377,7 @@ class SimpleMaker {
     if (plan_.router) {
       CLOUDOS_TRY(router, still(txn_, *plan_.router));
     } else {
+      CLOUDOS_CHECK(still_none<Router>(txn_, ctx_.project, plan_.new_router.router.name));
       CLOUDOS_TRY(router, insert_router(impl_, ctx_, txn_, plan_.new_router));
       made(fmt::format("router {}", router.name));
     }
@@ -418,28 +408,33 @@ void give_addresses_of(Networks::Impl& impl, const SimpleWing& wing) {
 /// What a snapshot showed of a network beside it.
 struct GoingNetwork {
   NetworkId id;
+  std::string name;
   std::vector<RbacPolicyId> grants;
   std::vector<FloatingIpId> idle;
 };
 
 struct SimpleLeavings {
-  SimpleMark mark;
+  std::string name;
   std::optional<Router> router;
   std::vector<GoingNetwork> networks;  ///< The outside first.
 
-  bool nothing() const { return !mark.seen && !router && networks.empty(); }
+  std::vector<std::string> absent;     ///< Names of networks that were not there.
+
+  bool nothing() const { return !router && networks.empty(); }
 };
 
 Result<SimpleLeavings> simple_leavings(const store::Snapshot& snapshot, const ProjectId& project,
                                        const std::string& name) {
   SimpleLeavings left;
-  CLOUDOS_TRY(left.mark, simple_mark(snapshot, project, name));
+  left.name = name;
   CLOUDOS_TRY(left.router, only_one<Router>(snapshot, project, router_name(name)));
   for (const std::string& each : {outside_name(name), name}) {
     CLOUDOS_TRY(const auto network, only_one<Network>(snapshot, project, each));
+    if (!network) left.absent.push_back(each);
     if (!network) continue;
     GoingNetwork going;
     going.id = network->id;
+    going.name = network->name;
     CLOUDOS_TRY(going.grants, grants_of(snapshot, network->id.value));
     CLOUDOS_TRY(going.idle, idle_floating(snapshot, network->id));
     left.networks.push_back(std::move(going));
@@ -450,8 +445,9 @@ Result<SimpleLeavings> simple_leavings(const store::Snapshot& snapshot, const Pr
 /// What refers to others goes first.
 Result<void> erase_simple(const Networks::Impl& impl, store::Txn& txn, const Context& ctx,
                           const SimpleLeavings& left) {
-  CLOUDOS_CHECK(check_mark(txn, left.mark));
-  txn.erase(left.mark.key);
+  for (const std::string& name : left.absent)
+    CLOUDOS_CHECK(still_none<Network>(txn, ctx.project, name));
+  if (!left.router) CLOUDOS_CHECK(still_none<Router>(txn, ctx.project, router_name(left.name)));
   if (left.router) {
     CLOUDOS_TRY(Router router, still(txn, *left.router));
     for (const PortId& leg : left.router->interfaces)
@@ -460,7 +456,8 @@ Result<void> erase_simple(const Networks::Impl& impl, store::Txn& txn, const Con
     CLOUDOS_CHECK(erase_router(impl, txn, router));
   }
   for (const GoingNetwork& going : left.networks) {
-    if (!records::get<Network>(txn, going.id)) return simple_stale();
+    const auto there = records::get<Network>(txn, going.id);
+    if (!there || there->name != going.name) return simple_stale();
     CLOUDOS_CHECK(erase_network(impl, txn, ctx, going.id, going.grants, going.idle));
   }
   return Result<void>();

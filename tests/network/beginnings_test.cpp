@@ -4,6 +4,7 @@
 #include "cloudos/simple_network.hpp"
 #include "network/fake_driver.hpp"
 #include "network/support.hpp"
+#include "store/faulty.hpp"
 
 #include <fmt/format.h>
 
@@ -537,19 +538,23 @@ TEST_CASE("a simple network that is there otherwise than asked for is refused, a
     std::string says;
   };
   const std::vector<Row> rows = {
-      {"block", [](auto& s) { s.cidr = "10.9.0.0/24"; }, "10.9.0.0/24"},
-      {"other DNS", [](auto& s) { s.dns_servers = {"192.0.2.54"}; }, "192.0.2.54"},
+      {"block", [](auto& s) { s.cidr = "10.9.0.0/24"; }, "cidr: "},
+      {"other DNS", [](auto& s) { s.dns_servers = {"192.0.2.54"}; },
+       "dns_servers: "},
       {"no DNS", [](auto& s) { s.dns_servers.clear(); }, "no DNS servers"},
       {"outside block", [](auto& s) {
          s.floating_cidr = "198.51.100.0/24";
          s.floating_gateway = s.floating_first = s.floating_last = "";
-       }, "198.51.100.0/24"},
-      {"gateway", [](auto& s) { s.floating_gateway = "203.0.113.2"; }, "203.0.113.2"},
-      {"first address", [](auto& s) { s.floating_first = "203.0.113.101"; }, "203.0.113.101"},
-      {"last address", [](auto& s) { s.floating_last = "203.0.113.200"; }, "203.0.113.200"},
+       }, "floating_cidr: "},
+      {"gateway", [](auto& s) { s.floating_gateway = "203.0.113.2"; },
+       "floating_gateway: "},
+      {"first address", [](auto& s) { s.floating_first = "203.0.113.101"; },
+       "floating_first: "},
+      {"last address", [](auto& s) { s.floating_last = "203.0.113.200"; },
+       "floating_last: "},
       {"the whole range", [](auto& s) { s.floating_first = s.floating_last = ""; },
        "203.0.113.254"},
-      {"closed", [](auto& s) { s.open = false; }, "ping"},
+      {"closed", [](auto& s) { s.open = false; }, "open: "},
   };
   const auto before = everything(world);
   for (const Row& row : rows) {
@@ -602,4 +607,74 @@ TEST_CASE("of calls for one simple network at once one makes it and the others f
     CHECK(world.networks->simple().remove(boss));
     CHECK(world.networks->networks(boss)->empty());
   }
+}
+
+TEST_CASE("a part of a simple network that is given another name is a part no more") {
+  World world;
+  const Context boss = admin();
+  auto& simple = world.networks->simple();
+  const auto made = simple.ensure(boss, wired());
+  if (!made) FAIL(made.error().message);
+  NetworkUpdate name;
+  name.name = "web";
+  REQUIRE(world.networks->update_network(boss, made->network.id, name));
+  RouterUpdate other;
+  other.name = "edge";
+  REQUIRE(world.networks->routers().update(boss, made->router->id, other));
+  // Another one may have the name, and the first is nobody's but its owner's.
+  SimpleNetworkSpec inside;
+  inside.cidr = "10.7.0.0/24";
+  const auto second = simple.ensure(boss, inside);
+  if (!second) FAIL(second.error().message);
+  CHECK(second->network.id != made->network.id);
+  name.name = "simple";
+  REQUIRE(world.networks->update_network(boss, made->network.id, name));
+  CHECK(type_of(simple.ensure(boss, inside)) == "NoUniqueMatch");
+  name.name = "web";
+  REQUIRE(world.networks->update_network(boss, made->network.id, name));
+  CHECK(simple.ensure(boss, inside)->made.empty());
+  // It all goes by hand, and nothing is left of it.
+  auto& routers = world.networks->routers();
+  REQUIRE(routers.remove_interface(boss, made->router->id, {made->subnet.id, {}}));
+  REQUIRE(routers.remove(boss, made->router->id));
+  for (const NetworkId& id : {made->network.id, made->outside->id, second->network.id})
+    REQUIRE(world.networks->delete_network(boss, id));
+  for (const auto& entry : *(*world.store->snapshot())->scan("/"))
+    CHECK(entry.key.find("simple") == std::string::npos);
+}
+
+TEST_CASE("a simple network is there once, whoever makes one meanwhile and takes a part of it") {
+  const auto data = std::make_shared<store::FaultyStore>(store::open_memory());
+  World world(data, 1, {std::make_shared<network::SimulatedDriver>()});
+  const Context boss = admin();
+  auto& simple = world.networks->simple();
+  bool came = false;
+  data->before_commit([&]() -> std::optional<Error> {
+    if (std::exchange(came, true)) return std::nullopt;
+    const auto first = simple.ensure(boss, wired());
+    REQUIRE(first);
+    auto& routers = world.networks->routers();
+    REQUIRE(routers.remove_interface(boss, first->router->id, {first->subnet.id, {}}));
+    REQUIRE(world.networks->delete_network(boss, first->network.id));
+    return std::nullopt;
+  });
+  const auto made = simple.ensure(boss, wired());
+  if (!made) FAIL(made.error().message);
+  CHECK(came);
+  CHECK(made->made.size() == 3);  // Network, subnet, leg.
+  CHECK(world.networks->networks(boss)->size() == 2);
+  CHECK(world.networks->routers().routers(boss)->size() == 1);
+  // One that is made while it is removed is seen, too.
+  data->before_commit(nullptr);
+  came = false;
+  REQUIRE(world.networks->routers().remove_interface(boss, made->router->id,
+                                                     {made->subnet.id, {}}));
+  REQUIRE(world.networks->routers().remove(boss, made->router->id));
+  data->before_commit([&]() -> std::optional<Error> {
+    if (!std::exchange(came, true)) CHECK(simple.ensure(boss, wired()));
+    return std::nullopt;
+  });
+  REQUIRE(simple.remove(boss));
+  CHECK(world.networks->networks(boss)->empty());
+  CHECK(world.networks->routers().routers(boss)->empty());
 }

@@ -6,6 +6,7 @@
 #include "cloudos/network_agents.hpp"
 #include "cloudos/network_segments.hpp"
 #include "cloudos/routers.hpp"
+#include "cloudos/simple_network.hpp"
 #include "cloudos/subnet_pools.hpp"
 #include "network/fake_driver.hpp"
 #include "network/ip.hpp"
@@ -374,6 +375,82 @@ TEST_CASE("a router's leg that no driver takes waits until one does, and costs n
   CHECK(leg().plugged);
   CHECK(leg().host == "h1");
   CHECK((*world.store->snapshot())->scan("/legs-due/")->empty());
+}
+
+// ---- simple networks ----------------------------------------------------------------------------
+
+namespace {
+
+SimpleNetworkSpec whole_simple() {
+  SimpleNetworkSpec spec;
+  spec.physical_network = "physnet1";
+  spec.floating_cidr = "203.0.113.0/24";
+  return spec;
+}
+
+std::vector<std::shared_ptr<network::MechanismDriver>> one_simulated() {
+  return {std::make_shared<network::SimulatedDriver>()};
+}
+
+/// All of it, or nothing but what a project has anyhow.
+void check_simple_whole(World& world, bool there) {
+  CHECK(world.networks->networks(admin())->size() == (there ? 2U : 0U));
+  CHECK(world.networks->subnets(admin())->size() == (there ? 2U : 0U));
+  const auto routers = world.networks->routers().routers(admin());
+  REQUIRE(routers->size() == (there ? 1U : 0U));
+  const auto ports = world.networks->ports(admin());
+  CHECK(ports->size() == (there ? 3U : 0U));  // DHCP, leg, gateway.
+  for (const Port& port : *ports)
+    if (!port.router.empty()) CHECK(port.status() == PortStatus::Active);
+  const std::map<std::string, std::int64_t> whole = {
+      {"networks", 2}, {"subnets", 2}, {"routers", 1}, {"ports", 3}};
+  for (const auto& counted : whole) {
+    CAPTURE(counted.first);
+    CHECK(world.used("admin", counted.first) == (there ? counted.second : 0));
+  }
+  // Whatever there was, the same call ends with all of it.
+  auto& simple = world.networks->simple();
+  const auto again = simple.ensure(admin(), whole_simple());
+  REQUIRE(again);
+  CHECK(again->made.empty() == there);
+  CHECK(simple.ensure(admin(), whole_simple())->made.empty());
+  CHECK(simple.remove(admin()));
+}
+
+}  // namespace
+
+TEST_CASE("a simple network is whole or not there, whoever dies while it is made") {
+  std::size_t there = 0;
+  kill_everywhere({[](World&) {},
+                   [](World& world) {
+                     return [&world] {
+                       return world.networks->simple().ensure(admin(), whole_simple()).has_value();
+                     };
+                   },
+                   [&](World& world, bool begun) {
+                     there += begun;
+                     check_simple_whole(world, begun);
+                   },
+                   1, one_simulated});
+  CHECK(there > 0);
+}
+
+TEST_CASE("a simple network is whole or gone, whoever dies while it is taken away") {
+  std::size_t gone = 0;
+  kill_everywhere({[](World& world) {
+                     REQUIRE(world.networks->simple().ensure(admin(), whole_simple()));
+                   },
+                   [](World& world) {
+                     return [&world] {
+                       return world.networks->simple().remove(admin()).has_value();
+                     };
+                   },
+                   [&](World& world, bool begun) {
+                     gone += begun;
+                     check_simple_whole(world, !begun);
+                   },
+                   1, one_simulated});
+  CHECK(gone > 0);
 }
 
 // ---- groups -------------------------------------------------------------------------------------

@@ -36,7 +36,8 @@ struct SimpleNetwork {
 ///
 /// Safe to call from any number of threads, and from guests of the folder: each call is one commit
 /// or none, and of several at once one makes it and the others find it. The parts are told by their
-/// names ("simple", "simple-outside", "simple-router") in the caller's project.
+/// names ("simple", "simple-outside", "simple-router") in the caller's project: one that is given
+/// another name is a part no more.
 class CLOUDOS_EXPORT SimpleNetworks final {
  public:
   /// Makes what is missing, all of it in one commit: an error leaves everything as it was. So a
@@ -44,7 +45,7 @@ class CLOUDOS_EXPORT SimpleNetworks final {
   /// hand, or the way outside is asked for later).
   ///
   /// What is there and differs from what is asked for is not changed: the call is refused as
-  /// "SimpleNetworkDiffers", and makes nothing. Compared are the blocks, the DNS servers and, for a
+  /// "SimpleNetworkDiffers", naming the member of `spec` that differs, and makes nothing. Compared are the blocks, the DNS servers and, for a
   /// way outside, the physical network and the floating gateway and range (what they are when left
   /// empty, too); and `open` = false, while the default group has a rule of `open`.
   ///
