@@ -1,4 +1,8 @@
+#include <string>
+#include <vector>
+
 #include "base/text.hpp"
+#include "cloudos/limits.hpp"
 #include "config/import.hpp"
 
 /// What other services' options become, or why they become nothing. The first row that fits counts.
@@ -42,6 +46,15 @@ constexpr std::string_view kTokenKeys =
 constexpr std::string_view kSecretOnce =
     "there is no such token: the first admin's password is made at the first start";
 
+constexpr std::string_view kOneListLimit = "all lists have one limit: set list_limit in [identity]";
+constexpr std::string_view kNotifications =
+    "every change is an event of the audit log: cloudos audit list";
+constexpr std::string_view kStaging = "staged and converted data lies in the data folder";
+constexpr std::string_view kStores =
+    "more places for data are stores and store_weights in [image]; nothing is read from old "
+    "folders: upload the images that you want to keep";
+constexpr std::string_view kAllowed = "name those that are allowed, in [image]";
+
 constexpr std::string_view kPolicyFile =
     "one file holds the rules of all services: name it in full as policy_file of [identity]";
 
@@ -58,6 +71,12 @@ Converted count_to_128(const std::string& value) {
   const auto count = parse_unsigned(value);
   if (count && *count <= 128) return value;
   if (value.starts_with('-')) return "128";
+  return std::nullopt;
+}
+Converted locations_to_most(const std::string& value) {
+  const auto count = parse_unsigned(value);
+  if (count && *count >= 1 && *count <= limits::kImageLocations) return value;
+  if (value.starts_with('-')) return std::to_string(limits::kImageLocations);
   return std::nullopt;
 }
 Converted json_format(const std::string& value) { return is_true(value) ? "json" : "text"; }
@@ -116,6 +135,46 @@ Converted whole_number(const std::string& value) {
 Converted hash_algorithm(const std::string& value) {
   if (value == "bcrypt" || value == "bcrypt_sha256") return "bcrypt";
   return value == "scrypt" ? Converted(value) : Converted();
+}
+
+/// A list of Glance's: in brackets or not, and of one kind of space.
+std::vector<std::string> bracketed(std::string_view value) {
+  value = trim(value);
+  if (value.starts_with('[') && value.ends_with(']')) value = value.substr(1, value.size() - 2);
+  std::vector<std::string> items;
+  for (const std::string_view part : split(value, ','))
+    if (!trim(part).empty()) items.emplace_back(trim(part));
+  return items;
+}
+std::string joined(const std::vector<std::string>& items) {
+  std::string text;
+  for (const std::string& item : items) text += (text.empty() ? "" : ", ") + item;
+  return text;
+}
+Converted list_of_any(const std::string& value) {
+  const auto items = bracketed(value);
+  return items.empty() ? Converted() : Converted(joined(items));
+}
+Converted import_methods(const std::string& value) {
+  const auto items = bracketed(value);
+  for (const std::string& item : items)
+    if (item != "glance-direct" && item != "web-download" && item != "copy-image")
+      return std::nullopt;
+  return items.empty() ? Converted() : Converted(joined(items));
+}
+Converted has_decompression(const std::string& value) {
+  for (const std::string& plugin : bracketed(value))
+    if (plugin == "image_decompression") return "yes";
+  return "no";
+}
+/// Types of stores have an older name, too.
+Converted store_types(const std::string& value) {
+  std::vector<std::string> types;
+  for (const std::string& type : bracketed(value)) {
+    if (type != "file" && type != "filesystem" && type != "http") return std::nullopt;
+    types.push_back(type == "http" ? type : "file");
+  }
+  return types.empty() ? Converted() : Converted(joined(types));
 }
 
 constexpr ImportRule no(Service service, std::string_view section, std::string_view name,
@@ -358,6 +417,10 @@ constexpr ImportRule kRules[] = {
     {.service = kKeystone, .section = "credential", .name = "auth_ttl",
      .target = "identity.signature_lifetime", .convert = minutes},
     no(kKeystone, "credential", "*", "credentials are sealed by keys/credentials"),
+    no(kKeystone, "identity", "list_limit", kOneListLimit),
+    no(kKeystone, "identity", "caching", kNoCache),
+    no(kKeystone, "identity", "cache_time", kNoCache),
+    same(kKeystone, "identity", "default_domain_id", "the first domain is 'default'"),
     no(kKeystone, "identity", "driver", "users are in the store; directories (LDAP) are not read"),
     {.service = kKeystone, .section = "identity", .name = "password_hash_algorithm",
      .target = "identity.password_algorithm", .convert = hash_algorithm,
@@ -365,10 +428,39 @@ constexpr ImportRule kRules[] = {
     no(kKeystone, "identity", "max_password_length", "passwords have at most 4096 bytes"),
     no(kKeystone, "identity", "*", "users are in the store; directories (LDAP) are not read"),
     no(kKeystone, "ldap", "*", "users are in the store; directories (LDAP) are not read"),
+    no(kKeystone, "assignment", "list_limit", kOneListLimit),
     no(kKeystone, "assignment", "*", "there is one driver: the store"),
+    no(kKeystone, "resource", "list_limit", kOneListLimit),
     no(kKeystone, "resource", "*", "there is one driver: the store"),
     no(kKeystone, "role", "*", "there is one driver: the store"),
+    no(kKeystone, "catalog", "list_limit", kOneListLimit),
     no(kKeystone, "catalog", "*", "the catalogue is in the store"),
+    {.service = kKeystone, .section = "DEFAULT", .name = "list_limit",
+     .target = "identity.list_limit", .convert = whole_number, .why = "must be a whole number"},
+    {.service = kKeystone, .section = "endpoint_filter",
+     .name = "return_all_endpoints_if_no_filter",
+     .target = "identity.return_all_endpoints_if_no_filter", .convert = yes_or_no},
+    no(kKeystone, "endpoint_filter", "*", "there is one driver: the store"),
+    no(kKeystone, "endpoint_policy", "*", "there is one driver: the store"),
+    {.service = kKeystone, .section = "unified_limit", .name = "enforcement_model",
+     .target = "identity.limit_model"},
+    no(kKeystone, "unified_limit", "*", "limits are in the store"),
+    no(kKeystone, "receipt", "*", "a receipt of a login in two steps is good for five minutes"),
+    no(kKeystone, "application_credential", "*",
+       "a user has at most 1000 application credentials"),
+    no(kKeystone, "access_rules_config", "*", "access rules are the users' own, in the store"),
+    no(kKeystone, "jwt_tokens", "*", kTokenKeys),
+    no(kKeystone, "oauth1", "*", "there is no login by OAuth"),
+    no(kKeystone, "oauth2", "*", "there is no login by OAuth"),
+    no(kKeystone, "policy", "*", "there is one driver: the store"),
+    no(kKeystone, "domain_config", "*", "there is one driver: the store"),
+    no(kKeystone, "wsgi", "*", kNoWsgi),
+    no(kKeystone, "shadow_users", "*", "there is no federated login"),
+    no(kKeystone, "mapped", "*", "there is no federated login"),
+    no(kKeystone, "DEFAULT", "notification_format", kNotifications),
+    no(kKeystone, "DEFAULT", "notification_opt_out", kNotifications),
+    no(kKeystone, "DEFAULT", "max_param_size", "names and ids have fixed limits"),
+    no(kKeystone, "DEFAULT", "max_token_size", "names and ids have fixed limits"),
     no(kKeystone, "federation", "*", "there is no federated login"),
     no(kKeystone, "saml", "*", "there is no federated login"),
     no(kKeystone, "auth", "*", "every method of login that there is is on"),
@@ -438,20 +530,67 @@ constexpr ImportRule kRules[] = {
      .target = "image.show_image_direct_url", .convert = yes_or_no},
     {.service = kGlance, .section = "DEFAULT", .name = "show_multiple_locations",
      .target = "image.show_multiple_locations", .convert = yes_or_no},
-    no(kGlance, "DEFAULT", "enabled_backends", "images are files in the data folder"),
-    no(kGlance, "DEFAULT", "enabled_import_methods", "images are uploaded, not imported"),
-    no(kGlance, "DEFAULT", "delayed_delete", "images go at once; disks over them keep their data"),
-    no(kGlance, "DEFAULT", "scrub_time", "images go at once; disks over them keep their data"),
-    no(kGlance, "DEFAULT", "filesystem_store_datadir",
-       "images are in images/ of the data folder: upload those you want to keep"),
-    no(kGlance, "glance_store", "*",
-       "images are files in images/ of the data folder: upload those you want to keep"),
-    no(kGlance, "image_cache", "*", "images are on the host that uses them: nothing is cached"),
-    no(kGlance, "DEFAULT", "image_cache_dir", "images are on the host that uses them"),
+    {.service = kGlance, .section = "DEFAULT", .name = "image_location_quota",
+     .target = "image.location_quota", .convert = locations_to_most,
+     .why = "an image has data in at least one place and at most 10"},
+    {.service = kGlance, .section = "DEFAULT", .name = "enabled_import_methods",
+     .target = "image.import_methods", .convert = import_methods,
+     .why = "of methods name those that are here in import_methods of [image]"},
+    {.service = kGlance, .section = "DEFAULT", .name = "delayed_delete",
+     .target = "image.delayed_delete", .convert = yes_or_no},
+    {.service = kGlance, .section = "DEFAULT", .name = "scrub_time",
+     .target = "image.scrub_time", .convert = seconds},
+    {.service = kGlance, .section = "DEFAULT", .name = "location_strategy",
+     .target = "image.location_strategy"},
+    {.service = kGlance, .section = "store_type_location_strategy",
+     .name = "store_type_preference", .target = "image.store_type_preference",
+     .convert = store_types, .why = "of types of stores there are file and http"},
+    {.service = kGlance, .section = "DEFAULT", .name = "image_cache_max_size",
+     .target = "image.cache_size"},
+    {.service = kGlance, .section = "image_cache", .name = "image_cache_max_size",
+     .target = "image.cache_size"},
+    {.service = kGlance, .section = "image_format", .name = "require_image_format_match",
+     .target = "image.require_format_match", .convert = yes_or_no},
+    {.service = kGlance, .section = "image_conversion", .name = "output_format",
+     .target = "image.conversion_format"},
+    {.service = kGlance, .section = "taskflow_executor", .name = "conversion_format",
+     .target = "image.conversion_format"},
+    {.service = kGlance, .section = "image_import_opts", .name = "image_import_plugins",
+     .target = "image.decompress", .convert = has_decompression},
+    {.service = kGlance, .section = "inject_metadata_properties", .name = "inject",
+     .target = "image.inject_properties"},
+    {.service = kGlance, .section = "inject_metadata_properties", .name = "ignore_user_roles",
+     .target = "image.inject_not_for", .convert = list_of_any, .why = "it names no role"},
+    {.service = kGlance, .section = "import_filtering_opts", .name = "allowed_schemes",
+     .target = "image.web_schemes", .convert = list_of_any, .why = kAllowed},
+    {.service = kGlance, .section = "import_filtering_opts", .name = "allowed_ports",
+     .target = "image.web_ports", .convert = list_of_any, .why = kAllowed},
+    {.service = kGlance, .section = "import_filtering_opts", .name = "allowed_hosts",
+     .target = "image.web_allowed_hosts", .convert = list_of_any, .why = kAllowed},
+    {.service = kGlance, .section = "import_filtering_opts", .name = "disallowed_hosts",
+     .target = "image.web_denied_hosts", .convert = list_of_any,
+     .why = "it names none"},
+    no(kGlance, "import_filtering_opts", "*", kAllowed),
+    no(kGlance, "DEFAULT", "enabled_backends", kStores),
+    no(kGlance, "*", "filesystem_store_datadir", kStores),
+    no(kGlance, "*", "filesystem_store_datadirs", kStores),
+    no(kGlance, "*", "filesystem_store_metadata_file", kStores),
+    no(kGlance, "*", "filesystem_store_file_perm", "permissions of the files are fixed"),
+    no(kGlance, "glance_store", "*", kStores),
+    no(kGlance, "DEFAULT", "node_staging_uri", kStaging),
+    no(kGlance, "DEFAULT", "worker_self_reference_url", "staged data is in the one data folder"),
+    no(kGlance, "DEFAULT", "image_cache_dir", "the cache is in the data folder"),
+    no(kGlance, "image_cache", "*", "the cache is in the data folder, and clears itself"),
     no(kGlance, "image_format", "*", "formats are inspected: raw, qcow2 and others by their header"),
-    no(kGlance, "task", "*", "images are uploaded, not imported by tasks"),
-    no(kGlance, "taskflow_executor", "*", "images are uploaded, not imported by tasks"),
-    no(kGlance, "import_filtering_opts", "*", "images are uploaded, not imported"),
+    no(kGlance, "task", "work_dir", kStaging),
+    no(kGlance, "task", "*", "tasks run in the process, and their history is bounded"),
+    no(kGlance, "taskflow_executor", "*", "tasks run in the process, and their history is bounded"),
+    no(kGlance, "wsgi", "*", kNoWsgi),
+    no(kGlance, "DEFAULT", "digest_algorithm", "signatures name their own digest"),
+    no(kGlance, "DEFAULT", "hashing_algorithm", "data is hashed by SHA-512, and MD5"),
+    no(kGlance, "DEFAULT", "metadata_encryption_key", "locations hold no passwords"),
+    no(kGlance, "DEFAULT", "limit_param_default", "pages have fixed limits"),
+    no(kGlance, "DEFAULT", "api_limit_max", "pages have fixed limits"),
 };
 #undef CLOUDOS_SHARED_RULES
 

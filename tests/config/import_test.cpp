@@ -1,6 +1,9 @@
 #include "config/import.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <set>
 
 #include <algorithm>
 
@@ -172,6 +175,66 @@ TEST_CASE("options become keys, or say why not") {
        Fate::NoCounterpart, "no database server"},
       {"service user", Service::Glance, "[keystone_authtoken]\npassword = s3cret",
        Fate::NoCounterpart, "do not log in to each other"},
+      {"limit of lists", Service::Keystone, "list_limit = 100", Fate::Mapped,
+       "[identity] list_limit = 100"},
+      {"limit of some lists", Service::Keystone, "[resource]\nlist_limit = 100",
+       Fate::NoCounterpart, "all lists have one limit"},
+      {"endpoints that were not chosen", Service::Keystone,
+       "[endpoint_filter]\nreturn_all_endpoints_if_no_filter = false", Fate::Mapped,
+       "[identity] return_all_endpoints_if_no_filter = no"},
+      {"model of limits", Service::Keystone,
+       "[unified_limit]\nenforcement_model = strict_two_level", Fate::Mapped,
+       "[identity] limit_model = strict_two_level"},
+      {"model that is not here", Service::Keystone, "[unified_limit]\nenforcement_model = deep",
+       Fate::NotUsable, "flat or strict_two_level"},
+      {"no limit of members", Service::Glance, "image_member_quota = -1", Fate::Mapped,
+       "[image] member_quota = 128"},
+      {"no limit of places", Service::Glance, "image_location_quota = -1", Fate::Mapped,
+       "[image] location_quota = 10"},
+      {"too many places", Service::Glance, "image_location_quota = 11", Fate::NotUsable,
+       "at most 10"},
+      {"methods of import", Service::Glance,
+       "enabled_import_methods = [glance-direct,web-download]", Fate::Mapped,
+       "[image] import_methods = glance-direct, web-download"},
+      {"a method of somebody's own", Service::Glance, "enabled_import_methods = [teleport]",
+       Fate::NotUsable, "name those that are here"},
+      {"delayed delete", Service::Glance, "delayed_delete = True", Fate::Mapped,
+       "[image] delayed_delete = yes"},
+      {"time until data goes", Service::Glance, "scrub_time = 7200", Fate::Mapped,
+       "[image] scrub_time = 2h"},
+      {"location strategy", Service::Glance, "location_strategy = store_type", Fate::Mapped,
+       "[image] location_strategy = store_type"},
+      {"preferred types of stores", Service::Glance,
+       "[store_type_location_strategy]\nstore_type_preference = http, filesystem", Fate::Mapped,
+       "[image] store_type_preference = http, file"},
+      {"a type of store that is not here", Service::Glance,
+       "[store_type_location_strategy]\nstore_type_preference = rbd", Fate::NotUsable,
+       "file and http"},
+      {"size of the cache", Service::Glance, "image_cache_max_size = 10737418240", Fate::Mapped,
+       "[image] cache_size = 10GiB"},
+      {"formats must match", Service::Glance, "[image_format]\nrequire_image_format_match = true",
+       Fate::Mapped, "[image] require_format_match = yes"},
+      {"conversion", Service::Glance, "[image_conversion]\noutput_format = raw", Fate::Mapped,
+       "[image] conversion_format = raw"},
+      {"conversion to what is not made", Service::Glance,
+       "[image_conversion]\noutput_format = vmdk", Fate::NotUsable, "none, raw or qcow2"},
+      {"plugins that unpack", Service::Glance,
+       "[image_import_opts]\nimage_import_plugins = ['no_op', image_decompression]", Fate::Mapped,
+       "[image] decompress = yes"},
+      {"properties for all imports", Service::Glance,
+       "[inject_metadata_properties]\ninject = os_type:linux,origin:web", Fate::Mapped,
+       "[image] inject_properties = os_type:linux, origin:web"},
+      {"schemes of downloads", Service::Glance,
+       "[import_filtering_opts]\nallowed_schemes = [https]", Fate::Mapped,
+       "[image] web_schemes = https"},
+      {"ports that are refused", Service::Glance,
+       "[import_filtering_opts]\ndisallowed_ports = [22]", Fate::NoCounterpart,
+       "name those that are allowed"},
+      {"hosts that are refused", Service::Glance,
+       "[import_filtering_opts]\ndisallowed_hosts = [a.example,b.example]", Fate::Mapped,
+       "[image] web_denied_hosts = a.example, b.example"},
+      {"a store's folder", Service::Glance, "[fast]\nfilesystem_store_datadir = /srv/images",
+       Fate::NoCounterpart, "upload the images"},
       {"unknown", Service::Nova, "flux_capacitor = 88", Fate::Unknown, ""},
       {"unknown section", Service::Nova, "[flux]\ncapacitor = 88", Fate::Unknown, ""},
       {"of another service", Service::Glance, "[libvirt]\nvirt_type = kvm", Fate::Unknown, ""},
@@ -184,6 +247,23 @@ TEST_CASE("options become keys, or say why not") {
     CHECK(static_cast<int>(got.fate) == static_cast<int>(row.fate));
     CHECK((got.fate == Fate::Mapped ? got.became : got.why).find(row.says) != std::string::npos);
     CHECK((got.became + got.why + got.option).find("s3cret") == std::string::npos);
+  }
+}
+
+TEST_CASE("a key that another service's option has by the same name is what that option becomes") {
+  // Of other services and ours: one word, two meanings.
+  const std::set<std::string> differ{"DEFAULT.workers", "DEFAULT.log_file"};
+  for (const ImportRule& rule : import_rules()) {
+    if (!rule.target.empty() || rule.same || rule.name == "*") continue;
+    for (const Key& key : keys()) {
+      if (key.name != rule.name || key.section == "cloud") continue;
+      CAPTURE(std::string(rule.section));
+      CAPTURE(std::string(rule.name));
+      CAPTURE(std::string(key.section));
+      // Lists have one limit; the others of that name say so.
+      CHECK((rule.name == "list_limit" || rule.name == "policy_file" ||
+             differ.count(fmt::format("{}.{}", rule.section, rule.name)) > 0));
+    }
   }
 }
 
