@@ -19,6 +19,7 @@ constexpr std::chrono::milliseconds kConvergePeriod{30'000};
 constexpr std::size_t kSettleBatch = 100;
 /// How often a port that changes while its groups are told is looked at again.
 constexpr int kNeedsRounds = 4;
+constexpr const char* kBrokenOff = "an internal error broke off what drivers were to be told";
 /// Who keeps disturbing is put right once in this time.
 constexpr std::chrono::milliseconds kDisturbedPause{1'000};
 
@@ -59,13 +60,15 @@ Result<std::set<AddressGroupId>> address_groups_of(const store::Snapshot& snapsh
 
 Wiring::Wiring(const Engine& engine, Drivers drivers)
     : engine_(engine),
-      drivers_(std::move(drivers)),
       started_(engine.clock.wall()),
-      sound_(drivers_.size(), false) {
-  pulses_.resize(drivers_.size());
-  for (const auto& driver : drivers_) {
-    hosts_.push_back(driver->host());
-    if (auto end = driver->tunnel_address(); !end.empty()) tunnels_[hosts_.back()] = std::move(end);
+      sound_(drivers.size(), false) {
+  pulses_.resize(drivers.size());
+  for (auto& each : drivers) {
+    drivers_.push_back(
+        std::make_unique<GuardedDriver>(std::move(each), engine.log.for_room("network")));
+    const GuardedDriver& driver = *drivers_.back();
+    hosts_.push_back(driver.host());
+    if (!driver.tunnel_address().empty()) tunnels_[driver.host()] = driver.tunnel_address();
   }
 }
 
@@ -249,24 +252,23 @@ Result<bool> Wiring::tell_in_turn(const Key& key, store::Revision least, bool ne
   for (std::size_t i = 0; i < drivers_.size(); ++i)
     unknown = unknown || (!mine.last[i] && matters(i, about, sound_));
   if (unknown || mine.failed || mine.revision < least || mine.revision == 0) {
-    mine.busy = true;
-    ++active_;
     auto last = mine.last;
     const auto sound = sound_;
+    mine.busy = true;
+    ++active_;
     lock.unlock();
-    auto telling = tell_now(key, about, sound, last);
+    auto telling = caught(ErrorCode::Internal, kBrokenOff,
+                          [&] { return tell_now(key, about, sound, last); });
     lock.lock();
     const bool whole = telling && !telling->failure;
-    Told& after = told_[key];
+    Told& after = told_[key];  // Who is busy stays there.
     after.busy = false;
     after.failed = !whole;
     after.last = std::move(last);
-    if (whole)
-      after.revision = telling->revision;
-    else
-      converge_later_locked();
+    if (whole) after.revision = telling->revision;
     --active_;
     changed_.notify_all();
+    if (!whole) converge_later_locked();
     if (!telling) return fail(std::move(telling).error());
     if (telling->matters) return fail(std::move(*telling->failure));
   }
@@ -411,7 +413,21 @@ Result<void> Wiring::note_taken_away(const store::Snapshot& snapshot, Settled& s
   return Result<void>();
 }
 
-Wiring::Converged Wiring::converge_drivers() {
+/// DHCP ports of networks that nobody holds are down: who died before it was written left them up.
+Result<void> Wiring::note_unserved(const store::Snapshot& snapshot, Settled& settled) {
+  std::set<NetworkId> held;
+  for (const auto& [id, served] : settled.served) held.insert(id);
+  CLOUDOS_TRY(const auto networks, records::all<Network>(snapshot));
+  for (const Network& network : networks) {
+    if (network.dhcp_port.empty() || held.count(network.id) > 0) continue;
+    const auto port = records::get<Port>(snapshot, network.dhcp_port);
+    if (port && port->wired) settled.served.emplace_back(network.id, false);
+  }
+  return Result<void>();
+}
+
+/// `first`: what records say of the drivers' work is not known to be so.
+Wiring::Converged Wiring::converge_drivers(bool first) {
   Converged done;
   done.sound.assign(drivers_.size(), false);
   const auto snapshot = engine_.store.snapshot();
@@ -427,6 +443,11 @@ Wiring::Converged Wiring::converge_drivers() {
     done.sound[i] = converged.has_value();
     if (!converged && !done.failure) done.failure = converged.error();
   }
+  const bool all = std::find(done.sound.begin(), done.sound.end(), false) == done.sound.end();
+  if (first && all) {
+    const auto unserved = note_unserved(**snapshot, done.settled);
+    if (!unserved && !done.failure) done.failure = unserved.error();
+  }
   // What the others hold is not known.
   for (auto& [key, told] : done.told)
     for (std::size_t i = 0; i < drivers_.size(); ++i)
@@ -437,6 +458,7 @@ Wiring::Converged Wiring::converge_drivers() {
 void Wiring::end_converge(Converged& done) {
   const std::lock_guard lock(mutex_);
   converging_ = false;
+  changed_.notify_all();
   if (done.revision != 0) since_ = done.revision;
   sound_ = done.sound;
   for (std::size_t i = 0; i < drivers_.size(); ++i)
@@ -451,7 +473,6 @@ void Wiring::end_converge(Converged& done) {
     // A little early, so that the period's own pass is never just too soon.
     converge_at_ = engine_.clock.mono() + kConvergePeriod - std::chrono::milliseconds{500};
   }
-  changed_.notify_all();
 }
 
 Result<bool> Wiring::converge() {
@@ -463,10 +484,21 @@ Result<bool> Wiring::converge() {
     converging_ = true;
     changed_.wait(lock, [&] { return active_ == 0; });
   }
-  Converged done = converge_drivers();
+  // Only passes of the reconciler come here, one at a time: they alone know what is written down.
+  auto applied = caught(ErrorCode::Internal, kBrokenOff,
+                        [&]() -> Result<Converged> { return converge_drivers(!written_down_); });
+  Converged done;
+  if (applied) {
+    done = std::move(*applied);
+  } else {
+    done.sound.assign(drivers_.size(), false);
+    done.failure = std::move(applied).error();
+  }
   end_converge(done);
+  written_down_ = false;
   CLOUDOS_CHECK(settle(done.settled));
   if (done.failure) return fail(std::move(*done.failure));
+  written_down_ = true;
   return false;
 }
 

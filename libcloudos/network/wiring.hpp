@@ -12,6 +12,7 @@
 
 #include "cloudos/network_driver.hpp"
 #include "cloudos/networks.hpp"
+#include "network/guarded.hpp"
 #include "network/plan.hpp"
 #include "tasks/engine.hpp"
 
@@ -68,7 +69,7 @@ class Wiring final {
   std::vector<HostAbilities> abilities() const;
   /// Who carries what `driver` has bound on `host`, and whose plan that is; nothing: none here.
   struct Carrier {
-    MechanismDriver* driver;
+    GuardedDriver* driver;
     PlanScope scope;  ///< Good for as long as this.
   };
   std::optional<Carrier> carrier(std::string_view driver, std::string_view host) const;
@@ -135,13 +136,14 @@ class Wiring final {
     std::map<Key, Told> told;
     Settled settled;
   };
-  Converged converge_drivers();
+  Converged converge_drivers(bool first);
   void end_converge(Converged& done);
   Result<bool> collect(store::Revision since, Dirty& dirty, store::Revision& until);
   Result<void> widen(const store::Snapshot& snapshot, Dirty& dirty) const;
   Result<void> converge_one(const store::Snapshot& snapshot, std::size_t driver,
                             std::map<Key, Told>& told, Settled& settled);
   static Result<void> note_taken_away(const store::Snapshot& snapshot, Settled& settled);
+  static Result<void> note_unserved(const store::Snapshot& snapshot, Settled& settled);
   Result<void> settle_routers(const Settled& settled);
   void tell_router(const store::Snapshot& snapshot, const RouterId& id, store::Revision until,
                    Settled& settled, std::optional<Error>& failure);
@@ -152,11 +154,14 @@ class Wiring final {
   void converge_later_locked();
 
   Engine engine_;
-  Drivers drivers_;
+  std::vector<std::unique_ptr<GuardedDriver>> drivers_;
   WallTime started_;
   std::vector<std::string> hosts_;              ///< Of each driver, in their order.
   std::map<std::string, std::string> tunnels_;  ///< Host to tunnel address, as the drivers say.
   std::vector<std::unique_ptr<store::Watch>> watches_;
+
+  /// What records say of the drivers' work was so once. Of the reconciler's passes alone.
+  bool written_down_ = false;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

@@ -14,7 +14,7 @@ struct Wiring::Ladder {
   const PortContext& asked;
   const MakeSegment& make;
   Bound bound;
-  std::optional<Error> obstacle;  ///< Why a segment below was not to be had.
+  std::optional<Error> obstacle;  ///< Why a segment below was not to be had, or who broke off.
 };
 
 /// Binds this level and those below it; leaves the ladder as it was when nobody does.
@@ -33,8 +33,10 @@ bool Wiring::climb_down(Ladder& ladder, const std::vector<NetworkSegment>& segme
       context.segmentation_id = segment.segmentation_id;
       context.segment = segment.id;
       context.level = static_cast<unsigned>(levels.size());
-      auto binding = drivers_[i]->bind_port(context);
-      if (!binding) continue;
+      auto asked = drivers_[i]->bind_port(context);
+      if (!asked && !ladder.obstacle) ladder.obstacle = asked.error();
+      if (!asked || !*asked) continue;
+      auto& binding = *asked;
       levels.push_back({binding->driver, segment.id});
       if (!binding->lower) {
         ladder.bound.binding = std::move(*binding);

@@ -253,6 +253,8 @@ struct Ability {
   std::string reason;    ///< Of what does not work: "this kernel has no VLAN devices".
 };
 
+/// A call that throws counts as one that failed: it is logged, and repeated as such. name(), host()
+/// and tunnel_address() are asked once, when the cloud opens: who throws then keeps it from opening.
 class CLOUDOS_EXPORT MechanismDriver {
  public:
   virtual ~MechanismDriver() = default;
