@@ -94,7 +94,6 @@ std::vector<NetworkAgent> all_agents(const Networks::Impl& impl) {
                               "N/A"));
     for (const Worker& worker : kWorkers) {
       const bool works =
-          host.driver == "simulated" ||
           std::any_of(host.abilities.begin(), host.abilities.end(), [&](const Ability& ability) {
             return ability.works && ability.name == worker.ability;
           });

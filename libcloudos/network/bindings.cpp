@@ -7,6 +7,7 @@
 #include "cloudos/port_bindings.hpp"
 #include "network/impl.hpp"
 #include "network/segments.hpp"
+#include "network/trunk_ports.hpp"
 
 namespace cloudos {
 namespace network {
@@ -73,6 +74,8 @@ Result<void> swap_binding(const Networks::Impl& impl, store::Txn& txn, const Con
   const auto found = inactive_on(port, host);
   if (found == port.inactive_bindings.end()) return missing_binding(id, host);
   activated = *found;
+  // The device is on the host before still, and what its frames carry: plug() makes it all here.
+  if (port.plugged) CLOUDOS_CHECK(unplug_sub_ports(impl, txn, port));
   if (port.host.empty()) port.inactive_bindings.erase(found);
   else *found = active_binding(port);
   port.host = activated.host;
@@ -86,7 +89,6 @@ Result<void> swap_binding(const Networks::Impl& impl, store::Txn& txn, const Con
   CLOUDOS_TRY(const Network network, load<Network>(txn, port.network));
   CLOUDOS_CHECK(check_addresses_reach(txn, network, port));
   CLOUDOS_CHECK(impl.take_deferred(txn, network, port));
-  // The device is on the host before still: plug() makes it here.
   port.plugged = port.wired = false;
   port.updated_at = now;
   CLOUDOS_CHECK(records::update(txn, port));

@@ -13,6 +13,13 @@ std::optional<Error> SimulatedDriver::fault(std::string_view call, const std::st
   return ask ? ask(call, id) : std::nullopt;
 }
 
+std::vector<Ability> SimulatedDriver::abilities() const {
+  std::vector<Ability> all;
+  for (const char* name : {"router", "dhcp", "metadata", "trunk", "qos", "metering", "ipv6"})
+    all.push_back({name, true, {}});
+  return all;
+}
+
 Result<void> SimulatedDriver::precommit(store::Txn&, const Change& change) {
   if (auto error = fault("precommit", change.id)) return fail(std::move(*error));
   const std::lock_guard lock(mutex_);

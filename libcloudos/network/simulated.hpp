@@ -26,6 +26,8 @@ class SimulatedDriver final : public MechanismDriver {
   std::string_view name() const override { return "simulated"; }
   std::string host() const override { return host_; }
   std::string tunnel_address() const override { return tunnel_address_; }
+  /// All that is asked of drivers: in memory everything works.
+  std::vector<Ability> abilities() const override;
   void watch(std::function<void()> disturbed) override;
   Result<void> precommit(store::Txn& txn, const Change& change) override;
   Result<void> postcommit(const Change& change) override;

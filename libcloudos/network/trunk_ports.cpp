@@ -12,7 +12,6 @@ namespace {
 
 /// Why the driver of the host carries no sub-ports; nothing: it does.
 std::optional<std::string> no_sub_ports(const Wiring& wiring, const Port& parent) {
-  if (parent.driver == "simulated") return std::nullopt;
   for (const auto& host : wiring.abilities()) {
     if (host.driver != parent.driver || (!host.host.empty() && host.host != parent.host)) continue;
     for (const Ability& ability : host.abilities) {
@@ -56,9 +55,11 @@ Result<void> each_sub_port(store::Txn& txn, const Port& parent, Each each) {
 
 Result<void> plug_sub_port(const Networks::Impl& impl, store::Txn& txn, const Port& parent,
                            Port& sub) {
-  if (!parent.plugged || sub.plugged) return Result<void>();
+  if (!parent.plugged) return Result<void>();
+  if (sub.plugged && sub.host == parent.host && sub.driver == parent.driver) return Result<void>();
   CLOUDOS_TRY(const Network network, load<Network>(txn, sub.network));
   auto before = sub.levels;
+  CLOUDOS_CHECK(leave_host(impl, txn, sub));  // It was left behind where its parent is no more.
   if (const auto why = no_sub_ports(impl.wiring, parent)) {
     note_down(sub, parent, *why);
   } else {

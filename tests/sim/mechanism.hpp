@@ -19,6 +19,7 @@ class Mechanism final : public network::MechanismDriver {
     return inner_.host().empty() ? inner_.name() : std::string_view(own_name_);
   }
   std::string host() const override { return inner_.host(); }
+  std::vector<network::Ability> abilities() const override { return inner_.abilities(); }
   Result<void> precommit(store::Txn& txn, const network::Change& change) override {
     return inner_.precommit(txn, change);
   }
