@@ -137,7 +137,9 @@ cloudos::ImageImportOptions image_imports(const config::Settings& settings) {
     options.glance_direct = options.glance_direct || name == "glance-direct";
     options.web_download = options.web_download || name == "web-download";
     options.copy_image = options.copy_image || name == "copy-image";
+    options.glance_download = options.glance_download || name == "glance-download";
   }
+  options.download_properties = settings.list("image", "download_properties");
   options.web.schemes = settings.list("image", "web_schemes");
   options.web.ports.clear();
   for (const std::string& port : settings.list("image", "web_ports")) {

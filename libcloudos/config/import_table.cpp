@@ -158,7 +158,8 @@ Converted list_of_any(const std::string& value) {
 Converted import_methods(const std::string& value) {
   const auto items = bracketed(value);
   for (const std::string& item : items)
-    if (item != "glance-direct" && item != "web-download" && item != "copy-image")
+    if (item != "glance-direct" && item != "web-download" && item != "copy-image" &&
+        item != "glance-download")
       return std::nullopt;
   return items.empty() ? Converted() : Converted(joined(items));
 }

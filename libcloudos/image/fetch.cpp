@@ -196,7 +196,7 @@ class AnswerBody final : public FetchBody {
   bool ended_ = false;
 };
 
-std::string request_text(const Url& url, const FetchRange& range) {
+std::string request_text(const Url& url, const FetchRange& range, const std::string& token) {
   std::string text = fmt::format(
       "GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: cloudos\r\nAccept: */*\r\n"
       "Accept-Encoding: identity\r\nConnection: close\r\n", url.target, url.authority());
@@ -207,6 +207,7 @@ std::string request_text(const Url& url, const FetchRange& range) {
       text += fmt::format("{}", range.offset + range.length - 1);
     text += "\r\n";
   }
+  if (!token.empty()) text += fmt::format("X-Auth-Token: {}\r\n", token);
   return text + "\r\n";
 }
 
@@ -214,7 +215,12 @@ bool is_redirect(unsigned status) {
   return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
 }
 
-Result<void> check_status(const Url& url, const FetchHead& head, const FetchRange& range) {
+Result<void> check_status(const Url& url, const FetchHead& head, const FetchRange& range,
+                          bool by_token) {
+  if (by_token && (head.status == 401 || head.status == 403)) {
+    return fail(ErrorCode::Forbidden,
+                fmt::format("{} does not let the caller's token read it", url.host));
+  }
   if (head.status == 404 || head.status == 410) {
     return fail(ErrorCode::NotFound, fmt::format("{} has nothing there", url.host));
   }
@@ -242,15 +248,16 @@ Result<std::unique_ptr<FetchBody>> Fetcher::get(const FetchRequest& request) con
     CLOUDOS_TRY(const auto addresses, checked_addresses(guard_, *resolver_, url));
     const StreamOptions options{limits::kFetchConnectTime, stall_time_, ca_file_, request.go_on};
     CLOUDOS_TRY(auto stream, connect_stream(url, addresses, options));
-    CLOUDOS_CHECK(stream->write(request_text(url, request.range)));
+    CLOUDOS_CHECK(stream->write(request_text(url, request.range, request.token)));
     auto input = std::make_unique<FetchInput>(std::move(stream), url);
     CLOUDOS_TRY(FetchHead head, read_head(*input));
     if (!is_redirect(head.status)) {
-      CLOUDOS_CHECK(check_status(url, head, request.range));
+      CLOUDOS_CHECK(check_status(url, head, request.range, !request.token.empty()));
       return std::unique_ptr<FetchBody>(std::make_unique<AnswerBody>(
           std::move(input), std::move(head), request.range.length));
     }
-    if (hop >= guard_.redirects()) return bad_answer(url, "it redirects too often");
+    if (hop >= guard_.redirects() || !request.token.empty())
+      return bad_answer(url, "it redirects too often");
     CLOUDOS_TRY(const Url next, follow_location(url, head.location));
     if (url.scheme == "https" && next.scheme != "https") {
       return fail(ErrorCode::Forbidden, fmt::format("{} redirects from https to http", url.host));

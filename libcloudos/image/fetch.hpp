@@ -18,8 +18,10 @@ struct FetchRange {
 
 struct FetchRequest {
   std::string url;
-  FetchRange range;
-  GoOn go_on;  ///< Also asked while the body is read: it lives as long as that.
+  FetchRange range = {};
+  GoOn go_on = {};  ///< Also asked while the body is read: it lives as long as that.
+  /// Shown as X-Auth-Token; whoever has it is not followed elsewhere. Empty: none.
+  std::string token = {};
 };
 
 /// The bytes of an answer as they come. May block; see ByteSource.
@@ -33,7 +35,7 @@ class FetchBody : public ByteSource {
 
 /// Gets data from URLs that callers name. Each hop is checked by the guard: the URL, every answer
 /// of the name service, and the connection goes to an address that was checked. No cookies, no
-/// credentials, no proxy, no content codings, and never from https to http.
+/// credentials but a token that is given, no proxy, no content codings, and never from https to http.
 /// Thread-safe; blocks.
 class Fetcher {
  public:

@@ -56,7 +56,8 @@ Result<std::unique_ptr<Images>> make_images(const Engine& engine, ImageSettings 
   CLOUDOS_CHECK(open_places(*impl, engine, settings));
   impl->stores = std::make_unique<ImageStores>(std::make_unique<ImageStores::Impl>(*impl));
   impl->certificates = make_certificates(engine);
-  CLOUDOS_TRY(impl->imports, make_imports(*impl, std::move(settings.open_url)));
+  CLOUDOS_TRY(impl->imports, make_imports(*impl, std::move(settings.open_url),
+                                             std::move(settings.remote)));
   Reconciler reconciler;
   reconciler.name = "images";
   reconciler.period = std::chrono::minutes(1);

@@ -90,42 +90,20 @@ Result<void> reserve_staged(ImageImports::Impl& imports, const ImageId& id, std:
 }
 
 Result<void> download(ImageImports::Impl& imports, const StepContext& step, const GoOn& go_on) {
-  const ImageId id = image_of(step);
-  const std::uint64_t most = imports.images.settings.max_bytes;
-  const auto too_large = [&] {
-    return fail(ErrorCode::TooLarge, fmt::format("an image has at most {} bytes", most));
-  };
   CLOUDOS_TRY(const auto source, imports.open_url(step.value("uri"), go_on));
-  if (source->size() && *source->size() > most) return too_large();
-  std::uint64_t covered = source->size().value_or(0), total = 0;
-  if (covered != 0) CLOUDOS_CHECK(reserve_staged(imports, id, covered));
-  CLOUDOS_TRY(const auto writer, imports.staging->create(id));
-  std::vector<std::byte> buffer(limits::kImageChunkBytes);
-  for (;;) {
-    CLOUDOS_CHECK(go_on());
-    CLOUDOS_TRY(const std::size_t got, source->read(buffer));
-    if (got == 0) break;
-    if (got > most - total) return too_large();
-    total += got;
-    if (total > covered) {
-      covered = total + limits::kImageReserveBytes;
-      auto more = reserve_staged(imports, id, covered);
-      if (!more && more.error().code == ErrorCode::QuotaExceeded)
-        more = reserve_staged(imports, id, covered = total);
-      CLOUDOS_CHECK(more);
-    }
-    CLOUDOS_CHECK(writer->write(std::span<const std::byte>(buffer).first(got)));
-  }
-  CLOUDOS_CHECK(writer->publish());
-  return reserve_staged(imports, id, total);
+  CLOUDOS_CHECK(image::stage_source(imports, image_of(step), *source, go_on));
+  return Result<void>();
 }
 
 Result<Outcome> fetch_step(ImageImports::Impl& imports, StepContext& step) {
-  if (step.value("method") != to_string(ImportMethod::WebDownload)) return Outcome{Done{}};
+  const bool web = step.value("method") == to_string(ImportMethod::WebDownload);
+  const bool remote = step.value("method") == to_string(ImportMethod::GlanceDownload);
+  if (!web && !remote) return Outcome{Done{}};
   const ImportCall call(imports, step, image::kStagingClaim);
   if (!call.holds()) return Outcome{Again{kLaterPause}};
-  CLOUDOS_CHECK(call.image(step));
-  auto done = download(imports, step, call.go_on());
+  CLOUDOS_TRY(const Image image, call.image(step));
+  auto done = web ? download(imports, step, call.go_on())
+                  : image::fetch_remote(imports, step, image, call.go_on());
   if (!done && is_retryable(done.error().code) && step.attempt() + 1 >= kFetchAttempts) {
     return fail(ErrorCode::InvalidArgument, done.error().message, done.error().detail);
   }
@@ -174,7 +152,7 @@ Result<void> needs_files(const ImageImports::Impl& imports) {
 
 Result<void> unpack(ImageImports::Impl& imports, const StepContext& step, const Image& image,
                     const GoOn& go_on, Prepared& now) {
-  if (!imports.options().decompress || image.container_format != ContainerFormat::Compressed)
+  if (!imports.options().decompress || now.container != ContainerFormat::Compressed)
     return Result<void>();
   CLOUDOS_CHECK(needs_files(imports));
   CLOUDOS_TRY(const auto staged, imports.staging->open(image.id));
@@ -233,6 +211,9 @@ Result<void> convert(ImageImports::Impl& imports, const StepContext& step, const
 Result<void> prepare(ImageImports::Impl& imports, StepContext& step, const Image& image,
                      const GoOn& go_on) {
   Prepared now{image.disk_format, image.container_format, {}};
+  // What comes from another image service has the formats that it has there.
+  if (const auto told = disk_format_from(step.value("told_disk"))) now.disk = *told;
+  if (const auto told = container_format_from(step.value("told_container"))) now.container = *told;
   CLOUDOS_CHECK(unlink_work(imports, step));
   CLOUDOS_CHECK(unpack(imports, step, image, go_on, now));
   if (wants_conversion(imports.options(), image, now))
@@ -316,6 +297,11 @@ Result<void> place(ImageImports::Impl& imports, StepContext& step, const Image& 
   CLOUDOS_TRY(const auto fan_out, images.set->create(image.id, stores, reader->size(),
                                                      !step.value("all").empty()));
   CLOUDOS_TRY(const auto values, pour(images, *reader, signature, *fan_out, go_on));
+  const std::string& told = step.value("told_sha512");
+  if (!told.empty() && step.value("file").empty() && !equals_ignore_case(told, values.sha512)) {
+    return fail(ErrorCode::InvalidArgument,
+                "the data is not what the other image service says that it has");
+  }
   CLOUDOS_CHECK(fan_out->publish());
   step.output("size", fmt::format("{}", reader->size()));
   step.output("virtual_size", fmt::format("{}", found.virtual_size_bytes));
@@ -381,6 +367,7 @@ Result<void> activate_image(store::Txn& txn, const ImageImports::Impl& imports,
   saved.failed_stores = names_of(step.value("failed"));
   saved.reserved_bytes = saved.staged_bytes = 0;
   saved.properties.erase(task);
+  image::adopt_remote(step, saved);
   if (!step.value("inject").empty()) {
     for (const auto& [name, value] : imports.options().inject_properties)
       saved.properties[name] = value;
@@ -447,6 +434,37 @@ tasks::StepFunction bound(ImageImports::Impl& imports,
 }  // namespace
 
 namespace image {
+
+Result<std::uint64_t> stage_source(ImageImports::Impl& imports, const ImageId& id,
+                                   ByteSource& source, const GoOn& go_on) {
+  const std::uint64_t most = imports.images.settings.max_bytes;
+  const auto too_large = [&] {
+    return fail(ErrorCode::TooLarge, fmt::format("an image has at most {} bytes", most));
+  };
+  if (source.size() && *source.size() > most) return too_large();
+  std::uint64_t covered = source.size().value_or(0), total = 0;
+  if (covered != 0) CLOUDOS_CHECK(reserve_staged(imports, id, covered));
+  CLOUDOS_TRY(const auto writer, imports.staging->create(id));
+  std::vector<std::byte> buffer(limits::kImageChunkBytes);
+  for (;;) {
+    CLOUDOS_CHECK(go_on());
+    CLOUDOS_TRY(const std::size_t got, source.read(buffer));
+    if (got == 0) break;
+    if (got > most - total) return too_large();
+    total += got;
+    if (total > covered) {
+      covered = total + limits::kImageReserveBytes;
+      auto more = reserve_staged(imports, id, covered);
+      if (!more && more.error().code == ErrorCode::QuotaExceeded)
+        more = reserve_staged(imports, id, covered = total);
+      CLOUDOS_CHECK(more);
+    }
+    CLOUDOS_CHECK(writer->write(std::span<const std::byte>(buffer).first(got)));
+  }
+  CLOUDOS_CHECK(writer->publish());
+  CLOUDOS_CHECK(reserve_staged(imports, id, total));
+  return total;
+}
 
 Result<void> end_image_task(store::Txn& txn, const tasks::TaskRecord& task, WallTime now,
                             const Error* error) {

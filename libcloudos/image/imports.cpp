@@ -12,8 +12,8 @@ using tasks::TaskRecord;
 
 namespace {
 
-constexpr std::array<std::string_view, 3> kImportMethodNames{"glance-direct", "web-download",
-                                                             "copy-image"};
+constexpr std::array<std::string_view, 4> kImportMethodNames{"glance-direct", "web-download",
+                                                             "copy-image", "glance-download"};
 constexpr std::array<std::string_view, 4> kImageTaskStatusNames{"pending", "processing", "success",
                                                                 "failure"};
 
@@ -76,6 +76,9 @@ void fields(codec::FieldVisitor& v, ImageImport& i) {
   v.field({3, "stores"}, i.stores);
   v.field({4, "all_stores"}, i.all_stores);
   v.field({5, "all_stores_must_succeed"}, i.all_stores_must_succeed);
+  v.field({6, "region"}, i.region);
+  v.field({7, "interface"}, i.interface);
+  v.field({8, "remote_image"}, i.remote_image);
 }
 
 void fields(codec::FieldVisitor& v, ImageTask& t) {
@@ -104,7 +107,8 @@ void keys(records::Keys& k, const ImageTask& t) {
 Certificates& Images::certificates() { return *impl_->certificates; }
 ImageImports& Images::imports() { return *impl_->imports; }
 
-Result<std::unique_ptr<ImageImports>> make_imports(Images::Impl& images, image::OpenUrl open_url) {
+Result<std::unique_ptr<ImageImports>> make_imports(Images::Impl& images, image::OpenUrl open_url,
+                                                   image::RemoteServices remote) {
   const Engine& engine = images.engine;
   auto impl = std::make_unique<ImageImports::Impl>(images);
   if (engine.data_dir.empty()) {
@@ -128,6 +132,10 @@ Result<std::unique_ptr<ImageImports>> make_imports(Images::Impl& images, image::
     CLOUDOS_TRY(auto body, images.fetcher->get(request));
     return std::unique_ptr<ByteSource>(std::move(body));
   };
+  impl->remote = std::move(remote);
+  if (!impl->remote.open) {
+    CLOUDOS_TRY(impl->remote.open, image::open_by_network(images));
+  }
   engine.runner.add(image::import_task(*impl));
   engine.runner.add(image::import_copy_task(*impl));
   Reconciler reconciler;
@@ -147,6 +155,7 @@ bool ImageImports::Impl::offers(ImportMethod method) const {
     case ImportMethod::GlanceDirect: return options().glance_direct;
     case ImportMethod::WebDownload: return options().web_download;
     case ImportMethod::CopyImage: return options().copy_image;
+    case ImportMethod::GlanceDownload: return options().glance_download;
   }
   return false;
 }
@@ -154,7 +163,8 @@ bool ImageImports::Impl::offers(ImportMethod method) const {
 std::vector<ImportMethod> ImageImports::methods() const {
   std::vector<ImportMethod> all;
   for (const ImportMethod method :
-       {ImportMethod::GlanceDirect, ImportMethod::WebDownload, ImportMethod::CopyImage}) {
+       {ImportMethod::GlanceDirect, ImportMethod::WebDownload, ImportMethod::CopyImage,
+        ImportMethod::GlanceDownload}) {
     if (impl_->offers(method)) all.push_back(method);
   }
   return all;
@@ -163,7 +173,8 @@ std::vector<ImportMethod> ImageImports::methods() const {
 namespace {
 
 /// The wish with its stores named, and its URL looked at, before anything is recorded.
-Result<ImageImport> checked_wish(const Images::Impl& images, ImageImport wish) {
+Result<ImageImport> checked_wish(const ImageImports::Impl& imports, ImageImport wish) {
+  const Images::Impl& images = imports.images;
   if (wish.all_stores && !wish.stores.empty()) {
     return fail(ErrorCode::InvalidArgument, "all_stores and stores exclude each other");
   }
@@ -177,6 +188,8 @@ Result<ImageImport> checked_wish(const Images::Impl& images, ImageImport wish) {
   CLOUDOS_TRY(wish.stores, images.set->choose(wish.stores, std::nullopt));
   if (wish.method != ImportMethod::WebDownload) {
     wish.uri.clear();
+    if (wish.method == ImportMethod::GlanceDownload)
+      CLOUDOS_CHECK(image::check_remote_wish(imports, wish));
     return wish;
   }
   CLOUDOS_TRY(const image::Url url, image::parse_url(wish.uri));
@@ -209,6 +222,15 @@ TaskRecord durable_task(const Context& ctx, const ImageTask& task, const Image& 
                    {"stores", joined(task.request.stores)},
                    {"all", task.request.all_stores_must_succeed ? "1" : ""},
                    {"inject", inject ? "1" : ""}};
+  if (task.request.method == ImportMethod::GlanceDownload) {
+    record.params.insert({{"region", task.request.region},
+                          {"interface", task.request.interface},
+                          {"remote_image", task.request.remote_image.value},
+                          {"token", task.request.token},
+                          {"user", ctx.user.value},
+                          {"roles", joined(ctx.roles)},
+                          {"admin", ctx.is_admin ? "1" : ""}});
+  }
   record.resource = "image/" + image.id.value;
   record.project = image.owner;
   record.request_id = ctx.request_id;
@@ -269,7 +291,7 @@ Result<ImageTask> ImageImports::import(const Context& ctx, const ImageId& id,
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("this cloud does not offer {}", to_string(asked.method)));
   }
-  CLOUDOS_TRY(const ImageImport wish, checked_wish(impl_->images, asked));
+  CLOUDOS_TRY(const ImageImport wish, checked_wish(*impl_, asked));
   const image::Claim staging(impl_->images, id, std::string(image::kStagingClaim));
   if (wish.method == ImportMethod::GlanceDirect && seen.status == ImageStatus::Uploading &&
       (!staging.holds() || !impl_->staging->open(id))) {
@@ -285,6 +307,7 @@ Result<ImageTask> ImageImports::import(const Context& ctx, const ImageId& id,
     return begin_import(txn, ctx, *impl_, stored);
   }));
   engine.runner.wake();
+  stored.request.token.clear();
   return stored;
 }
 
@@ -298,7 +321,7 @@ Result<ImageTask> ImageImports::create_task(const Context& ctx, const ImageTaskC
   ImageImport wish;
   wish.method = ImportMethod::WebDownload;
   wish.uri = spec.import_from;
-  CLOUDOS_TRY(wish, checked_wish(impl_->images, wish));
+  CLOUDOS_TRY(wish, checked_wish(*impl_, wish));
   const auto format = disk_format_from(spec.import_from_format);
   if (!format) return fail(ErrorCode::InvalidArgument, "import_from_format is no disk format");
   ImageCreate create = spec.image;

@@ -16,6 +16,7 @@ struct ImageImports::Impl {
   std::filesystem::path work;  ///< Folder of converted disks; empty: nothing can be converted.
   std::atomic<bool> swept{false};
   image::OpenUrl open_url;
+  image::RemoteServices remote;
 
   const ImageImportOptions& options() const { return images.settings.imports; }
   bool offers(ImportMethod method) const;
@@ -29,8 +30,9 @@ struct ImageImports::Impl {
 };
 
 /// The room's door to imports: adds their task types and their reconciler to the engine.
-/// `open_url`: see ImageSettings. Errors: Unavailable, StorageFull (folders).
-Result<std::unique_ptr<ImageImports>> make_imports(Images::Impl& images, image::OpenUrl open_url);
+/// `open_url`, `remote`: see ImageSettings. Errors: Unavailable, StorageFull (folders).
+Result<std::unique_ptr<ImageImports>> make_imports(Images::Impl& images, image::OpenUrl open_url,
+                                                   image::RemoteServices remote);
 
 namespace image {
 
@@ -59,6 +61,22 @@ Result<bool> owns_image(const store::Snapshot& at, const ImageId& id, const Task
 /// go_on says.
 Result<void> unpack_gzip(RandomReader& from, const std::filesystem::path& to, std::uint64_t most,
                          const GoOn& go_on);
+
+/// Stages all that `source` has. Returns how much that was. Errors: TooLarge, QuotaExceeded,
+/// StorageFull, and those of `source` and `go_on`.
+Result<std::uint64_t> stage_source(ImageImports::Impl& imports, const ImageId& id,
+                                   ByteSource& source, const GoOn& go_on);
+
+// glance-download (import_remote.cpp).
+/// Looks at the wish, and seals its token. Errors: InvalidArgument, Unsupported.
+Result<void> check_remote_wish(const ImageImports::Impl& imports, ImageImport& wish);
+/// Stages the data, and leaves in the task what else comes along.
+Result<void> fetch_remote(ImageImports::Impl& imports, tasks::StepContext& step,
+                          const Image& image, const GoOn& go_on);
+/// The properties that fetch_remote left.
+void adopt_remote(const tasks::StepContext& step, Image& image);
+/// Errors: InvalidArgument (the rules for downloads).
+Result<RemoteServices::Open> open_by_network(const Images::Impl& images);
 
 /// A file of ours, for reading. Errors: NotFound, Unavailable.
 Result<std::unique_ptr<RandomReader>> open_plain_file(const std::filesystem::path& path);

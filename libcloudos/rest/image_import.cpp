@@ -64,6 +64,19 @@ Result<ImageImport> decode_import(const nlohmann::json& body, const Request& req
     return fail(ErrorCode::InvalidArgument, "method.uri must be given for web-download");
   }
   wish.uri = uri.value_or("");
+  if (wish.method == ImportMethod::GlanceDownload) {
+    CLOUDOS_TRY(const auto region, how.maybe_text("glance_region"));
+    CLOUDOS_TRY(const auto image, how.maybe_text("glance_image_id"));
+    CLOUDOS_TRY(const auto interface, how.maybe_text("glance_service_interface"));
+    if (!image) {
+      return fail(ErrorCode::InvalidArgument,
+                  "'glance_image_id' needs to be set for glance-download import method");
+    }
+    wish.region = region.value_or("");
+    wish.remote_image = ImageId{*image};
+    wish.interface = interface.value_or("public");
+    wish.token = request.headers.get("X-Auth-Token");
+  }
   CLOUDOS_TRY(const auto stores, in.maybe_text_list("stores"));
   wish.stores = stores.value_or(std::vector<std::string>());
   CLOUDOS_CHECK(in.flag("all_stores", wish.all_stores));

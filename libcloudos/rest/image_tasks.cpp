@@ -21,6 +21,11 @@ void write_task_input(JsonWriter& w, const ImageTask& task) {
     w.key("import_req").open().key("method").open();
     w.member("name", to_string(task.request.method));
     if (!task.request.uri.empty()) w.member("uri", task.request.uri);
+    if (task.request.method == ImportMethod::GlanceDownload) {
+      w.member("glance_region", task.request.region);
+      w.member("glance_image_id", task.request.remote_image);
+      w.member("glance_service_interface", task.request.interface);
+    }
     w.close();
     w.member("stores", task.request.stores);
     w.member("all_stores", task.request.all_stores);

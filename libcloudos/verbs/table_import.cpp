@@ -8,8 +8,12 @@ constexpr Parameter kStage[] = {subject("IMAGE", "images"),
                                 must(of(Kind::File, "file", "--file", "file to stage"))};
 constexpr Parameter kImport[] = {
     subject("IMAGE", "images"),
-    must(text("name", "--method", "glance-direct, web-download or copy-image")),
+    must(text("name", "--method",
+              "glance-direct, web-download, copy-image or glance-download")),
     text("uri", "--uri", "where to download from"),
+    text("glance_region", "--remote-region", "region of the image service to download from"),
+    text("glance_image_id", "--remote-image", "the image's id there"),
+    text("glance_service_interface", "--remote-service-interface", "its interface; public"),
     of(Kind::TextList, "stores", "--store", "store to put it in (repeat for more)"),
     set("all_stores", "--all-stores", "true", "put it in every store"),
     set("all_stores_must_succeed", "--allow-failure", "false",

@@ -72,6 +72,49 @@ TEST_CASE("import: staged data becomes the image's, with the API's states and co
   CHECK(task["result"]["image_id"] == id);
 }
 
+TEST_CASE("import: a download from another region is asked for and shown as the API has it") {
+  Options options;
+  options.image_import.glance_download = true;
+  Site site(std::move(options));
+  CHECK(site.get(kRoot + "/info/import").json()["import-methods"]["value"].back() ==
+        "glance-download");
+  const std::string user = site.add_user("anna");
+  const std::string id = queued_image(site, user);
+  const std::string there = "36d4b546-64a2-4bb9-bdd0-ba676aa48f2c";
+  const auto wish = [](const json& more) {
+    json how{{"name", "glance-download"}};
+    how.update(more);
+    return json{{"method", how}};
+  };
+  struct Row {
+    std::string what;
+    json body;
+  };
+  const Row rows[] = {
+      {"no region", wish({{"glance_image_id", there}})},
+      {"no image", wish({{"glance_region", "two"}})},
+      {"no id", wish({{"glance_region", "two"}, {"glance_image_id", "foo"}})},
+      {"region is no text", wish({{"glance_region", 2}, {"glance_image_id", there}})},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    CHECK(import(site, user, id, row.body).status == 400);
+  }
+  const json body = wish({{"glance_region", "not a region"},
+                          {"glance_image_id", there},
+                          {"glance_service_interface", "internal"}});
+  const Answer asked = import(site, user, id, body);
+  INFO(asked.text);
+  CHECK(asked.status == 202);
+  site.settle();
+  const json task = site.send("GET", path_of(id, "/tasks"), "", user).json()["tasks"][0];
+  CHECK(task["status"] == "failure");
+  CHECK(task["input"]["import_req"]["method"] == body["method"]);
+  CHECK(task["message"].get<std::string>().find("not a region") != std::string::npos);
+  CHECK(task.dump().find(user) == std::string::npos);
+  CHECK(site.send("GET", path_of(id, ""), "", user).json()["status"] == "queued");
+}
+
 TEST_CASE("import: what cannot be meant is refused with the API's codes") {
   Site site;
   const std::string user = site.add_user("anna"), other = site.add_user("bert");

@@ -35,6 +35,11 @@ struct ImageImportOptions {
   bool glance_direct = true;
   bool web_download = true;
   bool copy_image = true;
+  /// Lends the caller's token to another region's image service. Off unless the operator wants it.
+  bool glance_download = false;
+  /// Properties that come along from there: names that begin so.
+  std::vector<std::string> download_properties{"hw_", "trait:", "os_distro", "os_secure_boot",
+                                               "os_type"};
   UrlRules web;
   std::filesystem::path ca_file;                 ///< For https; empty: the system's.
   std::chrono::seconds download_time{6 * 3600};  ///< For one download, from its first byte.
@@ -55,11 +60,12 @@ struct ImageImportOptions {
 };
 
 enum class ImportMethod : std::uint8_t {
-  GlanceDirect,  ///< What was staged.
-  WebDownload,   ///< What `uri` has.
-  CopyImage,     ///< To more stores what the image has already.
+  GlanceDirect,    ///< What was staged.
+  WebDownload,     ///< What `uri` has.
+  CopyImage,       ///< To more stores what the image has already.
+  GlanceDownload,  ///< `remote_image` of the image service of `region`, with its formats.
 };
-/// "glance-direct", "web-download", "copy-image".
+/// "glance-direct", "web-download", "copy-image", "glance-download".
 CLOUDOS_EXPORT std::string_view to_string(ImportMethod method);
 CLOUDOS_EXPORT std::optional<ImportMethod> import_method_from(std::string_view text);
 
@@ -71,6 +77,12 @@ struct ImageImport {
   /// False: the image becomes active with the stores that worked, and the others are listed in its
   /// property os_glance_failed_import.
   bool all_stores_must_succeed = true;
+  /// GlanceDownload: the catalog says where the region's image service is, by this interface.
+  std::string region;
+  std::string interface = "public";
+  ImageId remote_image;
+  /// GlanceDownload: whose rights count there. Sealed while the import waits; never shown.
+  std::string token;
 };
 
 enum class ImageTaskStatus : std::uint8_t { Pending, Processing, Success, Failure };

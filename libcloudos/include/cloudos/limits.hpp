@@ -205,6 +205,8 @@ inline constexpr std::size_t kUrlAddresses = 16;               ///< Of one name,
 inline constexpr std::chrono::seconds kFetchConnectTime{10};
 inline constexpr std::chrono::seconds kFetchStallTime{30};     ///< Without a byte.
 inline constexpr std::size_t kFetchHeadBytes = 32 << 10;       ///< Of an answer, before its body.
+inline constexpr std::size_t kRemoteImageBytes = 4 << 20;      ///< Of what a service says of one.
+inline constexpr std::size_t kRemoteTokenBytes = 8 << 10;      ///< Of a token that is lent.
 inline constexpr std::size_t kCertificateBytes = 64 << 10;
 inline constexpr std::size_t kCertificatesPerProject = 256;
 inline constexpr std::size_t kCertificateChain = 8;            ///< From signer to trusted.
