@@ -23,6 +23,16 @@ std::string_view change_kind(network::Change::Kind kind) {
   return "port";
 }
 
+/// Tells the pulse of a call that was left without its result.
+struct ThrowNote {
+  DriverPulse& pulse;
+  const Error& error;
+  const bool& returned;
+  ~ThrowNote() {
+    if (!returned) pulse.note(&error);
+  }
+};
+
 class MechanismObserver final : public network::MechanismDriver {
  public:
   MechanismObserver(const DriverWatch& watch, std::shared_ptr<network::MechanismDriver> driver,
@@ -49,8 +59,15 @@ class MechanismObserver final : public network::MechanismDriver {
     return driver_->inspect(asked);
   }
   Result<void> converge(const network::Plan& plan) override {
-    auto result = observed_call(watch_, converge_, name(), "converge", {}, {},
-                                [&] { return driver_->converge(plan); });
+    // Until it returns: who throws instead is not well.
+    const Error threw{ErrorCode::Unavailable, "the driver threw", {}, {}};
+    bool returned = false;
+    auto result = observed_call(watch_, converge_, name(), "converge", {}, {}, [&] {
+      const ThrowNote note{*pulse_, threw, returned};
+      auto done = driver_->converge(plan);
+      returned = true;
+      return done;
+    });
     pulse_->note(error_of(result));
     return result;
   }

@@ -31,7 +31,7 @@ const Error* error_of(const Result<T>& result) {
   return result ? nullptr : &result.error();
 }
 
-/// Calls, measures and traces. `id` is the thing's that the call is about, or empty.
+/// Calls, measures and traces, also what throws. `id` is the thing's that the call is about, or empty.
 template <class Call>
 auto observed_call(const DriverWatch& watch, VerbMeter& meter, std::string_view driver,
                    std::string_view verb, std::string_view kind, const std::string& id,
@@ -39,7 +39,15 @@ auto observed_call(const DriverWatch& watch, VerbMeter& meter, std::string_view 
   SpanScope span(&watch.tracer, fmt::format("{} {}", driver, verb));
   if (!id.empty()) span.attribute(fmt::format("{}.id", kind), id);
   const MonoTime began = watch.clock.mono();
-  auto result = call();
+  auto result = [&] {
+    try {
+      return call();
+    } catch (...) {
+      meter.failed.observe(watch.clock.mono() - began);
+      span.failed("it threw");
+      throw;
+    }
+  }();
   (result ? meter.ok : meter.failed).observe(watch.clock.mono() - began);
   if (!result) span.failed(result.error().message);
   return result;
