@@ -65,6 +65,7 @@ class NetworkScene : public Site {
     REQUIRE(call(token, "PUT", "/routers/" + all["routers"] + "/add_router_interface",
                  {{"subnet_id", all["subnets"]}})
                 .status == 200);
+    add_idle_things(token, net, all);
     const std::string behind = port();
     all["floatingips"] =
         made(token, "/floatingips", "floatingip", {{"floating_network_id", outside}});
@@ -85,7 +86,7 @@ class NetworkScene : public Site {
         made(token, "/security-group-rules", "security_group_rule",
              {{"security_group_id", all["security-groups"]}, {"direction", "ingress"}});
     all["subnetpools"] = made(token, "/subnetpools", "subnetpool",
-                              {{"name", "p"}, {"prefixes", {net + ".128.0/17"}}});
+                              {{"name", "p"}, {"prefixes", {net + ".128.0/17", "10.250.0.0/16"}}});
     all["address-scopes"] =
         made(token, "/address-scopes", "address_scope", {{"name", "s"}, {"ip_version", 4}});
     all["address-groups"] = made(token, "/address-groups", "address_group",
@@ -118,7 +119,7 @@ class NetworkScene : public Site {
       if (rest.substr(0, at).size() > 1) collection = before.substr(before.rfind('/') + 1);
       const std::string name(rest.substr(at + 1, end - at - 1));
       if (name == "resource") collection = "networks";
-      target += value_of(name, collection);
+      target += value_of(route, name, collection);
       rest = rest.substr(end + 1);
     }
     target += rest;
@@ -127,10 +128,79 @@ class NetworkScene : public Site {
     return Site::send(std::string(route.method), target, body, token);
   }
 
+  /// What gets past decoding, so that who calls decides.
+  nlohmann::json body_of(const cloudos::rest::Route& route) {
+    using nlohmann::json;
+    const std::string pattern(route.pattern);
+    const auto ends = [&](std::string_view end) { return pattern.ends_with(end); };
+    const auto has = [&](std::string_view part) { return pattern.find(part) != pattern.npos; };
+    if (ends("/tags")) return {{"tags", {"b-tag"}}};
+    if (ends("add_router_interface")) return {{"subnet_id", ours.at("idle subnets")}};
+    if (ends("remove_router_interface")) return {{"subnet_id", ours.at("leg")}};
+    if (ends("_extraroutes")) return {{"router", {{"routes", json::array()}}}};
+    if (ends("add_prefixes")) return {{"prefixes", {"10.251.0.0/16"}}};
+    if (ends("remove_prefixes")) return {{"prefixes", {"10.250.0.0/16"}}};
+    if (ends("onboard_network_subnets")) return {{"network_id", ours.at("networks")}};
+    if (ends("_subports")) return {{"sub_ports", json::array()}};
+    if (ends("add_addresses")) return {{"addresses", {"198.51.100.0/24"}}};
+    if (ends("remove_addresses")) return {{"addresses", {"192.0.2.0/24"}}};
+    if (has("port_forwardings")) {
+      if (route.method == "PUT") return {{"port_forwarding", {{"description", "told"}}}};
+      json one = forward;
+      one["external_port"] = 2223;
+      one["internal_port"] = 23;
+      return {{"port_forwarding", one}};
+    }
+    if (has("bandwidth_limit_rules")) return {{"bandwidth_limit_rule", {{"max_kbps", 9}}}};
+    if (has("dscp_marking_rules")) return {{"dscp_marking_rule", {{"dscp_mark", 10}}}};
+    if (has("minimum_bandwidth_rules")) return {{"minimum_bandwidth_rule", {{"min_kbps", 9}}}};
+    if (has("/bindings")) return {{"binding", {{"host", "some-host"}}}};
+    if (ends("/quotas/{project_id}")) return {{"quota", {{"network", 5}}}};
+    if (has("/address-scopes/")) return {{"address_scope", {{"name", "told"}}}};
+    if (has("/rbac-policies/")) return {{"rbac_policy", {{"target_tenant", "somebody"}}}};
+    for (const auto& [collection, singular] : std::map<std::string, std::string>{
+             {"/networks/{id}", "network"},
+             {"/subnets/{id}", "subnet"},
+             {"/ports/{id}", "port"},
+             {"/security-groups/{id}", "security_group"},
+             {"/routers/{id}", "router"},
+             {"/floatingips/{id}", "floatingip"},
+             {"/subnetpools/{id}", "subnetpool"},
+             {"/policies/{id}", "policy"},
+             {"/trunks/{id}", "trunk"},
+             {"/agents/{id}", "agent"},
+             {"/segments/{id}", "segment"},
+             {"/network_segment_ranges/{id}", "network_segment_range"},
+             {"/address-groups/{id}", "address_group"}})
+      if (ends(collection) && !has("default-")) return {{singular, {{"description", "told"}}}};
+    if (ends("/policies")) return {{"policy", {{"name", "n"}}}};
+    return json::object();
+  }
+
   std::string reader, member, stranger, outside;
   Things ours;
 
  private:
+  /// What nothing hangs on: things to delete and to connect.
+  void add_idle_things(const std::string& token, const std::string& net, Things& all) {
+    const std::string network =
+        made(token, "/networks", "network", {{"name", "idle"}, {"tags", {"a-tag"}}});
+    const auto subnet = [&](const std::string& of, int third) {
+      return made(
+          token, "/subnets", "subnet",
+          {{"network_id", of}, {"ip_version", 4}, {"cidr", fmt::format("{}.{}.0/24", net, third)}});
+    };
+    all["idle networks"] = network;
+    all["idle subnets"] = subnet(network, 64);
+    all["leg"] = subnet(all["networks"], 65);
+    REQUIRE(call(token, "PUT", "/routers/" + all["routers"] + "/add_router_interface",
+                 {{"subnet_id", all["leg"]}})
+                .status == 200);
+    all["idle routers"] = made(token, "/routers", "router", {{"name", "idle"}});
+    all["idle floatingips"] =
+        made(token, "/floatingips", "floatingip", {{"floating_network_id", outside}});
+  }
+
   std::string reader_beside() {
     // A reader of the member's project, not of one of their own.
     add_user("rosa");
@@ -151,7 +221,15 @@ class NetworkScene : public Site {
     return login("rosa", "password of rosa", "paper");
   }
 
-  std::string value_of(const std::string& name, const std::string& collection) {
+  std::string value_of(const cloudos::rest::Route& route, const std::string& name,
+                       const std::string& collection) {
+    const auto has = [&](std::string_view part) {
+      return route.pattern.find(part) != route.pattern.npos;
+    };
+    if (name == "id" && has("/dhcp-networks")) return ours.at("DHCP agent");
+    if (name == "id" && has("/l3-routers")) return ours.at("L3 agent");
+    if (name == "id" && route.method == "DELETE" && ours.count("idle " + collection) > 0)
+      return ours.at("idle " + collection);
     if (name == "project_id") return ours.at("project_id");
     if (name == "resource") return "networks";
     if (name == "tag") return "a-tag";
@@ -161,7 +239,7 @@ class NetworkScene : public Site {
     if (name == "floating_id") return ours.at("floatingips");
     if (name == "port_id") return ours.at("ports");
     if (name == "policy_id") return ours.at("policies");
-    if (name == "network_id") return ours.at("networks");
+    if (name == "network_id") return ours.at("idle networks");  // DHCP serves that.
     if (name == "router_id") return ours.at("routers");
     if (name != "id") return "nowhere";
     if (collection == "port_forwardings") return ours.at("forwarding");
@@ -181,7 +259,9 @@ class NetworkScene : public Site {
   }
   /// What is the cloud's own.
   void add_admins_things() {
-    ours["agents"] = call(admin, "GET", "/agents").json().at("agents")[0].at("id");
+    const auto agents = call(admin, "GET", "/agents").json().at("agents");
+    ours["agents"] = agents.at(0).at("id");
+    for (const auto& agent : agents) ours[agent.at("agent_type")] = agent.at("id");
     ours["metering-labels"] =
         made(admin, "/metering/metering-labels", "metering_label", {{"name", "l"}});
     ours["metering-label-rules"] =
@@ -192,58 +272,15 @@ class NetworkScene : public Site {
       if (!all.is_object() || all.empty() || all.begin()->empty()) continue;
       ours[collection] = (*all.begin())[0].at("id");
     }
+    ours["idle segments"] =
+        made(admin, "/segments", "segment",
+             {{"network_id", ours["idle networks"]}, {"network_type", "vxlan"}});
     ours["network_segment_ranges"] = made(admin, "/network_segment_ranges", "network_segment_range",
                                           {{"name", "r"},
                                            {"network_type", "vxlan"},
                                            {"shared", true},
                                            {"minimum", 70'000},
                                            {"maximum", 70'100}});
-  }
-
-  /// What gets past decoding, so that who calls decides.
-  nlohmann::json body_of(const cloudos::rest::Route& route) {
-    using nlohmann::json;
-    const std::string pattern(route.pattern);
-    const auto ends = [&](std::string_view end) { return pattern.ends_with(end); };
-    const auto has = [&](std::string_view part) { return pattern.find(part) != pattern.npos; };
-    if (ends("/tags")) return {{"tags", {"b-tag"}}};
-    if (ends("add_router_interface") || ends("remove_router_interface"))
-      return {{"subnet_id", ours.at("subnets")}};
-    if (ends("_extraroutes")) return {{"router", {{"routes", json::array()}}}};
-    if (ends("_prefixes")) return {{"prefixes", {"10.250.0.0/16"}}};
-    if (ends("onboard_network_subnets")) return {{"network_id", ours.at("networks")}};
-    if (ends("_subports")) return {{"sub_ports", json::array()}};
-    if (ends("add_addresses")) return {{"addresses", {"198.51.100.0/24"}}};
-    if (ends("remove_addresses")) return {{"addresses", {"192.0.2.0/24"}}};
-    if (has("port_forwardings")) {
-      if (route.method == "PUT") return {{"port_forwarding", {{"description", "d"}}}};
-      json one = forward;
-      one["external_port"] = 2223;
-      one["internal_port"] = 23;
-      return {{"port_forwarding", one}};
-    }
-    if (has("bandwidth_limit_rules")) return {{"bandwidth_limit_rule", {{"max_kbps", 9}}}};
-    if (has("dscp_marking_rules")) return {{"dscp_marking_rule", {{"dscp_mark", 10}}}};
-    if (has("minimum_bandwidth_rules")) return {{"minimum_bandwidth_rule", {{"min_kbps", 9}}}};
-    if (has("/bindings")) return {{"binding", {{"host", "some-host"}}}};
-    if (ends("/quotas/{project_id}")) return {{"quota", {{"network", 5}}}};
-    if (has("/rbac-policies/")) return {{"rbac_policy", {{"target_tenant", "somebody"}}}};
-    for (const auto& [collection, singular] :
-         std::map<std::string, std::string>{{"/networks/{id}", "network"},
-                                            {"/subnets/{id}", "subnet"},
-                                            {"/ports/{id}", "port"},
-                                            {"/security-groups/{id}", "security_group"},
-                                            {"/routers/{id}", "router"},
-                                            {"/floatingips/{id}", "floatingip"},
-                                            {"/subnetpools/{id}", "subnetpool"},
-                                            {"/address-scopes/{id}", "address_scope"},
-                                            {"/policies/{id}", "policy"},
-                                            {"/trunks/{id}", "trunk"},
-                                            {"/agents/{id}", "agent"},
-                                            {"/address-groups/{id}", "address_group"}})
-      if (ends(collection) && !has("default-")) return {{singular, json::object()}};
-    if (ends("/policies")) return {{"policy", {{"name", "n"}}}};
-    return json::object();
   }
 
   nlohmann::json forward;
