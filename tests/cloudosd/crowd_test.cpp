@@ -153,7 +153,7 @@ TEST_CASE("a crowd of slow uploads keeps no other upload, download or request wa
   const Meanwhile trickle([&] {
     const std::string some(2'048, 'x');
     for (const auto& wire : slow) wire->send(some);
-    std::this_thread::sleep_for(250ms);
+    std::this_thread::sleep_for(250ms);  // What makes them slow.
   });
   check_rate(alone, site);
   const long grown = site.anon_kib() - memory;

@@ -136,11 +136,14 @@ TEST_CASE("a round is good only if every part has answered well") {
   std::atomic<int> good{0};
   std::mutex mutex;
   std::string why;
-  std::atomic<bool> well{true}, hangs{false};
+  std::atomic<bool> well{true}, hangs{false}, stuck{false};
   std::vector<cloudosd::Liveness::Question> questions = {
       {"first", [&] { return std::string(well ? "" : "is ill"); }},
       {"second", [&] {
-         while (hangs) std::this_thread::sleep_for(1ms);
+         while (hangs) {
+           stuck = true;
+           std::this_thread::sleep_for(1ms);
+         }
          return std::string();
        }}};
   cloudosd::Liveness liveness(questions,
@@ -152,9 +155,9 @@ TEST_CASE("a round is good only if every part has answered well") {
                               1ms);
   CHECK(becomes([&] { return good > 2; }));
   hangs = true;
-  std::this_thread::sleep_for(20ms);
+  REQUIRE(becomes([&] { return stuck.load(); }));
   const int held = good;
-  std::this_thread::sleep_for(50ms);
+  std::this_thread::sleep_for(50ms);  // Rounds are due each millisecond: none is good.
   CHECK(good == held);
   hangs = false;
   CHECK(becomes([&] { return good > held; }));

@@ -215,7 +215,7 @@ TEST_CASE("a guest's snapshot whose lease is over, or whose owner is another, sa
   const auto guest = open_writing_guest(folder);
   {
     const auto view = *guest->snapshot();
-    std::this_thread::sleep_for(std::chrono::milliseconds(120));
+    std::this_thread::sleep_for(std::chrono::milliseconds(120));  // The lease runs out meanwhile.
     for (int i = 0; i < 4; ++i) REQUIRE(put_one(*owner->store, "/a", "2"));
     CHECK(view->get("/a").error().code == ErrorCode::Stale);
     CHECK(value_of(*guest, "/a") == "2");
