@@ -194,9 +194,9 @@ TEST_CASE("a bulk request has an end, whatever it makes") {
       {"label rules",
        code_of(all.metering_labels().create_rules(ctx, std::vector<MeteringRuleCreate>(kMany)))},
   };
-  for (const auto& [what, code] : rows) {
-    CAPTURE(what);
-    CHECK(code == ErrorCode::TooLarge);
+  for (const auto& row : rows) {
+    CAPTURE(row.first);
+    CHECK(row.second == ErrorCode::TooLarge);
   }
 }
 
