@@ -81,6 +81,10 @@ cloudos::NetworkOptions network_options(const config::Settings& settings) {
   networks.mtu = static_cast<std::uint32_t>(settings.number("network", "mtu"));
   networks.host = settings.text("network", "host");
   networks.tunnel_address = settings.text("network", "tunnel_address");
+  for (const auto& [host, name] : settings.mapping("network", "host_namespaces"))
+    networks.other_hosts[host].network_namespace = name;
+  for (const auto& [host, address] : settings.mapping("network", "host_tunnels"))
+    networks.other_hosts[host].tunnel_address = address;
   return networks;
 }
 
@@ -334,6 +338,7 @@ Command make_command(const config::Settings& settings) {
   cloud.libvirt_uri = settings.text("hypervisor", "libvirt_uri");
   cloud.virt_type = settings.text("hypervisor", "virt_type");
   cloud.host_names = host_names(settings);
+  cloud.other_hosts = settings.mapping("hypervisor", "other_hosts");
   cloud.resume_guests = settings.yes("compute", "resume_guests_state_on_host_boot");
   cloud.network = network_backend(settings.text("network", "backend"));
   cloud.bridge_mappings = settings.mapping("network", "bridge_mappings");

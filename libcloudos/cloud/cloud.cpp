@@ -59,6 +59,28 @@ struct Cloud::Impl {
 
 namespace {
 
+Result<void> check_other_hosts(const Options& options) {
+  if (options.other_hosts.empty()) return Result<void>();
+  if (options.hypervisor != Backend::Real || !options.services.compute)
+    return fail(ErrorCode::InvalidArgument, "other_hosts are for real guests");
+  if (options.host_names.empty())
+    return fail(ErrorCode::InvalidArgument,
+                "other_hosts are beside this one: say its name, by host_names");
+  for (const auto& [host, uri] : options.other_hosts) {
+    const auto& names = options.host_names;
+    if (std::find(names.begin(), names.end(), host) != names.end() ||
+        options.hypervisor_drivers.count(host) > 0)
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("host {} is in other_hosts and has another driver", host));
+    if (uri.empty() || uri.starts_with("qemu:///embed"))
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("host {} of other_hosts needs the URI of a libvirt daemon: "
+                              "qemu:///embed is this process's own",
+                              host));
+  }
+  return Result<void>();
+}
+
 Result<void> check_options(const Options& options) {
   if (options.workers > limits::kWorkers) {
     return fail(ErrorCode::InvalidArgument,
@@ -79,6 +101,7 @@ Result<void> check_options(const Options& options) {
                   fmt::format("host {} is in host_names and has a driver of its own", host));
     }
   }
+  CLOUDOS_CHECK(check_other_hosts(options));
   for (const auto& driver : options.mechanism_drivers) {
     if (!driver) return fail(ErrorCode::InvalidArgument, "one of the mechanism_drivers is null");
   }

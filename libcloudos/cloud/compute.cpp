@@ -47,19 +47,12 @@ Result<std::vector<hypervisor::DomainSpec>> simulated_guests(store::Store& store
   }
 }
 
-/// Which driver stands behind which option: the one visible table.
-Result<std::shared_ptr<hypervisor::Driver>> open_hypervisor(const Options& options,
-                                                            const Engine& engine) {
-  if (options.hypervisor_driver) return options.hypervisor_driver;
-  if (options.hypervisor == Backend::Simulated) {
-    hypervisor::SimulatedSettings settings;
-    settings.clock = options.clock.get();
-    settings.ran_before = [&store = engine.store] { return simulated_guests(store); };
-    return hypervisor::make_simulated(settings);
-  }
+Result<std::shared_ptr<hypervisor::Driver>> open_libvirt([[maybe_unused]] const Options& options,
+                                                         [[maybe_unused]] const Engine& engine,
+                                                         [[maybe_unused]] const std::string& uri) {
 #if CLOUDOS_WITH_LIBVIRT
   hypervisor::LibvirtSettings settings;
-  settings.uri = options.libvirt_uri;
+  settings.uri = uri;
   settings.root_dir = engine.data_dir / "libvirt";
   settings.folder_id = engine.folder_id;
   settings.virt_type = options.virt_type;
@@ -72,12 +65,30 @@ Result<std::shared_ptr<hypervisor::Driver>> open_hypervisor(const Options& optio
 #endif
 }
 
-/// Host name -> its driver: the host program's own, and the one behind all of `host_names`.
+/// Which driver stands behind which option: the one visible table.
+Result<std::shared_ptr<hypervisor::Driver>> open_hypervisor(const Options& options,
+                                                            const Engine& engine) {
+  if (options.hypervisor_driver) return options.hypervisor_driver;
+  if (options.hypervisor == Backend::Simulated) {
+    hypervisor::SimulatedSettings settings;
+    settings.clock = options.clock.get();
+    settings.ran_before = [&store = engine.store] { return simulated_guests(store); };
+    return hypervisor::make_simulated(settings);
+  }
+  return open_libvirt(options, engine, options.libvirt_uri);
+}
+
+/// Host name -> its driver: the host program's own, other hosts', and the one behind all of
+/// `host_names`.
 Result<Drivers> open_hypervisors(const Options& options, const Engine& engine) {
   Drivers drivers = options.hypervisor_drivers;
   for (const auto& [host, driver] : drivers) {
     if (!driver)
       return fail(ErrorCode::InvalidArgument, fmt::format("the driver of host {} is null", host));
+  }
+  for (const auto& [host, uri] : options.other_hosts) {
+    CLOUDOS_TRY(auto driver, open_libvirt(options, engine, uri));
+    drivers.emplace(host, std::move(driver));
   }
   if (options.host_names.empty()) return drivers;
   CLOUDOS_TRY(const auto driver, open_hypervisor(options, engine));
@@ -122,8 +133,7 @@ Result<ComputeParts> open(const ServiceGround& ground, Images& images, Networks&
   settings.drivers = parts.drivers;
   settings.resume_guests = ground.options.resume_guests;
   if (ground.options.placement) settings.policy = *ground.options.placement;
-  CLOUDOS_TRY(parts.servers,
-              make_servers(ground.engine, settings, *parts.hosts, images, networks));
+  CLOUDOS_TRY(parts.servers, make_servers(ground.engine, settings, *parts.hosts, images, networks));
   parts.metadata = make_metadata_source(*parts.servers);
   parts.device_owner = make_device_owner(*parts.servers);
   networks.set_metadata_source(parts.metadata.get());

@@ -1,7 +1,8 @@
-#include <algorithm>
-#include <set>
-
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
 
 #include "cloud/services.hpp"
 #include "cloudos/network_limits.hpp"
@@ -22,6 +23,42 @@ struct Mechanism {
   std::function<void(network::MetadataHandler)> serve_metadata;
 };
 
+#if CLOUDOS_WITH_LINUXBRIDGE
+Result<Mechanism> open_linuxbridge(const network::LinuxBridgeSettings& settings,
+                                   const Engine& engine) {
+  CLOUDOS_TRY(const auto driver,
+              network::make_linuxbridge(settings, nullptr, engine.log.for_room("network")));
+  return Mechanism{driver, [driver](network::MetadataHandler handler) {
+                     driver->set_metadata_handler(std::move(handler));
+                   }};
+}
+#endif
+
+/// Those of the hosts beside the first, each in its namespace and with files of its own.
+Result<std::vector<Mechanism>> open_other_hosts([[maybe_unused]] const Options& options,
+                                                [[maybe_unused]] const Engine& engine) {
+  std::vector<Mechanism> out;
+#if CLOUDOS_WITH_LINUXBRIDGE
+  for (const auto& [host, asked] : options.networks.other_hosts) {
+    network::LinuxBridgeSettings settings;
+    settings.folder_id = engine.folder_id;
+    const auto run_dir = engine.data_dir / "run" / "hosts" / host;
+    std::error_code error;
+    std::filesystem::create_directories(run_dir, error);
+    if (error)
+      return fail(ErrorCode::Unavailable, "the data folder cannot be written: " + error.message());
+    settings.run_dir = run_dir.string();
+    settings.host = host;
+    settings.tunnel_address = asked.tunnel_address;
+    settings.shared_machine = true;
+    settings.network_namespace = asked.network_namespace;
+    CLOUDOS_TRY(auto opened, open_linuxbridge(settings, engine));
+    out.push_back(std::move(opened));
+  }
+#endif
+  return out;
+}
+
 /// Which driver stands behind which option: the one visible table.
 Result<Mechanism> open_mechanism(const Options& options, [[maybe_unused]] const Engine& engine) {
   if (options.mechanism_driver) return Mechanism{options.mechanism_driver, nullptr};
@@ -36,11 +73,7 @@ Result<Mechanism> open_mechanism(const Options& options, [[maybe_unused]] const 
   settings.physical_bridges = options.bridge_mappings;
   settings.host = options.networks.host;
   settings.tunnel_address = options.networks.tunnel_address;
-  CLOUDOS_TRY(const auto driver,
-              network::make_linuxbridge(settings, nullptr, engine.log.for_room("network")));
-  return Mechanism{driver, [driver](network::MetadataHandler handler) {
-                     driver->set_metadata_handler(std::move(handler));
-                   }};
+  return open_linuxbridge(settings, engine);
 #else
   return left_out("the Linux-bridge driver is", "CLOUDOS_WITH_LINUXBRIDGE");
 #endif
@@ -68,9 +101,30 @@ Result<void> check_ranges(std::string_view what, const NetworkOptions::Ranges& r
       last = end;
       continue;
     }
+    return fail(
+        ErrorCode::InvalidArgument,
+        fmt::format("networks.{}: {}-{} is not a range within 1 to {} apart from the others", what,
+                    first, end, most));
+  }
+  return Result<void>();
+}
+
+Result<void> check_other_hosts(const Options& options) {
+  const NetworkOptions& asked = options.networks;
+  if (asked.other_hosts.empty()) return Result<void>();
+  if (options.network != Backend::Real || options.mechanism_driver)
     return fail(ErrorCode::InvalidArgument,
-                fmt::format("networks.{}: {}-{} is not a range within 1 to {} apart from the others",
-                            what, first, end, most));
+                "networks.other_hosts are for the library's own driver of real networks");
+  if (asked.host.empty())
+    return fail(ErrorCode::InvalidArgument,
+                "networks.other_hosts: say which host this one is, by networks.host");
+  for (const auto& [host, other] : asked.other_hosts) {
+    const bool plain = !host.empty() && host.find('/') == host.npos && host.front() != '.';
+    if (!plain || host == asked.host || other.network_namespace.empty())
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("networks.other_hosts: '{}' has to be another host's name, without a "
+                              "slash, and needs a network namespace",
+                              host));
   }
   return Result<void>();
 }
@@ -92,6 +146,7 @@ Result<void> fill_settings(const Options& options, NetworkSettings& settings) {
     return fail(ErrorCode::InvalidArgument,
                 "networks.tunnel_address: say which host it is of, by networks.host");
   }
+  CLOUDOS_CHECK(check_other_hosts(options));
   CLOUDOS_CHECK(check_ranges("vni_ranges", settings.vxlan_ranges, limits::kVniMost));
   if (!asked.vlan_ranges) return Result<void>();
   for (const auto& [name, ranges] : *asked.vlan_ranges)
@@ -123,8 +178,14 @@ Result<NetworksParts> open(const ServiceGround& ground) {
   CLOUDOS_CHECK(fill_settings(options, settings));
   if (!ground.engine.guest) {
     CLOUDOS_TRY(auto built_in, open_mechanism(options, ground.engine));
-    mechanisms.push_back(ground.observatory.observe(built_in.driver));
-    parts.serve_metadata = built_in.serve_metadata;
+    CLOUDOS_TRY(auto all, open_other_hosts(options, ground.engine));
+    all.insert(all.begin(), std::move(built_in));
+    for (const auto& one : all) mechanisms.push_back(ground.observatory.observe(one.driver));
+    std::erase_if(all, [](const Mechanism& one) { return !one.serve_metadata; });
+    if (!all.empty())
+      parts.serve_metadata = [all](const network::MetadataHandler& handler) {
+        for (const auto& one : all) one.serve_metadata(handler);
+      };
   }
   parts.networks = make_networks(ground.engine, settings, std::move(mechanisms));
   if (parts.serve_metadata) parts.serve_metadata(network::metadata_handler(*parts.networks));

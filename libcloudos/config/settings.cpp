@@ -73,6 +73,14 @@ void check_network(const Settings& settings, std::vector<Problem>& problems) {
     problem("vni_ranges", "vni_ranges needs FIRST:LAST within 1 to 16777215, with commas between.");
   if (settings.given("network", "tunnel_address") && !settings.given("network", "host"))
     problem("tunnel_address", "tunnel_address is a host's: say which, by host in [network].");
+  const auto spaces = settings.mapping("network", "host_namespaces");
+  if (!spaces.empty() && !settings.given("network", "host"))
+    problem("host_namespaces",
+            "host_namespaces are of other hosts: say which this one is, by host in [network].");
+  for (const auto& [host, address] : settings.mapping("network", "host_tunnels"))
+    if (!spaces.contains(host))
+      problem("host_tunnels",
+              fmt::format("there is no host {}: give it a namespace in host_namespaces.", host));
 }
 
 void check_together(const Settings& settings, std::vector<Problem>& problems) {
@@ -97,6 +105,11 @@ void check_together(const Settings& settings, std::vector<Problem>& problems) {
   if (!simulated && settings.list("hypervisor", "host_names").size() > 1)
     problem("hypervisor", "host_names",
             "several hosts need backend = simulated: libvirt has the one host it runs on.");
+  if (settings.given("hypervisor", "other_hosts") &&
+      (simulated || settings.list("hypervisor", "host_names").empty()))
+    problem("hypervisor", "other_hosts",
+            "other_hosts are of libvirt's, beside one that is named: set host_names, without "
+            "backend = simulated.");
   if (settings.yes("services", "compute") &&
       !(settings.yes("services", "images") && settings.yes("services", "networks")))
     problem("services", "compute",

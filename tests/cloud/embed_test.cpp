@@ -224,6 +224,16 @@ TEST_CASE("drivers and services that do not go together are refused with what to
        "vni_ranges"},
       {"a tunnel of nobody's",
        [](Options& o) { o.networks.tunnel_address = "192.0.2.7"; }, "networks.host"},
+      {"other hosts that nobody real runs",
+       [](Options& o) {
+         o.other_hosts = {{"two", "qemu+tcp://192.0.2.8/system"}};
+       },
+       "real guests"},
+      {"other hosts' networks that are not real",
+       [](Options& o) {
+         o.networks.other_hosts = {{"two", {"space-2", ""}}};
+       },
+       "real networks"},
       {"a guest of nothing", [](Options& o) { o.role = FolderRole::Guest; }, "data_dir"},
   };
   for (const Row& row : rows) {
@@ -683,11 +693,11 @@ TEST_CASE("kinds that are not known are refused; ids come as they are; a callbac
   std::atomic<int> calls{0};
   {
     const std::lock_guard lock(mutex);
-    self = std::move(*(*cloud)->subscribe({.kinds = {"region"}}, [&](const ChangeBatch&) {
+    self = *(*cloud)->subscribe({.kinds = {"region"}}, [&](const ChangeBatch&) {
       const std::lock_guard inner(mutex);
       ++calls;
       self.reset();
-    }));
+    });
   }
   REQUIRE((*cloud)->identity().create_region(Context::system(), {.id = "one"}));
   for (int i = 0; i < 1000 && calls == 0; ++i) std::this_thread::sleep_for(5ms);

@@ -69,6 +69,14 @@ TEST_CASE("ranges of networks are what they say, or a problem that says what the
       {"flat for all", "tenant_network_types = flat", "cannot be of type flat"},
       {"a tunnel of nobody's", "tunnel_address = 192.0.2.7", "by host in [network]"},
       {"a tunnel of a host's", "host = one\ntunnel_address = 192.0.2.7", ""},
+      {"another host beside one without a name", "host_namespaces = two:space-2", "by host in"},
+      {"another host", "host = one\nhost_namespaces = two:space-2\nhost_tunnels = two:192.0.2.8", ""},
+      {"a tunnel of a host that is not there", "host = one\nhost_tunnels = two:192.0.2.8",
+       "there is no host two"},
+      {"a daemon beside a host without a name",
+       "[hypervisor]\nother_hosts = two:qemu+tcp://192.0.2.8/system", "set host_names"},
+      {"a daemon beside this host",
+       "[hypervisor]\nhost_names = one\nother_hosts = two:qemu+tcp://192.0.2.8/system", ""},
       {"no packets", "mtu = 100", "needs a number from 576 to 65535"},
   };
   for (const Row& row : rows) {

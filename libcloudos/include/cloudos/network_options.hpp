@@ -27,6 +27,15 @@ struct NetworkOptions {
   std::string host;
   /// Where other hosts' tunnels reach this one; empty: vxlan networks stay on it. Needs `host`.
   std::string tunnel_address;
+
+  /// Another host whose networks are made from here.
+  struct OtherHost {
+    std::string network_namespace;  ///< Of this machine, as `ip netns` names it: it is that host.
+    std::string tunnel_address;     ///< As above, of that host.
+  };
+  /// By name. They have no physical networks: flat ones, and routers' ways out, are on `host`, which
+  /// has to be set. With Backend::Real.
+  std::map<std::string, OtherHost> other_hosts;
 };
 
 }  // namespace cloudos

@@ -607,10 +607,10 @@ Result<void> Driver::apply_plan(const Plan& plan) {
 }  // namespace cloudos::network::linuxbridge
 
 namespace cloudos::network {
+namespace lb = linuxbridge;
+namespace {
 
-Result<std::shared_ptr<LinuxBridgeDriver>> make_linuxbridge(LinuxBridgeSettings settings,
-                                                            MetadataHandler handler, Log log) {
-  namespace lb = linuxbridge;
+Result<void> check_linuxbridge(const LinuxBridgeSettings& settings) {
   const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); };
   if (settings.folder_id.size() != 8 ||
       !std::all_of(settings.folder_id.begin(), settings.folder_id.end(), is_hex)) {
@@ -627,6 +627,14 @@ Result<std::shared_ptr<LinuxBridgeDriver>> make_linuxbridge(LinuxBridgeSettings 
                   fmt::format("the bridge of physical network {} is not a device name", physical));
     }
   }
+  if (settings.network_namespace.find('/') != std::string::npos)
+    return fail(ErrorCode::InvalidArgument, "network_namespace is a name, not a path");
+  return Result<void>();
+}
+
+/// In the calling thread's network namespace.
+Result<std::shared_ptr<LinuxBridgeDriver>> make_linuxbridge_here(
+    const LinuxBridgeSettings& settings, MetadataHandler handler, Log log) {
   CLOUDOS_TRY(const auto dnsmasq,
               lb::probe_platform(settings.dnsmasq, "cloudos_" + settings.folder_id + "_probe"));
   CLOUDOS_TRY(auto nft, lb::Nft::open());
@@ -641,6 +649,27 @@ Result<std::shared_ptr<LinuxBridgeDriver>> make_linuxbridge(LinuxBridgeSettings 
                                    lb::Driver::Sockets{std::move(nft), std::move(netlink),
                                                        std::move(of_routers), std::move(home)},
                                    std::move(abilities), std::move(handler), std::move(log)));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<LinuxBridgeDriver>> make_linuxbridge(LinuxBridgeSettings settings,
+                                                            MetadataHandler handler, Log log) {
+  CLOUDOS_CHECK(check_linuxbridge(settings));
+  if (settings.network_namespace.empty())
+    return make_linuxbridge_here(settings, std::move(handler), std::move(log));
+  const auto netns = lb::open_netns(settings.network_namespace);
+  if (!netns) {
+    return fail(ErrorCode::Unavailable,
+                fmt::format("there is no network namespace {0}: make it by \"ip netns add {0}\"",
+                            settings.network_namespace));
+  }
+  std::shared_ptr<LinuxBridgeDriver> driver;
+  CLOUDOS_CHECK(lb::run_in_netns(netns->get(), [&]() -> Result<void> {
+    CLOUDOS_TRY(driver, make_linuxbridge_here(settings, std::move(handler), std::move(log)));
+    return Result<void>();
+  }));
+  return driver;
 }
 
 }  // namespace cloudos::network

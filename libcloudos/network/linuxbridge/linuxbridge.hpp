@@ -18,13 +18,15 @@ struct LinuxBridgeSettings {
   std::string tunnel_address =
       {};                       ///< Of this host, for vxlan networks; empty: it has none of them.
   bool shared_machine = false;  ///< Other hosts of this cloud are on the machine, too.
+  /// The one that is this host, as `ip netns` names it; empty: the calling thread's.
+  std::string network_namespace = {};
 };
 
 /// The Linux-bridge mechanism driver: one bridge per network, a tap per port, DHCP and metadata in
 /// a namespace per network, security groups by nftables; all by netlink, no command is run.
 ///
-/// Thread-safe; calls wait for each other. It works in the network namespace of the thread that
-/// made it. Guests' network goes on when the driver (or its process) ends: the DHCP servers and the
+/// Thread-safe; calls wait for each other. It works in one network namespace, by default that of
+/// the thread that made it. Guests' network goes on when the driver (or its process) ends: the DHCP servers and the
 /// packet filter stay, metadata answers again after the next converge(). A plan without networks
 /// leaves nothing of ours on the host.
 /// Source: Neutron's linuxbridge agent, DHCP agent and iptables firewall driver, for their meaning.
