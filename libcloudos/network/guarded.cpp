@@ -1,5 +1,9 @@
 #include "network/guarded.hpp"
 
+#include <fmt/format.h>
+
+#include "base/caught.hpp"
+
 namespace cloudos::network {
 
 GuardedDriver::GuardedDriver(std::shared_ptr<MechanismDriver> driver, Log log)

@@ -1,31 +1,15 @@
 #pragma once
-#include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <fmt/format.h>
-
 #include "cloudos/log.hpp"
 #include "cloudos/network_driver.hpp"
 
 namespace cloudos::network {
-
-/// Runs `call`, which returns a Result: what it throws is an error, so that who waits for its end
-/// does not wait for ever.
-template <class Call>
-auto caught(ErrorCode code, const std::string& message, const Call& call) -> decltype(call()) {
-  std::string detail = "what was thrown is not an exception";
-  try {
-    return call();
-  } catch (const std::exception& thrown) {
-    detail = thrown.what();
-  } catch (...) {
-  }
-  return fail(code, message, detail);
-}
 
 /// A driver as we call it: one that throws has failed, as one that returns an error. Nothing of it
 /// leaves a call of ours. As thread-safe as the driver; see MechanismDriver for the calls.

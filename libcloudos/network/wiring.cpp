@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/caught.hpp"
 #include "network/changes.hpp"
 #include "network/errors.hpp"
 #include "network/extra_records.hpp"

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/caught.hpp"
 #include "records/table.hpp"
 #include "tasks/runner_impl.hpp"
 
@@ -62,13 +63,15 @@ void TaskRunner::Impl::run_reconciler(const std::string& name, std::uint64_t tic
     reconciler = &slot->second.reconciler;  // Constant after start.
   }
   bool more = false;
-  try {
-    const auto passed = reconciler->pass();
-    if (passed) more = *passed;
-    else log.warn(fmt::format("reconciler {}: {}{}{}", name, passed.error().message,
-                              passed.error().detail.empty() ? "" : " - ", passed.error().detail));
-  } catch (const std::exception& thrown) {
-    log.error(fmt::format("reconciler {}: {}", name, thrown.what()));
+  const auto passed = caught(ErrorCode::Internal, "an internal error stopped the pass",
+                             [&] { return reconciler->pass(); });
+  if (passed) {
+    more = *passed;
+  } else {
+    const Error& why = passed.error();
+    log.write(why.code == ErrorCode::Internal ? LogLevel::Error : LogLevel::Warning,
+              fmt::format("reconciler {}: {}{}{}", name, why.message,
+                          why.detail.empty() ? "" : " - ", why.detail));
   }
   {
     LockGuard lock(mutex);

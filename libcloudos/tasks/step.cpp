@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "base/assert.hpp"
+#include "base/caught.hpp"
 #include "records/table.hpp"
 #include "tasks/measure.hpp"
 #include "tasks/runner_impl.hpp"
@@ -215,11 +216,8 @@ class StepCall final : public tasks::StepContext {
 
 Result<Outcome> call_step(const tasks::StepFunction& function, tasks::StepContext& context) {
   if (!function) return Outcome(tasks::Done{});
-  try {
-    return function(context);
-  } catch (const std::exception& thrown) {
-    return fail(ErrorCode::Internal, "an internal error stopped the step", thrown.what());
-  }
+  return caught(ErrorCode::Internal, "an internal error stopped the step",
+                [&] { return function(context); });
 }
 
 }  // namespace

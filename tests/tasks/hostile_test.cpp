@@ -1,6 +1,8 @@
 // What goes wrong around the steps: lanes, wake-ups in bad moments, clocks that jump.
 #include <doctest/doctest.h>
 
+#include <stdexcept>
+
 #include "records/table.hpp"
 #include "tasks/runner.hpp"
 
@@ -192,6 +194,19 @@ TEST_CASE("a task that is stuck when the clock is set back is tried again within
   life.clock.jump_wall(-24h);
   life.pass(11min);
   CHECK(life.state(id) == TaskState::Done);
+}
+
+TEST_CASE("a step that throws has failed, whatever it throws") {
+  for (const bool exception : {true, false}) {
+    CAPTURE(exception);
+    HostileLife life({one_step("thrower", [&](StepContext&) -> Result<Outcome> {
+      if (exception) throw std::runtime_error("a driver fell over");
+      throw 42;
+    })});
+    const TaskId id = life.begin("thrower");
+    life.pass(1s);
+    CHECK(life.state(id) == TaskState::Failed);
+  }
 }
 
 TEST_CASE("a takeover in the moment a task gets stuck is heard at once") {

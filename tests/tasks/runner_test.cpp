@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <set>
+#include <stdexcept>
 
 #include "life.hpp"
 
@@ -253,6 +254,33 @@ TEST_CASE("on threads, lanes bound the steps at once on one host and everything 
   CHECK(most <= 2);
   runner.stop();
   CHECK(executor.stop(10s));
+}
+
+TEST_CASE("a reconciler that throws, whatever it throws, runs again on its period") {
+  ManualClock clock;
+  SeededRandom random(1);
+  Executor executor(clock, 0);
+  const auto store = store::open_memory();
+  std::vector<std::string> lines;
+  const Log log([&](const LogRecord& record) { lines.emplace_back(record.message); }, "tasks");
+  TaskRunner runner(*store, executor, clock, random, log);
+  int passes = 0;
+  runner.add(Reconciler{"r", 10s, {}, [&]() -> Result<bool> {
+                          if (++passes == 1) throw std::runtime_error("a driver fell over");
+                          if (passes == 2) throw 42;
+                          return false;
+                        }});
+  REQUIRE(runner.start());
+  executor.run_pending();
+  for (int pass = 2; pass < 4; ++pass) {
+    clock.advance(10s);
+    executor.run_pending();
+    CHECK(passes == pass);
+  }
+  REQUIRE(lines.size() == 2);
+  CHECK(lines[0].find("a driver fell over") != std::string::npos);
+  CHECK(lines[1].find("not an exception") != std::string::npos);
+  runner.stop();
 }
 
 TEST_CASE("reconcilers run at start, on their period, when woken, and go on while there is more") {
