@@ -40,6 +40,18 @@ std::map<std::string, std::set<std::string>> next_words() {
   return next;
 }
 
+/// "server", "server create", ...: each command's words, and what they begin with.
+std::set<std::string> beginnings() {
+  std::set<std::string> all;
+  for (const Leaf* leaf : shown_leaves()) {
+    const std::string words(leaf->words);
+    for (auto end = words.find(' '); end != words.npos; end = words.find(' ', end + 1))
+      all.insert(words.substr(0, end));
+    all.insert(words);
+  }
+  return all;
+}
+
 /// The noun that a flag of the command refers to; of places the first. Empty: none.
 std::string noun_of_flag(const Leaf& leaf, std::string_view flag) {
   for (const verbs::Command* command : leaf.verbs)
@@ -152,7 +164,8 @@ constexpr std::string_view kZshEnd = R"sh(_cloudos() {
   [[ -n "$noun" ]] && pick=("${(@f)$(cloudos complete-names "$noun" 2>/dev/null)}")
   compadd -a pick
 }
-compdef _cloudos cloudos
+# Read as a whole when it is first asked for, or by a .zshrc.
+if [[ "${funcstack[1]}" == _cloudos ]]; then _cloudos "$@"; else compdef _cloudos cloudos; fi
 )sh";
 
 std::string fish_quoted(std::string_view text) {
@@ -167,12 +180,18 @@ std::string fish_quoted(std::string_view text) {
 std::string fish_script() {
   std::string out =
       "# Completion of cloudos for fish.\n"
+      "set -g __cloudos_beginnings";
+  // Only these are words of a command: the others are options, their values, and places.
+  for (const std::string& beginning : beginnings()) out += " " + fish_quoted(beginning);
+  out +=
+      "\n"
       "function __cloudos_words\n"
-      "  set -l words\n"
+      "  set -l words ''\n"
       "  for word in (commandline -opc)[2..-1]\n"
-      "    string match -q -- '-*' $word; or set -a words $word\n"
+      "    set -l next (string trim -- \"$words $word\")\n"
+      "    contains -- $next $__cloudos_beginnings; and set words $next\n"
       "  end\n"
-      "  string join ' ' -- $words\n"
+      "  echo $words\n"
       "end\n"
       "function __cloudos_after\n"
       "  set -l words (__cloudos_words)\n"
@@ -193,7 +212,7 @@ std::string fish_script() {
       if (has_place(option.flag)) continue;
       out += fmt::format("{} -l {}", when, option.flag.substr(2));
       if (option.shorthand) out += fmt::format(" -s {}", option.shorthand);
-      if (!option.value.empty()) out += option.value == "FILE" ? " -r -F" : " -r";
+      if (!option.value.empty()) out += option.value == "FILE" ? " -r -F" : " -x";
       if (const auto noun = noun_of_flag(*leaf, option.flag); !noun.empty())
         out += fmt::format(" -a '(cloudos complete-names {} 2>/dev/null)'", noun);
       if (option.flag == "--format") out += " -a 'table json yaml csv value'";

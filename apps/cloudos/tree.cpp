@@ -278,7 +278,8 @@ std::string help_of_group(std::string_view words) {
     if (leaf.words == "complete-names") continue;
     if (!words.empty() && leaf.words != words && !leaf.words.starts_with(std::string(words) + " "))
       continue;
-    text += fmt::format("  {:<32}{}\n", leaf.words, tr(leaf.help));
+    text += fmt::format("  {:<32}{}{}\n", leaf.words,
+                        leaf.words.size() < 32 ? "" : "\n" + std::string(34, ' '), tr(leaf.help));
   }
   if (!words.empty()) return text;
   text += "\n" + tr("Of every command:") + "\n";
