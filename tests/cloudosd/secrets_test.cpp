@@ -140,6 +140,69 @@ void handle_server(Session& session) {
   CHECK(session.until(path, "itemNotFound"));
 }
 
+std::string id_of(const json& body) { return body.is_object() ? body.value("id", "") : ""; }
+
+/// Whatever else opens doors: secrets of programs, keys to sign with, passcodes, directories'.
+void handle_delegation(Session& session) {
+  const std::string v3 = "/identity/v3";
+  const auto mine = session.call("GET", v3 + "/auth/tokens", {},
+                                 "X-Subject-Token: " + session.token + "\r\n");
+  REQUIRE(mine.status == 200);
+  const std::string user = mine.body()["token"]["user"]["id"],
+                    project = mine.body()["token"]["project"]["id"];
+
+  const std::string chosen = session.keep("secret-of-a-program");
+  const auto credential = session.call(
+      "POST", v3 + "/users/" + user + "/application_credentials",
+      json{{"application_credential", {{"name", "robot"}, {"secret", chosen}}}}.dump());
+  REQUIRE(credential.status == 201);
+  const std::string admin = session.token;
+  for (const std::string& secret : {chosen, session.keep("another-secret-of-a-program")}) {
+    session.token.clear();
+    const json login = {
+        {"auth",
+         {{"identity",
+           {{"methods", {"application_credential"}},
+            {"application_credential",
+             {{"id", id_of(credential.body()["application_credential"])},
+              {"secret", secret}}}}}}}};
+    const auto answer = session.call("POST", v3 + "/auth/tokens", login.dump());
+    CHECK(answer.status == (secret == chosen ? 201 : 401));
+    const auto at = answer.head.find("X-Subject-Token: ");
+    if (at != std::string::npos)
+      session.keep(answer.head.substr(at + 17, answer.head.find('\r', at) - at - 17));
+  }
+  session.token = admin;
+
+  const auto key = session.call("POST", v3 + "/users/" + user + "/credentials/OS-EC2",
+                                json{{"tenant_id", project}}.dump());
+  REQUIRE(key.status == 201);
+  session.keep(key.body()["credential"]["secret"]);
+  const json signed_request = {
+      {"credentials",
+       {{"access", key.body()["credential"]["access"]},
+        {"signature", session.keep("a-signature-that-does-not-hold")},
+        {"host", "a"},
+        {"verb", "GET"},
+        {"path", "/"},
+        {"params", {{"SignatureVersion", "2"}, {"Timestamp", "2026-01-01T00:00:00Z"}}}}}};
+  CHECK(session.call("POST", v3 + "/ec2tokens", signed_request.dump()).status >= 400);
+  const json totp = {{"credential",
+                      {{"type", "totp"},
+                       {"blob", session.keep("GEZDGNBVGY3TQOJQGEZDGNBVGY")},
+                       {"user_id", user}}}};
+  CHECK(session.call("POST", v3 + "/credentials", totp.dump()).status == 201);
+  const auto consumer = session.call("POST", v3 + "/OS-OAUTH1/consumers",
+                                     R"({"consumer": {"description": "c"}})");
+  REQUIRE(consumer.status == 201);
+  session.keep(consumer.body()["consumer"]["secret"]);
+  const json config = {
+      {"config", {{"ldap", {{"url", "ldap://d"}, {"password", session.keep("of-a-directory")}}}}}};
+  CHECK(session.call("PUT", v3 + "/domains/default/config", config.dump()).status < 300);
+  CHECK(session.call("POST", v3 + "/OS-CLOUDOS/none", json{{"secret", chosen}}.dump()).status ==
+        404);
+}
+
 }  // namespace
 
 TEST_CASE("the log of a whole session at its most talkative holds none of its secrets") {
@@ -154,6 +217,7 @@ TEST_CASE("the log of a whole session at its most talkative holds none of its se
     session.keep(password);
     REQUIRE(session.login("admin", password, "admin").status == 201);
     handle_passwords(session);
+    handle_delegation(session);
     handle_server(session);
     server.process().signal(SIGUSR1);  // The dump goes to the log, too.
     const std::string admin = session.token;
@@ -173,7 +237,7 @@ TEST_CASE("the log of a whole session at its most talkative holds none of its se
     const std::string log = server.log();
     CHECK(log.size() > 2'000);
     CHECK(log.find("create-server") != std::string::npos);  // It was talkative.
-    CHECK(session.secrets.size() >= 12);
+    CHECK(session.secrets.size() >= 20);
     for (const std::string& secret : session.secrets) {
       CAPTURE(secret);
       const auto at = log.find(secret);
