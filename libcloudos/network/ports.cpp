@@ -8,6 +8,7 @@
 #include "identity/quota.hpp"
 #include "network/address.hpp"
 #include "network/auto_addresses.hpp"
+#include "network/bulk.hpp"
 #include "network/floating_txn.hpp"
 #include "network/impl.hpp"
 #include "network/ip.hpp"
@@ -301,9 +302,7 @@ Result<Port> Networks::create_port(store::Txn& txn, const Context& ctx,
 
 Result<std::vector<Port>> Networks::create_ports(const Context& ctx,
                                                  const std::vector<PortCreate>& specs) {
-  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
-  if (specs.size() > limits::kNetworkBulk)
-    return fail(ErrorCode::TooLarge, fmt::format("at most {} at once", limits::kNetworkBulk));
+  CLOUDOS_CHECK(network::check_bulk(*impl_, ctx, specs.size()));
   std::vector<PortPrep> preps;
   {
     CLOUDOS_TRY(const auto snapshot, impl_->snapshot());
@@ -312,16 +311,9 @@ Result<std::vector<Port>> Networks::create_ports(const Context& ctx,
       preps.push_back(std::move(prep));
     }
   }
-  std::vector<Port> made;
-  CLOUDOS_CHECK(impl_->transact([&](store::Txn& txn) -> Result<void> {
-    made.clear();
-    for (const PortPrep& prep : preps) {
-      CLOUDOS_TRY(auto port, impl_->insert_port(txn, ctx, prep));
-      made.push_back(std::move(port));
-    }
-    return Result<void>();
-  }));
-  return made;
+  return network::insert_all<Port>(*impl_, preps, [&](store::Txn& txn, const PortPrep& prep) {
+    return impl_->insert_port(txn, ctx, prep);
+  });
 }
 
 Result<Port> Networks::create_port(const Context& ctx, const PortCreate& spec) {

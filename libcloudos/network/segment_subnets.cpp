@@ -102,3 +102,19 @@ Result<void> check_addresses_reach(store::Txn& txn, const Network& network, cons
 }
 
 }  // namespace cloudos::network
+
+namespace cloudos {
+
+Result<std::set<NetworkId>> NetworkSegments::routed_of(const std::vector<Network>& networks) const {
+  CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
+  std::set<NetworkId> routed;
+  for (const Network& network : networks) {
+    // All of a network's subnets are on segments, or none is.
+    if (network.subnets.empty()) continue;
+    const auto first = records::get<Subnet>(*snapshot, network.subnets.front());
+    if (first && !first->segment.empty()) routed.insert(network.id);
+  }
+  return routed;
+}
+
+}  // namespace cloudos

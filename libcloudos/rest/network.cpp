@@ -1,9 +1,11 @@
-#include <map>
-
 #include <fmt/format.h>
+
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/text.hpp"
+#include "cloudos/network_segments.hpp"
 #include "cloudos/subnet_pools.hpp"
 #include "rest/network_resource.hpp"
 #include "rest/network_tables.hpp"
@@ -104,7 +106,10 @@ namespace {
 
 struct NetworkKind {
   using Record = Network;
-  using Extra = std::map<NetworkId, SubnetPools::NetworkScopes>;
+  struct Extra {
+    std::map<NetworkId, SubnetPools::NetworkScopes> scopes;
+    std::set<NetworkId> routed;  ///< Those of several segments with subnets of their own.
+  };
   static constexpr std::string_view singular = "network", plural = "networks";
   static auto list(Call& call, const NetworkListSpec& spec) {
     return call.cloud.networks().networks(call.ctx, spec);
@@ -123,18 +128,25 @@ struct NetworkKind {
   static auto remove(Call& call) {
     return call.cloud.networks().delete_network(call.ctx, NetworkId{call.path("id")});
   }
-  /// The scopes of their addresses, all at once.
+  /// What their subnets say, all at once.
   static Result<Extra> extra(const Call& call, const std::vector<Record>& networks,
                              const Wanted& fields) {
-    const bool wanted = fields.empty() || fields.count("ipv4_address_scope") ||
-                        fields.count("ipv6_address_scope");
-    if (!wanted) return Extra();
-    return call.cloud.networks().subnet_pools().scopes_of(networks);
+    const auto wants = [&](std::string_view name) { return fields.empty() || fields.count(name); };
+    Networks& all = call.cloud.networks();
+    Extra extra;
+    if (wants("ipv4_address_scope") || wants("ipv6_address_scope")) {
+      CLOUDOS_TRY(extra.scopes, all.subnet_pools().scopes_of(networks));
+    }
+    if (wants("l2_adjacency")) {
+      CLOUDOS_TRY(extra.routed, all.segments().routed_of(networks));
+    }
+    return extra;
   }
   static void write(Fields& out, const Call& call, const Record& network, const Extra& extra) {
     write_network(out, call.ctx, network);
-    const auto scopes = extra.find(network.id);
-    const bool any = scopes != extra.end();
+    out.member("l2_adjacency", extra.routed.count(network.id) == 0);
+    const auto scopes = extra.scopes.find(network.id);
+    const bool any = scopes != extra.scopes.end();
     out.text_or_null("ipv4_address_scope", any ? scopes->second.ipv4.value : std::string());
     out.text_or_null("ipv6_address_scope", any ? scopes->second.ipv6.value : std::string());
   }

@@ -188,6 +188,19 @@ TEST_CASE("parts of networks, subnets and ports are added and taken away") {
        });
 }
 
+TEST_CASE("a network is made of several segments") {
+  walk(shared_site(),
+       {
+           {"network create twofold --segment network-type=vxlan,segmentation-id=71 "
+            "--segment network-type=vxlan,segmentation-id=72",
+            0, "72"},
+           {"network segment list --network twofold -f json", 0, "71"},
+           {"network show twofold -c l2_adjacency -f value", 0, "true"},
+           {"network create wrong --segment type=vxlan", 1, "provider:network_type"},
+           {"network delete twofold", 0, ""},
+       });
+}
+
 TEST_CASE("a trunk takes sub-ports by their names, and gives them back") {
   walk(shared_site(),
        {

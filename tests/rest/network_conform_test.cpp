@@ -61,9 +61,13 @@ TEST_CASE("a quota that is used up is named as clients look for it, in every lan
 
 TEST_CASE("a router's leg moves to other addresses as its port is changed, and to none that harm") {
   NetworkScene scene;
-  const json legs = scene.call(scene.member, "GET", "/ports?device_owner=network:router_interface")
-                        .json()
-                        .at("ports");
+  const json legs =
+      scene
+          .call(scene.member, "GET",
+                "/ports?device_owner=network:router_interface&fixed_ips=subnet_id%3D" +
+                    scene.ours.at("subnets"))
+          .json()
+          .at("ports");
   REQUIRE(legs.size() == 1);
   const std::string leg = "/ports/" + legs[0].at("id").get<std::string>();
   const std::string subnet = scene.ours.at("subnets");

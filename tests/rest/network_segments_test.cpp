@@ -70,6 +70,22 @@ TEST_CASE("segments go through their lives, for admins alone") {
       "/segments", "segment",
       {{"network_id", net}, {"network_type", "vxlan"}, {"segmentation_id", 99}, {"name", "more"}});
   CHECK(more.at("segmentation_id") == 99);
+  const auto adjacent = [&] {
+    const auto one = site.call(site.boss, "GET", "/networks/" + net + "?fields=l2_adjacency");
+    CHECK(one.json().at("network").size() == 1);
+    const auto all = site.call(site.boss, "GET", "/networks?name=net").json().at("networks");
+    CHECK(all.at(0).at("l2_adjacency") == one.json().at("network").at("l2_adjacency"));
+    return one.json().at("network").at("l2_adjacency").get<bool>();
+  };
+  CHECK(adjacent());
+  const json on_segment = site.made("/subnets", "subnet",
+                                    {{"network_id", net},
+                                     {"ip_version", 4},
+                                     {"cidr", "10.8.0.0/24"},
+                                     {"segment_id", segments_id(first)}});
+  CHECK_FALSE(adjacent());
+  REQUIRE(site.call(site.boss, "DELETE", "/subnets/" + segments_id(on_segment)).status == 204);
+  CHECK(adjacent());
   const std::string path = "/segments/" + segments_id(more);
   const auto named = site.call(site.boss, "PUT", path, {{"segment", {{"name", "named"}}}});
   CHECK(named.json().at("segment").at("name") == "named");

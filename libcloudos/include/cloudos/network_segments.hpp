@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -83,6 +84,9 @@ class CLOUDOS_EXPORT NetworkSegments final {
                                     const SegmentRangeUpdate& change);
   /// Errors: NotFound, InvalidArgument (of the configuration), Conflict (some are given out).
   Result<void> remove_range(const Context& ctx, const SegmentRangeId& id);
+  /// Of these networks, those whose subnets are each on one segment: only routers lead from one
+  /// segment to another (l2_adjacency is false).
+  Result<std::set<NetworkId>> routed_of(const std::vector<Network>& networks) const;
   Result<SegmentRangeUse> use_of(const Context& ctx, const SegmentRange& range) const;
 
   explicit NetworkSegments(Networks::Impl& impl) : impl_(impl) {}
