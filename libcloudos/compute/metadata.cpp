@@ -227,6 +227,8 @@ class Documents final : public network::MetadataSource {
       return no_document();
     }
     const std::string address = server.addresses.empty() ? "" : server.addresses.front().address;
+    const auto outside = std::find_if(server.addresses.begin(), server.addresses.end(),
+                                      [](const ServerAddress& a) { return a.floating; });
     const std::pair<std::string_view, std::string> values[] = {
         {"ami-id", ec2_id("ami", server.image.value)},
         {"ami-launch-index", std::to_string(server.launch_index)},
@@ -238,7 +240,7 @@ class Documents final : public network::MetadataSource {
         {"local-hostname", server.host_name},
         {"local-ipv4", address},
         {"public-hostname", server.host_name},
-        {"public-ipv4", ""},
+        {"public-ipv4", outside == server.addresses.end() ? "" : outside->address},
         {"reservation-id", server.reservation},
         {"security-groups", fmt::format("{}", fmt::join(server.security_group_names, "\n"))},
     };

@@ -142,20 +142,26 @@ Result<void> Servers::Impl::fill_view(const store::Snapshot& snapshot, Names& na
   if (server.ports.empty()) return Result<void>();
   CLOUDOS_TRY(const auto ports, networks.ports_of(snapshot, server.id));
   std::vector<std::string> groups;
-  const auto add = [&](const Port& port) {
+  const auto add = [&](const Port& port) -> Result<void> {
+    CLOUDOS_TRY(const auto floating, networks.floating_of(snapshot, port.id));
     for (const FixedIp& ip : port.fixed_ips) {
       server.addresses.push_back({names.network(port.network), port.network, port.id, port.mac,
-                                  ip.address, ip.address.find(':') != std::string::npos});
+                                  ip.address, ip.address.find(':') != std::string::npos, false});
+    }
+    for (const auto& pair : floating) {
+      server.addresses.push_back({names.network(port.network), port.network, port.id, port.mac,
+                                  pair.second, false, true});
     }
     for (const SecurityGroupId& group : port.security_groups) {
       const std::string& name = names.group(group);
       if (std::find(groups.begin(), groups.end(), name) == groups.end()) groups.push_back(name);
     }
+    return Result<void>();
   };
   for (const ServerPort& used : server.ports) {
     const auto port = std::find_if(ports.begin(), ports.end(),
                                    [&](const Port& p) { return p.id == used.port; });
-    if (port != ports.end()) add(*port);
+    if (port != ports.end()) CLOUDOS_CHECK(add(*port));
   }
   server.security_group_names = std::move(groups);
   return Result<void>();
@@ -184,7 +190,9 @@ Result<std::vector<Server>> Servers::list(const Context& ctx, const ServerQuery&
     Server seen = server;
     if (auto filled = impl_->fill_view(*snapshot, names, seen); !filled) broken = filled.error();
     return std::any_of(seen.addresses.begin(), seen.addresses.end(),
-                       [&](const ServerAddress& a) { return pattern_found(query.ip, a.address); });
+                       [&](const ServerAddress& a) {
+                         return !a.floating && pattern_found(query.ip, a.address);
+                       });
   };
   if (!query.marker.empty()) {
     if (!impl_->find(*snapshot, ctx, ServerId{query.marker}))

@@ -1,7 +1,7 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <set>
-
-#include <fmt/format.h>
 
 #include "base/text.hpp"
 #include "cloudos/network_limits.hpp"
@@ -12,6 +12,7 @@
 #include "network/floating_txn.hpp"
 #include "network/impl.hpp"
 #include "network/ip.hpp"
+#include "network/l3_records.hpp"
 #include "network/network_checks.hpp"
 #include "network/port_checks.hpp"
 #include "network/router_txn.hpp"
@@ -595,6 +596,14 @@ Result<std::vector<Port>> Networks::ports_of(const store::Snapshot& snapshot,
 Result<std::vector<Port>> Networks::ports_of(const ServerId& server) const {
   CLOUDOS_TRY(const auto snapshot, impl_->snapshot());
   return ports_of(*snapshot, server);
+}
+
+Result<std::vector<std::pair<std::string, std::string>>> Networks::floating_of(
+    const store::Snapshot& snapshot, const PortId& port) const {
+  CLOUDOS_TRY(const auto all, records::all<FloatingIp>(snapshot, "port", port.value));
+  std::vector<std::pair<std::string, std::string>> pairs;
+  for (const FloatingIp& one : all) pairs.emplace_back(one.fixed_address, one.address);
+  return pairs;
 }
 
 }  // namespace cloudos

@@ -341,8 +341,10 @@ void write_addresses(JsonWriter& w, const Server& server, AddressDetail detail) 
     for (const ServerAddress& each : server.addresses) {
       if (each.network_name != name) continue;
       w.open().member("version", each.ipv6 ? 6 : 4).member("addr", each.address);
-      if (detail == AddressDetail::Full)
-        w.member("OS-EXT-IPS:type", "fixed").member("OS-EXT-IPS-MAC:mac_addr", each.mac);
+      if (detail == AddressDetail::Full) {
+        w.member("OS-EXT-IPS:type", each.floating ? "floating" : "fixed");
+        w.member("OS-EXT-IPS-MAC:mac_addr", each.mac);
+      }
       w.close();
     }
     w.close_list();

@@ -1,4 +1,5 @@
 #include "base/text.hpp"
+#include "cloudos/routers.hpp"
 #include "world.hpp"
 
 using namespace cloudos;
@@ -56,6 +57,58 @@ TEST_CASE("a guest reads its own documents, in the OpenStack tree and in the EC2
   }
   CHECK(contains(w.metadata->document(server.id, "/openstack")->body, "2018-08-27\nlatest"));
   CHECK(w.metadata->document(server.id, "/")->body.ends_with("2009-04-04\nlatest"));
+}
+
+TEST_CASE("an address from outside is shown behind the server's own, and its guest reads it") {
+  Furnished w;
+  const Server server = boot_guest(w, true);
+  REQUIRE(server.addresses.size() == 1);
+  CHECK(w.metadata->document(server.id, "/latest/meta-data/public-ipv4")->body.empty());
+  Context admin = user_of("admins");
+  admin.is_admin = true;
+  NetworkCreate outside;
+  outside.name = "outside";
+  outside.external = true;
+  const auto ext = w.networks->create_network(admin, outside);
+  const std::string why = ext ? "" : ext.error().message;
+  INFO(why);
+  REQUIRE(ext);
+  SubnetCreate around;
+  around.network = ext->id;
+  around.cidr = "203.0.113.0/24";
+  REQUIRE(w.networks->create_subnet(admin, around));
+  RouterCreate between;
+  between.gateway = GatewaySpec{ext->id, {}, {}};
+  const auto router = w.networks->routers().create(w.user, between);
+  REQUIRE(router);
+  const auto port = w.networks->port(w.user, server.ports[0].port);
+  REQUIRE(port);
+  REQUIRE(w.networks->routers().add_interface(w.user, router->id,
+                                              {port->fixed_ips[0].subnet, {}}));
+  FloatingIpCreate asked;
+  asked.network = ext->id;
+  asked.port = port->id;
+  const auto floating = w.networks->routers().create_floating_ip(w.user, asked);
+  REQUIRE(floating);
+  const Server seen = w.get(server.id);
+  REQUIRE(seen.addresses.size() == 2);
+  CHECK(seen.addresses[0].address == server.addresses[0].address);
+  CHECK_FALSE(seen.addresses[0].floating);
+  CHECK(seen.addresses[1].address == floating->address);
+  CHECK(seen.addresses[1].floating);
+  CHECK(seen.addresses[1].mac == port->mac);
+  CHECK(seen.addresses[1].network_name == seen.addresses[0].network_name);
+  CHECK(w.metadata->document(server.id, "/latest/meta-data/public-ipv4")->body ==
+        floating->address);
+  CHECK(w.metadata->document(server.id, "/latest/meta-data/local-ipv4")->body ==
+        server.addresses[0].address);
+  ServerQuery by_address;
+  by_address.ip = floating->address;
+  CHECK(w.servers->list(w.user, by_address)->empty());
+  FloatingIpUpdate away;
+  away.port = PortId{};
+  REQUIRE(w.networks->routers().update_floating_ip(w.user, floating->id, away));
+  CHECK(w.get(server.id).addresses.size() == 1);
 }
 
 TEST_CASE("meta_data.json and network_data.json are JSON that tells the truth") {

@@ -54,7 +54,9 @@ class World : public cloudos::test::Life {
     auto made_images = make_images(engine);
     REQUIRE(made_images);
     images = std::move(*made_images);
-    networks = make_networks(engine, {}, {out.plane});
+    NetworkSettings net;
+    net.physical_networks = {"physnet1"};
+    networks = make_networks(engine, std::move(net), {out.plane});
     ComputeSettings settings;
     for (const std::string& host : out.hosts) settings.drivers[host] = out.hypervisor;
     settings.resume_guests = out.resume_guests;

@@ -78,6 +78,39 @@ const std::set<std::string> kServerKeys = {
 
 }  // namespace
 
+TEST_CASE("compute: a floating address stands behind the address that it leads to, as its kind") {
+  ComputeSite site;
+  const std::string id = site.boot();
+  const auto make = [&](const std::string& token, const std::string& path, const json& body) {
+    const Answer made = site.send("POST", "/network/v2.0/" + path, body.dump(), token);
+    INFO(made.text);
+    REQUIRE(made.status == 201);
+    return made.json().begin().value();
+  };
+  const json outside = make(site.admin, "networks",
+                            {{"network", {{"name", "outside"}, {"router:external", true}}}});
+  make(site.admin, "subnets", {{"subnet", {{"network_id", outside["id"]},
+                                           {"cidr", "203.0.113.0/24"}, {"ip_version", 4}}}});
+  const json router = make(site.token, "routers",
+                           {{"router", {{"external_gateway_info",
+                                         {{"network_id", outside["id"]}}}}}});
+  const json port = site.user("GET", "/network/v2.0/ports?device_id=" + id).json()["ports"][0];
+  const std::string path = "/network/v2.0/routers/" + router["id"].get<std::string>();
+  REQUIRE(site.user("PUT", path + "/add_router_interface",
+                    {{"subnet_id", port["fixed_ips"][0]["subnet_id"]}}).status == 200);
+  const json floating = make(site.token, "floatingips",
+                             {{"floatingip", {{"floating_network_id", outside["id"]},
+                                              {"port_id", port["id"]}}}});
+  const json seen =
+      site.compute("GET", "/servers/" + id).json()["server"]["addresses"]["net-a"];
+  REQUIRE(seen.size() == 2);
+  CHECK(seen[0]["addr"] == port["fixed_ips"][0]["ip_address"]);
+  CHECK(seen[0]["OS-EXT-IPS:type"] == "fixed");
+  CHECK(seen[1] == json{{"version", 4}, {"addr", floating["floating_ip_address"]},
+                        {"OS-EXT-IPS:type", "floating"},
+                        {"OS-EXT-IPS-MAC:mac_addr", port["mac_address"]}});
+}
+
 TEST_CASE("compute: a server is created, shown, listed, stopped, started, rebooted and deleted") {
   ComputeSite site;
   const auto made = site.compute("POST", "/servers", site.server_body());

@@ -539,6 +539,9 @@ class CLOUDOS_EXPORT Networks final {
   Result<std::vector<Port>> ports_of(const store::Snapshot& snapshot,
                                      const ServerId& server) const;
   Result<std::vector<Port>> ports_of(const ServerId& server) const;
+  /// The floating addresses that lead to the port, each behind the port's own that it leads to.
+  Result<std::vector<std::pair<std::string, std::string>>> floating_of(
+      const store::Snapshot& snapshot, const PortId& port) const;
   /// By id or by name among the project's groups. Errors: NotFound, Conflict (several have the
   /// name).
   Result<SecurityGroup> find_group(const store::Snapshot& snapshot, const Context& ctx,

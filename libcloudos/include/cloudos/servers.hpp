@@ -57,6 +57,7 @@ struct ServerAddress {
   std::string mac;
   std::string address;
   bool ipv6 = false;
+  bool floating = false;   ///< Of an external network; it leads to one of the port's own before it.
 };
 
 /// A network interface asked for: a network, with an address if one matters, or a port of yours.
