@@ -195,7 +195,7 @@ _declare(lib)
 
 def version() -> str:
     """The library's version: "0.1.0"."""
-    return lib.cloudos_version().decode()
+    return str(lib.cloudos_version().decode())
 
 
 def check(code: int, error: c_void_p) -> None:
@@ -227,8 +227,8 @@ def to_bytes(text: Optional[object]) -> Optional[bytes]:
     if text is None:
         return None
     try:
-        data = os.fspath(text) if isinstance(text, os.PathLike) else text
-        data = data if isinstance(data, bytes) else str(data).encode()
+        plain = os.fspath(text) if isinstance(text, os.PathLike) else text
+        data = plain if isinstance(plain, bytes) else str(plain).encode()
     except UnicodeEncodeError:
         raise CloudosError(ErrorCode.INVALID_ARGUMENT, "a text is no valid UTF-8") from None
     if b"\0" in data:

@@ -197,7 +197,7 @@ class Cloud(Nouns):
             image = invoke(lib.cloudos_image_create_from_file, handle, ctypes.byref(spec),
                            to_bytes(path))
         try:
-            return lib.cloudos_image_id(image).decode()
+            return str(lib.cloudos_image_id(image).decode())
         finally:
             lib.cloudos_image_free(image)
 
