@@ -22,6 +22,7 @@ void put_row(store::Txn& txn, const Row& row) {
 Recorder::Recorder(Ground ground) : ground_(std::move(ground)) {
   if (!ground_.metrics) return;
   logins_ = &ground_.metrics->counter(kEvents, kEventsHelp, {{"kind", "login"}});
+  changes_ = &ground_.metrics->counter(kEvents, kEventsHelp, {{"kind", "change"}});
   failures_ = &ground_.metrics->counter(kEvents, kEventsHelp, {{"kind", "failure"}});
   lost_ = &ground_.metrics->counter("cloudos_audit_lost_total",
                                     "Authentications whose event could not be written.");
@@ -30,7 +31,10 @@ Recorder::Recorder(Ground ground) : ground_(std::move(ground)) {
 void Recorder::record(const Attempt& attempt) {
   const std::string_view address = current_actor().address;
   const bool failure = attempt.outcome == AuditOutcome::Failure;
-  if (Counter* const counter = failure ? failures_ : logins_) counter->add();
+  Counter* const counter = failure                                       ? failures_
+                           : attempt.action == AuditAction::Authenticate ? logins_
+                                                                         : changes_;
+  if (counter) counter->add();
   const MonoTime now = ground_.clock.mono();
   MonoTime due;
   {
@@ -154,7 +158,12 @@ Result<void> Recorder::write(bool all) {
   if (next) arm(*next);
   if (logins.empty() && failures.empty()) return Result<void>();
   const auto done = ground_.store.transact([&](store::Txn& txn) -> Result<void> {
-    for (const Row& row : logins) put_row<LoginRow>(txn, row);
+    for (const Row& row : logins) {
+      if (row.targets.front().action == AuditAction::Authenticate)
+        put_row<LoginRow>(txn, row);
+      else
+        put_row<ChangeRow>(txn, row);
+    }
     for (const Row& row : failures) put_row<FailureRow>(txn, row);
     return Result<void>();
   });

@@ -13,7 +13,7 @@
 
 namespace cloudos::audit {
 
-/// An authentication, or a call that was refused. Views: copied by record().
+/// An authentication, a call that was refused, or a change of what is in no record. Views: copied by record().
 struct Attempt {
   AuditAction action = AuditAction::Authenticate;
   AuditOutcome outcome = AuditOutcome::Success;
@@ -58,6 +58,7 @@ class Recorder final {
 
   const Ground ground_;
   Counter* logins_ = nullptr;
+  Counter* changes_ = nullptr;
   Counter* failures_ = nullptr;
   Counter* lost_ = nullptr;
 

@@ -147,8 +147,10 @@ Result<std::vector<TokenKey>> Identity::token_keys(const Context& ctx) const {
 }
 
 Result<std::vector<TokenKey>> Identity::rotate_token_keys(const Context& ctx, bool force) {
+  CLOUDOS_CHECK(check_call(ctx, impl_->engine.clock));
   CLOUDOS_CHECK(impl_->allow(ctx, "identity:rotate_token_keys"));
   CLOUDOS_TRY(auto keys, impl_->keys->rotate(force));
+  impl_->audit_key_rotation(ctx, "identity:rotate_token_keys");
   impl_->engine.log.write(LogLevel::Info,
                           fmt::format("token keys rotated: {} seals now", keys.front().id),
                           ctx.request_id);
@@ -162,6 +164,7 @@ Result<bool> Identity::Impl::age_keys() const {
   // Too many keys: rotated oftener than tokens expire. The next round finds room.
   if (!rotated && rotated.error().code == ErrorCode::Conflict) return false;
   if (!rotated) return fail(std::move(rotated).error());
+  audit_key_rotation({}, "identity:rotate_token_keys");
   engine.log.write(LogLevel::Info,
                    fmt::format("token keys rotated by age: {} seals now", rotated->front().id));
   return false;

@@ -78,6 +78,20 @@ Result<Token> Identity::Impl::audit_key_login(Result<Token> outcome) const {
   return outcome;
 }
 
+/// Keys are files: no commit changes them that could carry an event.
+void Identity::Impl::audit_key_rotation(const Context& ctx, std::string_view operation) const {
+  if (!engine.audit) return;
+  audit::Attempt attempt;
+  attempt.action = AuditAction::Update;
+  attempt.operation = operation;
+  attempt.user = ctx.user.value;
+  attempt.user_domain = ctx.user_domain.value;
+  attempt.project = ctx.project.value;
+  attempt.domain = ctx.domain.value;
+  attempt.system_scope = ctx.system_scope;
+  engine.audit->record(attempt);
+}
+
 Result<LoginOutcome> Identity::log_in(const Login& login) {
   if (!impl_->engine.audit) return perform_login(login);
   // What a login writes down on its way (a better hash, a failure's count) is nobody's change.

@@ -110,6 +110,7 @@ Result<std::vector<CredentialKey>> Credentials::keys(const Context& ctx) const {
 
 Result<std::vector<CredentialKey>> Credentials::rotate_keys(const Context& ctx) {
   CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
+  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
   CLOUDOS_CHECK(impl_.allow(ctx, "identity:rotate_credential_keys"));
   const std::lock_guard lock(impl_.credential_rotation);
   std::size_t left = 0;
@@ -121,6 +122,7 @@ Result<std::vector<CredentialKey>> Credentials::rotate_keys(const Context& ctx) 
                             left));
   }
   CLOUDOS_CHECK(impl_.credential_keys.rotate(impl_.engine.random));
+  impl_.audit_key_rotation(ctx, "identity:rotate_credential_keys");
   impl_.engine.runner.wake_reconciler("credential-keys");
   CLOUDOS_TRY(auto keys, counted_keys(impl_, left));
   impl_.engine.log.write(LogLevel::Info,

@@ -223,6 +223,7 @@ struct Identity::Impl {
   void audit_failed_login(const Login& login, const Error& error) const;
   /// Of a login by a signature; hands `outcome` on.
   Result<Token> audit_key_login(Result<Token> outcome) const;
+  void audit_key_rotation(const Context& ctx, std::string_view operation) const;
 
   /// Of a token that expired up to `grace` ago, too. Errors: Unauthenticated.
   Result<std::shared_ptr<const ValidToken>> valid(std::string_view text,

@@ -2,6 +2,7 @@
 #include "audit/log.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <set>
 
@@ -160,6 +161,36 @@ TEST_CASE("a token that does not hold and a call without the right to it are ref
   CHECK_FALSE(events[0].initiator.user.empty());
   CHECK(events[1].reason == "Unauthenticated");
   CHECK(events[1].initiator.user.empty());
+}
+
+TEST_CASE("keys that are rotated are told, though no record of the cloud changes") {
+  Site site;
+  for (const char* const kind : {"token_keys", "credential_keys"}) {
+    CAPTURE(kind);
+    AuditQuery query;
+    query.action = AuditAction::Update;
+    const std::string operation = fmt::format("identity:rotate_{}", kind);
+    const auto told = [&] {
+      REQUIRE(site.cloud->audit().flush());
+      std::vector<AuditEvent> found;
+      for (AuditEvent& event : events_of(site, query))
+        if (event.operation == operation) found.push_back(std::move(event));
+      return found;
+    };
+    CHECK(told().empty());
+    std::string path;
+    for (const rest::Route& route : rest::identity_registry_routes())
+      if (route.policy == operation) path = route.pattern;
+    for (const rest::Route& route : rest::identity_routes())
+      if (route.policy == operation) path = route.pattern;
+    REQUIRE_FALSE(path.empty());
+    CHECK(ask(site, "POST", path, site.admin).status == 201);
+    const auto events = told();
+    REQUIRE(events.size() == 1);
+    CHECK(events[0].outcome == AuditOutcome::Success);
+    CHECK_FALSE(events[0].initiator.user.empty());
+    CHECK(events[0].initiator.address == "192.0.2.1");
+  }
 }
 
 TEST_CASE("events are found by what they say, page by page") {
