@@ -167,6 +167,7 @@ Result<void> ImageStores::queue_in_cache(const Context& ctx, const ImageId& id) 
 
 Result<void> ImageStores::remove_from_cache(const Context& ctx, const ImageId& id) {
   CLOUDOS_CHECK(admins_only(ctx));
+  CLOUDOS_CHECK(check_call(ctx, impl_->images.engine.clock));
   CLOUDOS_TRY(const auto state, impl_->images.cache->state());
   const auto queued = std::find(state.queued.begin(), state.queued.end(), id);
   const bool cached = std::any_of(state.cached.begin(), state.cached.end(),
@@ -186,6 +187,7 @@ Result<void> ImageStores::remove_from_cache(const Context& ctx, const ImageId& i
 
 Result<void> ImageStores::clear_cache(const Context& ctx, bool cached, bool queued) {
   CLOUDOS_CHECK(admins_only(ctx));
+  CLOUDOS_CHECK(check_call(ctx, impl_->images.engine.clock));
   if (queued) {
     CLOUDOS_TRY(const auto state, impl_->images.cache->state());
     CLOUDOS_CHECK(impl_->images.engine.store.transact([&](store::Txn& txn) {
@@ -198,11 +200,13 @@ Result<void> ImageStores::clear_cache(const Context& ctx, bool cached, bool queu
 
 Result<void> ImageStores::prune_cache(const Context& ctx) {
   CLOUDOS_CHECK(admins_only(ctx));
+  CLOUDOS_CHECK(check_call(ctx, impl_->images.engine.clock));
   return impl_->images.cache->prune();
 }
 
 Result<void> ImageStores::clean_cache(const Context& ctx) {
   CLOUDOS_CHECK(admins_only(ctx));
+  CLOUDOS_CHECK(check_call(ctx, impl_->images.engine.clock));
   return impl_->images.cache->clean();
 }
 
