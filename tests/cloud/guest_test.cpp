@@ -151,23 +151,28 @@ TEST_CASE("a guest in another process makes a server, which the runner of the fo
   CHECK((*guest)->servers().list(member())->empty());
 }
 
-TEST_CASE("a token that a guest revokes is refused by the runner, and the other way round") {
+TEST_CASE("a token that a guest revokes is refused by the runner within 100 ms") {
   Scratch folder;
   RunnerProcess runner(folder.path);
   auto guest = Cloud::open(shared_options(folder.path, FolderRole::Guest));
   REQUIRE(guest);
-  const auto token = (*guest)->identity().authenticate(admin_login());
-  REQUIRE_MESSAGE(token, (token ? "" : token.error().message));
-  REQUIRE(runner.holds(token->text));  // And is in its cache now.
-  REQUIRE((*guest)->identity().validate(token->text));
-  REQUIRE((*guest)->identity().revoke(Context::system(), token->text));
-  const auto committed = std::chrono::steady_clock::now();
-  bool holds = true;
-  while (holds && std::chrono::steady_clock::now() - committed < 5s)
-    holds = runner.holds(token->text);
-  CHECK_FALSE(holds);
-  CHECK(std::chrono::steady_clock::now() - committed < 2s);  // Loaded machines; idle: at once.
-  CHECK((*guest)->identity().validate(token->text).error().code == ErrorCode::Unauthenticated);
+  // Machines are loaded: one of a few times has to be as fast as it is on an idle one.
+  auto fastest = std::chrono::steady_clock::duration::max();
+  for (int i = 0; i < 10 && fastest >= 100ms; ++i) {
+    const auto token = (*guest)->identity().authenticate(admin_login());
+    REQUIRE_MESSAGE(token, (token ? "" : token.error().message));
+    REQUIRE(runner.holds(token->text));  // And is in its cache now.
+    REQUIRE((*guest)->identity().validate(token->text));
+    REQUIRE((*guest)->identity().revoke(Context::system(), token->text));
+    const auto committed = std::chrono::steady_clock::now();
+    bool holds = true;
+    while (holds && std::chrono::steady_clock::now() - committed < 5s)
+      holds = runner.holds(token->text);
+    CHECK_FALSE(holds);
+    fastest = std::min(fastest, std::chrono::steady_clock::now() - committed);
+    CHECK((*guest)->identity().validate(token->text).error().code == ErrorCode::Unauthenticated);
+  }
+  CHECK(fastest < 100ms);
 }
 
 TEST_CASE("FolderRole::Any runs a folder that nobody runs, and is a guest where somebody does") {
