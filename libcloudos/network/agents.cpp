@@ -62,6 +62,10 @@ constexpr Worker kWorkers[] = {
     {"Metadata agent", "neutron-metadata-agent", "N/A", "metadata"},
 };
 
+bool is_fresh(const std::optional<Wiring::Pulse>& pulse, const Clock& clock) {
+  return pulse && clock.mono() - pulse->mono < limits::kAgentDown;
+}
+
 NetworkAgent agent_of(const Networks::Impl& impl, const Wiring::HostAbilities& host,
                       std::string_view type, std::string_view binary, std::string_view topic) {
   NetworkAgent agent;
@@ -72,8 +76,8 @@ NetworkAgent agent_of(const Networks::Impl& impl, const Wiring::HostAbilities& h
   agent.id.value = derived_id({agent.host, binary});
   if (topic == "dhcp_agent" || topic == "l3_agent") agent.zone = impl.settings.zone;
   agent.created_at = impl.wiring.started();
-  agent.updated_at = host.pulse.value_or(agent.created_at);
-  agent.alive = host.pulse && impl.engine.clock.wall() - *host.pulse < limits::kAgentDown;
+  agent.updated_at = host.pulse ? host.pulse->at : agent.created_at;
+  agent.alive = is_fresh(host.pulse, impl.engine.clock);
   for (const Ability& ability : host.abilities)
     agent.configurations[ability.name] = ability.works ? "works" : ability.reason;
   return agent;
@@ -166,8 +170,7 @@ Result<void> NetworkAgents::remove(const Context& ctx, const std::string& id) {
 
 Result<std::vector<NetworkZone>> NetworkAgents::zones(const Context&) const {
   std::vector<NetworkZone> zones;
-  const auto pulse = impl_.wiring.pulse();
-  const bool alive = pulse && impl_.engine.clock.wall() - *pulse < limits::kAgentDown;
+  const bool alive = network::is_fresh(impl_.wiring.pulse(), impl_.engine.clock);
   for (const char* resource : {"network", "router"})
     zones.push_back({impl_.settings.zone, resource, alive});
   return zones;

@@ -112,12 +112,12 @@ std::vector<Wiring::HostAbilities> Wiring::abilities() const {
   return out;
 }
 
-std::optional<WallTime> Wiring::pulse_of(std::size_t driver) const {
+std::optional<Wiring::Pulse> Wiring::pulse_of(std::size_t driver) const {
   const std::lock_guard lock(mutex_);
   return driver < pulses_.size() ? pulses_[driver] : std::nullopt;
 }
 
-std::optional<WallTime> Wiring::pulse() const {
+std::optional<Wiring::Pulse> Wiring::pulse() const {
   const std::lock_guard lock(mutex_);
   return pulse_;
 }
@@ -462,15 +462,16 @@ void Wiring::end_converge(Converged& done) {
   changed_.notify_all();
   if (done.revision != 0) since_ = done.revision;
   sound_ = done.sound;
+  const Pulse now{engine_.clock.wall(), engine_.clock.mono()};
   for (std::size_t i = 0; i < drivers_.size(); ++i)
-    if (sound_[i]) pulses_[i] = engine_.clock.wall();
+    if (sound_[i]) pulses_[i] = now;
   told_ = std::move(done.told);
   if (done.failure) {
     converge_at_ = MonoTime::max();  // What was due has been tried.
     converge_later_locked();
   } else {
     failures_ = 0;
-    pulse_ = engine_.clock.wall();
+    pulse_ = now;
     // A little early, so that the period's own pass is never just too soon.
     converge_at_ = engine_.clock.mono() + kConvergePeriod - std::chrono::milliseconds{500};
   }

@@ -60,11 +60,16 @@ class Wiring final {
   Result<void> tell_unplugged(const PortId& id, const std::optional<Port>& port,
                               store::Revision least);
 
+  /// A sign of life: when it was for people, and by the clock that never jumps for its age.
+  struct Pulse {
+    WallTime at;
+    MonoTime mono;
+  };
   /// What the drivers found they can do, host by host.
   struct HostAbilities {
     std::string driver, host;
     std::vector<Ability> abilities;
-    std::optional<WallTime> pulse;  ///< When it last was as it should be.
+    std::optional<Pulse> pulse;  ///< When it last was as it should be.
   };
   std::vector<HostAbilities> abilities() const;
   /// Who carries what `driver` has bound on `host`, and whose plan that is; nothing: none here.
@@ -74,7 +79,7 @@ class Wiring final {
   };
   std::optional<Carrier> carrier(std::string_view driver, std::string_view host) const;
   /// When a pass last left every driver as it should be; nothing: none has yet.
-  std::optional<WallTime> pulse() const;
+  std::optional<Pulse> pulse() const;
   WallTime started() const { return started_; }
 
   /// One pass of the reconciler; true when there is more to do now.
@@ -126,7 +131,7 @@ class Wiring final {
   bool climb_down(Ladder& ladder, const std::vector<NetworkSegment>& segments) const;
   std::string why_unbound(const Network& network, const PortContext& context) const;
   void disturbed();
-  std::optional<WallTime> pulse_of(std::size_t driver) const;
+  std::optional<Pulse> pulse_of(std::size_t driver) const;
   Result<bool> converge();
   /// What came of a whole plan, driver by driver.
   struct Converged {
@@ -173,8 +178,8 @@ class Wiring final {
   std::uint32_t failures_ = 0;
   std::optional<store::Revision> since_;
   MonoTime converge_at_{};
-  std::optional<WallTime> pulse_;
-  std::vector<std::optional<WallTime>> pulses_;  ///< Of each driver.
+  std::optional<Pulse> pulse_;
+  std::vector<std::optional<Pulse>> pulses_;  ///< Of each driver.
   std::optional<MonoTime> disturbed_at_;
 };
 

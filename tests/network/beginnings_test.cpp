@@ -176,8 +176,7 @@ TEST_CASE("a template whose remote group is gone is left out, not left open") {
   CHECK(words_of(world, boss, custom_group(world, boss, "without").id).size() == 2);
 }
 
-// ---- agents
-// ---------------------------------------------------------------------------------------
+// ---- agents -------------------------------------------------------------------------------------
 
 TEST_CASE("an agent is alive while its own driver does its work") {
   auto good = std::make_shared<FakeDriver>("good", "h1", std::set<std::string>{"local"});
@@ -204,6 +203,12 @@ TEST_CASE("an agent is alive while its own driver does its work") {
   world.run(60s);
   CHECK(alive("h1"));
   CHECK_FALSE(alive("h2"));
+  // By the clock that never jumps: who sets the calendar neither kills nor revives.
+  for (const auto jump : {24h, -24h, -48h}) {
+    world.clock.jump_wall(jump);
+    CHECK(alive("h1"));
+    CHECK_FALSE(alive("h2"));
+  }
   bad->fault = nullptr;
   world.run(180s);
   CHECK(alive("h2"));

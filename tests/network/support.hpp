@@ -131,7 +131,7 @@ struct World {
     const auto snapshot = *store->snapshot();
     for (const char* prefix : {"/network/", "/subnet/", "/port/", "/security_group/",
                                "/security_group_rule/", "/ux/", "/ix/", "/ip-chunk/", "/ip-full/",
-                               "/segment/", "/segment-due/", "/auto-due/"}) {
+                               "/segment/", "/segment-due/", "/auto-due/", "/legs-due/"}) {
       const auto found = snapshot->scan(prefix);
       REQUIRE(found);
       for (const auto& entry : *found) left.push_back(entry.key);

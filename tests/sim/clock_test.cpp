@@ -4,6 +4,7 @@
 
 #include "cloudos/application_credentials.hpp"
 #include "cloudos/identity.hpp"
+#include "cloudos/network_agents.hpp"
 #include "cloudos/tasks.hpp"
 #include "maintenance/check.hpp"
 #include "records/table.hpp"
@@ -160,6 +161,51 @@ TEST_CASE("hosts are alive by the clock that never jumps") {
     CHECK(world.cloud().servers().get(world.tenant(), server->id)->vm_state == VmState::Active);
   }
   world.rest();
+}
+
+TEST_CASE("agents and zones of networks are alive by the clock that never jumps") {
+  sim::World world(11, {});
+  const auto dead = [&] {
+    std::vector<std::string> all;
+    const auto agents = world.cloud().networks().agents().agents(Context::system());
+    REQUIRE(agents);
+    REQUIRE_FALSE(agents->empty());
+    for (const NetworkAgent& one : *agents)
+      if (!one.alive) all.push_back(one.type);
+    for (const NetworkZone& zone : *world.cloud().networks().agents().zones(Context::system()))
+      if (!zone.available) all.push_back(zone.resource);
+    return all;
+  };
+  let_pass(world, 60s);
+  CHECK(dead() == std::vector<std::string>{});
+  for (const auto jump : {24h, -24h, -24h * 365 * 50, 24h * 365 * 50, 9h}) {
+    CAPTURE(jump.count());
+    world.jump_clock(jump);
+    CHECK(dead() == std::vector<std::string>{});  // Before any pass, and after many.
+    let_pass(world, 300s);
+    CHECK(dead() == std::vector<std::string>{});
+  }
+  world.rest();
+}
+
+TEST_CASE("a folder is one process's for as long as that lives, whatever the calendar says") {
+  sim::World world(13, {});
+  Options other;
+  other.data_dir = world.folder();
+  other.workers = 0;
+  other.password_cost = 4;
+  for (const auto jump : {0h, 24h, -24h, -24h * 365 * 50, 24h * 365 * 50}) {
+    CAPTURE(jump.count());
+    world.jump_clock(jump);
+    const auto taken = Cloud::open(other);
+    REQUIRE_FALSE(taken);
+    CHECK(taken.error().code == ErrorCode::Conflict);
+    // Killed, it holds nothing: the next life has the folder at once.
+    world.crash();
+    REQUIRE(world.create(fmt::format("s{}", jump.count())));
+    world.rest();
+  }
+  check_sound(world);
 }
 
 TEST_CASE("a machine that sleeps at any moment of a boot, a stop or a deletion ends it as begun") {

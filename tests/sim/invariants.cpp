@@ -1,3 +1,5 @@
+#include "support/invariants.hpp"
+
 #include <doctest/doctest.h>
 
 #include <map>
@@ -7,10 +9,12 @@
 #include "compute/records.hpp"
 #include "image/records.hpp"
 #include "maintenance/check.hpp"
+#include "network/auto_addresses.hpp"
 #include "network/plan.hpp"
 #include "network/record.hpp"
+#include "network/router_txn.hpp"
+#include "network/segments.hpp"
 #include "records/table.hpp"
-#include "support/invariants.hpp"
 #include "tasks/task.hpp"
 #include "world.hpp"
 
@@ -22,8 +26,11 @@ namespace {
 
 /// What operations of several commits keep for those who end them.
 void check_nothing_owed(const store::Snapshot& snapshot) {
-  CHECK(snapshot.scan("/auto-due/")->empty());
-  CHECK(snapshot.scan("/segment-due/")->empty());
+  for (const std::string_view prefix :
+       {network::kAutoDuePrefix, network::kSegmentDuePrefix, network::kLegsDuePrefix}) {
+    CAPTURE(prefix);
+    CHECK(snapshot.scan(std::string(prefix))->empty());
+  }
   CHECK(records::all<SecurityGroup>(snapshot, "going", "1")->empty());
 }
 
@@ -55,8 +62,8 @@ void World::check_step() {
   for (const Port& port : all_ports) {
     CAPTURE(port.id.value);
     // What compute or the network made is in use: nobody else would ever delete it.
-    const bool of_ours = port.device_owner == "network:dhcp" || !port.router.empty() ||
-                         !port.floating_ip.empty();
+    const bool of_ours =
+        port.device_owner == "network:dhcp" || !port.router.empty() || !port.floating_ip.empty();
     if (port.name != "given") CHECK((port.attached || of_ours));
   }
   for (const ServerId& id : domains()) CHECK(records::get<Server>(*snapshot, id));
@@ -91,9 +98,9 @@ void World::check_stores(const store::Snapshot& snapshot) {
   for (const image::Payload& payload : all_payloads)
     for (const ImageLocation& location : payload.locations)
       told[location.store].insert(payload.id.value);
-  for (const auto& [store, folder] : {std::pair{"file", folder_ / "images"},
-                                      std::pair{"second", folder_ / "second-store"},
-                                      std::pair{"third", folder_ / "third-store"}}) {
+  for (const auto& [store, folder] :
+       {std::pair{"file", folder_ / "images"}, std::pair{"second", folder_ / "second-store"},
+        std::pair{"third", folder_ / "third-store"}}) {
     const auto& bound_store = store;
     CAPTURE(bound_store);
     for (const auto& entry : std::filesystem::directory_iterator(folder))
@@ -142,8 +149,10 @@ void World::check_rest() {
     const auto server = records::get<Server>(*snapshot, domain.id);
     REQUIRE(server);
     // What became of a guest whose reboot failed is for its owner to see and to mend.
-    if (server->vm_state == VmState::Error) CHECK(server->launched_at);
-    else on += domain.power == hypervisor::PowerState::Running;
+    if (server->vm_state == VmState::Error)
+      CHECK(server->launched_at);
+    else
+      on += domain.power == hypervisor::PowerState::Running;
   }
   CHECK(on == running);
 

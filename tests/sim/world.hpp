@@ -61,6 +61,7 @@ class World {
 
   Cloud& cloud() { return *cloud_; }
   hypervisor::Simulated& host() { return *hypervisor_; }
+  const std::filesystem::path& folder() const { return folder_; }
   const Context& tenant() const { return tenant_; }
   std::vector<Server> servers();
   /// How often a host was lost.
