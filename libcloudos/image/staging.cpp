@@ -113,7 +113,7 @@ Error ImageStaging::Impl::ended_by(Error error) {
             fmt::format("staging for image {}: {}", claim.image().value, error.message),
             ctx.request_id);
   if (const auto cleared = imports.clear_staging(claim.image()); !cleared) {
-    log.error(fmt::format("image {} stays uploading for now: {}", claim.image().value,
+    log.error(fmt::format("image {} stays uploading until the next sweep: {}", claim.image().value,
                           cleared.error().message));
     imports.swept = false;  // The reconciler tries again.
   }

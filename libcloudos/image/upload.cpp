@@ -31,7 +31,7 @@ struct ImageUpload::Impl {
   std::optional<image::SignatureCheck> signature;
   std::unique_ptr<image::PayloadFanOut> writer;
   std::vector<std::string> stores;
-  std::uint64_t covered = 0;  // Bytes that need no more of the quota for now.
+  std::uint64_t covered = 0;  // Past these bytes the quota is asked again.
   std::uint64_t total = 0;
   std::string format_problem;
   image::Payload payload;
@@ -177,7 +177,7 @@ Error ImageUpload::Impl::ended_by(Error error) {
   log.write(LogLevel::Warning, fmt::format("upload to image {}: {}", image.id.value, error.message),
             ctx.request_id);
   if (const auto cleared = images.clear_unfinished(image.id); !cleared) {
-    log.error(fmt::format("image {} stays saving for now: {}", image.id.value,
+    log.error(fmt::format("image {} stays saving until the next sweep: {}", image.id.value,
                           cleared.error().message));
     images.swept = false;  // The reconciler tries again.
   }
