@@ -200,6 +200,26 @@ def signed(cloud, report, path, data):
                  "signature" in done.stderr + done.stdout, done.stderr)
 
 
+def from_region(cloud, report, data):
+    """This cloud is its own other region: the catalog has no second one."""
+    there = cloud.cli("image", "show", "direct")["id"]
+    cloud.cli("image", "create", "lent", "--disk-format", "iso", "--container-format", "ovf")
+    cloud.cli("image", "import", "lent", "--method", "glance-download", "--remote-region",
+              "RegionOne", "--remote-image", there)
+    active(cloud, "lent")
+    shown = cloud.cli("image", "show", "lent")
+    report.check("an image of another region comes with its data and its formats",
+                 same_data(cloud, "lent", data) and shown["disk_format"] == "raw" and
+                 shown["container_format"] == "bare", shown)
+    cloud.cli("image", "create", "lost", "--disk-format", "raw", "--container-format", "bare")
+    cloud.cli("image", "import", "lost", "--method", "glance-download", "--remote-region",
+              "Nowhere", "--remote-image", there)
+    until("the import gives up", 30, lambda: status(cloud, "lost") == "queued")
+    tasks = cloud.cli("image", "task", "list", "--status", "failure")
+    report.check("one of a region that there is not fails, and the image waits on",
+                 len(tasks) == 1, tasks)
+
+
 def converted(cloud, report, web):
     cloud.stop()
     cloud.env_of_server["CLOUDOS_IMAGE_CONVERSION_FORMAT"] = "qcow2"
@@ -221,6 +241,8 @@ def main():
     cloud = Clients(sys.argv[1])
     cloud.env_of_server = {"CLOUDOS_HYPERVISOR_BACKEND": "simulated",
                            "CLOUDOS_NETWORK_BACKEND": "simulated",
+                           "CLOUDOS_IMAGE_IMPORT_METHODS":
+                               "glance-direct, web-download, copy-image, glance-download",
                            "CLOUDOS_IMAGE_WEB_PORTS": "any",
                            "CLOUDOS_IMAGE_WEB_ALLOWED_NETWORKS": "127.0.0.1"}
     os.environ.update(cloud.env_of_server)
@@ -232,6 +254,7 @@ def main():
             f.write(data)
         for scenario in (lambda: by_glance(cloud, report, web, path),
                          lambda: by_openstack(cloud, report, web, path),
+                         lambda: from_region(cloud, report, data),
                          lambda: tricks(cloud, report, web),
                          lambda: signed(cloud, report, path, data),
                          lambda: killed(cloud, report, web),
