@@ -33,7 +33,7 @@ struct AddressGroupUpdate {
   std::optional<std::string> name, description;
 };
 
-/// Address groups. Thread-safe.
+/// Address groups. Thread-safe; part of Networks. Source: Networking API v2.0 (address-group).
 class CLOUDOS_EXPORT AddressGroups final {
  public:
   Result<std::vector<AddressGroup>> create(const Context& ctx,

@@ -50,7 +50,9 @@ struct MeteringRuleCreate {
   std::string remote, source, destination;
 };
 
-/// Metering labels and their rules: admins'. Thread-safe.
+/// Metering labels and their rules: admins'. Drivers count; the Linux bridge's counters are in the
+/// nftables of each router's namespace. Thread-safe; part of Networks.
+/// Source: Networking API v2.0 (metering).
 class CLOUDOS_EXPORT MeteringLabels final {
  public:
   Result<std::vector<MeteringLabel>> create(const Context& ctx,

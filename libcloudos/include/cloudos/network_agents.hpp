@@ -23,7 +23,8 @@ struct NetworkAgent {
   std::string binary;               ///< "neutron-linuxbridge-agent", as clients know it.
   std::string host, topic, zone, description;
   bool admin_up = true;
-  bool alive = false;               ///< Its driver did a pass within limits::kAgentDown.
+  /// Its driver did a pass within limits::kAgentDown, by the clock that never jumps.
+  bool alive = false;
   std::map<std::string, std::string> configurations;
   WallTime created_at, updated_at;  ///< When it started; when its driver last did its work.
 };
@@ -52,12 +53,16 @@ struct NetworkZone {
   bool available = true;
 };
 
-/// Who carries what. Thread-safe.
+/// Who carries what. Thread-safe; part of Networks.
+/// Source: Networking API v2.0 (agent, dhcp_agent_scheduler, l3_agent_scheduler,
+/// network-ip-availability, availability_zone).
 class CLOUDOS_EXPORT NetworkAgents final {
  public:
+  /// Admins; others are shown none.
   Result<std::vector<NetworkAgent>> agents(const Context& ctx,
                                            const NetworkListSpec& spec = {}) const;
   Result<NetworkAgent> agent(const Context& ctx, const std::string& id) const;
+  /// Errors: Unsupported (admin_up = false: a driver is stopped by taking it out).
   Result<NetworkAgent> update(const Context& ctx, const std::string& id,
                               const NetworkAgentUpdate& change);
   /// Errors: NotFound, Conflict (a driver that is here is here again at once).

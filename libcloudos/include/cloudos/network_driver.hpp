@@ -29,7 +29,7 @@ struct SubnetPlan {
   // IPv6 only. Empty modes: nothing of ours advertises, or hands out, here.
   std::string ra_mode, address_mode;       ///< "slaac", "dhcpv6-stateful", "dhcpv6-stateless"
   bool routed = false;                     ///< A router of ours sends its advertisements.
-  SegmentId segment = {};                  ///< Of a routed network: where its addresses are.
+  SegmentId segment = {};                  ///< Of a routed network: where its addresses are used.
   friend bool operator==(const SubnetPlan&, const SubnetPlan&) = default;
 };
 
@@ -248,7 +248,9 @@ struct Binding {
 
 /// What a driver found it can do on its host, and why not the rest.
 struct Ability {
-  std::string name;      ///< "type:vxlan", "type:vlan", "router", "qos", "trunk", "ipv6", …
+  /// "type:local", "type:flat", "type:vlan", "type:vxlan", "router", "dhcp", "metadata", "trunk",
+  /// "qos", "metering", "ipv6"; others are shown and mean nothing to the service.
+  std::string name;
   bool works = false;
   std::string reason;    ///< Of what does not work: "this kernel has no VLAN devices".
 };

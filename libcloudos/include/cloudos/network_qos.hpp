@@ -18,11 +18,11 @@ struct QosRule {
   static constexpr std::string_view kMinimum = "minimum_bandwidth";
   QosRuleId id;
   std::string type;               ///< One of the above.
-  std::uint32_t max_kbps = 0;     ///< bandwidth_limit
-  std::uint32_t max_burst_kbps = 0;
-  std::uint32_t min_kbps = 0;     ///< minimum_bandwidth
+  std::uint32_t max_kbps = 0;     ///< bandwidth_limit: kilobits a second.
+  std::uint32_t max_burst_kbps = 0;  ///< Kilobits at once; 0: four fifths of a second.
+  std::uint32_t min_kbps = 0;     ///< minimum_bandwidth: kilobits a second.
   bool ingress = false;           ///< To the port; else from it.
-  std::uint32_t dscp_mark = 0;    ///< dscp_marking
+  std::uint32_t dscp_mark = 0;    ///< dscp_marking: one of NetworkQos::dscp_marks().
   friend bool operator==(const QosRule&, const QosRule&) = default;
 };
 
@@ -66,9 +66,11 @@ struct QosRuleType {
 };
 
 /// QoS policies. Admins write them; projects use their own, shared ones and those granted to them.
-/// Thread-safe.
+/// Thread-safe; part of Networks.
+/// Source: Networking API v2.0 (qos, qos-bw-limit-direction, qos-default, qos-rules-alias).
 class CLOUDOS_EXPORT NetworkQos final {
  public:
+  /// All of a list or none. Errors: Conflict (its project has a default policy).
   Result<std::vector<QosPolicy>> create(const Context& ctx,
                                         const std::vector<QosPolicyCreate>& specs);
   Result<QosPolicy> policy(const Context& ctx, const QosPolicyId& id) const;

@@ -37,7 +37,7 @@ struct SegmentRange {
   bool shared = false;
   std::string network_type;      ///< "vlan", "vxlan"
   std::string physical_network;  ///< vlan only.
-  std::uint32_t minimum = 0, maximum = 0;
+  std::uint32_t minimum = 0, maximum = 0;  ///< Both inclusive.
   WallTime created_at, updated_at;
   std::string unknown;
 };
@@ -60,7 +60,8 @@ struct SegmentRangeUse {
   std::vector<std::uint32_t> available;     ///< At most limits::kRangeShown, the lowest.
 };
 
-/// Segments and the ranges they come from. For admins; thread-safe.
+/// Segments and the ranges they come from. For admins; thread-safe; part of Networks.
+/// Source: Networking API v2.0 (segment, network-segment-range, l2_adjacency).
 class CLOUDOS_EXPORT NetworkSegments final {
  public:
   Result<std::vector<NetworkSegment>> segments(const Context& ctx,

@@ -33,7 +33,8 @@ struct RbacPolicyCreate {
 
 /// Grants. Whoever owns a thing may grant it to a project; only admins grant to "*", and only they
 /// make networks external. `shared` and `router:external` of networks are grants to "*": the two
-/// follow each other. Thread-safe.
+/// follow each other. Thread-safe; part of Networks.
+/// Source: Networking API v2.0 (rbac-policies and its kin).
 class CLOUDOS_EXPORT NetworkSharing final {
  public:
   /// All of a list or none. Errors: InvalidArgument, NotFound (the thing), Forbidden,

@@ -10,7 +10,7 @@ namespace cloudos {
 
 /// Tags of every resource that has them, by the plural that paths name it with ("networks",
 /// "security-groups", "policies"). Whoever may change a resource may change its tags; whoever sees
-/// it sees them. Thread-safe.
+/// it sees them. Thread-safe; part of Networks. Source: Networking API v2.0 (standard-attr-tag).
 class CLOUDOS_EXPORT NetworkTags final {
  public:
   /// Errors: NotFound (the resource, or resources of that name have no tags).

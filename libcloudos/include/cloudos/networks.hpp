@@ -70,11 +70,11 @@ struct Network {
   bool admin_up = true;
   bool shared = false;           ///< Every project sees and uses it.
   bool external = false;         ///< router:external: every project sees it.
-  std::uint32_t mtu = 1500;
+  std::uint32_t mtu = 1500;      ///< Bytes of the largest IP packet.
   bool port_security = true;     ///< What its new ports start with.
   std::string network_type;      ///< "local", "flat", "vlan", "vxlan"
   std::string physical_network;  ///< flat and vlan only.
-  std::optional<std::uint32_t> segmentation_id;
+  std::optional<std::uint32_t> segmentation_id;  ///< vlan: 1..4094; vxlan: 1..16777215.
   std::vector<SubnetId> subnets; ///< In order of creation.
   PortId dhcp_port;              ///< Ours; empty while no subnet has DHCP.
   WallTime created_at, updated_at;
@@ -137,7 +137,7 @@ struct HostRoute {
   friend bool operator==(const HostRoute&, const HostRoute&) = default;
 };
 
-/// A block of IPv4 addresses on a network.
+/// A block of addresses, IPv4 or IPv6, on a network.
 struct Subnet {
   static constexpr std::string_view kKind = "subnet";
   static constexpr std::uint32_t kSchema = 1;
@@ -146,7 +146,7 @@ struct Subnet {
   ProjectId project;
   NetworkId network;
   std::string name, description;
-  std::string cidr;     ///< "10.0.0.0/24", no host bits.
+  std::string cidr;     ///< "10.0.0.0/24", "fd00:1::/64"; no host bits.
   std::string gateway;  ///< Empty: none.
   std::vector<AddressPool> pools;  ///< Sorted, apart, without the gateway.
   bool dhcp = true;
@@ -170,7 +170,8 @@ struct SubnetCreate {
   std::string name, description;
   std::optional<ProjectId> project;       ///< Admins; absent: the caller's.
   unsigned ip_version = 4;                ///< 4 or 6.
-  std::string cidr;                       ///< IPv4 /8 to /32. Empty: out of a subnet pool.
+  /// IPv4 /8 to /32, IPv6 /16 to /128. Empty: out of a subnet pool.
+  std::string cidr;
   std::optional<std::string> gateway;     ///< Absent: the first address. Empty: none.
   std::optional<std::vector<AddressPool>> pools;  ///< Absent: all but the gateway.
   bool dhcp = true;
@@ -299,7 +300,7 @@ struct PortCreate {
   std::optional<ProjectId> project;
   bool admin_up = true;
   std::string mac;  ///< Empty: one is made.
-  /// Absent: one address of the first subnet with room.
+  /// Absent: an address of each family, of the first subnet with room.
   std::optional<std::vector<FixedIpRequest>> fixed_ips;
   std::string device_id, device_owner;
   std::optional<std::vector<SecurityGroupId>> security_groups;  ///< Absent: the project's default.
@@ -441,7 +442,8 @@ struct NetworkQuota {
   std::int64_t limit = -1;  ///< -1: none.
   std::int64_t in_use = 0;
 };
-/// By the API's names: network, subnet, port, security_group, security_group_rule.
+/// By the API's names: network, subnet, port, security_group, security_group_rule, rbac_policy,
+/// router, floatingip, subnetpool, trunk.
 using NetworkQuotas = std::map<std::string, NetworkQuota>;
 using NetworkLimits = std::map<std::string, std::int64_t>;
 
@@ -451,6 +453,12 @@ using NetworkLimits = std::map<std::string, std::int64_t>;
 ///
 /// Thread-safe. Changes are committed with their quota when a call returns; drivers follow behind,
 /// except in plug() and unplug(), which wait for them.
+///
+/// Errors of every call here and in the parts below, beside those that it names. What names one
+/// thing: NotFound, also for what the caller may not see. Changes: InvalidArgument (a field),
+/// Forbidden (an admin's field, or another's thing that the caller only sees), TooLarge (a list over
+/// limits::kNetworkBulk), Timeout and Cancelled (by the context). Lists: InvalidArgument (an
+/// attribute that is unknown), NotFound (the marker). Any: Unavailable and others of the store.
 /// Source: Networking API v2.0; ML2.
 class CLOUDOS_EXPORT Networks final {
  public:

@@ -45,9 +45,10 @@ class CLOUDOS_EXPORT SimpleNetworks final {
   /// hand, or the way outside is asked for later).
   ///
   /// What is there and differs from what is asked for is not changed: the call is refused as
-  /// "SimpleNetworkDiffers", naming the member of `spec` that differs, and makes nothing. Compared are the blocks, the DNS servers and, for a
-  /// way outside, the physical network and the floating gateway and range (what they are when left
-  /// empty, too); and `open` = false, while the default group has a rule of `open`.
+  /// "SimpleNetworkDiffers", naming the member of `spec` that differs, and makes nothing. Compared
+  /// are the blocks, the DNS servers and, for a way outside, the physical network and the floating
+  /// gateway and range (what they are when left empty, too); and `open` = false, while the default
+  /// group has a rule of `open`.
   ///
   /// A way outside needs an admin. Errors: InvalidArgument, Forbidden, Conflict ("NoUniqueMatch":
   /// several are of the name; "SimpleNetworkDiffers"), QuotaExceeded.

@@ -13,7 +13,7 @@ namespace cloudos {
 struct SubPort {
   PortId port;
   std::string segmentation_type;   ///< "vlan", or "inherit" when asked for: its network's own.
-  std::uint32_t segmentation_id = 0;
+  std::uint32_t segmentation_id = 0;  ///< The VLAN tag: 1..4094, each once in a trunk.
   friend bool operator==(const SubPort&, const SubPort&) = default;
 };
 
@@ -46,7 +46,7 @@ struct TrunkUpdate {
   std::optional<bool> admin_up;
 };
 
-/// Trunks. Thread-safe.
+/// Trunks. Thread-safe; part of Networks. Source: Networking API v2.0 (trunk).
 class CLOUDOS_EXPORT Trunks final {
  public:
   /// Errors: NotFound (a port), Conflict (a port is a trunk's already, or bound), InvalidArgument
