@@ -179,6 +179,8 @@ TEST_CASE("somebody else's doing is noticed within a moment") {
              return context.run("flush table inet cloudos_0a1b2c3d");
            }));
          }},
+        {"a router's namespace without its name",
+         [&] { REQUIRE(lb::remove_netns(router_netns(world.plan))); }},
         {"dnsmasq killed",
          [&] {
            const auto pid = lb::Dnsmasq("", world.dir.path() + "/networks/" + network.value).pid();

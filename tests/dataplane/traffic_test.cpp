@@ -16,6 +16,8 @@
 #include "network/linuxbridge/dnsmasq.hpp"
 #include "network/linuxbridge/netns.hpp"
 #include "network/linuxbridge/nft.hpp"
+#include "network/linuxbridge/router_rules.hpp"
+#include "network/linuxbridge/routes.hpp"
 
 using namespace cloudos;
 using namespace cloudos::network;
@@ -407,6 +409,9 @@ TEST_CASE("what others break is noticed and put right within five seconds; other
            });
          },
          [&] { return b.dhcp().has_value(); }, 0},
+        {"the DHCP namespace's name taken away",
+         [&] { REQUIRE(lb::remove_netns(names.netns(network.value))); },
+         [&] { return lb::open_netns(names.netns(network.value)) && b.dhcp(); }, 0},
         {"the process ended, and another started",
          [&] {
            keeper.reset();
@@ -438,5 +443,110 @@ TEST_CASE("what others break is noticed and put right within five seconds; other
     }
     keeper.reset();
     converge(*t.driver, {});
+  });
+}
+
+TEST_CASE(
+    "a router that others break is whole within five seconds; who is beside it loses nothing") {
+  on_private_host([] {
+    OutsideWorld world;
+    world.plan.groups.begin()->second.rules.push_back(tcp_from_anywhere(80));
+    const PortPlan beside = add_port(world.plan, 12);
+    const Guest out = outsider("br-out", "out0", "203.0.113.1", 24);
+    const Guest a = guest_of(world.port, "10.0.0.1");
+    const Guest b = guest_of(beside, "10.0.0.1");
+    converge(*world.driver, world.plan);
+    for (const auto* guest : {&out, &a, &b}) guest->await_carrier();
+    const auto web = a.listen("10.0.0.11", 80);
+    const lb::Names names(kFolder);
+    const RouterPlan router = router_of(world.plan);
+    const std::string space = names.netns(router.id.value);
+    const auto inside = [&](const std::function<Result<void>(lb::Netlink&)>& work) {
+      const auto opened = lb::open_netns(space);
+      REQUIRE(opened);
+      REQUIRE(lb::run_in_netns(opened->get(), [&]() -> Result<void> {
+        CLOUDOS_TRY(auto netlink, lb::Netlink::open(NETLINK_ROUTE));
+        return work(netlink);
+      }));
+    };
+    const auto with_gateway =
+        [&](const std::function<Result<void>(lb::Netlink&, const lb::Link&)>& work) {
+          inside([&](lb::Netlink& netlink) -> Result<void> {
+            CLOUDOS_TRY(const auto leg,
+                        lb::find_link(netlink, lb::leg_inner(names, router.gateway->port)));
+            REQUIRE(leg);
+            return work(netlink, *leg);
+          });
+        };
+    const auto nft_inside = [&](const std::string& commands) {
+      inside([&](lb::Netlink&) -> Result<void> {
+        CLOUDOS_TRY(auto context, lb::Nft::open());
+        return context.run(commands);
+      });
+    };
+    struct Row {
+      std::string what;
+      std::function<void()> damage;
+    };
+    const Row rows[] = {
+        {"its namespace's name taken away", [&] { REQUIRE(lb::remove_netns(space)); }},
+        {"its translation flushed", [&] { nft_inside("flush ruleset\n"); }},
+        {"its leg deleted", [&] { drop_device(lb::leg_outer(names, router.legs.front().port)); }},
+        {"its leg deleted from within",
+         [&] {
+           with_gateway([](lb::Netlink& netlink, const lb::Link& leg) {
+             return lb::delete_link(netlink, leg);
+           });
+         }},
+        {"its leg taken down",
+         [&] {
+           with_gateway([](lb::Netlink& netlink, const lb::Link& leg) {
+             return lb::change_link(netlink, leg, {.up = false});
+           });
+         }},
+        {"the floating address taken away",
+         [&] {
+           with_gateway([](lb::Netlink& netlink, const lb::Link& leg) {
+             return lb::delete_address(netlink, leg, {"203.0.113.50", 32});
+           });
+         }},
+        {"its way out taken away",
+         [&] {
+           inside([](lb::Netlink& netlink) -> Result<void> {
+             CLOUDOS_TRY(const auto routes, lb::list_routes(netlink));
+             for (const auto& route : routes) CLOUDOS_CHECK(lb::delete_route(netlink, route));
+             return Result<void>();
+           });
+         }},
+    };
+    std::optional<Keeper> keeper(std::in_place, world.driver, world.plan);
+    const auto ways_out = [&] {
+      std::size_t count = 0;
+      inside([&](lb::Netlink& netlink) -> Result<void> {
+        CLOUDOS_TRY(const auto routes, lb::list_routes(netlink));
+        count = routes.size();
+        return Result<void>();
+      });
+      return count;
+    };
+    // Each thing by itself: an outsider on the link needs no route back.
+    const auto whole = [&] {
+      return lb::open_netns(space) && out.can_connect("203.0.113.50", 80) && ways_out() == 1;
+    };
+    for (const auto& row : rows) {
+      CAPTURE(row.what);
+      keeper->rest();
+      REQUIRE(becomes(whole));
+      Stream stream(a, b, "10.0.0.12", 5000);
+      REQUIRE(becomes([&] { return stream.sent() > 5; }));
+      const auto began = std::chrono::steady_clock::now();
+      row.damage();
+      CHECK(becomes(whole));
+      CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(5));
+      CHECK(stream.finish() == 0);
+      CHECK(keeper->failures() == 0);
+    }
+    keeper.reset();
+    converge(*world.driver, {});
   });
 }

@@ -53,6 +53,17 @@ Wanted wanted_of(const Plan& plan) {
   return wanted;
 }
 
+/// A port's own addresses, and those it may send as.
+std::set<FlowOwner> speakers_of(const PortPlan& port, int zone) {
+  std::set<FlowOwner> out;
+  const auto add = [&](const std::string& text) {
+    if (const auto prefix = parse_ip_prefix(text)) out.insert({zone, prefix->text()});
+  };
+  for (const auto& address : port.addresses) add(address);
+  for (const auto& [address, unused] : port.allowed_pairs) add(address);
+  return out;
+}
+
 /// All failures of a pass as one error: the first with its place, and how many more there were.
 class Failures {
  public:
@@ -93,7 +104,7 @@ class Driver final : public LinuxBridgeDriver {
         inspector_(names_, {settings.physical_bridges, settings.run_dir + "/networks"}),
         log_(log),
         metadata_(std::move(handler), log),
-        watchman_(names_.table()),
+        watchman_(names_.table(), names_.netns_prefix()),
         filter_(std::move(sockets.nft), names_.table()),
         wires_(names_,
                {settings.run_dir + "/networks", dnsmasq, settings.physical_bridges,
@@ -171,9 +182,12 @@ class Driver final : public LinuxBridgeDriver {
   Result<void> wire_port(const PortPlan& plan, const LinkFinder& find);
   Result<void> wire_ports_of(const NetworkId& id);
   void put_in_filter(const PortPlan& plan, const Link& tap);
-  Result<void> write_filter(const PortPlan* removed = nullptr);
-  void note_tightened(const std::map<PortId, PortPlan>& ports, const PortPlan* removed = nullptr);
+  Result<void> write_filter();
+  void note_tightened();
+  void note_written();
   Result<void> end_connections();
+  int zone_of(const PortPlan& port) const;
+  Result<void> remove_filter();
   bool is_up(const PortPlan& plan) const;
   void report(const std::vector<std::string>& rejected);
   void rebuild_rules(const std::map<PortId, Link>& taps);
@@ -200,6 +214,10 @@ class Driver final : public LinuxBridgeDriver {
   std::map<std::string, std::uint64_t> revisions_ CLOUDOS_GUARDED_BY(mutex_);
   std::set<std::string> reported_ CLOUDOS_GUARDED_BY(mutex_);
   std::set<SecurityGroupId> stateless_ CLOUDOS_GUARDED_BY(mutex_);
+  /// By Names::brief of ports: who speaks for each by what is written, and by what will be.
+  std::map<std::string, std::set<FlowOwner>> speakers_ CLOUDOS_GUARDED_BY(mutex_);
+  std::set<PortId> unwritten_ CLOUDOS_GUARDED_BY(mutex_);  ///< Ports whose speakers may be fewer.
+  bool all_unwritten_ CLOUDOS_GUARDED_BY(mutex_) = false;
   std::set<FlowOwner> to_end_ CLOUDOS_GUARDED_BY(mutex_);  ///< Whose connections have to end.
 };
 
@@ -260,39 +278,58 @@ Result<void> Driver::apply_change(const Change& change) {
   return Result<void>();
 }
 
-/// Remembers the addresses of ports that the filter is about to let less through of, until their
-/// connections have ended: by then a port may be gone, or the turn be another change's.
-void Driver::note_tightened(const std::map<PortId, PortPlan>& ports, const PortPlan* removed) {
+/// Remembers who speaks for ports that the filter is about to let less through of, until their
+/// connections are ended.
+void Driver::note_tightened() {
   if (!filter_.applied()) return;
-  auto tightened = tightened_ports(*filter_.applied(), rules_);
-  const auto note = [&](const PortPlan& port) {
-    if (tightened.erase(names_.brief(port.id.value)) == 0) return;
-    const auto network = wires_.filter_network(port.network);
-    for (const auto& address : port.addresses) {
-      const auto ip = parse_ip(address);
-      if (ip) to_end_.insert({network ? network->zone : 0, ip->address});
+  for (const auto& brief : tightened_ports(*filter_.applied(), rules_)) {
+    const auto speakers = speakers_.find(brief);
+    if (speakers != speakers_.end())
+      to_end_.insert(speakers->second.begin(), speakers->second.end());
+  }
+}
+
+/// What was taken away is in the kernel's filter no longer.
+void Driver::note_written() {
+  if (std::exchange(all_unwritten_, false)) {
+    speakers_.clear();
+    for (const auto& [id, port] : plan_.ports) {
+      speakers_[names_.brief(id.value)];
+      unwritten_.insert(id);
     }
-  };
-  if (removed != nullptr) note(*removed);
-  for (auto port = ports.begin(); port != ports.end() && !tightened.empty(); ++port)
-    note(port->second);
+  }
+  for (const auto& id : std::exchange(unwritten_, {})) {
+    const auto port = plan_.ports.find(id);
+    const std::string brief = names_.brief(id.value);
+    if (port == plan_.ports.end())
+      speakers_.erase(brief);
+    else if (const auto known = speakers_.find(brief); known != speakers_.end())
+      known->second = speakers_of(port->second, zone_of(port->second));
+  }
 }
 
 /// Once the filter is written. What fails stays to be done with the next write.
 Result<void> Driver::end_connections() {
+  note_written();
   CLOUDOS_CHECK(forget_flows(to_end_));
   to_end_.clear();
   return Result<void>();
 }
 
-/// Without networks and ports nothing of ours is on the host, the tables included.
-Result<void> Driver::write_filter(const PortPlan* removed) {
-  if (plan_.networks.empty() && plan_.ports.empty() && plan_.routers.empty()) {
-    CLOUDOS_CHECK(filter_.remove());
-    restore_bridged_packets(switch_note_);
-    return Result<void>();
-  }
-  note_tightened(plan_.ports, removed);
+/// Without networks and ports nothing of ours is on the host: no table, and no connection that a
+/// later port of the same address could take for its own.
+Result<void> Driver::remove_filter() {
+  for (const auto& [brief, speakers] : speakers_) to_end_.insert(speakers.begin(), speakers.end());
+  CLOUDOS_CHECK(filter_.remove());
+  restore_bridged_packets(switch_note_);
+  all_unwritten_ = true;
+  return end_connections();
+}
+
+Result<void> Driver::write_filter() {
+  if (plan_.networks.empty() && plan_.ports.empty() && plan_.routers.empty())
+    return remove_filter();
+  note_tightened();
   CLOUDOS_CHECK(filter_bridged_packets(switch_note_));
   CLOUDOS_CHECK(filter_.apply(rules_));
   return end_connections();
@@ -314,6 +351,13 @@ void Driver::put_in_filter(const PortPlan& plan, const Link& tap) {
   }
   put_port(rules_, names_, port, rejected);
   report(rejected);
+  speakers_[names_.brief(plan.id.value)].merge(speakers_of(plan, port.network.zone));
+  unwritten_.insert(plan.id);
+}
+
+int Driver::zone_of(const PortPlan& port) const {
+  const auto network = wires_.filter_network(port.network);
+  return network ? network->zone : 0;
 }
 
 /// The order is what keeps a port closed: a tap that is down and in no bridge, then its rules, and
@@ -480,14 +524,13 @@ Result<void> Driver::group_changed(const Change& change) {
 
 Result<void> Driver::remove_port(const PortId& id) {
   const auto known = plan_.ports.find(id);
-  PortPlan port;
-  port.id = id;
-  if (known != plan_.ports.end()) port = known->second;
+  const std::string tap = known != plan_.ports.end() ? known->second.tap : std::string();
   // The device first: a tap without rules would be open.
-  CLOUDOS_CHECK(wires_.remove_tap(id, port.tap));
-  drop_port(rules_, names_, id, port.tap);
+  CLOUDOS_CHECK(wires_.remove_tap(id, tap));
+  drop_port(rules_, names_, id, tap);
   plan_.ports.erase(id);
-  return write_filter(&port);
+  unwritten_.insert(id);
+  return write_filter();
 }
 
 Result<void> Driver::port_changed(const Change& change) {
@@ -509,6 +552,7 @@ Result<void> Driver::port_changed(const Change& change) {
 /// The rules of the whole plan, as far as its networks and taps are there.
 void Driver::rebuild_rules(const std::map<PortId, Link>& taps) {
   rules_ = empty_ruleset(names_);
+  all_unwritten_ = true;
   std::vector<std::string> rejected;
   for (const auto& [id, unused] : plan_.networks) put_network_in_filter(id);
   stateless_.clear();
@@ -527,14 +571,13 @@ Result<void> Driver::clear_host(const std::vector<Link>& links) {
   failures.add("removing routers", routers_.keep_only({}));
   failures.add("removing what is left", wires_.remove_orphans(links, {}, {}));
   rules_ = empty_ruleset(names_);
-  failures.add("removing the packet filter", filter_.remove());
-  restore_bridged_packets(switch_note_);
+  failures.add("removing the packet filter", remove_filter());
   return failures.result();
 }
 
 Result<void> Driver::apply_plan(const Plan& plan) {
   CLOUDOS_TRY(const auto links, wires_.links());
-  const Plan before = std::exchange(plan_, plan);
+  plan_ = plan;
   std::erase_if(plan_.networks, [](const auto& n) { return !is_our_type(n.second); });
   if (plan_.networks.empty() && plan_.ports.empty() && plan_.routers.empty()) {
     CLOUDOS_CHECK(clear_host(links));
@@ -543,6 +586,8 @@ Result<void> Driver::apply_plan(const Plan& plan) {
     return Result<void>();
   }
   CLOUDOS_CHECK(filter_bridged_packets(switch_note_));
+  // While it is gone nothing passes: it is back as it was before all else is looked at.
+  if (filter_.applied()) CLOUDOS_CHECK(filter_.restore());
   std::map<std::string, Link> by_name;
   for (const auto& link : links) by_name.emplace(link.name, link);
   const LinkFinder find = [&](const std::string& device) -> Result<std::optional<Link>> {
@@ -581,7 +626,7 @@ Result<void> Driver::apply_plan(const Plan& plan) {
   }
   failures.add("tags of trunks", wires_.free_tags(links, plan_.ports));
   rebuild_rules(taps);
-  note_tightened(before.ports);
+  note_tightened();
   // Without its rules no port may be let on: what is attached already stays as it is.
   CLOUDOS_CHECK(filter_.verify(rules_));
   failures.add("ending connections", end_connections());

@@ -74,6 +74,14 @@ Result<void> Filter::verify(const Ruleset& wanted) {
   return Result<void>();
 }
 
+Result<void> Filter::restore() {
+  if (!applied_) return Result<void>();
+  CLOUDOS_TRY(const auto now, nft_.generation());
+  if (!others_wrote_ && now == generation_) return Result<void>();
+  const Ruleset last = *applied_;
+  return verify(last);
+}
+
 Result<void> Filter::remove() {
   CLOUDOS_TRY(const auto there, present());
   applied_.reset();

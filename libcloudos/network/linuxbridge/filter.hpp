@@ -23,6 +23,8 @@ class Filter {
   Result<void> apply(const Ruleset& wanted);
   /// Like apply(), and repairs what others did to our tables.
   Result<void> verify(const Ruleset& wanted);
+  /// What was written last once more, if others touched it. Errors: Unavailable.
+  Result<void> restore();
   /// Removes our tables, if they are there.
   Result<void> remove();
   /// Whether the kernel has a table of ours.

@@ -19,7 +19,6 @@
 namespace cloudos::network::linuxbridge {
 namespace {
 
-constexpr const char* kNetnsFolder = "/run/netns";
 constexpr long kNsfsMagic = 0x6e736673;
 
 std::string netns_path(const std::string& name) {

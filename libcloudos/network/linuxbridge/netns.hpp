@@ -14,6 +14,9 @@
 /// The caller's thread never changes its namespace: a short-lived thread does.
 namespace cloudos::network::linuxbridge {
 
+/// Where namespaces have their names, as files.
+inline constexpr const char* kNetnsFolder = "/run/netns";
+
 /// Makes the namespace, or leaves a usable one of that name as it is. Errors: Unavailable.
 Result<void> create_netns(const std::string& name);
 /// Nothing when there is no namespace of that name (a leftover plain file counts as none).

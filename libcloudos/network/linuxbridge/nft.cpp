@@ -8,9 +8,14 @@
 #include <nftables/libnftables.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
+#include <vector>
+
+#include "network/linuxbridge/names.hpp"
 
 namespace cloudos::network::linuxbridge {
 namespace {
@@ -61,7 +66,31 @@ struct Flow {
   std::uint8_t family = AF_INET;
 };
 
-std::optional<Flow> read_flow(const nlmsghdr& message, const std::set<FlowOwner>& owners) {
+/// Single addresses are found at once, prefixes one by one.
+class FlowOwners {
+ public:
+  explicit FlowOwners(const std::set<FlowOwner>& owners) : owners_(owners) {
+    for (const auto& owner : owners) {
+      const auto prefix = parse_ip_prefix(owner.address);
+      if (prefix && !prefix->host()) prefixes_.emplace_back(owner.zone, *prefix);
+    }
+  }
+  bool has(int zone, const std::string& address) const {
+    if (owners_.count({zone, address}) > 0) return true;
+    const bool v6 = address.find(':') != std::string::npos;
+    return std::any_of(prefixes_.begin(), prefixes_.end(), [&](const auto& one) {
+      if (one.first != zone || one.second.v6 != v6) return false;
+      const auto within = parse_ip_prefix(fmt::format("{}/{}", address, one.second.length));
+      return within && within->network == one.second.network;
+    });
+  }
+
+ private:
+  const std::set<FlowOwner>& owners_;
+  std::vector<std::pair<int, IpPrefix>> prefixes_;
+};
+
+std::optional<Flow> read_flow(const nlmsghdr& message, const FlowOwners& owners) {
   Flow flow;
   nfgenmsg head{};
   std::memcpy(&head, NLMSG_DATA(&message), sizeof head);
@@ -81,13 +110,13 @@ std::optional<Flow> read_flow(const nlmsghdr& message, const std::set<FlowOwner>
               }
             });
   for (const auto& address : addresses) {
-    if (owners.count({flow.zone, address}) > 0) return flow;
+    if (owners.has(flow.zone, address)) return flow;
   }
   return std::nullopt;
 }
 
 /// One walk for both families: the kernel looks at every place there is for a flow.
-Result<void> forget_listed(Netlink& netlink, const std::set<FlowOwner>& owners) {
+Result<void> forget_listed(Netlink& netlink, const FlowOwners& owners) {
   auto dump = nf_message(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET, NLM_F_DUMP, AF_UNSPEC);
   std::vector<Flow> flows;
   int error = netlink.dump(dump, [&](const nlmsghdr& answer) {
@@ -181,7 +210,7 @@ Result<std::uint32_t> Nft::generation() {
 Result<void> forget_flows(const std::set<FlowOwner>& owners) {
   if (owners.empty()) return Result<void>();
   CLOUDOS_TRY(auto netlink, Netlink::open(NETLINK_NETFILTER));
-  return forget_listed(netlink, owners);
+  return forget_listed(netlink, FlowOwners(owners));
 }
 
 }  // namespace cloudos::network::linuxbridge

@@ -38,7 +38,7 @@ class Nft {
 /// Whose connections to forget.
 struct FlowOwner {
   int zone = 0;
-  std::string address;  ///< Canonical text.
+  std::string address;  ///< Or a prefix; canonical text, as of IpPrefix::text().
   friend auto operator<=>(const FlowOwner&, const FlowOwner&) = default;
 };
 

@@ -2,6 +2,7 @@
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -25,6 +26,7 @@
 
 #include "network/linuxbridge/fd.hpp"
 #include "network/linuxbridge/netlink.hpp"
+#include "network/linuxbridge/netns.hpp"
 
 namespace cloudos::network::linuxbridge {
 namespace {
@@ -113,6 +115,25 @@ bool drain(int socket, const std::string& table, const std::set<int>& inside) {
   }
 }
 
+/// Reads all there is; whether a name that begins so went, or nobody can tell.
+bool drain_names(int inotify, const std::string& prefix) {
+  alignas(inotify_event) std::array<char, 16 << 10> buffer;
+  bool disturbed = false;
+  while (true) {
+    const ssize_t got = ::read(inotify, buffer.data(), buffer.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return disturbed;
+    inotify_event event{};
+    for (std::size_t at = 0; at + sizeof event <= static_cast<std::size_t>(got);
+         at += sizeof event + event.len) {
+      std::memcpy(&event, buffer.data() + at, sizeof event);
+      const char* name = buffer.data() + at + sizeof event;
+      if ((event.mask & IN_Q_OVERFLOW) != 0) disturbed = true;
+      disturbed |= std::string_view(name, strnlen(name, event.len)).starts_with(prefix);
+    }
+  }
+}
+
 constexpr std::uint32_t kFilterGroup = 1U << (NFNLGRP_NFTABLES - 1);
 constexpr int kRoom = 1 << 20;
 /// What the waiting tells apart; any other number is a process.
@@ -133,7 +154,7 @@ void add_listener(std::vector<Fd>& out, int protocol, std::uint32_t groups) {
 }  // namespace
 
 struct Watchman::Impl {
-  const std::string table;
+  const std::string table, netns_prefix;
   std::mutex mutex;
   std::condition_variable resumed;
   // Below: guarded by `mutex`.
@@ -144,10 +165,18 @@ struct Watchman::Impl {
   std::map<int, Fd> servers;
   int resting = 0;
   bool stopping = false;
-  Fd wake, waiting;
+  Fd wake, waiting, names;
   std::thread thread;
 
-  explicit Impl(std::string name) : table(std::move(name)) {}
+  Impl(std::string of_table, std::string of_netns)
+      : table(std::move(of_table)), netns_prefix(std::move(of_netns)) {}
+  /// The folder comes with the first namespace, and goes with the last: asked for again it is the
+  /// same watch, or a new folder's.
+  void watch_names() const {
+    if (names.valid() &&
+        ::inotify_add_watch(names.get(), kNetnsFolder, IN_DELETE | IN_MOVED_FROM | IN_ONLYDIR) < 0)
+      return;  // There are none, or the periodic pass is what notices.
+  }
   void ring() const {
     const std::uint64_t one = 1;
     if (::write(wake.get(), &one, sizeof one) < 0) return;  // A full counter wakes as well.
@@ -172,6 +201,7 @@ struct Watchman::Impl {
 bool Watchman::Impl::read_all() {
   bool any = false;
   for (const auto& socket : sockets) any |= drain(socket.get(), table, inside);
+  if (names.valid()) any |= drain_names(names.get(), netns_prefix);
   std::array<epoll_event, 64> events{};
   int count = 0;
   do {
@@ -225,7 +255,8 @@ void Watchman::Impl::run() {
   }
 }
 
-Watchman::Watchman(std::string table) : impl_(std::make_unique<Impl>(std::move(table))) {}
+Watchman::Watchman(std::string table, std::string netns_prefix)
+    : impl_(std::make_unique<Impl>(std::move(table), std::move(netns_prefix))) {}
 
 Watchman::~Watchman() {
   {
@@ -256,6 +287,9 @@ void Watchman::start(std::function<void()> disturbed) {
   bool waits = impl_->wait_for(impl_->wake.get(), kSocket);
   for (const auto& socket : impl_->sockets) waits &= impl_->wait_for(socket.get(), kSocket);
   if (!waits) return;
+  if (!impl_->netns_prefix.empty()) impl_->names = Fd(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  if (impl_->names.valid() && !impl_->wait_for(impl_->names.get(), kSocket)) impl_->names.reset();
+  impl_->watch_names();
   try {
     impl_->thread = std::thread([impl = impl_.get()] { impl->run(); });
   } catch (const std::exception&) {
@@ -282,6 +316,7 @@ void Watchman::Rest::end(const std::vector<int>& pids, std::set<int> inside) {
   impl.resumed.notify_all();  // Who wakes waits for the mutex.
   if (impl.resting > 0 || !impl.thread.joinable()) return;
   impl.inside = std::move(inside);
+  impl.watch_names();
   impl.read_all();
   impl.watch_servers(pids);
 }

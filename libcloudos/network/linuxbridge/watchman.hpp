@@ -13,14 +13,15 @@ namespace cloudos::network::linuxbridge {
 /// reported.
 ///
 /// One socket hears of every namespace that has a number in this one, which those of ours have: of
-/// their devices, addresses, routes and packet filters. Without the right to that
-/// (CAP_NET_BROADCAST) it hears of this namespace alone. Thread-safe.
+/// their devices, addresses, routes and packet filters. Names of namespaces are files. Without the
+/// right to that (CAP_NET_BROADCAST) it hears of this namespace alone. Thread-safe.
 class Watchman {
   struct Impl;
 
  public:
-  /// `table` is the name of our packet filter's tables.
-  explicit Watchman(std::string table);
+  /// `table` is the name of our packet filter's tables; names of namespaces of ours begin with
+  /// `netns_prefix` (empty: they are not watched).
+  explicit Watchman(std::string table, std::string netns_prefix = {});
   ~Watchman();
   Watchman(const Watchman&) = delete;
   Watchman& operator=(const Watchman&) = delete;
