@@ -474,7 +474,7 @@ TEST_CASE("waiting for a task ends at the call's deadline, and soon after it is 
   ctx.deadline.reset();
   ctx.cancel = CancelToken::make();
   std::thread canceller([&] {
-    std::this_thread::sleep_for(50ms);
+    std::this_thread::sleep_for(50ms);  // The wait has begun by then; if not, it ends as well.
     ctx.cancel.cancel();
   });
   CHECK((*cloud)->tasks().wait(ctx, server->task, 30s).error().code == ErrorCode::Cancelled);

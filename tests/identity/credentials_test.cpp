@@ -151,6 +151,7 @@ TEST_CASE("no secret lies open in the store, and none is opened without the fold
   const auto at = world.store->snapshot();
   const auto everything = (*at)->scan("/");
   REQUIRE(everything);
+  CHECK(everything->size() > 5);
   for (const auto& entry : *everything)
     CHECK(entry.value.find("very-secret-text") == std::string::npos);
   const auto file = folder.path / "keys" / "credentials";

@@ -28,7 +28,11 @@ SandboxRun shell(const std::string& script) {
   return run;
 }
 
-bool have_qemu_img() { return ::access("/usr/bin/qemu-img", X_OK) == 0; }
+bool have_qemu_img() {
+  const bool there = ::access("/usr/bin/qemu-img", X_OK) == 0;
+  if (!there) MESSAGE("skipped: qemu-img is not installed");
+  return there;
+}
 
 image::ConversionRules rules() {
   return {"/usr/bin/qemu-img", std::uint64_t{1} << 30, std::chrono::seconds(60), 1 << 30};
@@ -126,10 +130,7 @@ TEST_CASE("a program that is not there is named, with what to install") {
 }
 
 TEST_CASE("disks are converted between the formats that are said") {
-  if (!have_qemu_img()) {
-    MESSAGE("qemu-img is not installed: nothing converted");
-    return;
-  }
+  if (!have_qemu_img()) return;
   const Folder folder;
   const auto raw = folder.path / "raw";
   std::string bytes(3 << 20, '\0');
