@@ -7,6 +7,7 @@
 #include "audit/log.hpp"
 #include "base/actor.hpp"
 #include "base/assert.hpp"
+#include "base/caught.hpp"
 #include "base/executor.hpp"
 #include "cloud/folder.hpp"
 #include "cloud/languages.hpp"
@@ -81,6 +82,22 @@ Result<void> check_other_hosts(const Options& options) {
   return Result<void>();
 }
 
+/// One that does not even say who it is would throw in the middle of what is opened.
+Result<void> check_mechanisms(const Options& options) {
+  for (const auto& driver : options.mechanism_drivers) {
+    if (!driver) return fail(ErrorCode::InvalidArgument, "one of the mechanism_drivers is null");
+    const auto who = [&]() -> Result<void> {
+      static_cast<void>(driver->name());
+      static_cast<void>(driver->host());
+      static_cast<void>(driver->tunnel_address());
+      return Result<void>();
+    };
+    CLOUDOS_CHECK(caught(ErrorCode::InvalidArgument,
+                         "one of the mechanism_drivers throws when it is asked who it is", who));
+  }
+  return Result<void>();
+}
+
 Result<void> check_options(const Options& options) {
   if (options.workers > limits::kWorkers) {
     return fail(ErrorCode::InvalidArgument,
@@ -102,9 +119,7 @@ Result<void> check_options(const Options& options) {
     }
   }
   CLOUDOS_CHECK(check_other_hosts(options));
-  for (const auto& driver : options.mechanism_drivers) {
-    if (!driver) return fail(ErrorCode::InvalidArgument, "one of the mechanism_drivers is null");
-  }
+  CLOUDOS_CHECK(check_mechanisms(options));
   if (options.role == FolderRole::Guest && options.data_dir.empty()) {
     return fail(ErrorCode::InvalidArgument,
                 "a guest joins the process that runs a data folder: set Options::data_dir");

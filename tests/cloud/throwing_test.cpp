@@ -18,7 +18,10 @@ namespace {
 /// Of another host than any server's; throws whatever it is asked to do.
 class FallenMechanism final : public network::MechanismDriver {
  public:
-  std::string_view name() const override { return "fallen"; }
+  std::string_view name() const override {
+    if (nameless) throw std::runtime_error("no");
+    return "fallen";
+  }
   std::string host() const override { return "far"; }
   std::vector<network::Ability> abilities() const override { throw 1; }
   void watch(std::function<void()>) override { throw std::runtime_error("no"); }
@@ -31,6 +34,7 @@ class FallenMechanism final : public network::MechanismDriver {
   std::optional<network::Binding> bind_port(const network::PortContext&) const override {
     throw 3;
   }
+  bool nameless = false;
   int converged = 0;
 };
 
@@ -58,4 +62,15 @@ TEST_CASE("a mechanism driver that throws is not well; servers of other hosts ar
     CHECK(check->why.find("threw") != std::string::npos);
   }
   CHECK(fallen.use_count() == 2);  // Ours and the options': nothing holds it any more.
+}
+
+TEST_CASE("a mechanism driver that throws when it is asked who it is keeps the cloud shut") {
+  const auto fallen = std::make_shared<FallenMechanism>();
+  fallen->nameless = true;
+  Options options = small_options();
+  options.mechanism_drivers = {fallen};
+  const auto cloud = Cloud::open(options);
+  REQUIRE_FALSE(cloud);
+  CHECK(cloud.error().code == ErrorCode::InvalidArgument);
+  CHECK(cloud.error().message.find("mechanism_drivers") != std::string::npos);
 }
