@@ -31,7 +31,7 @@ constexpr Parameter kNetworkCreate[] = {
     text("provider:physical_network", "--provider-physical-network", "name of the wire"),
     number("provider:segmentation_id", "--provider-segment", "VLAN or tunnel id"),
     of(Kind::PairList, "segments", "--segment",
-       "network-type=TYPE,physical-network=WIRE,segmentation-id=NUMBER (repeat for more)",
+       "network-type=T,physical-network=WIRE,segmentation-id=N (repeat for more)",
        "network-type:provider:network_type physical-network:provider:physical_network "
        "segmentation-id:provider:segmentation_id"),
 };
