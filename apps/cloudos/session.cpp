@@ -94,13 +94,16 @@ Result<std::vector<json>> Session::list(const verbs::Verb& verb, json parameters
   return all;
 }
 
-Result<json> Session::find(const verbs::Noun& noun, const std::string& wanted) {
+Result<json> Session::find(const verbs::Noun& noun, const std::string& wanted,
+                           const std::string& domain) {
   if (wanted.empty())
     return fail(ErrorCode::InvalidArgument, fmt::format("The name of a {} is empty.", noun.words));
   const verbs::Verb* show = verbs::find(std::string(noun.name) + ".show");
   if (show) {
     auto direct = perform(*show, {{"id", wanted}});
-    if (direct && direct->is_object()) return direct;
+    if (direct && direct->is_object() &&
+        (domain.empty() || text_member(*direct, "domain_id") == domain))
+      return direct;
     // An id that is malformed is 400 at some services; a name is looked up either way.
     if (!direct && direct.error().code != ErrorCode::NotFound &&
         direct.error().code != ErrorCode::InvalidArgument)
@@ -108,10 +111,11 @@ Result<json> Session::find(const verbs::Noun& noun, const std::string& wanted) {
   }
   // The path was its name, or it has none.
   if (noun.label.empty() || noun.label == noun.key) return none_called(noun, wanted);
-  return find_by_name(noun, wanted);
+  return find_by_name(noun, wanted, domain);
 }
 
-Result<json> Session::find_by_name(const verbs::Noun& noun, const std::string& wanted) {
+Result<json> Session::find_by_name(const verbs::Noun& noun, const std::string& wanted,
+                                   const std::string& domain) {
   const verbs::Verb* verb = verbs::find(std::string(noun.name) + ".list");
   if (!verb) return none_called(noun, wanted);
   json query = json::object();
@@ -120,10 +124,13 @@ Result<json> Session::find_by_name(const verbs::Noun& noun, const std::string& w
     query[std::string(noun.filter)] = wanted;
   // Compute lists public flavors alone where nothing is said.
   if (noun.name == "flavors") query["is_public"] = "None";
+  if (!domain.empty()) query["domain_id"] = domain;
   CLOUDOS_TRY(std::vector<json> all, list(*verb, std::move(query)));
   std::vector<json> named;
   for (json& thing : all)
-    if (text_member(thing, noun.label) == wanted) named.push_back(std::move(thing));
+    if (text_member(thing, noun.label) == wanted &&
+        (domain.empty() || text_member(thing, "domain_id") == domain))
+      named.push_back(std::move(thing));
   // "compute" is a service's type; its name is its operator's choice.
   if (named.empty() && noun.name == "services") {
     CLOUDOS_TRY(all, list(*verb, {{"type", wanted}}));
@@ -137,8 +144,9 @@ Result<json> Session::find_by_name(const verbs::Noun& noun, const std::string& w
                                                named.size(), noun.words, wanted, ids));
 }
 
-Result<std::string> Session::key_of(const verbs::Noun& noun, const std::string& wanted) {
-  CLOUDOS_TRY(const json thing, find(noun, wanted));
+Result<std::string> Session::key_of(const verbs::Noun& noun, const std::string& wanted,
+                                    const std::string& domain) {
+  CLOUDOS_TRY(const json thing, find(noun, wanted, domain));
   return text_member(thing, noun.key);
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <set>
 
 #include "base/text.hpp"
@@ -116,6 +117,24 @@ void append(std::vector<Option>& all, std::span<const Option> more) {
   all.insert(all.end(), more.begin(), more.end());
 }
 
+/// Commands under these words have an option of that name.
+bool is_taken(std::string_view words, std::string_view flag) {
+  const auto all = verbs::commands();
+  return std::any_of(all.begin(), all.end(), [&](const verbs::Command& command) {
+    return command.words == words &&
+           std::any_of(command.parameters.begin(), command.parameters.end(),
+                       [&](const auto& p) { return p.flag == flag; });
+  });
+}
+
+/// Options live as long as the program; those whose names are put together are kept here.
+std::string_view kept(std::string text) {
+  static std::mutex mutex;
+  static std::set<std::string, std::less<>> all;
+  const std::lock_guard lock(mutex);
+  return *all.insert(std::move(text)).first;
+}
+
 void add_verb_options(const Leaf& leaf, std::vector<Option>& all) {
   std::map<std::string_view, std::size_t> needed;  // By how many of the verbs.
   for (const verbs::Command* command : leaf.verbs) {
@@ -133,6 +152,14 @@ void add_verb_options(const Leaf& leaf, std::vector<Option>& all) {
     }
   }
   for (Option& option : all) option.required = needed[option.flag] == leaf.verbs.size();
+  for (const verbs::Command* command : leaf.verbs) {
+    for (const verbs::Parameter& parameter : command->parameters) {
+      const std::string_view flag = domain_flag(*command, parameter);
+      const auto same = [&](const Option& option) { return option.flag == flag; };
+      if (!flag.empty() && std::none_of(all.begin(), all.end(), same))
+        all.push_back({flag, "domain in which that name is looked for", "NAME_OR_ID"});
+    }
+  }
   std::stable_sort(all.begin(), all.end(), [](const Option& a, const Option& b) {
     return has_place(a.flag) && !has_place(b.flag);
   });
@@ -211,6 +238,24 @@ const std::vector<Leaf>& leaves() {
     return all;
   }();
   return kLeaves;
+}
+
+std::string_view domain_flag(const verbs::Command& command, const verbs::Parameter& parameter) {
+  constexpr std::pair<std::string_view, std::string_view> kNouns[] = {
+      {"users", "user"}, {"groups", "group"}, {"projects", "project"}, {"roles", "role"}};
+  const auto noun = std::find_if(std::begin(kNouns), std::end(kNouns),
+                                 [&](const auto& each) { return each.first == parameter.noun; });
+  const bool refers = parameter.kind == Kind::Reference || parameter.kind == Kind::ReferenceIn ||
+                      parameter.kind == Kind::ReferenceList;
+  if (noun == std::end(kNouns) || !refers || parameter.flag.empty()) return {};
+  const std::string_view last = command.words.substr(command.words.rfind(' ') + 1);
+  const bool own = has_place(parameter.flag) && command.verb->name.starts_with(parameter.noun) &&
+                   (last == "show" || last == "set" || last == "unset" || last == "delete");
+  if (own && !is_taken(command.words, "--domain")) return "--domain";
+  const std::string_view flag =
+      kept(has_place(parameter.flag) ? fmt::format("--{}-domain", noun->second)
+                                     : fmt::format("{}-domain", parameter.flag));
+  return is_taken(command.words, flag) ? std::string_view() : flag;
 }
 
 const Leaf* find_leaf(std::string_view words) {

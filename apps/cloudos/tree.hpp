@@ -33,6 +33,12 @@ struct Leaf {
 const std::vector<Leaf>& leaves();
 const Leaf* find_leaf(std::string_view words);
 
+/// The option that says in which domain a name given for this parameter is looked for: "--domain"
+/// of what is shown, set or deleted, else "--project-domain" beside "--project". Empty: there is
+/// none, as names of that noun are not in domains, or the option is taken.
+std::string_view domain_flag(const cloudos::verbs::Command& command,
+                             const cloudos::verbs::Parameter& parameter);
+
 /// Options that every command takes.
 std::span<const Option> global_options();
 /// All that a command takes: its places, its own options, those of output and waiting, global ones.

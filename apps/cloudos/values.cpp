@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "base/text.hpp"
+#include "tree.hpp"
 
 namespace cli {
 namespace {
@@ -85,6 +86,7 @@ class ParameterBuilder {
       : session_(session), command_(command) {}
 
   Result<json> build(const Given& given) {
+    given_ = &given;
     // Constants first: "--no-fixed-ip --fixed-ip x" takes all away, then adds.
     for (const bool constants : {true, false}) {
       for (const Parameter& parameter : command_.parameters) {
@@ -214,7 +216,20 @@ class ParameterBuilder {
   Result<std::string> key_of(const Parameter& parameter, const std::string& text) {
     const verbs::Noun* noun = verbs::find_noun(parameter.noun);
     if (!noun) return fail(ErrorCode::Internal, "a parameter refers to no noun");
-    return session_.key_of(*noun, text);
+    CLOUDOS_TRY(const std::string domain, domain_of(parameter));
+    return session_.key_of(*noun, text, domain);
+  }
+
+  /// The id of the domain that a name is said to be in; empty: none is.
+  Result<std::string> domain_of(const Parameter& parameter) {
+    const std::string_view flag = domain_flag(command_, parameter);
+    const std::string wanted = flag.empty() ? std::string() : value_of(*given_, flag);
+    const verbs::Noun* const domains = verbs::find_noun("domains");
+    if (wanted.empty() || !domains) return std::string();
+    auto id = session_.key_of(*domains, wanted);
+    // Who may not look at domains gives the id.
+    if (!id && id.error().code == ErrorCode::Forbidden) return wanted;
+    return id;
   }
 
   Result<void> put_integer(const Parameter& parameter, const std::string& text) {
@@ -299,6 +314,7 @@ class ParameterBuilder {
 
   Session& session_;
   const verbs::Command& command_;
+  const Given* given_ = nullptr;
   json out_ = json::object();
   json changes_[2] = {json::object(), json::object()};  // To append, to remove.
 };

@@ -105,6 +105,45 @@ TEST_CASE("who may do what: users, groups, roles and where they have them") {
        });
 }
 
+TEST_CASE("names that domains share are told apart by the option that names the domain") {
+  walk(shared_site(),
+       {
+           {"domain create east", 0, "east"},
+           {"domain create west", 0, "west"},
+           {"project create --domain east twin --description 'of the east'", 0, "twin"},
+           {"project create --domain west twin --description 'of the west'", 0, "twin"},
+           {"user create --domain east twin --password 'a secret'", 0, "twin"},
+           {"user create --domain west twin --password 'a secret'", 0, "twin"},
+           {"group create --domain east twin", 0, "twin"},
+           {"group create --domain west twin", 0, "twin"},
+           {"role create --domain west twin", 0, "twin"},
+           {"project show twin", 1, "use one of their ids"},
+           {"project show --domain west twin -f value -c description", 0, "of the west"},
+           {"project set --domain east twin --description 'of the far east'", 0, ""},
+           {"project show --domain east twin -f value -c description", 0, "of the far east"},
+           {"project show --domain nowhere twin", 4, "nowhere"},
+           {"project show --domain east admin", 4, "admin"},
+           {"group add user --group-domain east --user-domain east twin twin", 0, ""},
+           {"group contains user --group-domain east --user-domain east twin twin", 0, ""},
+           {"group contains user --group-domain west --user-domain west twin twin", 4, ""},
+           {"role add --project twin --project-domain west --user twin --user-domain west member",
+            0, ""},
+           {"role add --project twin --project-domain west --user twin --user-domain west twin "
+            "--role-domain west",
+            0, ""},
+           {"role assignment list --names --user twin --user-domain west", 0, "twin@west"},
+           {"role assignment list --names --user twin --user-domain east -f value", 0, "", "twin"},
+           {"user delete --domain west twin", 0, ""},
+           {"user show twin -f value -c name", 0, "twin"},
+           {"user delete --domain east twin", 0, ""},
+           {"project delete --domain east twin", 0, ""},
+           {"project delete --domain west twin", 0, ""},
+           {"domain set east --disable", 0, ""},
+           {"domain set west --disable", 0, ""},
+           {"domain delete east west", 0, ""},
+       });
+}
+
 TEST_CASE("images are changed, shared, switched off, saved and stripped") {
   Site& site = shared_site();
   const std::string disk = site.dir.file("disk.raw", std::string(70'000, 'i'));
