@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <fstream>
 #include <thread>
@@ -152,7 +153,9 @@ TEST_CASE("an end that somebody else in this process took is an error, and no su
       {"ignored, killed", SIG_IGN, "kill -KILL $$"},
       {"all reaped, bad",
        [](int) {
+         const int interrupted = errno;
          while (::waitpid(-1, nullptr, WNOHANG) > 0) continue;
+         errno = interrupted;
        },
        "exit 3"},
   };
