@@ -423,7 +423,7 @@ TEST_CASE("what others break is noticed and put right within five seconds; other
          serves_metadata, 0},
         // Closed until it is back: that is what keeps a flushed filter from opening anything.
         {"our tables flushed", [&] { nft("flush ruleset\n"); }, [&] { return nft_list() == rules; },
-         60},
+         25},
     };
     for (const auto& row : rows) {
       CAPTURE(row.what);

@@ -128,6 +128,7 @@ struct Advertiser::Impl {
     std::string message;
     AdvertClock::time_point next;
     AdvertClock::time_point last{};
+    bool failed = false;
   };
   Log log;
   std::mutex mutex;  // Everything below; the thread lets go of it only to wait.
@@ -148,9 +149,9 @@ struct Advertiser::Impl {
     // A leg that is down just now is tried again with the next period.
     const auto sent = ::sendto(leg.socket.get(), leg.message.data(), leg.message.size(), 0,
                                reinterpret_cast<const sockaddr*>(&all_nodes), sizeof all_nodes);
-    const bool failed = sent < 0;
+    leg.failed = sent < 0;
     leg.last = AdvertClock::now();
-    leg.next = leg.last + (failed ? std::chrono::seconds(1) : kAdvertPeriod);
+    leg.next = leg.last + (leg.failed ? std::chrono::seconds(1) : kAdvertPeriod);
   }
   void run();
 };
@@ -218,7 +219,7 @@ Result<void> Advertiser::set(const PortId& leg, int device_index, const std::str
     known->second.next = AdvertClock::now();
   } else {
     CLOUDOS_TRY(auto opened, socket());
-    impl_->legs[leg] = {std::move(opened), device_index, message, AdvertClock::now(), {}};
+    impl_->legs[leg] = {std::move(opened), device_index, message, AdvertClock::now(), {}, false};
   }
   if (!impl_->thread.joinable()) {
     impl_->wake = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -237,6 +238,12 @@ Result<void> Advertiser::set(const PortId& leg, int device_index, const std::str
 void Advertiser::remove(const PortId& leg) {
   const std::lock_guard lock(impl_->mutex);
   if (impl_->legs.erase(leg) > 0 && impl_->thread.joinable()) impl_->ring();
+}
+
+bool Advertiser::advertises(const PortId& leg) const {
+  const std::lock_guard lock(impl_->mutex);
+  const auto known = impl_->legs.find(leg);
+  return known != impl_->legs.end() && impl_->thread.joinable() && !known->second.failed;
 }
 
 }  // namespace cloudos::network::linuxbridge

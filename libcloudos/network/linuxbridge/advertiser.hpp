@@ -33,6 +33,8 @@ class Advertiser {
                    const std::function<Result<Fd>()>& socket);
   /// Once this returns no socket of the leg is open here.
   void remove(const PortId& leg);
+  /// Whether the leg is advertised, and what it said last could be sent.
+  bool advertises(const PortId& leg) const;
 
  private:
   struct Impl;

@@ -18,6 +18,7 @@
 #include "network/linuxbridge/routers.hpp"
 #include "network/linuxbridge/watchman.hpp"
 #include "network/linuxbridge/wires.hpp"
+#include "network/trace_rules.hpp"
 
 namespace cloudos::network::linuxbridge {
 namespace {
@@ -129,6 +130,7 @@ class Driver final : public LinuxBridgeDriver {
     Finding found;
     CLOUDOS_CHECK(at_home([&]() -> Result<void> {
       CLOUDOS_TRY(found, inspector_.look(asked));
+      if (asked.place == Inspection::Place::Leg && found.known) look_for_silence(asked, found);
       const bool drops = std::any_of(found.faults.begin(), found.faults.end(),
                                      [](const auto& fault) { return fault.drops; });
       if (!drops) return Result<void>();
@@ -165,6 +167,7 @@ class Driver final : public LinuxBridgeDriver {
     rest.end(wires_.servers(), std::move(inside));
     return done;
   }
+  void look_for_silence(const Inspection& asked, Finding& found);
   Result<void> apply_change(const Change& change);
   Result<void> apply_plan(const Plan& plan);
   bool works(std::string_view ability) const;
@@ -228,6 +231,25 @@ std::optional<Binding> Driver::bind_port(const PortContext& port) const {
   const bool vxlan = port.network_type == "vxlan" && works("type:vxlan");
   if (port.network_type != "local" && !flat && !vxlan) return std::nullopt;
   return Binding{"linuxbridge", "bridge", {{"port_filter", "true"}, {"connectivity", "l2"}}};
+}
+
+/// A leg that guests should hear of by IPv6, and do not: who came since has no route through it.
+void Driver::look_for_silence(const Inspection& asked, Finding& found) {
+  const auto plan = asked.plan->routers.find(asked.router);
+  if (!asked.packet.v6() || plan == asked.plan->routers.end()) return;
+  const RouterPlan& router = plan->second;
+  const auto& all = router.advertise;
+  const bool inner = std::any_of(router.legs.begin(), router.legs.end(),
+                                 [&](const auto& leg) { return leg.port == asked.port; });
+  if (!inner || std::none_of(all.begin(), all.end(),
+                             [&](const auto& one) { return one.network == asked.network; }))
+    return;
+  LockGuard lock(mutex_);
+  if (routers_.advertises(asked.port)) return;
+  found.fault(
+      tracing::tell("The router does not advertise itself: guests that start now find no way "
+                    "through it by IPv6."),
+      "nothing is sent on " + leg_inner(names_, asked.port), false);
 }
 
 bool Driver::works(std::string_view ability) const {

@@ -313,8 +313,8 @@ Result<void> Routers::ensure(const RouterPlan& plan, const Bridges& bridges,
   }
   space->made = plan;  // From here on there are sockets that remove() has to know of.
   CLOUDOS_CHECK(ensure_services(plan, inner, *space));
-  const bool any = std::any_of(fresh.begin(), fresh.end(),
-                               [](const auto& leg) { return !leg.second.empty(); });
+  const bool any =
+      std::any_of(fresh.begin(), fresh.end(), [](const auto& leg) { return !leg.second.empty(); });
   if (any) {
     CLOUDOS_CHECK(run_in_netns(space->netns.get(), [&]() -> Result<void> {
       for (const auto* leg : all_legs(plan))

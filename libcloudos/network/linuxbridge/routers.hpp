@@ -39,6 +39,8 @@ class Routers {
   /// Takes down what this cloud has of other routers than these.
   Result<void> keep_only(const std::set<RouterId>& routers);
 
+  /// Whether guests behind the leg are told of the router.
+  bool advertises(const PortId& leg) const { return advertiser_.advertises(leg); }
   /// Their namespaces, as the watchman knows them.
   std::set<int> namespaces() const;
 

@@ -570,7 +570,7 @@ std::set<std::string> tightened_ports(const Ruleset& before, const Ruleset& afte
                  for (const auto& [key, unused] : had->elements)
                    if (has == nullptr || has->elements.count(key) == 0) smaller.insert(name);
                });
-  std::set<std::string> lost;  // … and chains that lost a rule, or one of whose sets did.
+  std::set<std::string, std::less<>> lost;  // … and chains that lost a rule, or one of whose sets did.
   side_by_side(before.inet.chains, after.inet.chains,
                [&](const std::string& name, const auto* had, const auto* has) {
                  if (had == nullptr) return;
@@ -585,7 +585,8 @@ std::set<std::string> tightened_ports(const Ruleset& before, const Ruleset& afte
     if (name.rfind("i_", 0) != 0 && name.rfind("e_", 0) != 0) continue;
     bool touched = lost.count(name) > 0;
     for (const auto& rule : *chain.rules) {
-      if (rule.rfind("jump ", 0) == 0 && lost.count(rule.substr(5)) > 0) touched = true;
+      if (rule.rfind("jump ", 0) == 0 && lost.count(std::string_view(rule).substr(5)) > 0)
+        touched = true;
     }
     if (touched) ports.insert(name.substr(2));
   }
