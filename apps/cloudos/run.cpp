@@ -176,7 +176,7 @@ class VerbRunner {
     if (!file.empty() && ::access(file.c_str(), R_OK) != 0)
       return fail(ErrorCode::InvalidArgument, fmt::format("Cannot read the file {}.", file));
     CLOUDOS_TRY(const json parameters, parameters_of(session_, command, given_));
-    CLOUDOS_TRY(json made, session_.perform(verb, parameters));
+    CLOUDOS_TRY(json made, made_or_there(verb, noun, parameters));
     const std::string key = text_member(made, noun.key);
     if (!file.empty()) {
       if (auto sent = session_.perform("images.upload", {{"id", key}, {"file", file}}); !sent) {
@@ -197,6 +197,17 @@ class VerbRunner {
         printing_.columns.empty())
       return print_text(text_member(made, "private_key"));
     return print_sheet(&session_, show_sheet(noun.columns, made), printing_);
+  }
+
+  /// With --or-show the thing of that name in that domain, where there is one.
+  Result<json> made_or_there(const verbs::Verb& verb, const verbs::Noun& noun,
+                             const json& parameters) {
+    auto made = session_.perform(verb, parameters);
+    const bool there = !made && made.error().code == ErrorCode::Conflict;
+    if (!there || !has(given_, "--or-show") || !shows_existing(noun)) return made;
+    auto found = session_.find(noun, text_member(parameters, "name"),
+                               text_member(parameters, "domain_id"));
+    return found ? std::move(found) : std::move(made);
   }
 
   std::chrono::seconds patience() const {
@@ -243,6 +254,12 @@ class VerbRunner {
       }
     }
     if (has(given_, "--wait"))
+      for (const std::string& id : rebooted_)
+        if (auto up = wait_until_ready(session_, *verbs::find_noun("servers"), {{"id", id}},
+                                       patience());
+            !up)
+          code = report(up.error());
+    if (has(given_, "--wait"))
       for (const Removal& each : removed)
         if (auto gone = wait_until_gone(session_, each, patience()); !gone)
           code = report(gone.error());
@@ -263,6 +280,7 @@ class VerbRunner {
       CLOUDOS_TRY(json reply, session_.perform(verb, parameters[i]));
       if (verb.name.ends_with(".delete") && verbs::in_path(verb, "id"))
         removed.push_back({&verbs::noun_of(verb), text_member(parameters[i], "id")});
+      if (verb.name == "servers.reboot") rebooted_.push_back(text_member(parameters[i], "id"));
       if (merged.is_object() && reply.is_object())
         merged.update(reply);
       else if (!reply.is_null())
@@ -303,6 +321,7 @@ class VerbRunner {
   }
 
   Session& session_;
+  std::vector<std::string> rebooted_;
   const Leaf& leaf_;
   const Given& given_;
   const Printing printing_;

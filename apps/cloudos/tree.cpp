@@ -39,6 +39,10 @@ constexpr Option kWaits[] = {
     {"--timeout", "seconds to wait at most [600]", "SECONDS"},
 };
 
+constexpr Option kOrShow[] = {
+    {"--or-show", "show the one that is there already instead of failing"},
+};
+
 constexpr Option kCallOptions[] = {
     {"VERB", "a verb of the table, such as servers.list_interfaces", {}, true},
     {"PARAMETERS...", "a JSON object, or NAME=VALUE"},
@@ -258,6 +262,11 @@ std::string_view domain_flag(const verbs::Command& command, const verbs::Paramet
   return is_taken(command.words, flag) ? std::string_view() : flag;
 }
 
+bool shows_existing(const verbs::Noun& noun) {
+  constexpr std::string_view kNouns[] = {"domains", "groups", "projects", "roles", "users"};
+  return std::find(std::begin(kNouns), std::end(kNouns), noun.name) != std::end(kNouns);
+}
+
 const Leaf* find_leaf(std::string_view words) {
   const auto& all = leaves();
   const auto at = std::lower_bound(all.begin(), all.end(), words,
@@ -273,7 +282,8 @@ std::vector<Option> own_options_of(const Leaf& leaf) {
       all.push_back({option.flag, option.help, has_place(option.flag) ? "" : option.value,
                      option.required, option.repeated});
   if (!leaf.verbs.empty()) add_verb_options(leaf, all);
-  if (is_create(leaf) || is_delete(leaf)) append(all, kWaits);
+  if (is_create(leaf) || is_delete(leaf) || leaf.words == "server reboot") append(all, kWaits);
+  if (is_create(leaf) && shows_existing(verbs::noun_of(*leaf.verbs[0]->verb))) append(all, kOrShow);
   if (prints(leaf)) append(all, kOutput);
   if (prints(leaf) && (is_list(leaf) || leaf.words == "verb list")) append(all, kLists);
   if (leaf.words == "network trace") append(all, kHops);

@@ -39,6 +39,9 @@ const Leaf* find_leaf(std::string_view words);
 std::string_view domain_flag(const cloudos::verbs::Command& command,
                              const cloudos::verbs::Parameter& parameter);
 
+/// Making one of these takes --or-show: their names are unique within their domain.
+bool shows_existing(const cloudos::verbs::Noun& noun);
+
 /// Options that every command takes.
 std::span<const Option> global_options();
 /// All that a command takes: its places, its own options, those of output and waiting, global ones.
