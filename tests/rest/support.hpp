@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -57,6 +58,29 @@ class Site {
     return token->text;
   }
 
+  std::string id_of_user(const std::string& name) {
+    return get("/identity/v3/users?name=" + name).json()["users"][0]["id"];
+  }
+  std::string id_of_project(const std::string& name) {
+    return get("/identity/v3/projects?name=" + name).json()["projects"][0]["id"];
+  }
+  /// A new user who is a member of a new project; both are called `name`.
+  struct Person {
+    std::string token, id, project;
+  };
+  Person person(const std::string& name) {
+    std::string token = add_user(name);
+    return {std::move(token), id_of_user(name), id_of_project(name)};
+  }
+  /// The credential's application: a login by it.
+  Answer log_in_by_credential(const std::string& id, const std::string& secret) {
+    const nlohmann::json method = {{"id", id}, {"secret", secret}};
+    const nlohmann::json identity = {{"methods", {"application_credential"}},
+                                     {"application_credential", method}};
+    return send("POST", "/identity/v3/auth/tokens",
+                nlohmann::json{{"auth", {{"identity", identity}}}}.dump(), "");
+  }
+
   /// A token of a new user with this role on a new project; both are called `name`.
   std::string add_user(const std::string& name, std::string_view role = "member") {
     const auto system = cloudos::Context::system();
@@ -95,6 +119,7 @@ class Site {
     request.remote_address = "192.0.2.1";
     for (const auto& [name, value] : headers) request.headers.add(name, value);
     if (!token.empty()) request.headers.add("X-Auth-Token", token);
+    request.caller = caller;
     if (!body.empty()) {
       if (!request.headers.has("Content-Type"))
         request.headers.add("Content-Type", "application/json");
@@ -122,6 +147,7 @@ class Site {
   std::unique_ptr<cloudos::Cloud> cloud;
   std::unique_ptr<cloudos::rest::Router> router;
   std::string admin;  ///< Token of the admin on project admin.
+  std::optional<cloudos::Context> caller;  ///< Whom a host program vouches for; tokens count not.
 
  private:
   static std::string body_text(decltype(cloudos::rest::Response::body)& body) {
