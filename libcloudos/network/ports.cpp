@@ -333,9 +333,10 @@ Result<Port> Networks::port(const Context& ctx, const PortId& id) const {
 namespace network {
 namespace {
 
-/// Keeps the addresses asked for that are held, gives back the rest, takes what is new.
+/// Keeps the addresses asked for that are held, gives back the rest, takes what is new. `moving`: the
+/// port gets another host after this, which is then to reach them.
 Result<void> change_addresses(const Networks::Impl& impl, store::Txn& txn, const Network& network,
-                              const std::vector<FixedIpRequest>& asked, Port& port) {
+                              const std::vector<FixedIpRequest>& asked, bool moving, Port& port) {
   std::vector<FixedIp> kept;
   std::vector<FixedIpRequest> wanted;
   auto held = port.fixed_ips;
@@ -367,6 +368,7 @@ Result<void> change_addresses(const Networks::Impl& impl, store::Txn& txn, const
   CLOUDOS_CHECK(impl.give_back(txn, held));
   Port without = port;
   without.fixed_ips = kept;
+  if (moving) without.host.clear();
   std::vector<FixedIp> taken;
   if (!wanted.empty()) {
     CLOUDOS_TRY(taken, impl.take_addresses(txn, network, without, &wanted));
@@ -468,8 +470,9 @@ Result<void> change_port(const Networks::Impl& impl, store::Txn& txn, const Cont
     port.device_owner = owner;
   }
   if (change.mac) CLOUDOS_CHECK(change_mac(txn, *change.mac, port));
+  const bool moving = change.host && *change.host != port.host;
   if (change.fixed_ips)
-    CLOUDOS_CHECK(change_addresses(impl, txn, network, *change.fixed_ips, port));
+    CLOUDOS_CHECK(change_addresses(impl, txn, network, *change.fixed_ips, moving, port));
   if (change.port_security) port.port_security = *change.port_security;
   if (change.allowed_address_pairs) port.allowed_address_pairs = *change.allowed_address_pairs;
   CLOUDOS_CHECK(change_groups(txn, ctx, change, port));

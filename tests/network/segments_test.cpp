@@ -694,14 +694,27 @@ TEST_CASE("a port without a host has all its addresses on one segment, those of 
     other.fixed_ips = std::vector<FixedIpRequest>{{four[1 - *row.segment], ""}};
     CHECK(type_of(world.networks->update_port(world.boss, port->id, other)) ==
           "HostNotCompatibleWithFixedIps");
-    // Without a host it moves to the other segment whole.
-    host.host = "";
-    REQUIRE(world.networks->update_port(world.boss, port->id, host));
-    const auto moved = world.networks->update_port(world.boss, port->id, other);
-    if (!moved) FAIL_CHECK(moved.error().message);
-    if (moved)
-      CHECK((subnets_of(*moved) ==
-             std::set<SubnetId>{four[1 - *row.segment], six[1 - *row.segment]}));
+    // Without a host, or with it, it moves to the other segment whole.
+    for (const bool with_host : {false, true}) {
+      CAPTURE(with_host);
+      const std::size_t to = with_host ? *row.segment : 1 - *row.segment;
+      if (!with_host) {
+        host.host = "";
+        REQUIRE(world.networks->update_port(world.boss, port->id, host));
+      }
+      other.fixed_ips = std::vector<FixedIpRequest>{{four[to], ""}};
+      if (with_host) other.host = to == 0 ? "h1" : "h2";
+      const auto moved = world.networks->update_port(world.boss, port->id, other);
+      if (!moved) FAIL_CHECK(moved.error().message);
+      if (moved) CHECK((subnets_of(*moved) == std::set<SubnetId>{four[to], six[to]}));
+    }
+    // Not to where its addresses are not.
+    other.host = *row.segment == 0 ? "h2" : "h1";
+    CHECK(type_of(world.networks->update_port(world.boss, port->id, other)) ==
+          "HostNotCompatibleWithFixedIps");
+    other.fixed_ips = std::vector<FixedIpRequest>{{four[1 - *row.segment], ""}};
+    const auto across = world.networks->update_port(world.boss, port->id, other);
+    if (!across) FAIL_CHECK(across.error().message);
     REQUIRE(world.networks->delete_port(world.boss, port->id));
   }
 }
