@@ -571,6 +571,8 @@ constexpr ImportRule kRules[] = {
     {.service = kGlance, .section = "import_filtering_opts", .name = "disallowed_hosts",
      .target = "image.web_denied_hosts", .convert = list_of_any,
      .why = "it names none"},
+    {.service = kGlance, .section = "glance_download_properties", .name = "extra_properties",
+     .target = "image.download_properties", .convert = list_of_any, .why = "it names none"},
     no(kGlance, "import_filtering_opts", "*", kAllowed),
     no(kGlance, "DEFAULT", "enabled_backends", kStores),
     no(kGlance, "*", "filesystem_store_datadir", kStores),
