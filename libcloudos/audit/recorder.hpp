@@ -13,7 +13,8 @@
 
 namespace cloudos::audit {
 
-/// An authentication, a call that was refused, or a change of what is in no record. Views: copied by record().
+/// An authentication, a call that was refused, or a change of what is in no record. Views: copied by
+/// record().
 struct Attempt {
   AuditAction action = AuditAction::Authenticate;
   AuditOutcome outcome = AuditOutcome::Success;
