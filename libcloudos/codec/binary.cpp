@@ -172,8 +172,8 @@ class Decoder final : public FieldVisitor {
   /// A number that comes again replaces what it was.
   void keep(const Slot& slot) {
     const auto known = slots();
-    if (!known.empty() && known.back().field >= slot.field) {
-      ascending_ = false;
+    if (!known.empty() && known.back().field >= slot.field) ascending_ = false;
+    if (!ascending_) {
       const auto at = std::find_if(known.begin(), known.end(),
                                    [&](const Slot& other) { return other.field == slot.field; });
       if (at != known.end()) {
