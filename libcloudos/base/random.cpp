@@ -1,8 +1,10 @@
 #include "cloudos/random.hpp"
 
+#include <sys/mman.h>
 #include <sys/random.h>
 
 #include <cerrno>
+#include <cstring>
 
 #include "base/assert.hpp"
 
@@ -19,7 +21,9 @@ std::uint64_t Random::below(std::uint64_t bound) {
   return value % bound;
 }
 
-void SystemRandom::fill(std::span<std::uint8_t> bytes) {
+namespace {
+
+void from_kernel(std::span<std::uint8_t> bytes) {
   while (!bytes.empty()) {
     const ssize_t got = getrandom(bytes.data(), bytes.size(), 0);
     if (got < 0) {
@@ -28,6 +32,58 @@ void SystemRandom::fill(std::span<std::uint8_t> bytes) {
     }
     bytes = bytes.subspan(static_cast<std::size_t>(got));
   }
+}
+
+// Ids and nonces are 16 bytes each and several a request: a thread takes a page of them from the
+// kernel at once. A child of fork() finds its page empty, so that no two processes hand out the
+// same bytes, and what was handed out is not kept.
+class Page final {
+ public:
+  Page() {
+    void* const at =
+        mmap(nullptr, sizeof(Bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED) return;
+    if (madvise(at, sizeof(Bytes), MADV_WIPEONFORK) == 0)
+      bytes_ = static_cast<Bytes*>(at);
+    else
+      munmap(at, sizeof(Bytes));
+  }
+  Page(const Page&) = delete;
+  Page& operator=(const Page&) = delete;
+  ~Page() {
+    if (!bytes_) return;
+    explicit_bzero(bytes_, sizeof(Bytes));
+    munmap(bytes_, sizeof(Bytes));
+    bytes_ = nullptr;  // Destructors of the thread that come later go to the kernel.
+  }
+
+  bool take(std::span<std::uint8_t> out) {
+    if (!bytes_ || out.size() > kMost) return false;
+    if (bytes_->left < out.size()) {
+      from_kernel(bytes_->pool);
+      bytes_->left = sizeof bytes_->pool;
+    }
+    bytes_->left -= out.size();
+    std::uint8_t* const from = bytes_->pool + bytes_->left;
+    std::memcpy(out.data(), from, out.size());
+    explicit_bzero(from, out.size());
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t kMost = 64;
+  struct Bytes {
+    std::size_t left;  // Zero in a new page, and in a child's.
+    std::uint8_t pool[1024 - sizeof(std::size_t)];
+  };
+  Bytes* bytes_ = nullptr;
+};
+
+}  // namespace
+
+void SystemRandom::fill(std::span<std::uint8_t> bytes) {
+  thread_local Page page;
+  if (!page.take(bytes)) from_kernel(bytes);
 }
 
 void SeededRandom::fill(std::span<std::uint8_t> bytes) {

@@ -92,9 +92,15 @@ Context Token::context(std::string request_id) const {
   return context;
 }
 
+ValidToken::~ValidToken() { delete text_.load(std::memory_order_acquire); }
+
 const std::string& ValidToken::written(std::string (*write)(const Token&)) const {
-  std::call_once(once_, [&] { text_ = write(token); });
-  return text_;
+  if (const std::string* made = text_.load(std::memory_order_acquire)) return *made;
+  auto mine = std::make_unique<const std::string>(write(token));
+  const std::string* others = nullptr;
+  if (text_.compare_exchange_strong(others, mine.get(), std::memory_order_acq_rel))
+    return *mine.release();
+  return *others;
 }
 
 Result<std::optional<TokenPayload>> Identity::Impl::open(std::string_view text) const {

@@ -1,8 +1,8 @@
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -386,15 +386,19 @@ struct CLOUDOS_EXPORT Token {
 class CLOUDOS_EXPORT ValidToken final {
  public:
   explicit ValidToken(Token the_token) : token(std::move(the_token)), context(token.context({})) {}
+  ValidToken(const ValidToken&) = delete;
+  ValidToken& operator=(const ValidToken&) = delete;
+  ~ValidToken();
   const Token token;
   const Context context;  ///< Without a request id.
 
-  /// What an edge writes about this token, made by the first who asks. One `write` per program.
+  /// What an edge writes about this token, kept from the first who asks (of several at once each
+  /// may write, and one's is kept). One `write` per program.
   const std::string& written(std::string (*write)(const Token&)) const;
 
  private:
-  mutable std::once_flag once_;
-  mutable std::string text_;
+  // Not std::call_once: that is a system call for the first, and most tokens are asked for once.
+  mutable std::atomic<const std::string*> text_{nullptr};
 };
 
 /// What a login that needs further methods gets instead of a token: proof of those that held.
