@@ -134,24 +134,17 @@ Result<AddressGroup> AddressGroups::remove_addresses(const Context& ctx, const A
 }
 
 Result<void> AddressGroups::remove(const Context& ctx, const AddressGroupId& id) {
-  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
-  return store::replan([&]() -> Result<void> {
-    std::vector<RbacPolicyId> grants;
-    {
-      CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
-      CLOUDOS_TRY(grants, network::grants_of(*snapshot, id.value));
-    }
-    return impl_.transact([&](store::Txn& txn) -> Result<void> {
-      CLOUDOS_CHECK(network::changeable(txn, ctx, id));
-      if (!txn.none(records::index_prefix(SecurityGroupRule::kKind, "addresses", id.value))) {
-        return network::fail_as("AddressGroupInUse", ErrorCode::Conflict,
-                                fmt::format("Address group {} is in use on one or more security "
-                                            "group rules.", id.value));
-      }
-      CLOUDOS_CHECK(network::erase_grants(txn, "address_group", id.value, grants));
-      return records::erase<AddressGroup>(txn, id);
-    });
-  });
+  return network::remove_granted<AddressGroup>(
+      impl_, ctx, id, [&](store::Txn& txn) -> Result<void> {
+        CLOUDOS_CHECK(network::changeable(txn, ctx, id));
+        if (txn.none(records::index_prefix(SecurityGroupRule::kKind, "addresses", id.value)))
+          return Result<void>();
+        return network::fail_as(
+            "AddressGroupInUse", ErrorCode::Conflict,
+            fmt::format("Address group {} is in use on one or more security group "
+                        "rules.",
+                        id.value));
+      });
 }
 
 }  // namespace cloudos

@@ -161,25 +161,16 @@ Result<AddressScope> SubnetPools::update_scope(const Context& ctx, const Address
 }
 
 Result<void> SubnetPools::remove_scope(const Context& ctx, const AddressScopeId& id) {
-  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
-  return store::replan([&]() -> Result<void> {
-    std::vector<RbacPolicyId> grants;
-    {
-      CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
-      CLOUDOS_TRY(grants, network::grants_of(*snapshot, id.value));
-    }
-    return impl_.transact([&](store::Txn& txn) -> Result<void> {
-      CLOUDOS_TRY(const AddressScope scope, network::load_owned<AddressScope>(txn, ctx, id));
-      if (!scope.pools.empty()) {
-        return network::fail_as("AddressScopeInUse", ErrorCode::Conflict,
-                                fmt::format("Unable to complete operation on address scope {}. "
-                                            "There are one or more subnet pools in use on the "
-                                            "address scope", id.value));
-      }
-      CLOUDOS_CHECK(network::erase_grants(txn, "address_scope", id.value, grants));
-      return records::erase<AddressScope>(txn, id);
-    });
-  });
+  return network::remove_granted<AddressScope>(
+      impl_, ctx, id, [&](store::Txn& txn) -> Result<void> {
+        CLOUDOS_TRY(const AddressScope scope, network::load_owned<AddressScope>(txn, ctx, id));
+        if (scope.pools.empty()) return Result<void>();
+        return network::fail_as(
+            "AddressScopeInUse", ErrorCode::Conflict,
+            fmt::format("Unable to complete operation on address scope {}. There "
+                        "are one or more subnet pools in use on the address scope",
+                        id.value));
+      });
 }
 
 Result<std::map<NetworkId, SubnetPools::NetworkScopes>> SubnetPools::scopes_of(

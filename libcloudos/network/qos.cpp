@@ -237,20 +237,10 @@ Result<QosPolicy> NetworkQos::update(const Context& ctx, const QosPolicyId& id,
 }
 
 Result<void> NetworkQos::remove(const Context& ctx, const QosPolicyId& id) {
-  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
-  return store::replan([&]() -> Result<void> {
-    std::vector<RbacPolicyId> grants;
-    {
-      CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
-      CLOUDOS_TRY(grants, network::grants_of(*snapshot, id.value));
-    }
-    return impl_.transact([&](store::Txn& txn) -> Result<void> {
-      CLOUDOS_CHECK(network::load_owned<QosPolicy>(txn, ctx, id));
-      CLOUDOS_CHECK(network::admin_only(ctx, true, "qos_policy"));
-      CLOUDOS_CHECK(network::refuse_policy_in_use(txn, id));
-      CLOUDOS_CHECK(network::erase_grants(txn, "qos_policy", id.value, grants));
-      return records::erase<QosPolicy>(txn, id);
-    });
+  return network::remove_granted<QosPolicy>(impl_, ctx, id, [&](store::Txn& txn) -> Result<void> {
+    CLOUDOS_CHECK(network::load_owned<QosPolicy>(txn, ctx, id));
+    CLOUDOS_CHECK(network::admin_only(ctx, true, "qos_policy"));
+    return network::refuse_policy_in_use(txn, id);
   });
 }
 

@@ -6,6 +6,7 @@
 #include "cloudos/network_sharing.hpp"
 #include "cloudos/store.hpp"
 #include "network/access.hpp"
+#include "network/impl.hpp"
 
 /// Grants as other files of the room write them: with the flags they follow.
 namespace cloudos::network {
@@ -42,5 +43,25 @@ Result<std::vector<RbacPolicyId>> grants_of(const store::Snapshot& snapshot,
                                             std::string_view object_id);
 Result<void> erase_grants(store::Txn& txn, std::string_view object_type,
                           std::string_view object_id, const std::vector<RbacPolicyId>& ids);
+
+/// Deletes one that may be granted, and its grants: `part(txn)` loads it, refuses, takes what else
+/// goes with it; maybe more than once. Errors: what `part` returns.
+template <class T, class Part>
+Result<void> remove_granted(Networks::Impl& impl, const Context& ctx, const decltype(T::id)& id,
+                            const Part& part) {
+  CLOUDOS_CHECK(check_call(ctx, impl.engine.clock));
+  return store::replan([&]() -> Result<void> {
+    std::vector<RbacPolicyId> grants;
+    {
+      CLOUDOS_TRY(const auto snapshot, impl.snapshot());
+      CLOUDOS_TRY(grants, grants_of(*snapshot, id.value));
+    }
+    return impl.transact([&](store::Txn& txn) -> Result<void> {
+      CLOUDOS_CHECK(part(txn));
+      CLOUDOS_CHECK(erase_grants(txn, rbac_type<T>(), id.value, grants));
+      return records::erase<T>(txn, id);
+    });
+  });
+}
 
 }  // namespace cloudos::network

@@ -269,25 +269,15 @@ Result<SubnetPool> SubnetPools::update(const Context& ctx, const SubnetPoolId& i
 }
 
 Result<void> SubnetPools::remove(const Context& ctx, const SubnetPoolId& id) {
-  CLOUDOS_CHECK(check_call(ctx, impl_.engine.clock));
-  return store::replan([&]() -> Result<void> {
-    std::vector<RbacPolicyId> grants;
-    {
-      CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
-      CLOUDOS_TRY(grants, network::grants_of(*snapshot, id.value));
+  return network::remove_granted<SubnetPool>(impl_, ctx, id, [&](store::Txn& txn) -> Result<void> {
+    CLOUDOS_TRY(SubnetPool pool, network::load_owned<SubnetPool>(txn, ctx, id));
+    if (records::get<network::PoolUse>(txn, id)) {
+      return network::bad_pool("SubnetPoolDeleteError",
+                               "Unable to delete subnet pool: Subnet pool has existing "
+                               "allocations.");
     }
-    return impl_.transact([&](store::Txn& txn) -> Result<void> {
-      CLOUDOS_TRY(SubnetPool pool, network::load_owned<SubnetPool>(txn, ctx, id));
-      if (records::get<network::PoolUse>(txn, id)) {
-        return network::bad_pool("SubnetPoolDeleteError",
-                                 "Unable to delete subnet pool: Subnet pool has existing "
-                                 "allocations.");
-      }
-      CLOUDOS_CHECK(network::join_scope(txn, ctx, AddressScopeId{}, pool));
-      CLOUDOS_CHECK(network::erase_grants(txn, "subnetpool", id.value, grants));
-      CLOUDOS_CHECK(Quota::reserve(txn, pool.project, "subnet_pools", -1));
-      return records::erase<SubnetPool>(txn, id);
-    });
+    CLOUDOS_CHECK(network::join_scope(txn, ctx, AddressScopeId{}, pool));
+    return Quota::reserve(txn, pool.project, "subnet_pools", -1);
   });
 }
 
