@@ -99,7 +99,9 @@ Result<Response> hypervisor_statistics(Call& call) {
   return json_response(200, std::move(w).take());
 }
 
-Result<Response> search_hypervisors(Call& call) {
+/// The hypervisors whose names hold what the path says, each with what `more` writes of it.
+Result<Response> matching_hypervisors(
+    Call& call, const std::function<Result<void>(JsonWriter& w, const Host& host)>& more) {
   CLOUDOS_TRY(const auto hosts, call.cloud.hosts().list(call.ctx));
   const std::string& part = call.path("hypervisor_id");
   JsonWriter w;
@@ -109,6 +111,7 @@ Result<Response> search_hypervisors(Call& call) {
     if (host.name.find(part) == std::string::npos) continue;
     any = true;
     write_hypervisor(w, host);
+    CLOUDOS_CHECK(more(w, host));
     w.close();
   }
   if (!any) {
@@ -119,36 +122,24 @@ Result<Response> search_hypervisors(Call& call) {
   return json_response(200, std::move(w).take());
 }
 
+Result<Response> search_hypervisors(Call& call) {
+  return matching_hypervisors(call, [](JsonWriter&, const Host&) { return Result<void>(); });
+}
+
 Result<Response> hypervisor_servers(Call& call) {
-  CLOUDOS_TRY(const auto hosts, call.cloud.hosts().list(call.ctx));
-  const std::string& part = call.path("hypervisor_id");
-  JsonWriter w;
-  w.open().key("hypervisors").open_list();
-  bool any = false;
-  for (const Host& host : hosts) {
-    if (host.name.find(part) == std::string::npos) continue;
-    any = true;
+  return matching_hypervisors(call, [&](JsonWriter& w, const Host& host) -> Result<void> {
     ServerQuery query;
     query.all_projects = true;
     query.host = host.name;
     query.with_addresses = false;
     CLOUDOS_TRY(const auto servers, call.cloud.servers().list(call.ctx, query));
-    write_hypervisor(w, host);
-    if (!servers.empty()) {
-      w.key("servers").open_list();
-      for (const Server& server : servers) {
-        w.open().member("uuid", server.id).member("name", "instance-" + server.id.value).close();
-      }
-      w.close_list();
-    }
-    w.close();
-  }
-  if (!any) {
-    return fail(ErrorCode::NotFound,
-                fmt::format("No hypervisor matching '{}' could be found.", part.substr(0, 64)));
-  }
-  w.close_list().close();
-  return json_response(200, std::move(w).take());
+    if (servers.empty()) return Result<void>();
+    w.key("servers").open_list();
+    for (const Server& server : servers)
+      w.open().member("uuid", server.id).member("name", "instance-" + server.id.value).close();
+    w.close_list();
+    return Result<void>();
+  });
 }
 
 /// No driver tells how long its host has been up; 501 is what clients know to go on after.

@@ -19,13 +19,6 @@ json made(Site& site, const std::string& path, const json& body, const std::stri
   return answer.json();
 }
 
-std::string id_of_user(Site& site, const std::string& name) {
-  return site.get(kCredsV3 + "/users?name=" + name).json()["users"][0]["id"];
-}
-std::string id_of_project(Site& site, const std::string& name) {
-  return site.get(kCredsV3 + "/projects?name=" + name).json()["projects"][0]["id"];
-}
-
 json new_password(const std::string& original, const std::string& password) {
   return {{"user", {{"original_password", original}, {"password", password}}}};
 }
@@ -104,8 +97,8 @@ TEST_CASE("users: a password that expired is told, filtered by, and changed with
 TEST_CASE("credentials: as Tempest makes, changes and reads them") {
   Site site;
   site.add_user("una");
-  const std::string user = id_of_user(site, "una");
-  const std::string one = id_of_project(site, "una"), two = id_of_project(site, "admin");
+  const std::string user = site.id_of_user("una");
+  const std::string one = site.id_of_project("una"), two = site.id_of_project("admin");
   const json credential = made(site, "/credentials",
                                {{"credential",
                                  {{"user_id", user},
@@ -138,7 +131,7 @@ TEST_CASE("credentials: as Tempest makes, changes and reads them") {
 TEST_CASE("credentials: what is wrong in shape is 400, another's 404, others' to make 403") {
   Site site;
   const std::string una = site.add_user("una"), otto = site.add_user("otto");
-  const std::string user = id_of_user(site, "una"), project = id_of_project(site, "una");
+  const std::string user = site.id_of_user("una"), project = site.id_of_project("una");
   const json good = {{"type", "cert"}, {"blob", "x"}, {"user_id", user}, {"project_id", project}};
   const auto status = [&](json body, const std::string& token) {
     return site.send("POST", kCredsV3 + "/credentials", json{{"credential", body}}.dump(), token)
@@ -175,7 +168,7 @@ TEST_CASE("EC2 keys: made, listed and shown to their user; signatures are for se
   Site site;
   const std::string una = site.add_user("una");
   const std::string service = site.add_user("nova", "member");
-  const std::string user = id_of_user(site, "una"), project = id_of_project(site, "una");
+  const std::string user = site.id_of_user("una"), project = site.id_of_project("una");
   const std::string path = "/users/" + user + "/credentials/OS-EC2";
   const json key = made(site, path, {{"tenant_id", project}}, una)["credential"];
   CHECK(key["user_id"] == user);

@@ -13,17 +13,7 @@ namespace {
 
 const std::string kDelegV3 = "/identity/v3";
 
-struct Person {
-  std::string token, id, project;
-};
-
-Person person(Site& site, const std::string& name) {
-  Person one;
-  one.token = site.add_user(name);
-  one.id = site.get(kDelegV3 + "/users?name=" + name).json()["users"][0]["id"];
-  one.project = site.get(kDelegV3 + "/projects?name=" + name).json()["projects"][0]["id"];
-  return one;
-}
+using Person = Site::Person;
 
 Json password_login(const std::string& name, const Json& scope) {
   Json user = {
@@ -45,19 +35,11 @@ Json trust_spec(const Person& trustor, const Person& trustee) {
           {"roles", Json::array({{{"name", "member"}}})}};
 }
 
-Answer credential_login(Site& site, const std::string& id, const std::string& secret) {
-  Json method = {{"id", id}, {"secret", secret}};
-  return log_in(
-      site, {{"auth",
-              {{"identity",
-                {{"methods", {"application_credential"}}, {"application_credential", method}}}}}});
-}
-
 }  // namespace
 
 TEST_CASE("trusts over REST: made, used, listed, shown with roles, deleted") {
   Site site;
-  const Person tina = person(site, "tina"), theo = person(site, "theo"), zoe = person(site, "zoe");
+  const Person tina = site.person("tina"), theo = site.person("theo"), zoe = site.person("zoe");
   const std::string trusts = kDelegV3 + "/OS-TRUST/trusts";
   Json spec = trust_spec(tina, theo);
   spec["expires_at"] = "2999-01-02T03:04:05Z";
@@ -111,7 +93,7 @@ TEST_CASE("trusts over REST: made, used, listed, shown with roles, deleted") {
 
 TEST_CASE("trusts over REST: what is not a trust is refused") {
   Site site;
-  const Person tina = person(site, "tina"), theo = person(site, "theo");
+  const Person tina = site.person("tina"), theo = site.person("theo");
   struct Row {
     std::string what;
     std::function<void(Json&)> change;
@@ -150,7 +132,7 @@ TEST_CASE("trusts over REST: what is not a trust is refused") {
 
 TEST_CASE("application credentials over REST: made, used, shown without the secret, deleted") {
   Site site;
-  const Person una = person(site, "una"), theo = person(site, "theo");
+  const Person una = site.person("una"), theo = site.person("theo");
   const std::string mine = kDelegV3 + "/users/" + una.id + "/application_credentials";
   const Json spec = {{"name", "backup"},
                      {"description", "nightly"},
@@ -176,7 +158,7 @@ TEST_CASE("application credentials over REST: made, used, shown without the secr
   CHECK(site.send("GET", mine + "?name=other", "", una.token)
             .json()["application_credentials"]
             .empty());
-  const Answer token = credential_login(site, id, secret);
+  const Answer token = site.log_in_by_credential(id, secret);
   INFO(token.text);
   REQUIRE(token.status == 201);
   const Json body = token.json()["token"];
@@ -196,16 +178,16 @@ TEST_CASE("application credentials over REST: made, used, shown without the secr
         409);
   CHECK(site.send("GET", mine, "", theo.token).status == 403);
   CHECK(site.send("POST", mine, other.dump(), theo.token).status == 403);
-  CHECK(credential_login(site, id, "wrong").status == 401);
+  CHECK(site.log_in_by_credential(id, "wrong").status == 401);
   CHECK(site.send("DELETE", mine + "/" + id, "", una.token).status == 204);
   CHECK(site.send("GET", mine, "", text).status == 401);
-  CHECK(credential_login(site, id, secret).status == 401);
+  CHECK(site.log_in_by_credential(id, secret).status == 401);
   CHECK(site.send("GET", mine + "/" + id, "", una.token).status == 404);
 }
 
 TEST_CASE("access rules are enforced for every service, and nothing else is let through") {
   Site site;
-  const Person una = person(site, "una");
+  const Person una = site.person("una");
   const std::string mine = kDelegV3 + "/users/" + una.id;
   const Json rules = Json::array({
       {{"service", "compute"}, {"method", "GET"}, {"path", "/v2.1/flavors/{flavor_id}"}},
@@ -220,7 +202,7 @@ TEST_CASE("access rules are enforced for every service, and nothing else is let 
   REQUIRE(made.status == 201);
   const Json credential = made.json()["application_credential"];
   REQUIRE(credential["access_rules"].size() == 4);
-  const Answer login = credential_login(site, credential["id"], credential["secret"]);
+  const Answer login = site.log_in_by_credential(credential["id"], credential["secret"]);
   REQUIRE(login.status == 201);
   CHECK(login.json()["token"]["application_credential"]["access_rules"].size() == 4);
   const std::string token(login.headers.get("X-Subject-Token"));
@@ -304,7 +286,7 @@ TEST_CASE("paths of access rules match whole paths by their wildcards") {
 
 TEST_CASE("headers that a client forges say nothing about who it is") {
   Site site;
-  const Person una = person(site, "una");
+  const Person una = site.person("una");
   const HeaderList forged = {
       {"X-Roles", "admin"},
       {"X-Role", "admin"},
@@ -338,7 +320,7 @@ TEST_CASE("headers that a client forges say nothing about who it is") {
 
 TEST_CASE("method external is whom the host program vouches for") {
   Site site;
-  const Person una = person(site, "una");
+  const Person una = site.person("una");
   const Json scope = {{"project", {{"id", una.project}}}};
   const std::string body =
       Json{{"auth", {{"identity", {{"methods", {"external"}}}}, {"scope", scope}}}}.dump();
@@ -362,7 +344,7 @@ TEST_CASE("method external is whom the host program vouches for") {
 
 TEST_CASE("tokens end alone or with all that go back to one login, as events that are shown") {
   Site site;
-  const Person una = person(site, "una");
+  const Person una = site.person("una");
   const auto rescope = [&](const std::string& token) {
     const Json auth = {{"identity", {{"methods", {"token"}}, {"token", {{"id", token}}}}},
                        {"scope", {{"project", {{"id", una.project}}}}}};
@@ -403,7 +385,7 @@ TEST_CASE("tokens end alone or with all that go back to one login, as events tha
 
 TEST_CASE("an expired token is shown to services that ask for it, for a while") {
   Site site;
-  const Person una = person(site, "una");
+  const Person una = site.person("una");
   const auto roles = site.post(kDelegV3 + "/roles", {{"role", {{"name", "service"}}}});
   REQUIRE((roles.status == 201 || roles.status == 409));
   const std::string service = site.add_user("nova", "service");
@@ -425,7 +407,7 @@ TEST_CASE("an expired token is shown to services that ask for it, for a while") 
 
 TEST_CASE("a token that was just made is not read from the store again, and says the same") {
   Site site;
-  const Person una = person(site, "una");
+  const Person una = site.person("una");
   const Json scope = {{"project", {{"id", una.project}}}};
   const Answer made = log_in(site, password_login("una", scope));
   REQUIRE(made.status == 201);

@@ -16,17 +16,7 @@ namespace {
 
 const std::string kApi = "/identity/v3";
 
-struct Victim {
-  std::string token, id, project;
-};
-
-Victim victim(Site& site, const std::string& name) {
-  Victim one;
-  one.token = site.add_user(name);
-  one.id = site.get(kApi + "/users?name=" + name).json()["users"][0]["id"];
-  one.project = site.get(kApi + "/projects?name=" + name).json()["projects"][0]["id"];
-  return one;
-}
+using Victim = Site::Person;
 
 Json password_body(const Json& user, const Json& scope = nullptr) {
   Json auth = {{"identity", {{"methods", {"password"}}, {"password", {{"user", user}}}}}};
@@ -42,14 +32,6 @@ std::string issued_text(const Answer& answer) {
   CAPTURE(answer.text);
   REQUIRE(answer.status == 201);
   return std::string(answer.headers.get("X-Subject-Token"));
-}
-
-Answer credential_token(Site& site, const Json& credential) {
-  const Json method = {{"id", credential["id"]}, {"secret", credential["secret"]}};
-  return login_with(
-      site, {{"auth",
-              {{"identity",
-                {{"methods", {"application_credential"}}, {"application_credential", method}}}}}});
 }
 
 Json application_credential(Site& site, const Victim& of, bool unrestricted) {
@@ -121,7 +103,7 @@ TEST_CASE("headers of a proxy that there is not are believed by no service") {
 
 TEST_CASE("a restricted application credential mints no credential of any kind") {
   Site site;
-  const Victim una = victim(site, "una"), bob = victim(site, "bob");
+  const Victim una = site.person("una"), bob = site.person("bob");
   struct Row {
     std::string what, path;
     Json body;
@@ -152,7 +134,7 @@ TEST_CASE("a restricted application credential mints no credential of any kind")
        {{"user", {{"original_password", "password of una"}, {"password", "mine now"}}}}},
   };
   const Json bound = application_credential(site, una, false);
-  const std::string token = issued_text(credential_token(site, bound));
+  const std::string token = issued_text(site.log_in_by_credential(bound["id"], bound["secret"]));
   for (const Row& row : rows) {
     CAPTURE(row.what);
     const Answer answer = site.send("POST", row.path, row.body.dump(), token);
@@ -175,7 +157,7 @@ TEST_CASE("a restricted application credential mints no credential of any kind")
 
 TEST_CASE("a signed request gives a token once, while it is fresh, and to services only") {
   Site site;
-  const Victim una = victim(site, "una");
+  const Victim una = site.person("una");
   const Json key = ec2_key(site, una, una.token);
   const auto show = [&](const Json& body, const std::string& token) {
     return site.send("POST", kApi + "/ec2tokens", body.dump(), token).status;
@@ -196,7 +178,7 @@ TEST_CASE("a signed request gives a token once, while it is fresh, and to servic
 
 TEST_CASE("what is handed on by trust and EC2 key never gains roles or life") {
   Site site;
-  const Victim una = victim(site, "una"), bob = victim(site, "bob");
+  const Victim una = site.person("una"), bob = site.person("bob");
   const WallTime end = site.clock->wall() + std::chrono::minutes{10};
   const Json spec = {
       {"trustor_user_id", una.id},      {"trustee_user_id", bob.id},
@@ -252,7 +234,7 @@ TEST_CASE("what is handed on by trust and EC2 key never gains roles or life") {
 
 TEST_CASE("a credential stays its user's, its project's and of its type") {
   Site site;
-  const Victim una = victim(site, "una"), bob = victim(site, "bob");
+  const Victim una = site.person("una"), bob = site.person("bob");
   const Json spec = {{"type", "ec2"},
                      {"blob", R"({"access": "aa", "secret": "ss"})"},
                      {"project_id", una.project},
@@ -278,7 +260,7 @@ TEST_CASE("a credential stays its user's, its project's and of its type") {
 
 TEST_CASE("wrong logins are told apart by neither words nor work") {
   Site site;
-  const Victim una = victim(site, "una"), off = victim(site, "off");
+  const Victim una = site.person("una"), off = site.person("off");
   REQUIRE(
       site.send("PATCH", kApi + "/users/" + off.id, R"({"user": {"enabled": false}})", site.admin)
           .status == 200);
@@ -323,7 +305,7 @@ TEST_CASE("wrong logins are told apart by neither words nor work") {
 
 TEST_CASE("a password of a megabyte costs no hash") {
   Site site;
-  const Victim una = victim(site, "una");
+  const Victim una = site.person("una");
   const std::string huge(1 << 20, 'p');
   const long before = hashes(site);
   const auto status = [&](const std::string& method, const std::string& path, const Json& body,
@@ -393,7 +375,7 @@ TEST_CASE("what is disabled above takes along what is below") {
 
 TEST_CASE("a token made of a token ends with it, however often that is done") {
   Site site;
-  const Victim una = victim(site, "una");
+  const Victim una = site.person("una");
   std::string token = una.token;
   const auto end_of = [&](const std::string& text) {
     const Answer shown =
@@ -416,7 +398,7 @@ TEST_CASE("a token made of a token ends with it, however often that is done") {
 
 TEST_CASE("each of these leaves its mark in the audit log, and no secret in it") {
   Site site;
-  const Victim una = victim(site, "una");
+  const Victim una = site.person("una");
   const Json key = ec2_key(site, una, una.token);
   login_with(site, password_body({{"id", una.id}, {"password", "guess of mine"}}));
   CHECK(site.send("GET", kApi + "/users", "", una.token).status == 403);

@@ -72,7 +72,7 @@ class Site {
     std::string token = add_user(name);
     return {std::move(token), id_of_user(name), id_of_project(name)};
   }
-  /// The credential's application: a login by it.
+  /// By an application credential.
   Answer log_in_by_credential(const std::string& id, const std::string& secret) {
     const nlohmann::json method = {{"id", id}, {"secret", secret}};
     const nlohmann::json identity = {{"methods", {"application_credential"}},
