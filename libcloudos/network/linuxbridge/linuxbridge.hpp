@@ -26,9 +26,9 @@ struct LinuxBridgeSettings {
 /// a namespace per network, security groups by nftables; all by netlink, no command is run.
 ///
 /// Thread-safe; calls wait for each other. It works in one network namespace, by default that of
-/// the thread that made it. Guests' network goes on when the driver (or its process) ends: the DHCP servers and the
-/// packet filter stay, metadata answers again after the next converge(). A plan without networks
-/// leaves nothing of ours on the host.
+/// the thread that made it. Guests' network goes on when the driver (or its process) ends: the DHCP
+/// servers and the packet filter stay, metadata answers again after the next converge(). A plan
+/// without networks leaves nothing of ours on the host.
 /// Source: Neutron's linuxbridge agent, DHCP agent and iptables firewall driver, for their meaning.
 class LinuxBridgeDriver : public MechanismDriver {
  public:
