@@ -39,7 +39,7 @@ struct AgentKind : PlainResource<NetworkAgent> {
     out.text_or_null("description", agent.description);
     out.member("admin_state_up", agent.admin_up);
     out.member("alive", agent.alive);
-    out.member("configurations", agent.configurations);
+    if (out.wants("configurations")) write_configurations(out.w, agent);
     out.member("created_at", agent_time(agent.created_at));
     out.member("started_at", agent_time(agent.created_at));
     out.member("heartbeat_timestamp", agent_time(agent.updated_at));
@@ -47,6 +47,22 @@ struct AgentKind : PlainResource<NetworkAgent> {
   }
 
  private:
+  /// What its driver is able to, and of an L3 agent the extensions that clients look for by name.
+  static void write_configurations(JsonWriter& w, const NetworkAgent& agent) {
+    const auto works = [&agent](const char* ability) {
+      const auto found = agent.configurations.find(ability);
+      return found != agent.configurations.end() && found->second == "works";
+    };
+    w.key("configurations").open();
+    for (const auto& [name, value] : agent.configurations) w.member(name, value);
+    if (agent.topic == "l3_agent") {
+      w.key("extensions").open_list();
+      if (works("router")) w.value("port_forwarding");
+      if (works("router") && works("qos")) w.value("fip_qos");
+      w.close_list();
+    }
+    w.close();
+  }
   /// "2026-01-31 12:00:00", as clients of agents know times.
   static std::string agent_time(WallTime time) {
     std::string text = format_time(time);

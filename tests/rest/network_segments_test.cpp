@@ -212,8 +212,14 @@ TEST_CASE("agents' schedules and providers say what drivers do") {
         json({{{"service_type", "L3_ROUTER_NAT"}, {"name", "simulated"}, {"default", true}}}));
   std::map<std::string, std::string> agents;
   const json listed = site.call(site.boss, "GET", "/agents").json();
-  for (const json& one : listed.at("agents"))
+  for (const json& one : listed.at("agents")) {
     agents[one.at("agent_type").get<std::string>()] = segments_id(one);
+    const json& able = one.at("configurations");
+    CHECK(able.at("router") == "works");
+    const json carried = json::array({"port_forwarding", "fip_qos"});
+    CHECK(able.value("extensions", json()) ==
+          (one.at("agent_type") == "L3 agent" ? carried : json()));
+  }
   const std::string router = segments_id(site.made("/routers", "router", {{"name", "r"}}));
   const std::string l3 = "/agents/" + agents.at("L3 agent") + "/l3-routers";
   const json charge = {{"router_id", router}};
