@@ -2,13 +2,27 @@
 
 #include <fmt/format.h>
 
+#include <mutex>
+
 #include "base/caught.hpp"
 
 namespace cloudos::network {
 
+/// What a driver calls when it was disturbed: it may do so late, or when it threw as it was told not to.
+struct GuardedDriver::Ear {
+  std::mutex mutex;
+  std::function<void()> heard;  // Guarded by mutex, which is held while it runs.
+
+  void tell() {
+    const std::lock_guard lock(mutex);
+    if (heard) heard();
+  }
+};
+
 GuardedDriver::GuardedDriver(std::shared_ptr<MechanismDriver> driver, Log log)
     : driver_(std::move(driver)),
       log_(std::move(log)),
+      ear_(std::make_shared<Ear>()),
       name_(driver_->name()),
       host_(driver_->host()),
       tunnel_address_(driver_->tunnel_address()) {}
@@ -35,9 +49,15 @@ std::vector<Ability> GuardedDriver::abilities() const {
 }
 
 void GuardedDriver::watch(std::function<void()> disturbed) {
+  std::function<void()> call;
+  if (disturbed) call = [ear = ear_] { ear->tell(); };
+  {
+    const std::lock_guard lock(ear_->mutex);
+    ear_->heard = std::move(disturbed);
+  }
   // What it does not watch is found by the period.
   const auto set = run("watch", [&]() -> Result<void> {
-    driver_->watch(std::move(disturbed));
+    driver_->watch(std::move(call));
     return Result<void>();
   });
   static_cast<void>(set);
@@ -56,9 +76,8 @@ Result<void> GuardedDriver::converge(const Plan& plan) {
 }
 
 Result<std::optional<Binding>> GuardedDriver::bind_port(const PortContext& port) const {
-  auto bound = run("bind_port", [&]() -> Result<std::optional<Binding>> {
-    return driver_->bind_port(port);
-  });
+  auto bound = run("bind_port",
+                   [&]() -> Result<std::optional<Binding>> { return driver_->bind_port(port); });
   if (!bound) bound.error().type = "PortBindingError";
   return bound;
 }

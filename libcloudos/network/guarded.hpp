@@ -23,6 +23,7 @@ class GuardedDriver final {
   const std::string& tunnel_address() const { return tunnel_address_; }
   /// None while it throws.
   std::vector<Ability> abilities() const;
+  /// The one before is called no more once this returns, whatever the driver does.
   void watch(std::function<void()> disturbed);
   Result<void> precommit(store::Txn& txn, const Change& change);
   Result<void> postcommit(const Change& change);
@@ -37,6 +38,8 @@ class GuardedDriver final {
 
   const std::shared_ptr<MechanismDriver> driver_;  // Shared with its embedder.
   const Log log_;
+  struct Ear;
+  const std::shared_ptr<Ear> ear_;  // Shared with what the driver was given to call.
   const std::string name_, host_, tunnel_address_;
 };
 

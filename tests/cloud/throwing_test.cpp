@@ -31,9 +31,7 @@ class FallenMechanism final : public network::MechanismDriver {
     ++converged;
     throw std::runtime_error("no");
   }
-  std::optional<network::Binding> bind_port(const network::PortContext&) const override {
-    throw 3;
-  }
+  std::optional<network::Binding> bind_port(const network::PortContext&) const override { throw 3; }
   bool nameless = false;
   int converged = 0;
 };
@@ -54,9 +52,9 @@ TEST_CASE("a mechanism driver that throws is not well; servers of other hosts ar
     REQUIRE(server);
     CHECK(server->vm_state == VmState::Active);
     const Health health = (*cloud)->health();
-    const auto check = std::find_if(health.checks.begin(), health.checks.end(), [](const auto& one) {
-      return one.name.find("fallen") != std::string::npos;
-    });
+    const auto check =
+        std::find_if(health.checks.begin(), health.checks.end(),
+                     [](const auto& one) { return one.name.find("fallen") != std::string::npos; });
     REQUIRE(check != health.checks.end());
     CHECK_FALSE(check->ok);
     CHECK(check->why.find("threw") != std::string::npos);

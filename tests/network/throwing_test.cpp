@@ -24,7 +24,11 @@ class ThrowingDriver final : public network::MechanismDriver {
     maybe("abilities");
     return {{"router", true, {}}};
   }
-  void watch(std::function<void()>) override { maybe("watch"); }
+  void watch(std::function<void()> disturbed) override {
+    maybe("watch");
+    ears = std::move(disturbed);
+  }
+  std::function<void()> ears;
   Result<void> precommit(store::Txn&, const network::Change&) override {
     maybe("precommit");
     return Result<void>();
@@ -63,8 +67,8 @@ struct ThrowingWorld : World {
   Context boss = admin();
   ThrowingWorld() : ThrowingWorld(std::make_shared<ThrowingDriver>()) {}
   explicit ThrowingWorld(std::shared_ptr<ThrowingDriver> thrower)
-      : ThrowingWorld(thrower, std::make_shared<FakeDriver>("good", "h2",
-                                                           std::set<std::string>{"local"})) {}
+      : ThrowingWorld(thrower,
+                      std::make_shared<FakeDriver>("good", "h2", std::set<std::string>{"local"})) {}
   ThrowingWorld(std::shared_ptr<ThrowingDriver> first, std::shared_ptr<FakeDriver> second)
       : World({}, {first, second}), bad(std::move(first)), good(std::move(second)) {}
   Result<PortWiring> plugged(const Network& net, const std::string& server,
@@ -81,7 +85,7 @@ TEST_CASE("each call of a driver that throws is an error that names it, and a li
   std::vector<std::string> lines;
   const Log log([&](const LogRecord& record) { lines.emplace_back(record.message); }, "network");
   const auto driver = std::make_shared<ThrowingDriver>();
-  driver->throws = {"abilities", "watch",    "precommit", "postcommit",
+  driver->throws = {"abilities", "watch",     "precommit", "postcommit",
                     "converge",  "bind_port", "inspect"};
   network::GuardedDriver guarded(driver, log);
   const auto store = store::open_memory();
@@ -183,8 +187,7 @@ TEST_CASE("a driver that throws within a transaction stops it, and nothing is wr
 
 TEST_CASE("a driver that throws binds nothing: the next one may, and a plug is tried again") {
   const auto bad = std::make_shared<ThrowingDriver>();
-  const auto second =
-      std::make_shared<FakeDriver>("second", "h1", std::set<std::string>{"vxlan"});
+  const auto second = std::make_shared<FakeDriver>("second", "h1", std::set<std::string>{"vxlan"});
   World world({}, {bad, second});
   const Context boss = admin();
   NetworkCreate spec;
@@ -228,4 +231,23 @@ TEST_CASE("a driver that throws when asked what it can do can do nothing; router
   world.bad->throws.clear();
   world.run(1min);
   CHECK(routers.router(world.boss, router->id)->host == "h1");
+}
+
+TEST_CASE("a driver that will not be told to be silent is not heard any more") {
+  const auto driver = std::make_shared<ThrowingDriver>();
+  int heard = 0;
+  std::function<void()> late;
+  {
+    network::GuardedDriver guarded(driver, Log{});
+    guarded.watch([&] { ++heard; });
+    late = driver->ears;
+    REQUIRE(late);
+    late();
+    CHECK(heard == 1);
+    driver->throws = {"watch"};
+    guarded.watch(nullptr);
+    late();
+  }
+  late();
+  CHECK(heard == 1);
 }
