@@ -58,7 +58,7 @@ std::string noun_of_flag(const Leaf& leaf, std::string_view flag) {
     for (const auto& p : command->parameters)
       if (!p.noun.empty() && (flag.empty() ? has_place(p.flag) && !p.flag.empty() : p.flag == flag))
         return std::string(p.noun);
-  return {};
+  return flag.ends_with("-domain") || flag == "--domain" ? "domains" : "";
 }
 
 std::string flags_of(const Leaf& leaf) {

@@ -36,6 +36,7 @@ std::vector<Offer> offers(const std::string& name) {
       {"formats", "cloudos server list -f ''", "yaml", "_cloudos"},
       {"names in a place", "cloudos network show ''", name, "cloudos.fish"},
       {"names of an option", "cloudos port create p --network ''", name, "cloudos.fish"},
+      {"names of domains", "cloudos role add reader --user-domain ''", "Default", "cloudos.fish"},
       {"verbs behind options", "cloudos --no-cache network ''", "delete", "cloudos.fish"},
       {"verbs behind a value", "cloudos --os-project-name admin network ''", "delete", "server"},
   };
