@@ -60,6 +60,23 @@ Result<void> issue_token(Session& session, const Given& given) {
   return print_sheet(&session, show_sheet({}, shown), printing);
 }
 
+Result<void> show_service(Session& session, const Given& given) {
+  CLOUDOS_TRY(const Printing printing, printing_of(given));
+  const std::string wanted = value_of(given, "SERVICE");
+  CLOUDOS_TRY(const json all, session.perform("catalog.list", json::object()));
+  for (const char* const member : {"id", "type", "name"}) {
+    for (const json& service : all) {
+      if (text_member(service, member) != wanted) continue;
+      const verbs::Noun* const noun = verbs::find_noun("catalog");
+      return print_sheet(&session,
+                         show_sheet(noun ? noun->columns : std::span<const Column>(), service),
+                         printing);
+    }
+  }
+  return fail(ErrorCode::NotFound,
+              fmt::format("The catalog has no service '{}'. See: cloudos catalog list", wanted));
+}
+
 Result<void> complete_names(Session& session, const Given& given) {
   const std::string noun = value_of(given, "NOUN");
   const verbs::Verb* brief = verbs::find(noun + ".list_brief");
@@ -129,7 +146,8 @@ int ended(const Result<void>& done) {
 }  // namespace
 
 bool needs_no_session(const Leaf& leaf) {
-  return leaf.words != "call" && leaf.words != "complete-names" && leaf.words != "token issue";
+  return leaf.words != "call" && leaf.words != "complete-names" && leaf.words != "token issue" &&
+         leaf.words != "catalog show";
 }
 
 int run_own_alone(const Leaf& leaf, const Given& given) {
@@ -145,6 +163,8 @@ int run_own(Session& session, const Leaf& leaf, const Given& given) {
   Result<void> done;
   if (leaf.words == "token issue")
     done = issue_token(session, given);
+  else if (leaf.words == "catalog show")
+    done = show_service(session, given);
   else if (leaf.words == "call")
     done = call_verb(session, given);
   else

@@ -52,7 +52,9 @@ constexpr Option kShellOptions[] = {{"SHELL", "bash, zsh or fish", {}, true}};
 constexpr Option kManOptions[] = {{"PAGE", "cloudos or cloudosd [cloudos]"}};
 constexpr Option kNamesOptions[] = {{"NOUN", "a noun of the table", {}, true}};
 constexpr Option kHelpOptions[] = {{"WORDS...", "the beginning of commands"}};
+constexpr Option kCatalogOptions[] = {{"SERVICE", "its type, name or id", {}, true}};
 constexpr OwnCommand kOwn[] = {
+    {"catalog show", "Shows where a service answers.", kCatalogOptions, true},
     {"call", "Does any verb by its name and prints the reply's JSON.", kCallOptions, false},
     {"complete-names", "Prints the names of things, for completion.", kNamesOptions, false},
     {"completion", "Prints the completion script of a shell.", kShellOptions, false},
