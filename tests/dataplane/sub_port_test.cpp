@@ -175,7 +175,10 @@ TEST_CASE("a sub-port's frames have its tag on the parent's device and none in i
       CHECK_FALSE(works());
       converge(*world.driver, {});
     }
-    CHECK((host_state(world.dir.path()) == before));
+    const std::string after = host_state(world.dir.path());
+    CAPTURE(before);
+    CAPTURE(after);
+    CHECK((after == before));
   });
 }
 

@@ -139,6 +139,9 @@ bool on_private_host(const std::function<void()>& body) {
   std::thread([&] {
     if (::unshare(CLONE_NEWNET | CLONE_NEWNS) != 0) return;
     if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return;
+    // Copies of others' names go when those do, however private: they would count as our doing.
+    for (const auto& name : lb::list_netns(""))
+      ::umount2(("/run/netns/" + name).c_str(), MNT_DETACH);
     if (::mount("tmpfs", "/run", "tmpfs", 0, nullptr) != 0) return;
     private_now = true;
     try {

@@ -117,7 +117,8 @@ std::optional<Flow> read_flow(const nlmsghdr& message, const FlowOwners& owners)
 
 /// How many flows are tracked in this namespace, by one question; nothing when it is not told.
 std::optional<std::uint32_t> flows_tracked(Netlink& netlink) {
-  auto message = nf_message(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS, 0, AF_UNSPEC);
+  // The answer says that more will follow and nothing does: only what confirms it comes last.
+  auto message = nf_message(NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS, NLM_F_ACK, AF_UNSPEC);
   std::optional<std::uint32_t> count;
   const int error = netlink.dump(message, [&](const nlmsghdr& answer) {
     each_attr(nf_attrs(answer), nf_attrs_size(answer),
