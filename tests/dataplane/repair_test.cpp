@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <linux/if_tun.h>
 #include <linux/netlink.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -65,12 +67,11 @@ std::string dnsmasq_pid(const std::string& dir, const Plan& plan) {
 
 /// A process that is dying still has its command line for a moment.
 void kill_and_wait(int pid) {
+  const lb::Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  REQUIRE(process.valid());
   ::kill(pid, SIGKILL);
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(3);
-  while (!lb::read_small_file(fmt::format("/proc/{}/cmdline", pid)).value_or("").empty()) {
-    REQUIRE(std::chrono::steady_clock::now() < deadline);
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
+  pollfd ended{process.get(), POLLIN, 0};
+  REQUIRE(::poll(&ended, 1, 3'000) == 1);
 }
 
 lb::Link link_named(const std::string& name) {

@@ -570,7 +570,7 @@ std::set<std::string> tightened_ports(const Ruleset& before, const Ruleset& afte
                  for (const auto& [key, unused] : had->elements)
                    if (has == nullptr || has->elements.count(key) == 0) smaller.insert(name);
                });
-  std::set<std::string, std::less<>> lost;  // … and chains that lost a rule, or one of whose sets did.
+  std::set<std::string, std::less<>> lost;  // … and chains that lost a rule, or a set did.
   side_by_side(before.inet.chains, after.inet.chains,
                [&](const std::string& name, const auto* had, const auto* has) {
                  if (had == nullptr) return;
