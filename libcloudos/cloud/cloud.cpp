@@ -254,14 +254,14 @@ Result<void> Cloud::Impl::open_services() {
   if (options.services.images) {
     CLOUDOS_TRY(images, images_service::open(ground));
   }
+  if (options.services.compute && options.host_names.empty() &&
+      options.hypervisor_drivers.empty()) {
+    CLOUDOS_TRY(options.host_names, compute_service::known_hosts(*options.store, machine_name()));
+  }
   if (options.services.networks) {
     CLOUDOS_TRY(networks, networks_service::open(ground));
   }
   if (options.services.compute) {
-    if (options.host_names.empty() && options.hypervisor_drivers.empty()) {
-      CLOUDOS_TRY(options.host_names,
-                  compute_service::known_hosts(*options.store, machine_name()));
-    }
     CLOUDOS_TRY(compute, compute_service::open(ground, *images, *networks.networks));
   }
   if (guest()) return Result<void>();  // The runner of the folder does the work.

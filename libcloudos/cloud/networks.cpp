@@ -176,6 +176,8 @@ Result<NetworksParts> open(const ServiceGround& ground) {
     mechanisms.push_back(ground.observatory.observe(driver));
   NetworkSettings settings;
   CLOUDOS_CHECK(fill_settings(options, settings));
+  if (options.host_names.size() == 1 && options.hypervisor_drivers.empty())
+    settings.host = options.host_names.front();
   if (!ground.engine.guest) {
     CLOUDOS_TRY(auto built_in, open_mechanism(options, ground.engine));
     CLOUDOS_TRY(auto all, open_other_hosts(options, ground.engine));

@@ -72,8 +72,10 @@ NetworkAgent agent_of(const Networks::Impl& impl, const Wiring::HostAbilities& h
   agent.type = type;
   agent.binary = binary;
   agent.topic = topic;
-  agent.host = host.host.empty() ? host.driver : host.host;
-  agent.id.value = derived_id({agent.host, binary});
+  // Of a driver that serves every host the id is the driver's, so that it outlives a new name.
+  const std::string& serves = host.host.empty() ? host.driver : host.host;
+  agent.id.value = derived_id({serves, binary});
+  agent.host = host.host.empty() && !impl.settings.host.empty() ? impl.settings.host : serves;
   if (topic == "dhcp_agent" || topic == "l3_agent") agent.zone = impl.settings.zone;
   agent.created_at = impl.wiring.started();
   agent.updated_at = host.pulse ? host.pulse->at : agent.created_at;

@@ -20,6 +20,8 @@ struct NetworkSettings {
   std::uint32_t mtu = 1500;  ///< Of networks that ask for none, before their type's header.
   /// Of networks whose caller names no type: the first that has a segment left.
   std::vector<std::string> tenant_types = {"local"};
+  /// Where drivers work that serve every host; empty: there are several, or none is known.
+  std::string host;
   std::string zone = "nova";          ///< The one availability zone of networks and routers.
   /// Tags that are given out: firsts and lasts, by physical network. Nothing: all of them.
   std::optional<std::map<std::string, network::TagRanges>> vlan_ranges;

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "cloud/support.hpp"
+#include "cloudos/network_agents.hpp"
 #include "cloudos/store.hpp"
 
 using namespace cloudos;
@@ -175,4 +176,28 @@ TEST_CASE("a service that was left out has no thread, and no file or folder of i
   CHECK(std::filesystem::exists(all.path / "images"));
   CHECK_FALSE(std::filesystem::exists(less.path / "images"));
   CHECK_FALSE(std::filesystem::exists(less.path / "servers"));
+}
+
+TEST_CASE("agents of a driver that serves every host are on the cloud's one host, as servers are") {
+  const Scratch folder;
+  const auto hosts_of_agents = [&](std::vector<std::string> names) {
+    Options options = small_options(folder.path);
+    options.host_names = std::move(names);
+    const auto cloud = Cloud::open(options);
+    REQUIRE(cloud);
+    const auto agents = (*cloud)->networks().agents().agents(Context::system());
+    REQUIRE(agents);
+    CHECK_FALSE(agents->empty());
+    std::set<std::string> hosts, ids;
+    for (const NetworkAgent& agent : *agents) {
+      hosts.insert(agent.host);
+      ids.insert(agent.id.value);
+    }
+    return std::pair{hosts, ids};
+  };
+  const auto one = hosts_of_agents({"box"});
+  CHECK(one.first == std::set<std::string>{"box"});
+  const auto two = hosts_of_agents({"box", "crate"});
+  CHECK(two.first == std::set<std::string>{"simulated"});  // Neither of them alone.
+  CHECK(one.second == two.second);
 }
