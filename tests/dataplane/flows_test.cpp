@@ -23,6 +23,7 @@ struct OpenGuests {
   Plan plan = simple_plan();
   std::shared_ptr<LinuxBridgeDriver> driver;
   PortPlan a, b;
+  SecurityGroupId own;  ///< Of the second.
   std::optional<Guest> from, to;
 
   OpenGuests() {
@@ -30,7 +31,12 @@ struct OpenGuests {
     settings.run_dir = dir.path();
     driver = l3_driver(settings);
     plan.groups.begin()->second.rules.push_back(tcp_from_anywhere(22));
-    a = add_port(plan, 11);
+    // Of a group of its own, so that what the second's loses takes nothing from the first.
+    GroupPlan clients = plan.groups.begin()->second;
+    clients.id = SecurityGroupId("eeeeeeee-eeee-4eee-8eee-eeeeeeeeeeee");
+    PortPlan& first = add_port(plan, 11);
+    first.groups = {clients.id};
+    a = first;
     PortPlan& second = add_port(plan, 12);
     second.addresses.emplace_back("10.0.0.30");
     second.allowed_pairs = {{"10.0.0.64/26", ""}, {"10.0.0.40", ""}};
@@ -39,12 +45,14 @@ struct OpenGuests {
     to.emplace(guest_of(b, ""));
     to->add_address("10.0.0.70", 24);
     to->add_address("10.0.0.40", 24);
+    own = plan.groups.begin()->first;
+    plan.groups.emplace(clients.id, clients);
     converge(*driver, plan);
     from->await_carrier();
     to->await_carrier();
   }
   ~OpenGuests() { CHECK(driver->converge({})); }
-  GroupPlan& group() { return plan.groups.begin()->second; }
+  GroupPlan& group() { return plan.groups.at(own); }
   PortPlan& second() { return plan.ports.at(b.id); }
 };
 
