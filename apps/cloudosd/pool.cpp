@@ -14,10 +14,25 @@ namespace {
 constexpr std::chrono::seconds kIdleThread{10};
 
 constexpr int kSmallShare = 10;  // Nice: a tenth of what others get.
+constexpr int kLesserShare = 5;  // Nice: a third.
 
 void set_policy(int thread, int policy) {
   const sched_param none{};
   ::sched_setscheduler(thread, policy, &none);
+}
+
+bool set_nice(int thread, int nice) {
+  return ::setpriority(PRIO_PROCESS, static_cast<id_t>(thread), nice) == 0;
+}
+
+/// Puts the calling thread behind all others, if it may come back from there: who has no right to
+/// raise its priority (no CAP_SYS_NICE, no RLIMIT_NICE) would starve there, and takes a lesser share.
+/// Returns whether it can be raised.
+bool stand_last(int thread) {
+  const bool may_rise = set_nice(thread, 1) && set_nice(thread, 0);
+  set_nice(thread, may_rise ? kSmallShare : kLesserShare);
+  if (may_rise) set_policy(thread, SCHED_IDLE);
+  return may_rise;
 }
 
 }  // namespace
@@ -59,10 +74,7 @@ Pool::Load Pool::load() const {
 void Pool::run() {
   const bool lowest = priority_ == Priority::Lowest;
   const auto thread = static_cast<int>(::syscall(SYS_gettid));
-  if (lowest) {
-    ::setpriority(PRIO_PROCESS, static_cast<id_t>(thread), kSmallShare);
-    set_policy(thread, SCHED_IDLE);
-  }
+  const bool last = lowest && stand_last(thread);
   std::unique_lock lock(mutex_);
   while (true) {
     if (queue_.empty()) {
@@ -77,14 +89,14 @@ void Pool::run() {
     Work work = std::move(queue_.front());
     queue_.pop_front();
     auto mine = running_.end();
-    if (lowest)
+    if (last)
       mine = running_.insert(running_.end(), {thread, std::chrono::steady_clock::now()});
     lock.unlock();
     work();
     work = nullptr;  // What it holds goes before the lock comes.
     lock.lock();
-    if (!lowest) continue;
-    if (mine->raised) set_policy(thread, SCHED_IDLE);
+    if (!last) continue;
+    if (mine->share != Share::Idle) stand_last(thread);
     running_.erase(mine);
   }
   --threads_;
@@ -96,11 +108,16 @@ std::size_t Pool::raise_starved(std::chrono::milliseconds after) {
   const auto now = std::chrono::steady_clock::now();
   std::size_t raised = 0;
   for (Running& running : running_) {
-    if (!running.raised && now - running.began > after) {
-      running.raised = true;
+    const auto waited = now - running.began;
+    if (running.share == Share::Idle && waited > after) {
+      running.share = Share::Small;
       set_policy(running.thread, SCHED_OTHER);
     }
-    raised += running.raised;
+    if (running.share == Share::Small && waited > 4 * after) {
+      running.share = Share::Whole;
+      set_nice(running.thread, 0);
+    }
+    raised += running.share != Share::Idle;
   }
   return raised;
 }

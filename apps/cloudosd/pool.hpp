@@ -14,7 +14,8 @@ namespace cloudosd {
 class Pool {
  public:
   using Work = std::function<void()>;
-  /// Lowest: whoever else has something to do on this machine goes first, at once.
+  /// Lowest: whoever else has something to do on this machine goes first, at once (where the
+  /// process may raise its threads again; else they have a third of others' share).
   enum class Priority { Normal, Lowest };
 
   Pool(unsigned most_threads, std::size_t most_queued, Priority priority = Priority::Normal);
@@ -29,16 +30,18 @@ class Pool {
   };
   Load load() const;
   /// Work of the lowest priority that has been under way for longer than that is on a machine that
-  /// is busy for good (with guests, say): from now on it gets a share. Returns how much of it there is.
+  /// is busy for good (with guests, say): from now on it gets a tenth of others' share, and after
+  /// four times as long the same as they. Returns how much such work there is.
   std::size_t raise_starved(std::chrono::milliseconds after);
   /// Takes no more; waits until what was taken is done.
   void stop();
 
  private:
+  enum class Share { Idle, Small, Whole };
   struct Running {
     int thread;  ///< As the kernel numbers them.
     std::chrono::steady_clock::time_point began;
-    bool raised = false;
+    Share share = Share::Idle;
   };
 
   void run();
