@@ -160,14 +160,15 @@ std::string text_or_none(const std::map<std::string, std::string>& texts, const 
 std::map<std::string, std::string> RemoteImage::properties(
     const std::vector<std::string>& prefixes) const {
   std::map<std::string, std::string> chosen;
-  for (const auto& [name, value] : texts) {
+  for (const auto& text : texts) {
+    const std::string& name = text.first;
     // A signature is for whoever looked at the bytes to state.
     const bool kept = name.starts_with("os_glance") || name.starts_with("os_hash_") ||
                       name.starts_with("img_signature");
     const bool wanted = std::any_of(
         prefixes.begin(), prefixes.end(),
         [&](const std::string& prefix) { return !prefix.empty() && name.starts_with(prefix); });
-    if (wanted && !kept) chosen.emplace(name, value);
+    if (wanted && !kept) chosen.insert(text);
   }
   return chosen;
 }
