@@ -73,14 +73,19 @@ Child run_again(const std::string& test_case, const std::filesystem::path& root)
   const std::string filter = "--test-case=" + test_case;
   const std::string variable = fmt::format("{}={}", kRootVariable, root.native());
   const char* arguments[] = {"test_hypervisor", "--no-skip", filter.c_str(), nullptr};
-  const char* environment[] = {variable.c_str(), "LIBVIRT_DEBUG=4",
-                               "PATH=/usr/bin:/bin:/usr/sbin:/sbin", nullptr};
+  std::vector<std::string> variables = {variable, "LIBVIRT_DEBUG=4",
+                                        "PATH=/usr/bin:/bin:/usr/sbin:/sbin"};
+  for (const char* name : {"ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"})
+    if (const char* value = std::getenv(name)) variables.push_back(fmt::format("{}={}", name, value));
+  std::vector<const char*> environment;
+  for (const std::string& each : variables) environment.push_back(each.c_str());
+  environment.push_back(nullptr);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
   Child child;
   REQUIRE(::posix_spawn(&child.pid, "/proc/self/exe", &actions, nullptr,
-                        const_cast<char**>(arguments), const_cast<char**>(environment)) == 0);
+                        const_cast<char**>(arguments), const_cast<char**>(environment.data())) == 0);
   posix_spawn_file_actions_destroy(&actions);
   ::close(ends[1]);
   child.output = ends[0];
