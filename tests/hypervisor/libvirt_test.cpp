@@ -75,8 +75,10 @@ Child run_again(const std::string& test_case, const std::filesystem::path& root)
   const char* arguments[] = {"test_hypervisor", "--no-skip", filter.c_str(), nullptr};
   std::vector<std::string> variables = {variable, "LIBVIRT_DEBUG=4",
                                         "PATH=/usr/bin:/bin:/usr/sbin:/sbin"};
-  for (const char* name : {"ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"})
-    if (const char* value = std::getenv(name)) variables.push_back(fmt::format("{}={}", name, value));
+  for (const char* name : {"ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"}) {
+    if (const char* value = std::getenv(name))
+      variables.push_back(fmt::format("{}={}", name, value));
+  }
   std::vector<const char*> environment;
   for (const std::string& each : variables) environment.push_back(each.c_str());
   environment.push_back(nullptr);
@@ -84,8 +86,9 @@ Child run_again(const std::string& test_case, const std::filesystem::path& root)
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
   Child child;
+  auto** const values = const_cast<char**>(environment.data());
   REQUIRE(::posix_spawn(&child.pid, "/proc/self/exe", &actions, nullptr,
-                        const_cast<char**>(arguments), const_cast<char**>(environment.data())) == 0);
+                        const_cast<char**>(arguments), values) == 0);
   posix_spawn_file_actions_destroy(&actions);
   ::close(ends[1]);
   child.output = ends[0];
