@@ -299,7 +299,7 @@ void KeyRing::follow() const {
 }
 
 std::string KeyRing::seal(std::string_view plain, std::uint64_t unix_seconds) const {
-  follow();
+  refresh();
   return state()->fernet.seal(plain, unix_seconds, random_);
 }
 

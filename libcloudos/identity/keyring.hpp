@@ -41,10 +41,10 @@ struct KeyFile {
 
 /// The keys in use, as the file has them now.
 ///
-/// Who seals, and who asks about a token that was seen before, looks at the file when the last look
-/// is kKeyLook ago: so a rotation by any process on the folder is followed, and a key that anybody
-/// ended takes its tokens along, within that time and without a message. Who meets a token that no
-/// key opens looks at once.
+/// Who seals looks at the file first (one stat), and who meets a token that no key opens looks
+/// again: so a rotation by any process on the folder is followed at once, without a message. Who
+/// asks about a token that was seen before looks when the last look is kKeyLook ago: so a key that
+/// anybody ended takes its tokens along, within that time.
 /// Thread-safe.
 class KeyRing final {
  public:
