@@ -32,6 +32,9 @@ namespace program_test {
 /// AddressSanitizer keeps freed memory back: bounds on memory mean something only without it.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 inline constexpr bool kMeasuresMemory = false;
+#elif defined(__has_feature)  // clang's way of saying it
+inline constexpr bool kMeasuresMemory =
+    !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer);
 #else
 inline constexpr bool kMeasuresMemory = true;
 #endif
