@@ -37,53 +37,58 @@ void from_kernel(std::span<std::uint8_t> bytes) {
 // Ids and nonces are 16 bytes each and several a request: a thread takes a page of them from the
 // kernel at once. A child of fork() finds its page empty, so that no two processes hand out the
 // same bytes, and what was handed out is not kept.
-class Page final {
- public:
-  Page() {
-    void* const at =
-        mmap(nullptr, sizeof(Bytes), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (at == MAP_FAILED) return;
-    if (madvise(at, sizeof(Bytes), MADV_WIPEONFORK) == 0)
-      bytes_ = static_cast<Bytes*>(at);
-    else
-      munmap(at, sizeof(Bytes));
-  }
-  Page(const Page&) = delete;
-  Page& operator=(const Page&) = delete;
-  ~Page() {
-    if (!bytes_) return;
-    explicit_bzero(bytes_, sizeof(Bytes));
-    munmap(bytes_, sizeof(Bytes));
-    bytes_ = nullptr;  // Destructors of the thread that come later go to the kernel.
-  }
-
-  bool take(std::span<std::uint8_t> out) {
-    if (!bytes_ || out.size() > kMost) return false;
-    if (bytes_->left < out.size()) {
-      from_kernel(bytes_->pool);
-      bytes_->left = sizeof bytes_->pool;
-    }
-    bytes_->left -= out.size();
-    std::uint8_t* const from = bytes_->pool + bytes_->left;
-    std::memcpy(out.data(), from, out.size());
-    explicit_bzero(from, out.size());
-    return true;
-  }
-
- private:
-  static constexpr std::size_t kMost = 64;
-  struct Bytes {
-    std::size_t left;  // Zero in a new page, and in a child's.
-    std::uint8_t pool[1024 - sizeof(std::size_t)];
-  };
-  Bytes* bytes_ = nullptr;
+struct RandomPage {
+  std::size_t left;  // Zero in a new page, and in a child's.
+  std::uint8_t pool[1024 - sizeof(std::size_t)];
 };
+constexpr std::size_t kMostFromPage = 64;
+
+// The thread's. Plain data, so that destructors of the thread that come after ours find them as we
+// left them, and go to the kernel. (What a destructor leaves in its own members nobody has to see.)
+thread_local RandomPage* own_page = nullptr;
+thread_local bool own_page_asked = false;
+
+struct OwnPageEnd {
+  ~OwnPageEnd() {
+    if (!own_page) return;
+    explicit_bzero(own_page, sizeof(RandomPage));
+    munmap(own_page, sizeof(RandomPage));
+    own_page = nullptr;
+  }
+};
+
+void ask_own_page() {
+  own_page_asked = true;
+  thread_local const OwnPageEnd end;
+  void* const at =
+      mmap(nullptr, sizeof(RandomPage), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (at == MAP_FAILED) return;
+  if (madvise(at, sizeof(RandomPage), MADV_WIPEONFORK) == 0)
+    own_page = static_cast<RandomPage*>(at);
+  else
+    munmap(at, sizeof(RandomPage));
+}
+
+bool take_from_page(std::span<std::uint8_t> out) {
+  if (out.size() > kMostFromPage) return false;
+  if (!own_page_asked) ask_own_page();
+  RandomPage* const page = own_page;
+  if (!page) return false;
+  if (page->left < out.size()) {
+    from_kernel(page->pool);
+    page->left = sizeof page->pool;
+  }
+  page->left -= out.size();
+  std::uint8_t* const from = page->pool + page->left;
+  std::memcpy(out.data(), from, out.size());
+  explicit_bzero(from, out.size());
+  return true;
+}
 
 }  // namespace
 
 void SystemRandom::fill(std::span<std::uint8_t> bytes) {
-  thread_local Page page;
-  if (!page.take(bytes)) from_kernel(bytes);
+  if (!take_from_page(bytes)) from_kernel(bytes);
 }
 
 void SeededRandom::fill(std::span<std::uint8_t> bytes) {
