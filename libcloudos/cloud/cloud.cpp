@@ -4,6 +4,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <set>
+
 #include "audit/log.hpp"
 #include "base/actor.hpp"
 #include "base/assert.hpp"
@@ -67,6 +70,7 @@ Result<void> check_other_hosts(const Options& options) {
   if (options.host_names.empty())
     return fail(ErrorCode::InvalidArgument,
                 "other_hosts are beside this one: say its name, by host_names");
+  std::set<std::string> daemons{options.libvirt_uri};
   for (const auto& [host, uri] : options.other_hosts) {
     const auto& names = options.host_names;
     if (std::find(names.begin(), names.end(), host) != names.end() ||
@@ -78,11 +82,32 @@ Result<void> check_other_hosts(const Options& options) {
                   fmt::format("host {} of other_hosts needs the URI of a libvirt daemon: "
                               "qemu:///embed is this process's own",
                               host));
+    // Each would take the other's guests for strays, and destroy them.
+    if (!daemons.insert(uri).second)
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("host {} of other_hosts has the libvirt daemon of another host",
+                              host));
   }
   return Result<void>();
 }
 
 /// One that does not even say who it is would throw in the middle of what is opened.
+Result<void> check_hypervisors(const Options& options) {
+  const auto check = [](std::string_view what, hypervisor::Driver& driver) {
+    return caught(ErrorCode::InvalidArgument,
+                  fmt::format("{} throws when it is asked who it is", what), [&]() -> Result<void> {
+                    static_cast<void>(driver.name());
+                    return Result<void>();
+                  });
+  };
+  if (options.hypervisor_driver)
+    CLOUDOS_CHECK(check("the hypervisor_driver", *options.hypervisor_driver));
+  for (const auto& [host, driver] : options.hypervisor_drivers)
+    if (driver) CLOUDOS_CHECK(check(fmt::format("the driver of host {}", host), *driver));
+  return Result<void>();
+}
+
+/// The same.
 Result<void> check_mechanisms(const Options& options) {
   for (const auto& driver : options.mechanism_drivers) {
     if (!driver) return fail(ErrorCode::InvalidArgument, "one of the mechanism_drivers is null");
@@ -119,6 +144,7 @@ Result<void> check_options(const Options& options) {
     }
   }
   CLOUDOS_CHECK(check_other_hosts(options));
+  CLOUDOS_CHECK(check_hypervisors(options));
   CLOUDOS_CHECK(check_mechanisms(options));
   if (options.role == FolderRole::Guest && options.data_dir.empty()) {
     return fail(ErrorCode::InvalidArgument,

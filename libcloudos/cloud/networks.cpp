@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <set>
 
+#include "base/folder_name.hpp"
 #include "cloud/services.hpp"
 #include "cloudos/network_limits.hpp"
 #include "network/networks_room.hpp"
@@ -118,13 +119,19 @@ Result<void> check_other_hosts(const Options& options) {
   if (asked.host.empty())
     return fail(ErrorCode::InvalidArgument,
                 "networks.other_hosts: say which host this one is, by networks.host");
+  std::set<std::string> spaces;
   for (const auto& [host, other] : asked.other_hosts) {
-    const bool plain = !host.empty() && host.find('/') == host.npos && host.front() != '.';
-    if (!plain || host == asked.host || other.network_namespace.empty())
+    const bool named = is_folder_name(host) && is_folder_name(other.network_namespace);
+    if (!named || host == asked.host)
       return fail(ErrorCode::InvalidArgument,
-                  fmt::format("networks.other_hosts: '{}' has to be another host's name, without a "
-                              "slash, and needs a network namespace",
-                              host));
+                  fmt::format("networks.other_hosts: '{}' has to be another host's name and needs "
+                              "a network namespace; both are of 1 to 64 letters, digits, dots, "
+                              "hyphens and underscores",
+                              host.substr(0, 64)));
+    if (!spaces.insert(other.network_namespace).second)
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("networks.other_hosts: the network namespace {} is one host, not two",
+                              other.network_namespace));
   }
   return Result<void>();
 }

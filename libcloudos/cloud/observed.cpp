@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/caught.hpp"
 #include "cloud/observed_call.hpp"
 
 namespace cloudos {
@@ -9,17 +10,25 @@ namespace cloudos {
 namespace {
 
 class HypervisorObserver final : public hypervisor::Driver {
+  /// One that throws has failed, as one that returns an error: the step that asked tries again.
   template <class Call>
   auto run(VerbMeter& meter, std::string_view verb, const ServerId& id, const Call& call) {
-    return observed_call(watch_, meter, name(), verb, "server", id.value, call);
+    return observed_call(watch_, meter, name_, verb, "server", id.value, [&] {
+      return caught(
+          ErrorCode::Unavailable,
+          fmt::format("hypervisor driver {} broke off in {}: the log says why", name_, verb), call);
+    });
   }
 
  public:
   HypervisorObserver(const DriverWatch& watch, std::shared_ptr<hypervisor::Driver> driver,
                      std::shared_ptr<DriverPulse> pulse)
-      : watch_(watch), driver_(std::move(driver)), pulse_(std::move(pulse)) {}
+      : watch_(watch),
+        driver_(std::move(driver)),
+        pulse_(std::move(pulse)),
+        name_(driver_->name()) {}
 
-  std::string_view name() const override { return driver_->name(); }
+  std::string_view name() const override { return name_; }
   Result<hypervisor::Capabilities> capabilities() override {
     auto result = run(capabilities_, "capabilities", {}, [&] { return driver_->capabilities(); });
     pulse_->note(error_of(result));
@@ -51,13 +60,14 @@ class HypervisorObserver final : public hypervisor::Driver {
   const DriverWatch watch_;
   const std::shared_ptr<hypervisor::Driver> driver_;  // Shared with whoever passed it in.
   const std::shared_ptr<DriverPulse> pulse_;
-  VerbMeter capabilities_{watch_.metrics, driver_->name(), "capabilities"};
-  VerbMeter make_disk_{watch_.metrics, driver_->name(), "make_disk"};
-  VerbMeter define_{watch_.metrics, driver_->name(), "define"};
-  VerbMeter start_{watch_.metrics, driver_->name(), "start"};
-  VerbMeter stop_{watch_.metrics, driver_->name(), "stop"};
-  VerbMeter destroy_{watch_.metrics, driver_->name(), "destroy"};
-  VerbMeter list_{watch_.metrics, driver_->name(), "list"};
+  const std::string name_;
+  VerbMeter capabilities_{watch_.metrics, name_, "capabilities"};
+  VerbMeter make_disk_{watch_.metrics, name_, "make_disk"};
+  VerbMeter define_{watch_.metrics, name_, "define"};
+  VerbMeter start_{watch_.metrics, name_, "start"};
+  VerbMeter stop_{watch_.metrics, name_, "stop"};
+  VerbMeter destroy_{watch_.metrics, name_, "destroy"};
+  VerbMeter list_{watch_.metrics, name_, "list"};
 };
 
 }  // namespace

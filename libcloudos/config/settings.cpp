@@ -1,8 +1,12 @@
 #include "config/settings.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/assert.hpp"
+#include "base/folder_name.hpp"
 #include "base/text.hpp"
 #include "config/ranges.hpp"
 
@@ -33,6 +37,25 @@ std::string way_to_set(std::string_view section, std::string_view name) {
   const Key& key = *find_key(section, name);
   return key.flag.empty() ? fmt::format("{} in [{}]", name, section)
                           : fmt::format("{} {}", key.flag, key.word);
+}
+
+/// Of what somebody wrote, as much as a message can show.
+std::string quoted_start(std::string_view text) {
+  std::string_view start = text.substr(0, 64);
+  while (!utf8_length(start) && !start.empty()) start.remove_suffix(1);
+  return fmt::format("'{}{}'", start, start.size() < text.size() ? "..." : "");
+}
+
+std::string no_host_name(std::string_view host) {
+  return fmt::format("a host's name is 1 to 64 letters, digits, dots, hyphens and underscores and "
+                     "begins with a letter or a digit, unlike {}.",
+                     quoted_start(host));
+}
+
+bool is_address(const std::string& text) {
+  in6_addr any{};
+  return ::inet_pton(AF_INET, text.c_str(), &any) == 1 ||
+         ::inet_pton(AF_INET6, text.c_str(), &any) == 1;
 }
 
 void check_image_stores(const Settings& settings, std::vector<Problem>& problems) {
@@ -73,19 +96,84 @@ void check_network(const Settings& settings, std::vector<Problem>& problems) {
     problem("vni_ranges", "vni_ranges needs FIRST:LAST within 1 to 16777215, with commas between.");
   if (settings.given("network", "tunnel_address") && !settings.given("network", "host"))
     problem("tunnel_address", "tunnel_address is a host's: say which, by host in [network].");
+}
+
+/// Nothing, or what is wrong with the name of another host and its network namespace.
+std::string wrong_host(const Settings& settings, const std::string& host,
+                       const std::string& space) {
+  if (!is_folder_name(host))
+    return no_host_name(host);
+  if (!is_folder_name(space))
+    return fmt::format("the network namespace of host {} is a name that ip netns takes, unlike {}.",
+                       host, quoted_start(space));
+  if (host == settings.text("network", "host"))
+    return fmt::format("host {} is this one, by host in [network], and cannot be another.", host);
+  return {};
+}
+
+void check_other_networks(const Settings& settings, std::vector<Problem>& problems) {
+  const auto problem = [&](std::string_view name, std::string message) {
+    problems.push_back({settings.of("network", name).place, std::move(message)});
+  };
   const auto spaces = settings.mapping("network", "host_namespaces");
   if (!spaces.empty() && !settings.given("network", "host"))
     problem("host_namespaces",
             "host_namespaces are of other hosts: say which this one is, by host in [network].");
-  for (const auto& [host, address] : settings.mapping("network", "host_tunnels"))
+  if (!spaces.empty() && settings.text("network", "backend") != "linuxbridge")
+    problem("host_namespaces", "host_namespaces need backend = linuxbridge in [network].");
+  std::map<std::string, std::string> host_of;
+  for (const auto& [host, space] : spaces) {
+    if (std::string wrong = wrong_host(settings, host, space); !wrong.empty())
+      problem("host_namespaces", std::move(wrong));
+    else if (const auto [first, fresh] = host_of.emplace(space, host); !fresh)
+      problem("host_namespaces",
+              fmt::format("hosts {} and {} cannot be one network namespace, {}.", first->second,
+                          host, space));
+  }
+  for (const auto& [host, address] : settings.mapping("network", "host_tunnels")) {
     if (!spaces.contains(host))
+      problem("host_tunnels", fmt::format("there is no host {}: give it a namespace in "
+                                          "host_namespaces.",
+                                          quoted_start(host)));
+    else if (!is_address(address))
       problem("host_tunnels",
-              fmt::format("there is no host {}: give it a namespace in host_namespaces.", host));
+              fmt::format("the tunnel's end of host {} is an IP address, unlike {}.", host,
+                          quoted_start(address)));
+  }
+}
+
+void check_other_daemons(const Settings& settings, std::vector<Problem>& problems) {
+  const auto others = settings.mapping("hypervisor", "other_hosts");
+  if (others.empty()) return;
+  const auto problem = [&](std::string message) {
+    problems.push_back({settings.of("hypervisor", "other_hosts").place, std::move(message)});
+  };
+  const auto names = settings.list("hypervisor", "host_names");
+  if (settings.text("hypervisor", "backend") == "simulated" || names.empty())
+    problem("other_hosts are of libvirt's, beside one that is named: set host_names, without "
+            "backend = simulated.");
+  std::map<std::string, std::string> host_of;
+  if (!names.empty()) host_of.emplace(settings.text("hypervisor", "libvirt_uri"), names.front());
+  for (const auto& [host, uri] : others) {
+    if (!is_folder_name(host))
+      problem(no_host_name(host));
+    else if (std::find(names.begin(), names.end(), host) != names.end())
+      problem(fmt::format("host {} is in host_names and cannot be another.", host));
+    else if (uri.starts_with("qemu:///embed"))
+      problem(fmt::format("host {} needs the URI of a libvirt daemon: qemu:///embed is this "
+                          "process's own.",
+                          host));
+    else if (const auto [first, fresh] = host_of.emplace(uri, host); !fresh)
+      problem(fmt::format("hosts {} and {} cannot have one libvirt daemon, {}.", first->second,
+                          host, quoted_start(uri)));
+  }
 }
 
 void check_together(const Settings& settings, std::vector<Problem>& problems) {
   check_image_stores(settings, problems);
   check_network(settings, problems);
+  check_other_networks(settings, problems);
+  check_other_daemons(settings, problems);
   const auto problem = [&](std::string_view section, std::string_view name, std::string message) {
     problems.push_back({settings.of(section, name).place, std::move(message)});
   };
@@ -105,11 +193,6 @@ void check_together(const Settings& settings, std::vector<Problem>& problems) {
   if (!simulated && settings.list("hypervisor", "host_names").size() > 1)
     problem("hypervisor", "host_names",
             "several hosts need backend = simulated: libvirt has the one host it runs on.");
-  if (settings.given("hypervisor", "other_hosts") &&
-      (simulated || settings.list("hypervisor", "host_names").empty()))
-    problem("hypervisor", "other_hosts",
-            "other_hosts are of libvirt's, beside one that is named: set host_names, without "
-            "backend = simulated.");
   if (settings.yes("services", "compute") &&
       !(settings.yes("services", "images") && settings.yes("services", "networks")))
     problem("services", "compute",

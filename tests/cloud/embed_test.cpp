@@ -190,6 +190,7 @@ TEST_CASE("mechanism drivers are asked in their order before the built-in one, a
 }
 
 TEST_CASE("drivers and services that do not go together are refused with what to do") {
+  const Scratch folder;
   struct Row {
     std::string what;
     std::function<void(Options&)> change;
@@ -229,6 +230,41 @@ TEST_CASE("drivers and services that do not go together are refused with what to
          o.other_hosts = {{"two", "qemu+tcp://192.0.2.8/system"}};
        },
        "real guests"},
+      {"two hosts of one daemon",
+       [](Options& o) {
+         o.hypervisor = Backend::Real;
+         o.other_hosts = {{"three", "qemu+tcp://192.0.2.8/system"},
+                          {"two", "qemu+tcp://192.0.2.8/system"}};
+       },
+       "host two of other_hosts has the libvirt daemon of another host"},
+      {"another host of this one's daemon",
+       [](Options& o) {
+         o.hypervisor = Backend::Real;
+         o.libvirt_uri = "qemu:///system";
+         o.other_hosts = {{"two", "qemu:///system"}};
+       },
+       "has the libvirt daemon of another host"},
+      {"another host whose name is a path",
+       [](Options& o) {
+         o.network = Backend::Real;
+         o.networks.host = "one";
+         o.networks.other_hosts = {{"../two", {"space-2", ""}}};
+       },
+       "another host's name"},
+      {"a namespace that is a path",
+       [](Options& o) {
+         o.network = Backend::Real;
+         o.networks.host = "one";
+         o.networks.other_hosts = {{"two", {"../../proc/1/ns/net", ""}}};
+       },
+       "another host's name"},
+      {"a namespace that is two hosts",
+       [](Options& o) {
+         o.network = Backend::Real;
+         o.networks.host = "one";
+         o.networks.other_hosts = {{"three", {"space", ""}}, {"two", {"space", ""}}};
+       },
+       "one host, not two"},
       {"other hosts' networks that are not real",
        [](Options& o) {
          o.networks.other_hosts = {{"two", {"space-2", ""}}};
@@ -240,8 +276,12 @@ TEST_CASE("drivers and services that do not go together are refused with what to
     CAPTURE(row.what);
     Options options = small_options();
     row.change(options);
+    if (options.hypervisor == Backend::Real || options.network == Backend::Real)
+      options.data_dir = folder.path;
     const auto cloud = Cloud::open(options);
     REQUIRE_FALSE(cloud);
+    const std::string said = cloud.error().message;
+    CAPTURE(said);
     CHECK(cloud.error().code == ErrorCode::InvalidArgument);
     CHECK(cloud.error().message.find(row.says) != std::string::npos);
   }
