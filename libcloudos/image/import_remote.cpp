@@ -22,7 +22,7 @@ Context importer_of(const StepContext& step) {
   ctx.project = step.task().project;
   ctx.user = UserId{step.value("user")};
   ctx.is_admin = !step.value("admin").empty();
-  for (const std::string_view role : split(step.value("roles"), ','))
+  for (const std::string_view role : split(step.value("roles"), '\n'))
     if (!role.empty()) ctx.roles.emplace_back(role);
   return ctx;
 }

@@ -490,6 +490,7 @@ tasks::TaskType import_task(ImageImports::Impl& imports) {
   using tasks::Step;
   tasks::TaskType type;
   type.name = kImportTask;
+  type.secrets = {"token"};
   type.steps = {
       {"fetch", Step::Kind::Remote, bound(imports, fetch_step), bound(imports, unfetch_step)},
       {"prepare", Step::Kind::Remote, bound(imports, prepare_step), bound(imports, unprepare_step)},

@@ -228,7 +228,8 @@ TaskRecord durable_task(const Context& ctx, const ImageTask& task, const Image& 
                           {"remote_image", task.request.remote_image.value},
                           {"token", task.request.token},
                           {"user", ctx.user.value},
-                          {"roles", joined(ctx.roles)},
+                          // A role's name may hold a comma, and no control character.
+                          {"roles", fmt::format("{}", fmt::join(ctx.roles, "\n"))},
                           {"admin", ctx.is_admin ? "1" : ""}});
   }
   record.resource = "image/" + image.id.value;

@@ -31,6 +31,27 @@ void append_utf8(std::string& out, std::uint32_t code) {
   }
 }
 
+bool is_json_number(std::string_view text) {
+  const auto digits = [&text] {
+    const std::size_t count = std::min(text.find_first_not_of("0123456789"), text.size());
+    text.remove_prefix(count);
+    return count != 0;
+  };
+  if (text.starts_with('-')) text.remove_prefix(1);
+  const bool zero_first = text.size() > 1 && text[0] == '0' && text[1] >= '0' && text[1] <= '9';
+  if (zero_first || !digits()) return false;
+  if (text.starts_with('.')) {
+    text.remove_prefix(1);
+    if (!digits()) return false;
+  }
+  if (text.starts_with('e') || text.starts_with('E')) {
+    text.remove_prefix(1);
+    if (text.starts_with('+') || text.starts_with('-')) text.remove_prefix(1);
+    if (!digits()) return false;
+  }
+  return text.empty();
+}
+
 class RemoteJson {
  public:
   explicit RemoteJson(std::string_view text) : rest_(text) {}
@@ -77,9 +98,7 @@ class RemoteJson {
     blanks();
     const std::size_t length = std::min(rest_.find_first_of(",]} \t\r\n"), rest_.size());
     const std::string_view found = rest_.substr(0, length);
-    const bool number =
-        !found.empty() && found.find_first_not_of("0123456789+-.eE") == std::string_view::npos;
-    if (!number && found != "true" && found != "false" && found != "null") return no_json();
+    if (!is_json_number(found) && found != "true" && found != "false" && found != "null") return no_json();
     rest_.remove_prefix(length);
     return found;
   }

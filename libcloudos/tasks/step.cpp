@@ -105,6 +105,8 @@ Result<void> apply_transition(store::Txn& txn, const StepPosition& at, const Tra
   if (record.state == TaskState::Stuck && at.type->stuck) {
     CLOUDOS_CHECK(at.type->stuck(txn, record, error ? *error : stored_error(record)));
   }
+  if (is_final(record.state))
+    for (const std::string& secret : at.type->secrets) record.params.erase(secret);
   return records::write(txn, held);
 }
 

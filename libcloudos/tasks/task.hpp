@@ -112,6 +112,8 @@ struct TaskType {
   std::string name;
   std::uint32_t version = 1;
   std::vector<Step> steps;
+  /// Parameters that no record keeps once the task has ended: the commit that ends it drops them.
+  std::vector<std::string> secrets;
   /// The host whose lane the step uses; empty: no lane. Called before each Remote step.
   std::function<std::string(const TaskRecord&)> host;
   /// In the commit that makes the task Failed: e.g. the server becomes ERROR with this fault.

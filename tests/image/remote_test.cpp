@@ -125,25 +125,31 @@ TEST_CASE("an image of another region comes with its formats and the properties 
   CHECK(other.user_asked == me.user.value);
 }
 
-TEST_CASE("no record of a download from another region has the caller's token in clear") {
-  OtherRegion other;
-  other.describe("");
-  RemoteWorld w(settings_with(other));
-  const Context me = member_of("p");
-  const ImageId id = w.make(me);
-  REQUIRE(w.images->imports().import(me, id, from_two()));
-  const auto clear_at = [&]() -> std::string {
-    const auto snapshot = w.store->snapshot();
-    const auto all = (*snapshot)->scan("");
-    REQUIRE(all);
-    for (const auto& entry : *all)
-      if (entry.value.find("secret-token") != std::string::npos) return entry.key;
-    return "";
-  };
-  CHECK(clear_at() == "");
-  w.settle_all();
-  CHECK(w.get(id).status == ImageStatus::Active);
-  CHECK(clear_at() == "");
+TEST_CASE("no record has the token of a download in clear, nor sealed once the download is over") {
+  for (const bool ends_well : {true, false}) {
+    CAPTURE(ends_well);
+    OtherRegion other;
+    if (ends_well) other.describe("");
+    RemoteWorld w(settings_with(other));
+    const Context me = member_of("p");
+    const ImageId id = w.make(me);
+    REQUIRE(w.images->imports().import(me, id, from_two()));
+    const auto key_of = [&](const std::string& text) -> std::string {
+      const auto snapshot = w.store->snapshot();
+      const auto all = (*snapshot)->scan("");
+      REQUIRE(all);
+      for (const auto& entry : *all)
+        if (entry.value.find(text) != std::string::npos) return entry.key;
+      return "";
+    };
+    const std::string sealed = "nekot-terces";
+    CHECK(key_of("secret-token") == "");
+    CHECK(key_of(sealed) != "");
+    w.settle_all();
+    CHECK(w.get(id).status == (ends_well ? ImageStatus::Active : ImageStatus::Queued));
+    CHECK(key_of("secret-token") == "");
+    CHECK(key_of(sealed) == "");
+  }
 }
 
 TEST_CASE("what another region says wrongly leaves the image queued as it was, with the reason") {
@@ -259,7 +265,8 @@ TEST_CASE("properties that the caller may not set do not come from another regio
   ImageSettings settings = settings_with(other);
   settings.rules.property_protection_file = folder.path / "rules.conf";
   RemoteWorld w(std::move(settings));
-  const Context me = member_of("p");
+  Context me = member_of("p");
+  me.roles.push_back("no,admin");  // The name of one role.
   const ImageId id = w.make(me);
   CHECK(w.imported(me, id, from_two()).status == ImageTaskStatus::Success);
   CHECK(w.get(id).properties ==
