@@ -198,6 +198,53 @@ TEST_CASE("a device and a mark that became another port's stay that one's") {
   CHECK(lb::render_whole(rules) == lb::render_whole(alone));
 }
 
+TEST_CASE("a rule set is its owner's alone, and the same however it came about") {
+  const lb::Names names(kFolder);
+  Plan plan = simple_plan();
+  for (int i = 11; i < 60; ++i) add_port(plan, i);
+  GroupPlan first = plan.groups.begin()->second;
+  first.rules.push_back(rule_with("tcp", 80, 80));
+  first.rules.back().remote_group = first.id;
+  std::vector<std::string> rejected;
+  const auto rules_of = [&](const GroupPlan& group, const std::string& left_out) {
+    auto rules = lb::empty_ruleset(names);
+    lb::put_group(rules, names, group, rejected);
+    int tap = 7;
+    for (const auto& [id, port] : plan.ports) {
+      ++tap;
+      if (port.tap != left_out) lb::put_port(rules, names, {&port, tap, {"clb", 3, true}}, rejected);
+    }
+    return rules;
+  };
+  GroupPlan second = first;
+  second.rules.push_back(rule_with("tcp", 22, 22));
+  second.members.erase(second.members.begin());
+  second.members.emplace_back("10.0.0.200");
+  const PortPlan& gone = plan.ports.begin()->second;
+  const auto before = rules_of(first, "");
+  const std::string text = lb::render_whole(before);
+  auto after = before;
+  lb::put_group(after, names, second, rejected);
+  lb::drop_port(after, names, gone.id, gone.tap);
+  CHECK(lb::render_whole(before) == text);
+  CHECK(lb::render_whole(after) == lb::render_whole(rules_of(second, gone.tap)));
+  CHECK_FALSE(lb::same_rules(before, after));
+  // What differs is found beside as much that is shared, and beside nothing that is.
+  CHECK(lb::render_difference(before, after) ==
+        lb::render_difference(rules_of(first, ""), rules_of(second, gone.tap)));
+  CHECK(lb::tightened_ports(before, after).size() == plan.ports.size());  // By the member that went.
+  auto kept = before;
+  lb::adopt(kept, after);
+  CHECK(lb::render_difference(kept, after).empty());
+  CHECK(lb::same_rules(kept, after));
+  lb::put_group(after, names, first, rejected);
+  lb::put_port(after, names, {&gone, 8, {"clb", 3, true}}, rejected);
+  CHECK(lb::render_difference(before, after).empty());
+  CHECK(lb::render_whole(after) == text);
+  CHECK(lb::render_whole(kept) == lb::render_whole(rules_of(second, gone.tap)));
+  CHECK(rejected.empty());
+}
+
 TEST_CASE("what a rule set cannot take is left out, which closes") {
   Plan plan = simple_plan();
   PortPlan port = add_port(plan, 11);

@@ -333,7 +333,7 @@ void Driver::note_written() {
 /// Once the filter is written. What fails stays to be done with the next write.
 Result<void> Driver::end_connections() {
   note_written();
-  CLOUDOS_CHECK(forget_flows(to_end_));
+  CLOUDOS_CHECK(filter_.forget_flows(to_end_));
   to_end_.clear();
   return Result<void>();
 }
@@ -707,7 +707,7 @@ Result<std::shared_ptr<LinuxBridgeDriver>> make_linuxbridge_here(
   CLOUDOS_TRY(auto nft, lb::Nft::open());
   CLOUDOS_TRY(auto netlink, lb::Netlink::open(NETLINK_ROUTE));
   CLOUDOS_TRY(auto of_routers, lb::Netlink::open(NETLINK_ROUTE));
-  lb::Fd home(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  Fd home(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
   if (!home.valid())
     return fail(ErrorCode::Unavailable, "cannot open the host's network namespace");
   CLOUDOS_TRY(auto abilities, lb::probe_abilities(netlink, settings));

@@ -43,7 +43,10 @@ void Filter::take_over(const Ruleset& wanted) {
 Result<void> Filter::apply(const Ruleset& wanted) {
   if (!applied_) return replace_whole(wanted);
   const std::string change = render_difference(*applied_, wanted);
-  if (change.empty()) return Result<void>();
+  if (change.empty()) {
+    take_over(wanted);  // What both share need not be compared again.
+    return Result<void>();
+  }
   CLOUDOS_TRY(const auto before, nft_.generation());
   // Refused: the tables are not what we left there. Writing all of them needs no such assumption.
   if (!nft_.run(change)) return replace_whole(wanted);

@@ -1,5 +1,6 @@
 #pragma once
 #include <optional>
+#include <set>
 #include <string>
 
 #include "cloudos/result.hpp"
@@ -27,6 +28,8 @@ class Filter {
   Result<void> restore();
   /// Removes our tables, if they are there.
   Result<void> remove();
+  /// Nft::forget_flows() of the same host.
+  Result<void> forget_flows(const std::set<FlowOwner>& owners) { return nft_.forget_flows(owners); }
   /// Whether the kernel has a table of ours.
   Result<std::optional<std::string>> present();
 

@@ -159,14 +159,14 @@ void FilterComparison::any_rule(std::string_view family, const std::string& name
 void FilterComparison::element(std::string_view family, const std::string& set,
                                const std::string& key, bool opens) {
   const FilterTable& table = family == "bridge" ? wanted_.bridge : wanted_.inet;
-  const auto wanted_set = table.sets.find(set);
-  if (wanted_set == table.sets.end()) return;
-  const auto wanted = wanted_set->second.elements.find(key);
-  if (wanted == wanted_set->second.elements.end()) return;
+  const auto* wanted_set = table.sets.find(set);
+  if (wanted_set == nullptr) return;
+  const auto wanted = wanted_set->elements.find(key);
+  if (wanted == wanted_set->elements.end()) return;
   const auto found = live_.element(std::string(family), wanted_.table, set, key);
   if (found && found->find(wanted->second) != std::string::npos) return;
   const std::string where = fmt::format("{} {}, {} {}: {}", family, wanted_.table,
-                                        wanted_set->second.map ? "map" : "set", set, key);
+                                        wanted_set->map ? "map" : "set", set, key);
   if (opens) {
     finding_.fault(tell("The packet filter does not know the port's device: what it should drop "
                         "passes."),

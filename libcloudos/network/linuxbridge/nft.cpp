@@ -225,11 +225,9 @@ Result<std::uint32_t> Nft::generation() {
   return generation;
 }
 
-Result<void> forget_flows(const std::set<FlowOwner>& owners) {
-  if (owners.empty()) return Result<void>();
-  CLOUDOS_TRY(auto netlink, Netlink::open(NETLINK_NETFILTER));
-  if (flows_tracked(netlink) == 0U) return Result<void>();
-  return forget_listed(netlink, FlowOwners(owners));
+Result<void> Nft::forget_flows(const std::set<FlowOwner>& owners) {
+  if (owners.empty() || flows_tracked(netlink_) == 0U) return Result<void>();
+  return forget_listed(netlink_, FlowOwners(owners));
 }
 
 }  // namespace cloudos::network::linuxbridge

@@ -261,7 +261,7 @@ Result<void> Routers::ensure_services(const RouterPlan& plan, const std::map<Por
 
 /// Connections by a floating address that leads elsewhere now are over.
 Result<void> Routers::forget_translations(const RouterPlan& plan, Space& space) {
-  if (!space.made) return Result<void>();
+  if (!space.made || !space.filter) return Result<void>();
   std::set<FlowOwner> owners;
   for (const auto& was : space.made->floating) {
     const bool stays = std::any_of(plan.floating.begin(), plan.floating.end(),
@@ -273,8 +273,7 @@ Result<void> Routers::forget_translations(const RouterPlan& plan, Space& space) 
                                    [&](const auto& now) { return now == was; });
     if (!stays) owners.insert({0, was.floating});
   }
-  if (owners.empty()) return Result<void>();
-  return run_in_netns(space.netns.get(), [&] { return forget_flows(owners); });
+  return space.filter->forget_flows(owners);
 }
 
 Result<void> Routers::ensure(const RouterPlan& plan, const Bridges& bridges,

@@ -305,6 +305,9 @@ void put_prefixes(Ruleset& rules, const std::string& kind, const std::string& br
 void put_members(Ruleset& rules, const std::string& brief, const GroupPlan& group,
                  std::vector<std::string>& rejected) {
   put_member_sets(rules, brief);
+  auto& known = rules.members[brief];
+  if (known == group.members) return;  // Most changes are of rules, and members are many.
+  known = group.members;
   std::vector<IpPrefix> prefixes;
   auto& sets = rules.inet.sets;
   for (const auto* name : {"m4_", "m6_", "p4_", "p6_"}) sets[name + brief].elements.clear();
@@ -549,47 +552,57 @@ void drop_address_group(Ruleset& rules, const Names& names, const AddressGroupId
   rules.inet.sets["a6_" + brief].elements.clear();
 }
 
-/// Whether a chain has rules no more, or rules by sets that are smaller now.
-static bool lost_rules(const Lines& had, const Lines& has, const std::set<std::string>& smaller) {
-  if (smaller.empty() && had == has) return false;
+/// Whether a rule is by one of these sets.
+static bool names_set(const std::string& rule, const std::set<std::string>& sets) {
+  const auto at = rule.find('@');
+  return at != std::string::npos &&
+         sets.count(rule.substr(at + 1, rule.find(' ', at) - at - 1)) > 0;
+}
+
+/// Whether a chain has rules no more that it had.
+static bool lost_rules(const Lines& had, const Lines& has) {
+  if (had == has) return false;
   const std::set<std::string> kept(has.begin(), has.end());
-  return std::any_of(had.begin(), had.end(), [&](const std::string& rule) {
-    const auto at = rule.find('@');
-    const bool shrunk = at != std::string::npos &&
-                        smaller.count(rule.substr(at + 1, rule.find(' ', at) - at - 1)) > 0;
-    return shrunk || kept.count(rule) == 0;
-  });
+  return std::any_of(had.begin(), had.end(),
+                     [&](const std::string& rule) { return kept.count(rule) == 0; });
 }
 
 std::set<std::string> tightened_ports(const Ruleset& before, const Ruleset& after) {
   std::set<std::string> smaller;  // Sets that lost an element …
-  side_by_side(before.inet.sets, after.inet.sets,
-               [&](const std::string& name, const auto* had, const auto* has) {
-                 if (had == nullptr || had->map) return;
-                 if (has != nullptr && has->elements == had->elements) return;
-                 for (const auto& [key, unused] : had->elements)
-                   if (has == nullptr || has->elements.count(key) == 0) smaller.insert(name);
-               });
+  ByName<FilterTable::Set>::differences(
+      before.inet.sets, after.inet.sets,
+      [&](const std::string& name, const auto* had, const auto* has) {
+        if (had == nullptr || had->map) return;
+        if (has != nullptr && has->elements == had->elements) return;
+        for (const auto& [key, unused] : had->elements)
+          if (has == nullptr || has->elements.count(key) == 0) smaller.insert(name);
+      });
   std::set<std::string, std::less<>> lost;  // … and chains that lost a rule, or a set did.
-  side_by_side(before.inet.chains, after.inet.chains,
-               [&](const std::string& name, const auto* had, const auto* has) {
-                 if (had == nullptr) return;
-                 const bool same = has != nullptr && has->rules == had->rules;
-                 if (same && smaller.empty()) return;
-                 if (lost_rules(*had->rules, has == nullptr ? Lines{} : *has->rules, smaller))
-                   lost.insert(name);
-               });
+  ByName<FilterTable::Chain>::differences(
+      before.inet.chains, after.inet.chains,
+      [&](const std::string& name, const auto* had, const auto* has) {
+        if (had == nullptr || (has != nullptr && has->rules == had->rules)) return;
+        if (lost_rules(*had->rules, has == nullptr ? Lines{} : *has->rules)) lost.insert(name);
+      });
+  if (!smaller.empty()) {
+    before.inet.chains.each([&](const std::string& name, const FilterTable::Chain& chain) {
+      const auto& rules = *chain.rules;
+      if (std::any_of(rules.begin(), rules.end(),
+                      [&](const std::string& rule) { return names_set(rule, smaller); }))
+        lost.insert(name);
+    });
+  }
   std::set<std::string> ports;
   if (lost.empty()) return ports;
-  for (const auto& [name, chain] : before.inet.chains) {
-    if (name.rfind("i_", 0) != 0 && name.rfind("e_", 0) != 0) continue;
+  before.inet.chains.each([&](const std::string& name, const FilterTable::Chain& chain) {
+    if (!name.starts_with("i_") && !name.starts_with("e_")) return;
     bool touched = lost.count(name) > 0;
     for (const auto& rule : *chain.rules) {
-      if (rule.rfind("jump ", 0) == 0 && lost.count(std::string_view(rule).substr(5)) > 0)
+      if (rule.starts_with("jump ") && lost.count(std::string_view(rule).substr(5)) > 0)
         touched = true;
     }
     if (touched) ports.insert(name.substr(2));
-  }
+  });
   return ports;
 }
 

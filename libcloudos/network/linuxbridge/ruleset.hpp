@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cloudos/network_driver.hpp"
+#include "network/linuxbridge/by_name.hpp"
 #include "network/linuxbridge/names.hpp"
 
 /// The packet filter as a value: what should be in the kernel, written as nftables text, whole or
@@ -57,7 +58,7 @@ class Elements {
   std::shared_ptr<Map> map_;  // Shared by copies, and never changed while it is.
 };
 
-/// One table: named chains, sets and maps. Lines are shared, so that a copy costs pointers only.
+/// One table: named chains, sets and maps. A copy costs pointers only.
 struct FilterTable {
   struct Chain {
     std::string hook;  ///< "type filter hook …;" of a base chain, or empty.
@@ -68,8 +69,8 @@ struct FilterTable {
     std::string type;  ///< "type ifname : verdict"
     Elements elements;
   };
-  std::map<std::string, Chain> chains;
-  std::map<std::string, Set> sets;
+  ByName<Chain> chains;
+  ByName<Set> sets;
   std::set<std::string> counters;
   bool empty() const { return chains.empty() && sets.empty() && counters.empty(); }
 };
@@ -97,6 +98,8 @@ struct Ruleset {
   std::map<Place, std::set<Claim>> claims;
   std::map<std::string, std::vector<Place>> places;  ///< By Names::brief of ports.
   std::map<std::string, std::string> devices;        ///< Taps to Names::brief of their ports.
+  /// By Names::brief of groups: what their sets were filled with.
+  std::map<std::string, std::vector<std::string>> members;
 };
 
 /// A network as the filter sees it.
@@ -154,7 +157,7 @@ std::string render_difference(const Ruleset& before, const Ruleset& after);
 /// Removes both tables, in one transaction.
 std::string render_removal(const std::string& table);
 bool same_rules(const Ruleset& a, const Ruleset& b);
-/// Makes `to` a copy of `from`: of large rulesets that are nearly the same faster than a copy.
+/// Makes `to` a copy of what of `from` is written out.
 void adopt(Ruleset& to, const Ruleset& from);
 
 }  // namespace cloudos::network::linuxbridge

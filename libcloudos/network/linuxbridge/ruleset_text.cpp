@@ -22,15 +22,16 @@ bool same_set(const FilterTable::Set& a, const FilterTable::Set& b) {
 }
 
 bool same_table(const FilterTable& a, const FilterTable& b) {
-  const auto chains = [](const auto& x, const auto& y) {
-    return x.first == y.first && same_chain(x.second, y.second);
-  };
-  const auto sets = [](const auto& x, const auto& y) {
-    return x.first == y.first && same_set(x.second, y.second);
-  };
-  return std::equal(a.chains.begin(), a.chains.end(), b.chains.begin(), b.chains.end(), chains) &&
-         std::equal(a.sets.begin(), a.sets.end(), b.sets.begin(), b.sets.end(), sets) &&
-         a.counters == b.counters;
+  bool same = a.counters == b.counters;
+  ByName<FilterTable::Chain>::differences(
+      a.chains, b.chains, [&](const std::string&, const auto* one, const auto* other) {
+        same = same && one != nullptr && other != nullptr && same_chain(*one, *other);
+      });
+  ByName<FilterTable::Set>::differences(
+      a.sets, b.sets, [&](const std::string&, const auto* one, const auto* other) {
+        same = same && one != nullptr && other != nullptr && same_set(*one, *other);
+      });
+  return same;
 }
 
 void append_set(std::string& out, const std::string& name, const FilterTable::Set& set) {
@@ -55,13 +56,13 @@ void append_whole(std::string& out, const std::string& family, const std::string
   // "add, delete, add": replaces the table whether it was there or not, all in one transaction.
   out += "add table " + full + "\ndelete table " + full + "\ntable " + full + " {\n";
   for (const auto& counter : table.counters) out += "  counter " + counter + " {\n  }\n";
-  for (const auto& [set_name, set] : table.sets) append_set(out, set_name, set);
-  for (const auto& [chain_name, chain] : table.chains) {
+  table.sets.each([&](const std::string& set, const auto& value) { append_set(out, set, value); });
+  table.chains.each([&](const std::string& chain_name, const FilterTable::Chain& chain) {
     out += "  chain " + chain_name + " {\n";
     if (!chain.hook.empty()) out += "    " + chain.hook + "\n";
     for (const auto& rule : *chain.rules) out += "    " + rule + "\n";
     out += "  }\n";
-  }
+  });
   out += "}\n";
 }
 
@@ -77,22 +78,6 @@ std::size_t rules_that_stay(const FilterTable::Chain& old, const FilterTable::Ch
   const auto& has = *now.rules;
   const bool behind = had.size() < has.size() && std::equal(had.begin(), had.end(), has.begin());
   return behind ? had.size() : 0;
-}
-
-void adopt_table(FilterTable& to, const FilterTable& from) {
-  std::vector<std::string> gone;
-  std::vector<std::string> fresh;
-  side_by_side(
-      to.chains, from.chains, [&](const std::string& name, const auto* mine, const auto* theirs) {
-        if (theirs == nullptr)
-          gone.push_back(name);
-        else if (mine == nullptr || mine->hook != theirs->hook || mine->rules != theirs->rules)
-          fresh.push_back(name);
-      });
-  for (const auto& name : gone) to.chains.erase(name);
-  for (const auto& name : fresh) to.chains[name] = from.chains.at(name);
-  to.sets = from.sets;  // Their elements are shared.
-  to.counters = from.counters;
 }
 
 /// The way from one set to another: what is to go is `out`'s, what is to come `additions`'.
@@ -125,31 +110,31 @@ void append_difference(std::string& out, const std::string& full, const FilterTa
   for (const auto& name : after.counters) {
     if (before.counters.count(name) == 0) out += "add counter " + full + " " + name + "\n";
   }
-  side_by_side(before.chains, after.chains,
-               [&](const std::string& name, const auto* had, const auto* has) {
-                 if (has == nullptr) {
-                   emptied += "flush chain " + full + " " + name + "\n";
-                   deleted += "delete chain " + full + " " + name + "\n";
-                   return;
-                 }
-                 if (had != nullptr && same_chain(*had, *has)) return;
-                 const std::size_t kept = had == nullptr ? 0 : rules_that_stay(*had, *has);
-                 if (had == nullptr) {
-                   out += "add chain " + full + " " + name;
-                   if (!has->hook.empty()) out += " { " + has->hook + " }";
-                   out += "\n";
-                 } else if (kept == 0) {
-                   rules += "flush chain " + full + " " + name + "\n";
-                 }
-                 for (std::size_t i = kept; i < has->rules->size(); ++i)
-                   rules += "add rule " + full + " " + name + " " + (*has->rules)[i] + "\n";
-               });
-  side_by_side(before.sets, after.sets,
-               [&](const std::string& name, const auto* had, const auto* has) {
-                 if (has == nullptr) deleted += "delete set " + full + " " + name + "\n";
-                 if (has == nullptr || (had != nullptr && had->elements == has->elements)) return;
-                 append_set_difference(out, additions, full, name, had, *has);
-               });
+  ByName<FilterTable::Chain>::differences(
+      before.chains, after.chains, [&](const std::string& name, const auto* had, const auto* has) {
+        if (has == nullptr) {
+          emptied += "flush chain " + full + " " + name + "\n";
+          deleted += "delete chain " + full + " " + name + "\n";
+          return;
+        }
+        if (had != nullptr && same_chain(*had, *has)) return;
+        const std::size_t kept = had == nullptr ? 0 : rules_that_stay(*had, *has);
+        if (had == nullptr) {
+          out += "add chain " + full + " " + name;
+          if (!has->hook.empty()) out += " { " + has->hook + " }";
+          out += "\n";
+        } else if (kept == 0) {
+          rules += "flush chain " + full + " " + name + "\n";
+        }
+        for (std::size_t i = kept; i < has->rules->size(); ++i)
+          rules += "add rule " + full + " " + name + " " + (*has->rules)[i] + "\n";
+      });
+  ByName<FilterTable::Set>::differences(
+      before.sets, after.sets, [&](const std::string& name, const auto* had, const auto* has) {
+        if (has == nullptr) deleted += "delete set " + full + " " + name + "\n";
+        if (has == nullptr || (had != nullptr && had->elements == has->elements)) return;
+        append_set_difference(out, additions, full, name, had, *has);
+      });
   out += rules + additions + emptied + deleted;
   for (const auto& name : before.counters) {
     if (after.counters.count(name) == 0) out += "delete counter " + full + " " + name + "\n";
@@ -182,8 +167,8 @@ std::string render_removal(const std::string& table) {
 
 void adopt(Ruleset& to, const Ruleset& from) {
   to.table = from.table;
-  adopt_table(to.bridge, from.bridge);
-  adopt_table(to.inet, from.inet);
+  to.bridge = from.bridge;  // What it holds is shared.
+  to.inet = from.inet;
 }
 
 bool same_rules(const Ruleset& a, const Ruleset& b) {
