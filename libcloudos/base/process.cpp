@@ -13,27 +13,13 @@
 #include <cstring>
 #include <optional>
 
+#include "base/fd.hpp"
+
 namespace cloudos {
 namespace {
 
 using ChildTime = std::chrono::steady_clock::time_point;
 constexpr std::chrono::milliseconds kAskChildEvery{100};
-
-class ChildFd {
- public:
-  explicit ChildFd(int fd = -1) : fd_(fd) {}
-  ~ChildFd() { close(); }
-  ChildFd(const ChildFd&) = delete;
-  ChildFd& operator=(const ChildFd&) = delete;
-  int get() const { return fd_; }
-  void close() {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = -1;
-  }
-
- private:
-  int fd_;
-};
 
 /// posix_spawn has no hook between fork and exec, and fork is not for a process with threads: small
 /// programs set each thing and become the next one.
@@ -178,18 +164,18 @@ Result<ChildEnd> run_child(const ChildRun& run) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0)
     return fail(ErrorCode::Unavailable, fmt::format("no pipe: {}", std::strerror(errno)));
-  const ChildFd reading(ends[0]);
-  ChildFd writing(ends[1]);
+  const Fd reading(ends[0]);
+  Fd writing(ends[1]);
   CLOUDOS_TRY(auto line, child_line(run));
   const ChildTime until = std::chrono::steady_clock::now() + run.time;
   CLOUDOS_TRY(const pid_t pid, spawn_child(std::move(line), run, writing.get()));
   // The descriptor tells of its end without reaping it: the number stays its own until then.
   // (By number: glibc 2.36 declares pidfd_open without extern "C".)
-  const ChildFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   // A child that is not there any more was reaped, and not by us.
   const bool taken = process.get() < 0 && errno == ESRCH;
   if (taken) return fail(ErrorCode::Unavailable, end_taken(run));
-  writing.close();
+  writing.reset();
   auto output = process.get() < 0
                     ? Result<std::string>(fail(ErrorCode::Unavailable, "a program got lost"))
                     : read_while_running(reading.get(), process.get(), until, run);

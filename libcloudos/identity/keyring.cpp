@@ -97,30 +97,18 @@ Result<KeyFile::Line> read_key_line(const std::vector<std::string_view>& words, 
 }
 
 /// The folder of the keys, locked for one who replaces them. The lock goes with the descriptor.
-class KeyLock {
- public:
-  static Result<KeyLock> take(const std::filesystem::path& file) {
-    const std::filesystem::path folder = file.parent_path();
-    KeyLock lock(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (lock.fd_ < 0)
-      return fail(ErrorCode::NotFound, "the data folder has no token keys yet", folder.string());
-    // Whoever holds it writes one small file; whoever is stopped meanwhile must not stop us too.
-    for (int tries = 0; ::flock(lock.fd_, LOCK_EX | LOCK_NB) != 0; ++tries) {
-      if (tries == 200) return fail(ErrorCode::Conflict, "another rotation of the keys runs");
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    return lock;
+Result<Fd> lock_keys(const std::filesystem::path& file) {
+  const std::filesystem::path folder = file.parent_path();
+  Fd lock(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!lock.valid())
+    return fail(ErrorCode::NotFound, "the data folder has no token keys yet", folder.string());
+  // Whoever holds it writes one small file; whoever is stopped meanwhile must not stop us too.
+  for (int tries = 0; ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0; ++tries) {
+    if (tries == 200) return fail(ErrorCode::Conflict, "another rotation of the keys runs");
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
-  KeyLock(KeyLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  KeyLock& operator=(KeyLock&&) = delete;
-  ~KeyLock() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-
- private:
-  explicit KeyLock(int fd) : fd_(fd) {}
-  int fd_;
-};
+  return lock;
+}
 
 Result<KeyFile> read_key_file(const std::filesystem::path& file) {
   CLOUDOS_TRY(const auto text, read_private_file(file));
@@ -240,7 +228,7 @@ Result<std::unique_ptr<KeyRing>> KeyRing::open(std::filesystem::path file, const
       now.lifetime = lifetime;
       // Makes the folder too; nobody rotates what is not there yet.
       if (!text) CLOUDOS_CHECK(write_private_file(ring->file_, now.text()));
-      CLOUDOS_TRY(const auto lock, KeyLock::take(ring->file_));
+      CLOUDOS_TRY(const auto lock, lock_keys(ring->file_));
       CLOUDOS_TRY(auto newest, read_key_file(ring->file_));
       newest.lifetime = std::max(newest.lifetime, lifetime);
       if (newest.text() != (text ? *text : now.text()))
@@ -251,20 +239,31 @@ Result<std::unique_ptr<KeyRing>> KeyRing::open(std::filesystem::path file, const
   return ring;
 }
 
-std::optional<KeyRing::Stamp> KeyRing::stamp_of(const std::filesystem::path& file) {
+KeyRing::Seen KeyRing::look_at(const std::filesystem::path& file) {
+  Seen seen;
+  seen.file = Fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (seen.file.valid()) seen.stamp = stamp_of(seen.file);
+  return seen;
+}
+
+KeyRing::Stamp KeyRing::stamp_of(const Fd& file) {
   struct ::stat info {};
-  if (::stat(file.c_str(), &info) != 0) return std::nullopt;
-  return Stamp{info.st_dev, info.st_ino, static_cast<std::uint64_t>(info.st_size),
-               info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
+  if (::fstat(file.get(), &info) != 0) return {};
+  return {info.st_dev,
+          info.st_ino,
+          info.st_nlink,
+          static_cast<std::uint64_t>(info.st_size),
+          {info.st_mtim.tv_sec, info.st_mtim.tv_nsec},
+          {info.st_ctim.tv_sec, info.st_ctim.tv_nsec}};
 }
 
 Result<void> KeyRing::load() const {
-  // The stamp first: a file that is replaced in between is read again next time.
-  const auto stamp = stamp_of(file_);
+  // The look first: a file that is replaced in between is read again next time.
+  Seen seen = look_at(file_);
   CLOUDOS_TRY(auto file, read_key_file(file_));
   const auto keys = file.keys();
   auto fresh =
-      std::make_shared<const State>(State{std::move(file), Fernet(keys), stamp.value_or(Stamp{})});
+      std::make_shared<const State>(State{std::move(file), Fernet(keys), std::move(seen)});
   {
     const std::lock_guard lock(mutex_);
     state_ = std::move(fresh);
@@ -280,12 +279,19 @@ std::shared_ptr<const KeyRing::State> KeyRing::state() const {
 
 void KeyRing::refresh() const {
   if (file_.empty()) return;
-  const auto stamp = stamp_of(file_);
-  if (!stamp || *stamp == state()->stamp) return;
+  const auto now = state();
+  if (now->seen.file.valid() && stamp_of(now->seen.file) == now->seen.stamp) return;
+  find();
+}
+
+void KeyRing::find() const {
+  Seen seen = look_at(file_);
+  const auto now = state();
+  if (!seen.file.valid() || seen.stamp == now->seen.stamp) return;
   if (load()) return;
   // Unreadable: what we have goes on. Its stamp is kept, so that it is not read for every token.
   const std::lock_guard lock(mutex_);
-  state_ = std::make_shared<const State>(State{state_->file, state_->fernet, *stamp});
+  state_ = std::make_shared<const State>(State{state_->file, state_->fernet, std::move(seen)});
 }
 
 void KeyRing::follow() const {
@@ -295,7 +301,7 @@ void KeyRing::follow() const {
   if (now.time_since_epoch().count() < next) return;
   // One of those who come at the same time looks; the others are a moment early.
   const MonoTime then = now + std::chrono::duration_cast<MonoTime::duration>(kKeyLook);
-  if (next_look_.compare_exchange_strong(next, then.time_since_epoch().count())) refresh();
+  if (next_look_.compare_exchange_strong(next, then.time_since_epoch().count())) find();
 }
 
 std::string KeyRing::seal(std::string_view plain, std::uint64_t unix_seconds) const {
@@ -350,7 +356,7 @@ Result<std::vector<TokenKey>> list_token_keys(const std::filesystem::path& data_
 Result<std::vector<TokenKey>> rotate_token_keys(const std::filesystem::path& data_dir,
                                                 const Clock& clock, Random& random, bool force) {
   const std::filesystem::path path = data_dir / "keys" / "tokens";
-  CLOUDOS_TRY(const auto lock, identity::KeyLock::take(path));
+  CLOUDOS_TRY(const auto lock, identity::lock_keys(path));
   CLOUDOS_TRY(auto file, identity::read_key_file(path));
   CLOUDOS_CHECK(file.rotate(clock.wall(), random, force));
   CLOUDOS_CHECK(identity::write_private_file(path, file.text()));

@@ -7,8 +7,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/fd.hpp"
 #include "cloudos/token_keys.hpp"
 #include "identity/fernet.hpp"
 
@@ -41,10 +43,11 @@ struct KeyFile {
 
 /// The keys in use, as the file has them now.
 ///
-/// Who seals looks at the file first (one stat), and who meets a token that no key opens looks
-/// again: so a rotation by any process on the folder is followed at once, without a message. Who
-/// asks about a token that was seen before looks when the last look is kKeyLook ago: so a key that
-/// anybody ended takes its tokens along, within that time.
+/// Who seals looks at the file first (one fstat of the file that was read: another one in its place
+/// takes its name, which it shows), and who meets a token that no key opens looks again: so a
+/// rotation by any process on the folder is followed at once, without a message. Who asks about a
+/// token that was seen before looks for the file by its name when that was done kKeyLook ago: so a
+/// key that anybody ended takes its tokens along, within that time.
 /// Thread-safe.
 class KeyRing final {
  public:
@@ -60,7 +63,7 @@ class KeyRing final {
   std::optional<std::string> open(std::string_view text) const;
   /// Reads the file again when it is another one than last time. A damaged one changes nothing.
   void refresh() const;
-  /// refresh(), unless somebody looked within kKeyLook: for every token that is asked about.
+  /// The same by name, unless somebody did within kKeyLook: for every token that is asked about.
   void follow() const;
   /// Counts the changes seen: what was concluded under another number no longer holds.
   std::uint64_t version() const { return version_.load(std::memory_order_acquire); }
@@ -73,20 +76,28 @@ class KeyRing final {
 
  private:
   struct Stamp {
-    std::uint64_t device = 0, inode = 0, size = 0;
-    std::int64_t seconds = 0, nanoseconds = 0;
+    std::uint64_t device = 0, inode = 0, names = 0, size = 0;
+    /// Since 1970, in seconds and nanoseconds: the last write, and the last change of any kind.
+    std::pair<std::int64_t, std::int64_t> written, changed;
     friend bool operator==(const Stamp&, const Stamp&) = default;
+  };
+  struct Seen {
+    Fd file;  ///< Without one there was none, and the next look is by name.
+    Stamp stamp;
   };
   struct State {
     KeyFile file;
     Fernet fernet;
-    Stamp stamp;
+    Seen seen;
   };
   KeyRing(std::filesystem::path file, const Clock& clock, Random& random)
       : file_(std::move(file)), clock_(clock), random_(random) {}
   std::shared_ptr<const State> state() const;
   Result<void> load() const;
-  static std::optional<Stamp> stamp_of(const std::filesystem::path& file);
+  /// Looks at what has the file's name, whether or not that is what was read.
+  void find() const;
+  static Seen look_at(const std::filesystem::path& file);
+  static Stamp stamp_of(const Fd& file);
 
   const std::filesystem::path file_;
   const Clock& clock_;

@@ -9,24 +9,12 @@
 
 #include <fmt/format.h>
 
+#include "base/fd.hpp"
+
 namespace cloudos::identity {
 namespace {
 
 constexpr std::size_t kPrivateFileBytes = 64 << 10;
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 Failure private_file_error(std::string_view what, const std::filesystem::path& path,
                                          int error) {
@@ -56,7 +44,7 @@ Result<std::optional<std::string>> read_private_file(const std::filesystem::path
 
 Result<std::optional<std::string>> read_small_file(const std::filesystem::path& path,
                                                    std::size_t most) {
-  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() < 0) {
     if (errno == ENOENT) return std::optional<std::string>();
     return private_file_error("read", path, errno);
@@ -85,7 +73,7 @@ Result<void> write_private_file(const std::filesystem::path& path, std::string_v
   fresh += ".new";
   ::unlink(fresh.c_str());  // Left by a crash; O_EXCL must find nothing.
   {
-    const Descriptor file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    const Fd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
     if (file.get() < 0) return private_file_error("write", path, errno);
     // The host program's umask may be stricter, never wider; its owner must be able to read.
     if (::fchmod(file.get(), 0600) != 0) return private_file_error("write", path, errno);
@@ -99,7 +87,7 @@ Result<void> write_private_file(const std::filesystem::path& path, std::string_v
     ::unlink(fresh.c_str());
     return private_file_error("write", path, error);
   }
-  const Descriptor parent(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const Fd parent(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (parent.get() >= 0) ::fsync(parent.get());
   return Result<void>();
 }

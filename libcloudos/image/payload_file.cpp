@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "base/fd.hpp"
 #include "base/text.hpp"
 #include "image/payload.hpp"
 
@@ -29,21 +30,6 @@ Failure file_failure(std::string_view what, int error) {
   return file_failure(what, std::error_code(error, std::generic_category()));
 }
 
-/// A descriptor that closes itself.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
 int open_retrying(const std::filesystem::path& path, int flags, mode_t mode = 0) {
   int fd;
   do {
@@ -53,7 +39,7 @@ int open_retrying(const std::filesystem::path& path, int flags, mode_t mode = 0)
 }
 
 Result<void> sync_folder(const std::filesystem::path& folder) {
-  const Descriptor directory(open_retrying(folder, O_RDONLY | O_DIRECTORY));
+  const Fd directory(open_retrying(folder, O_RDONLY | O_DIRECTORY));
   if (directory.get() < 0 || ::fsync(directory.get()) != 0) {
     return file_failure("sync images folder", errno);
   }
@@ -126,7 +112,7 @@ class FileWriter final : public PayloadWriter {
   }
 
  private:
-  Descriptor fd_;
+  Fd fd_;
   std::filesystem::path part_, final_;
   FileReader reader_;
   std::uint64_t behind_ = 0;  // Bytes that are on their way to the disk.
@@ -169,7 +155,7 @@ class PayloadFiles final : public PayloadStore {
   }
   Result<void> remove(const ImageId& id) override {
     {
-      const Descriptor written(open_retrying(part(id), O_RDONLY));
+      const Fd written(open_retrying(part(id), O_RDONLY));
       if (written.get() >= 0 && ::flock(written.get(), LOCK_EX | LOCK_NB) != 0 &&
           errno == EWOULDBLOCK) {
         return busy_elsewhere(id);

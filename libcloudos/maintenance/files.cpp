@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/fd.hpp"
 #include "base/text.hpp"
 
 namespace cloudos::maintenance {
@@ -17,20 +18,6 @@ namespace cloudos::maintenance {
 namespace {
 
 constexpr std::size_t kCopyBytes = 1 << 20;
-
-class File {
- public:
-  explicit File(int fd) : fd_(fd) {}
-  ~File() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  File(const File&) = delete;
-  File& operator=(const File&) = delete;
-  int get() const { return fd_; }
-
- private:
-  const int fd_;
-};
 
 Result<void> write_all(int fd, std::string_view bytes, const std::filesystem::path& path) {
   while (!bytes.empty()) {
@@ -45,7 +32,7 @@ Result<void> write_all(int fd, std::string_view bytes, const std::filesystem::pa
 /// Passes every piece of `file` to `take`; returns how many bytes there were.
 Result<std::uint64_t> read_pieces(const std::filesystem::path& file,
                                   const std::function<Result<void>(std::string_view)>& take) {
-  const File in(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  const Fd in(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (in.get() < 0) return fail(file_error(errno, "open", file));
   std::string piece(kCopyBytes, '\0');
   std::uint64_t total = 0;
@@ -123,7 +110,7 @@ Result<FileFacts> copy_file(const std::filesystem::path& from, const std::filesy
   const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
   FileFacts facts;
   {
-    const File out(::open(to.c_str(), flags, 0600));
+    const Fd out(::open(to.c_str(), flags, 0600));
     if (out.get() < 0) return fail(file_error(errno, "make", to));
     auto read = read_pieces(from, [&](std::string_view piece) {
       sum.update(piece);
@@ -142,7 +129,7 @@ Result<FileFacts> copy_file(const std::filesystem::path& from, const std::filesy
 }
 
 Result<void> write_file(const std::filesystem::path& file, std::string_view text, unsigned mode) {
-  const File out(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+  const Fd out(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
   if (out.get() < 0) return fail(file_error(errno, "make", file));
   CLOUDOS_CHECK(write_all(out.get(), text, file));
   if (::fsync(out.get()) != 0) return fail(file_error(errno, "sync", file));
@@ -167,7 +154,7 @@ Result<void> make_folder(const std::filesystem::path& folder) {
 }
 
 Result<void> sync_folder(const std::filesystem::path& folder) {
-  const File fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (fd.get() < 0 || ::fsync(fd.get()) != 0) return fail(file_error(errno, "sync", folder));
   return Result<void>();
 }

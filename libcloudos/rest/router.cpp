@@ -274,8 +274,9 @@ void Router::Impl::write_line(const Request& request, int status, MonoTime began
   const std::string_view global = request.headers.get(kRequestIdHeader);
   log.write(
       LogLevel::Info,
-      fmt::format("{} {} {} {} {:.1f} ms{}{}", request.remote_address, request.method,
-                  shown_target(request.target), status, static_cast<double>(took.count()) / 1000.0,
+      fmt::format("{} {} {} {} {}.{} ms{}{}", request.remote_address, request.method,
+                  shown_target(request.target), status, took.count() / 1000,
+                  took.count() / 100 % 10,
                   is_request_id(global) ? " global " : "",
                   is_request_id(global) ? global : std::string_view()),
       request.request_id);

@@ -42,7 +42,7 @@ std::string option_of(const std::string& message, std::size_t from, unsigned cod
 std::string leased6(const Guest& guest, const std::string& mac) {
   std::string leased;
   guest.in([&] {
-    const lb::Fd fd(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    const Fd fd(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     sockaddr_in6 at{};
     at.sin6_family = AF_INET6;
     at.sin6_port = htons(546);

@@ -58,14 +58,14 @@ struct OpenGuests {
 
 /// A connection with something at both ends.
 struct Session {
-  lb::Fd listener, near, far;
+  Fd listener, near, far;
   Session(const OpenGuests& guests, const std::string& address)
       : listener(guests.to->listen(address, 22)) {
     REQUIRE(becomes([&] {
       near = guests.from->connect(address, 22);
       return near.valid();
     }));
-    far = lb::Fd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    far = Fd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
     REQUIRE(still_flows(near, far));
   }
   bool lives() const { return still_flows(near, far); }

@@ -91,8 +91,8 @@ struct TwoGuests {
 
 const char* const kProbe = "probe-of-the-test";
 
-lb::Fd accept_one(const lb::Fd& listener) {
-  return lb::Fd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+Fd accept_one(const Fd& listener) {
+  return Fd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
 }
 
 /// For the rest of the calling thread's life. False when the kernel does not let us.
@@ -214,7 +214,7 @@ TEST_CASE("metadata goes by the peer's address, whatever headers claim") {
     // The guest reaches 169.254.169.254 on its link; its own address must be the source.
     for (const auto& row : rows) {
       CAPTURE(std::string(row.what));
-      const lb::Fd fd = t.a.connect("169.254.169.254", 80, "10.0.0.11");
+      const Fd fd = t.a.connect("169.254.169.254", 80, "10.0.0.11");
       REQUIRE(fd.valid());
       const std::string out = answer_to(fd, row.request);
       CAPTURE(out);
@@ -228,7 +228,7 @@ TEST_CASE(
     "ingress is closed until a rule opens it, and closes again with it, connections included") {
   on_private_host([] {
     TwoGuests t;
-    const lb::Fd web = t.b.listen("10.0.0.12", 22);
+    const Fd web = t.b.listen("10.0.0.12", 22);
     auto opened = lb::open_netns(lb::Names(kFolder).netns(t.network().id.value));
     REQUIRE(opened);
     const Guest dhcp_namespace(std::move(*opened));
@@ -237,10 +237,10 @@ TEST_CASE(
     t.group().rules.push_back(tcp_from_anywhere(22));
     t.host.tell(change_of(t.group(), 2));
     CHECK(dhcp_namespace.can_connect("10.0.0.12", 22));
-    const lb::Fd session = t.a.connect("10.0.0.12", 22);
+    const Fd session = t.a.connect("10.0.0.12", 22);
     REQUIRE(session.valid());
     accept_one(web).reset();  // The namespace's.
-    const lb::Fd accepted = accept_one(web);
+    const Fd accepted = accept_one(web);
     CHECK(still_flows(session, accepted));
     t.group().rules.pop_back();
     t.host.tell(change_of(t.group(), 3));
@@ -261,10 +261,10 @@ TEST_CASE("connections that could not be ended end with the next change, whoseve
     t.host.tell(change_of(t.group(), 2));
     const PortPlan third = add_port(t.plan, 13);
     t.host.tell(change_of(third, 1));
-    const lb::Fd web = t.b.listen("10.0.0.12", 22);
-    const lb::Fd session = t.a.connect("10.0.0.12", 22);
+    const Fd web = t.b.listen("10.0.0.12", 22);
+    const Fd session = t.a.connect("10.0.0.12", 22);
     REQUIRE(session.valid());
-    const lb::Fd accepted = accept_one(web);
+    const Fd accepted = accept_one(web);
     CHECK(still_flows(session, accepted));
     t.group().rules.pop_back();
     // The filter is written by the socket it has, while connections are asked for by a new one.
@@ -296,7 +296,7 @@ TEST_CASE("a rule for a group lets its members in and nobody else") {
     t.group().rules.push_back(rule);
     t.host.tell(change_of(t.group(), 2));
     t.host.tell(change_of(peers, 2));
-    const lb::Fd web = t.b.listen("10.0.0.12", 80);
+    const Fd web = t.b.listen("10.0.0.12", 80);
     CHECK_FALSE(t.a.can_connect("10.0.0.12", 80));
     struct Row {
       std::string what;
@@ -328,7 +328,7 @@ TEST_CASE("a guest cannot send as anybody else, nor serve addresses or routes") 
     RulePlan any;
     t.group().rules.push_back(any);
     t.host.tell(change_of(t.group(), 2));
-    const lb::Fd seen = t.b.sniff();
+    const Fd seen = t.b.sniff();
     const std::string mine = t.a.mac();
     const std::string to = t.b.mac();
     const std::string arp_marker = {10, 0, 0, 77};
@@ -400,7 +400,7 @@ TEST_CASE("a guest speaks for no neighbour and no router over IPv6") {
     any.ipv6 = true;
     t.group().rules.push_back(any);
     t.host.tell(change_of(t.group(), 2));
-    const lb::Fd seen = t.b.sniff();
+    const Fd seen = t.b.sniff();
     const Octets from = link_local(11, true);
     // An option of a kind nobody knows, for the sniffer to find.
     const auto advert_of = [&](const Octets& target, std::string_view text) {
@@ -468,7 +468,7 @@ TEST_CASE("no network's guests keep another network's from their metadata") {
       REQUIRE(server.add(fmt::format("net-{}", i), NetworkId{fmt::format("net-{}", i)},
                          std::move(*listener)));
     }
-    std::vector<lb::Fd> hoard;  // Four networks, 64 idle connections each.
+    std::vector<Fd> hoard;  // Four networks, 64 idle connections each.
     for (std::uint16_t network = 0; network < 4; ++network) {
       for (int guest = 1; guest <= 8; ++guest) {
         for (int i = 0; i < 8; ++i) {
@@ -481,7 +481,7 @@ TEST_CASE("no network's guests keep another network's from their metadata") {
     // As often as it takes the server to see all of them, one a network at a time.
     const auto began = std::chrono::steady_clock::now();
     for (int i = 1; i <= 100; ++i) {
-      const lb::Fd asking = t.a.connect("127.0.0.1", 8004, "127.0.0.1");
+      const Fd asking = t.a.connect("127.0.0.1", 8004, "127.0.0.1");
       REQUIRE(asking.valid());
       const auto answer = answer_to(asking, "GET /a HTTP/1.1\r\n\r\n");
       REQUIRE(answer.find("here you are") != std::string::npos);
@@ -503,8 +503,8 @@ TEST_CASE("QEMU's end of a tap gets its lease and cannot send as another") {
     const Host host;
     host.converge(plan);
     b.await_carrier();
-    const lb::Fd tap = open_tap(port.tap);
-    const lb::Fd seen = b.sniff();
+    const Fd tap = open_tap(port.tap);
+    const Fd seen = b.sniff();
     // The kernel may take a second to notice that the tap is held, and drops frames until then.
     bool arrived = false;
     for (int attempt = 0; attempt < 20 && !arrived; ++attempt) {

@@ -121,12 +121,12 @@ RouterPlan& router_of(Plan& plan) {
   return plan.routers.begin()->second;
 }
 
-std::string peer_of_next(const lb::Fd& listener) {
+std::string peer_of_next(const Fd& listener) {
   pollfd waiting{listener.get(), POLLIN, 0};
   if (::poll(&waiting, 1, 1'000) != 1) return "";
   sockaddr_in peer{};
   socklen_t size = sizeof peer;
-  const lb::Fd got(
+  const Fd got(
       ::accept4(listener.get(), reinterpret_cast<sockaddr*>(&peer), &size, SOCK_CLOEXEC));
   std::array<char, INET_ADDRSTRLEN> text{};
   inet_ntop(AF_INET, &peer.sin_addr, text.data(), text.size());

@@ -30,7 +30,7 @@ cloudos::network::RouterPlan& router_of(Plan& plan);
 void drop_device(const std::string& name);
 
 /// Who a listener saw at the other end of the next connection to it; empty: nobody came.
-std::string peer_of_next(const lb::Fd& listener);
+std::string peer_of_next(const cloudos::Fd& listener);
 /// Asks until it is so, or for `patience`.
 bool becomes(const std::function<bool()>& so,
              std::chrono::milliseconds patience = std::chrono::seconds(5));

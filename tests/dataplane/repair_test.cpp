@@ -67,7 +67,7 @@ std::string dnsmasq_pid(const std::string& dir, const Plan& plan) {
 
 /// A process that is dying still has its command line for a moment.
 void kill_and_wait(int pid) {
-  const lb::Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   REQUIRE(process.valid());
   ::kill(pid, SIGKILL);
   pollfd ended{process.get(), POLLIN, 0};
@@ -338,7 +338,7 @@ TEST_CASE("a new driver takes over what runs, without a restart of anything") {
     settle(*driver, plan);
     const auto pid = dnsmasq_pid(dir.path(), plan);
     const auto ask = [&] {
-      const lb::Fd fd = guest.connect("169.254.169.254", 80, "10.0.0.11");
+      const Fd fd = guest.connect("169.254.169.254", 80, "10.0.0.11");
       return fd.valid();
     };
     guest.await_carrier();

@@ -35,7 +35,7 @@ bool takes_programs() {
   attr.insns = reinterpret_cast<std::uintptr_t>(steps);
   attr.insn_cnt = 2;
   attr.license = reinterpret_cast<std::uintptr_t>("Apache-2.0");
-  return lb::Fd(static_cast<int>(::syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof attr))).valid();
+  return Fd(static_cast<int>(::syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof attr))).valid();
 }
 
 /// False, with the reason told: this kernel has nothing that trunks are made of.

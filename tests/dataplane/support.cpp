@@ -60,8 +60,8 @@ unsigned ones_sum(const Bytes& data) {
   return ~sum & 0xffff;
 }
 
-lb::Fd packet_socket() {
-  lb::Fd fd(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL)));
+Fd packet_socket() {
+  Fd fd(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, htons(ETH_P_ALL)));
   sockaddr_ll at{};
   at.sll_family = AF_PACKET;
   at.sll_protocol = htons(ETH_P_ALL);
@@ -96,7 +96,7 @@ std::string dhcp_message(int type, const std::string& mac, const std::string& as
 }
 
 /// The DHCP payload of the next answer to us, or empty when none comes.
-std::string next_dhcp_answer(const lb::Fd& socket) {
+std::string next_dhcp_answer(const Fd& socket) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(1500);
   while (std::chrono::steady_clock::now() < deadline) {
     pollfd waiting{socket.get(), POLLIN, 0};
@@ -172,7 +172,7 @@ TempDir::~TempDir() {
 Guest::Guest() {
   std::thread([&] {
     if (::unshare(CLONE_NEWNET) == 0) {
-      netns_ = lb::Fd(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+      netns_ = Fd(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
     }
   }).join();
   REQUIRE(netns_.valid());
@@ -214,7 +214,7 @@ Guest::Guest(const std::string& folder, const PortPlan& port) : Guest() {
 }
 
 void Guest::await_carrier() const {
-  const lb::Fd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const Fd fd(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(3);
   while (std::chrono::steady_clock::now() < deadline) {
     ifreq request{};
@@ -247,11 +247,11 @@ void Guest::add_address(const std::string& address, unsigned length) {
   });
 }
 
-lb::Fd Guest::connect(const std::string& address, std::uint16_t port,
+Fd Guest::connect(const std::string& address, std::uint16_t port,
                       const std::string& from) const {
-  lb::Fd out;
+  Fd out;
   in([&] {
-    lb::Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     sockaddr_in to{};
     to.sin_family = AF_INET;
     if (!from.empty()) {
@@ -277,10 +277,10 @@ bool Guest::can_connect(const std::string& address, std::uint16_t port,
   return connect(address, port, from).valid();
 }
 
-lb::Fd Guest::listen(const std::string& address, std::uint16_t port) const {
-  auto fd = lb::Fd();
+Fd Guest::listen(const std::string& address, std::uint16_t port) const {
+  auto fd = Fd();
   in([&] {
-    lb::Fd made(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    Fd made(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const int on = 1;
     ::setsockopt(made.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     sockaddr_in at{};
@@ -294,7 +294,7 @@ lb::Fd Guest::listen(const std::string& address, std::uint16_t port) const {
   return fd;
 }
 
-std::string answer_to(const lb::Fd& connection, const std::string& request) {
+std::string answer_to(const Fd& connection, const std::string& request) {
   if (::send(connection.get(), request.data(), request.size(), MSG_NOSIGNAL) < 0) return "";
   std::string out;
   while (true) {
@@ -309,13 +309,13 @@ std::string answer_to(const lb::Fd& connection, const std::string& request) {
 
 void Guest::send_frame(const std::vector<std::uint8_t>& frame) const {
   in([&] {
-    const lb::Fd fd = packet_socket();
+    const Fd fd = packet_socket();
     REQUIRE(::send(fd.get(), frame.data(), frame.size(), 0) == static_cast<ssize_t>(frame.size()));
   });
 }
 
-lb::Fd Guest::sniff() const {
-  lb::Fd fd;
+Fd Guest::sniff() const {
+  Fd fd;
   in([&] { fd = packet_socket(); });
   return fd;
 }
@@ -324,7 +324,7 @@ std::optional<Guest::Lease> Guest::dhcp(const std::string& as_mac) const {
   const std::string mac = as_mac.empty() ? mac_ : as_mac;
   std::optional<Lease> lease;
   in([&] {
-    const lb::Fd fd = packet_socket();
+    const Fd fd = packet_socket();
     const auto ask = [&](const std::string& message) {
       const auto frame =
           udp_frame(mac, "ff:ff:ff:ff:ff:ff", "0.0.0.0", "255.255.255.255", 68, 67, message);
@@ -349,7 +349,7 @@ std::optional<Guest::Lease> Guest::dhcp(const std::string& as_mac) const {
   return lease;
 }
 
-bool arrives(const lb::Fd& sniffer, const std::string& needle, std::chrono::milliseconds patience) {
+bool arrives(const Fd& sniffer, const std::string& needle, std::chrono::milliseconds patience) {
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (true) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
@@ -369,7 +369,7 @@ bool arrives(const lb::Fd& sniffer, const std::string& needle, std::chrono::mill
   }
 }
 
-bool still_flows(const lb::Fd& from, const lb::Fd& accepted) {
+bool still_flows(const Fd& from, const Fd& accepted) {
   if (::send(from.get(), "x", 1, MSG_NOSIGNAL) != 1) return false;
   pollfd waiting{accepted.get(), POLLIN, 0};
   char byte = 0;
@@ -427,8 +427,8 @@ Bytes arp_frame(const std::string& ether_mac, const std::string& sender_mac,
   return frame;
 }
 
-lb::Fd open_tap(const std::string& name) {
-  lb::Fd tap(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
+Fd open_tap(const std::string& name) {
+  Fd tap(::open("/dev/net/tun", O_RDWR | O_CLOEXEC));
   ifreq request{};
   std::strncpy(request.ifr_name, name.c_str(), IFNAMSIZ - 1);
   request.ifr_flags = static_cast<short>(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR);
@@ -436,7 +436,7 @@ lb::Fd open_tap(const std::string& name) {
   return tap;
 }
 
-void write_tap(const lb::Fd& tap, const Bytes& frame) {
+void write_tap(const Fd& tap, const Bytes& frame) {
   Bytes out(10);  // An empty virtio header.
   put_all(out, frame);
   REQUIRE(::write(tap.get(), out.data(), out.size()) == static_cast<ssize_t>(out.size()));

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "base/fd.hpp"
 #include "network/changes.hpp"
-#include "network/linuxbridge/fd.hpp"
 #include "network/linuxbridge/linuxbridge.hpp"
 #include "network/linuxbridge/names.hpp"
 #include "network/linuxbridge/netlink.hpp"
@@ -48,7 +48,7 @@ class Guest {
   /// A namespace with nothing in it.
   Guest();
   /// A namespace that is there already.
-  explicit Guest(lb::Fd netns) : netns_(std::move(netns)) {}
+  explicit Guest(cloudos::Fd netns) : netns_(std::move(netns)) {}
   /// Runs in the namespace, on a thread of its own.
   void in(const std::function<void()>& work) const;
   void add_address(const std::string& address, unsigned length);
@@ -59,12 +59,12 @@ class Guest {
   bool can_connect(const std::string& address, std::uint16_t port,
                    const std::string& from = "") const;
   /// An open connection, or an invalid descriptor.
-  lb::Fd connect(const std::string& address, std::uint16_t port,
+  cloudos::Fd connect(const std::string& address, std::uint16_t port,
                  const std::string& from = "") const;
-  lb::Fd listen(const std::string& address, std::uint16_t port) const;
+  cloudos::Fd listen(const std::string& address, std::uint16_t port) const;
   void send_frame(const std::vector<std::uint8_t>& frame) const;
   /// A socket that sees every frame arriving here.
-  lb::Fd sniff() const;
+  cloudos::Fd sniff() const;
 
   struct Lease {
     std::string address;
@@ -74,17 +74,17 @@ class Guest {
   std::optional<Lease> dhcp(const std::string& as_mac = "") const;
 
  private:
-  lb::Fd netns_;
+  cloudos::Fd netns_;
   std::string mac_, tap_;
 };
 
 /// What comes back on an open connection until it ends.
-std::string answer_to(const lb::Fd& connection, const std::string& request);
+std::string answer_to(const cloudos::Fd& connection, const std::string& request);
 /// Whether a frame that contains `needle` arrives within `patience`.
-bool arrives(const lb::Fd& sniffer, const std::string& needle,
+bool arrives(const cloudos::Fd& sniffer, const std::string& needle,
              std::chrono::milliseconds patience = std::chrono::milliseconds(200));
 /// Whether one byte goes through an open connection and arrives at the peer.
-bool still_flows(const lb::Fd& from, const lb::Fd& listener_side);
+bool still_flows(const cloudos::Fd& from, const cloudos::Fd& listener_side);
 
 std::vector<std::uint8_t> mac_of(const std::string& text);
 std::vector<std::uint8_t> ip_of(const std::string& text);
@@ -96,8 +96,8 @@ std::vector<std::uint8_t> arp_frame(const std::string& ether_mac, const std::str
                                     const std::string& sender_ip, const std::string& target_ip);
 
 /// A tap opened as QEMU opens it, and a frame sent through it.
-lb::Fd open_tap(const std::string& name);
-void write_tap(const lb::Fd& tap, const std::vector<std::uint8_t>& frame);
+cloudos::Fd open_tap(const std::string& name);
+void write_tap(const cloudos::Fd& tap, const std::vector<std::uint8_t>& frame);
 
 /// One network 10.0.0.0/24 with DHCP, the group "default" (egress open, ingress closed), no ports.
 Plan simple_plan();

@@ -15,10 +15,10 @@ using namespace dataplane;
 
 namespace {
 
-lb::Fd listen6(const Guest& guest, std::uint16_t port) {
-  lb::Fd out;
+Fd listen6(const Guest& guest, std::uint16_t port) {
+  Fd out;
   guest.in([&] {
-    lb::Fd fd(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    Fd fd(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
     const int on = 1;  // IPv4 has a listener of its own there.
     REQUIRE(::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0);
     sockaddr_in6 at{};

@@ -34,10 +34,10 @@ std::string trace_told(const NetworkTrace& trace) {
   return text;
 }
 
-void drain(const lb::Fd& listener) {
+void drain(const Fd& listener) {
   pollfd waiting{listener.get(), POLLIN, 0};
   while (::poll(&waiting, 1, 0) == 1)
-    if (!lb::Fd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC)).valid()) return;
+    if (!Fd(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC)).valid()) return;
 }
 
 void set_device(const std::string& name, const lb::LinkChange& change) {

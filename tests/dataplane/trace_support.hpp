@@ -26,7 +26,7 @@ struct TracedHost {
   cloudos::Router router;
   cloudos::Port a, b;
   std::optional<Guest> guest_a, guest_b, outside;
-  lb::Fd web_b;  ///< b listens at port 80.
+  cloudos::Fd web_b;  ///< b listens at port 80.
 
   explicit TracedHost(bool routed);
   ~TracedHost();
@@ -45,7 +45,7 @@ struct TracedHost {
 std::string trace_told(const cloudos::NetworkTrace& trace);
 std::string address_at(const cloudos::Port& port);
 /// Takes those who connected, so that there is room for others.
-void drain(const lb::Fd& listener);
+void drain(const cloudos::Fd& listener);
 /// Changes a device of this thread's namespace, which has to be there.
 void set_device(const std::string& name, const lb::LinkChange& change);
 

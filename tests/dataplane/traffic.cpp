@@ -24,10 +24,10 @@ sockaddr_in place_of(const std::string& address, std::uint16_t port) {
   return at;
 }
 
-lb::Fd receiver(const Guest& at, const std::string& address, std::uint16_t port) {
-  lb::Fd out;
+Fd receiver(const Guest& at, const std::string& address, std::uint16_t port) {
+  Fd out;
   at.in([&] {
-    lb::Fd made(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    Fd made(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     const int room = 4 << 20;
     ::setsockopt(made.get(), SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
     const auto place = place_of(address, port);
@@ -37,10 +37,10 @@ lb::Fd receiver(const Guest& at, const std::string& address, std::uint16_t port)
   return out;
 }
 
-lb::Fd sender(const Guest& at, const std::string& address, std::uint16_t port) {
-  lb::Fd out;
+Fd sender(const Guest& at, const std::string& address, std::uint16_t port) {
+  Fd out;
   at.in([&] {
-    lb::Fd made(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    Fd made(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     const auto place = place_of(address, port);
     REQUIRE(::connect(made.get(), reinterpret_cast<const sockaddr*>(&place), sizeof place) == 0);
     out = std::move(made);
@@ -48,7 +48,7 @@ lb::Fd sender(const Guest& at, const std::string& address, std::uint16_t port) {
   return out;
 }
 
-std::size_t take_all(const lb::Fd& in, int* count = nullptr) {
+std::size_t take_all(const Fd& in, int* count = nullptr) {
   std::array<char, 2'048> buffer{};
   std::size_t bytes = 0;
   for (ssize_t got = 0; (got = ::recv(in.get(), buffer.data(), buffer.size(), 0)) > 0;) {
@@ -117,10 +117,10 @@ Stream::~Stream() {
   finish();
 }
 
-lb::Fd connect6(const Guest& guest, const std::string& address, std::uint16_t port) {
-  lb::Fd out;
+Fd connect6(const Guest& guest, const std::string& address, std::uint16_t port) {
+  Fd out;
   guest.in([&] {
-    lb::Fd fd(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    Fd fd(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     sockaddr_in6 to{};
     to.sin6_family = AF_INET6;
     to.sin6_port = htons(port);
@@ -146,7 +146,7 @@ std::vector<std::uint8_t> with_tag(std::vector<std::uint8_t> frame, std::uint16_
   return frame;
 }
 
-int tag_of_next(const lb::Fd& sniffer, const std::string& needle) {
+int tag_of_next(const Fd& sniffer, const std::string& needle) {
   const int on = 1;
   REQUIRE(::setsockopt(sniffer.get(), SOL_PACKET, PACKET_AUXDATA, &on, sizeof on) == 0);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(500);

@@ -30,18 +30,18 @@ class Stream {
   int finish();
 
  private:
-  lb::Fd out_, in_;
+  cloudos::Fd out_, in_;
   std::atomic<int> sent_{0}, got_{0};
   std::atomic<bool> over_{false};
   std::thread thread_;
 };
 
 /// A stream connection over IPv6; "%eth0" is understood.
-lb::Fd connect6(const Guest& guest, const std::string& address, std::uint16_t port);
+cloudos::Fd connect6(const Guest& guest, const std::string& address, std::uint16_t port);
 
 /// The frame with a tag put before its type.
 std::vector<std::uint8_t> with_tag(std::vector<std::uint8_t> frame, std::uint16_t tag);
 /// The tag of the next frame with the text; -1: it has none, -2: no such frame came.
-int tag_of_next(const lb::Fd& sniffer, const std::string& needle);
+int tag_of_next(const cloudos::Fd& sniffer, const std::string& needle);
 
 }  // namespace dataplane

@@ -296,7 +296,7 @@ TEST_CASE("metadata is served over IPv6, and by routers to whoever asks through 
     const Guest guest = guest_of(world.port, "10.0.0.1");
     converge(*world.driver, world.plan);
     guest.await_carrier();
-    lb::Fd connection;
+    Fd connection;
     // The guest's own link-local address takes a moment until it may be used.
     REQUIRE(becomes([&] {
       connection = connect6(guest, "fe80::a9fe:a9fe", 80);

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "base/fd.hpp"
 #include "cloudos/log.hpp"
 #include "cloudos/network_driver.hpp"
-#include "network/linuxbridge/fd.hpp"
 
 /// Router advertisements (RFC 4861, 8106), sent from routers' namespaces.
 namespace cloudos::network::linuxbridge {

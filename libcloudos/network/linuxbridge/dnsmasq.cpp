@@ -20,7 +20,7 @@
 #include <thread>
 
 #include "base/text.hpp"
-#include "network/linuxbridge/fd.hpp"
+#include "base/fd.hpp"
 #include "network/linuxbridge/names.hpp"
 #include "network/linuxbridge/netns.hpp"
 

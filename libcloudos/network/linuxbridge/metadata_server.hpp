@@ -2,10 +2,10 @@
 #include <memory>
 #include <string>
 
+#include "base/fd.hpp"
 #include "cloudos/log.hpp"
 #include "cloudos/network_driver.hpp"
 #include "cloudos/result.hpp"
-#include "network/linuxbridge/fd.hpp"
 
 /// HTTP at 169.254.169.254:80, for guests.
 namespace cloudos::network::linuxbridge {

@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/fd.hpp"
 #include "cloudos/result.hpp"
-#include "network/linuxbridge/fd.hpp"
 
 /// Links and addresses by rtnetlink: no process is spawned for them.
 namespace cloudos::network::linuxbridge {

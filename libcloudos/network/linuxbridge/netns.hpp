@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/fd.hpp"
 #include "cloudos/result.hpp"
-#include "network/linuxbridge/fd.hpp"
 #include "network/linuxbridge/netlink.hpp"
 
 /// Named network namespaces, kept where iproute2 keeps them, so that `ip netns exec NAME` works.

@@ -15,7 +15,7 @@
 
 #include "base/text.hpp"
 #include "network/linuxbridge/dnsmasq.hpp"
-#include "network/linuxbridge/fd.hpp"
+#include "base/fd.hpp"
 #include "network/linuxbridge/netns.hpp"
 #include "network/linuxbridge/nft.hpp"
 

@@ -17,8 +17,8 @@
 #include <cstring>
 #include <vector>
 
+#include "base/fd.hpp"
 #include "network/linuxbridge/entrances.hpp"
-#include "network/linuxbridge/fd.hpp"
 
 namespace cloudos::network::linuxbridge {
 namespace {

@@ -24,7 +24,7 @@
 #include <thread>
 #include <utility>
 
-#include "network/linuxbridge/fd.hpp"
+#include "base/fd.hpp"
 #include "network/linuxbridge/netlink.hpp"
 #include "network/linuxbridge/netns.hpp"
 

@@ -3,7 +3,7 @@
 
 #include <utility>
 
-namespace cloudos::network::linuxbridge {
+namespace cloudos {
 
 /// Owns a file descriptor. One thread at a time.
 class Fd {
@@ -34,4 +34,4 @@ class Fd {
   int fd_ = -1;
 };
 
-}  // namespace cloudos::network::linuxbridge
+}  // namespace cloudos
