@@ -65,6 +65,8 @@ std::vector<Figure> bench_image(const Settings& settings);
 std::vector<Figure> bench_network(const Settings& settings);
 /// The cases of group "network" that need a host: network.host_….
 std::vector<Figure> bench_plane(const Settings& settings);
+/// Its cases by HTTP, network.http_…; called on a host of their own.
+std::vector<Figure> bench_plane_http(const Settings& settings);
 std::vector<Figure> bench_store(const Settings& settings);
 std::vector<Figure> bench_startup(const Settings& settings);
 

@@ -34,17 +34,22 @@ inline double cpu_us_of(pid_t pid) {
 /// A cloudosd with its log in a file, as in production, and its admin's token.
 class Daemon {
  public:
-  explicit Daemon(const std::filesystem::path& folder) {
+  /// Guests are simulated, and networks too unless they are to be real ones of this namespace.
+  enum class Plane : std::uint8_t { Simulated, LinuxBridge };
+  explicit Daemon(const std::filesystem::path& folder, Plane plane = Plane::Simulated) {
     std::filesystem::create_directories(folder);
     std::ofstream(folder / "password") << "bench\n";
     const std::string program =
         (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "cloudosd").string();
     const std::string data = folder / "data", password = folder / "password", log = folder / "log";
-    const char* argv[] = {program.c_str(),  "--data-dir",
-                          data.c_str(),     "--listen",
-                          "127.0.0.1:0",    "--admin-password-file",
-                          password.c_str(), "--simulated",
-                          "--hosts",        "100",
+    const std::string config = folder / "config";
+    const bool real = plane == Plane::LinuxBridge;
+    std::ofstream(config) << "[hypervisor]\nbackend = simulated\nsimulated_hosts = "
+                          << (real ? 1 : 100) << "\n[network]\nbackend = "
+                          << (real ? "linuxbridge" : "simulated") << "\n";
+    const char* argv[] = {program.c_str(), "--data-dir",  data.c_str(),
+                          "--listen",      "127.0.0.1:0", "--admin-password-file",
+                          password.c_str(), "--config",   config.c_str(),
                           nullptr};
     posix_spawn_file_actions_t files;
     posix_spawn_file_actions_init(&files);

@@ -3,8 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/netlink.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +15,7 @@
 #include "network/linuxbridge/linuxbridge.hpp"
 #include "network/linuxbridge/netlink.hpp"
 #include "network/linuxbridge/nft.hpp"
+#include "plane.hpp"
 #include "seed.hpp"
 
 namespace cloudos::bench {
@@ -26,21 +25,6 @@ using namespace cloudos::network;
 namespace lb = cloudos::network::linuxbridge;
 
 constexpr const char* kBenchFolder = "be9c0001";
-
-/// Runs `body` where the machine's own network and mounts cannot be touched. False without the
-/// rights for that.
-bool on_own_host(const std::function<void()>& body) {
-  bool there = false;
-  std::thread([&] {
-    if (::unshare(CLONE_NEWNET | CLONE_NEWNS) != 0) return;
-    if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return;
-    if (::mount("tmpfs", "/run", "tmpfs", 0, nullptr) != 0) return;
-    there = true;
-    body();
-  }).join();
-  if (!there) fmt::print(stderr, "cloudos_bench: the host's cases of network need root\n");
-  return there;
-}
 
 /// Of this process, all its threads, and of the children it waited for.
 double cpu_ms() {
@@ -288,6 +272,7 @@ std::vector<Figure> bench_plane(const Settings& settings) {
   if (wants("network.host_network_ready")) on_own_host([&] { add({ready_figure(settings)}); });
   if (wants("network.host_rule_of_1000") || wants("network.host_rules_100"))
     on_own_host([&] { add(rule_figures(settings)); });
+  if (wants("network.http_rule")) on_own_host([&] { add(bench_plane_http(settings)); });
   if (wants("network.host_pass_1000")) on_own_host([&] { add(pass_figures(settings)); });
   return figures;
 }
