@@ -60,13 +60,17 @@ function(cloudos_test_flags target)
 endfunction()
 
 # cloudos_suite(store DEPS store records): test_<name> from tests/<name>/*.cpp, known to ctest.
+# ENDS_TOGETHER: whatever ends it, what it started ends too (tests/support/end_together.cpp).
 function(cloudos_suite name)
-  cmake_parse_arguments(ARG "" "TIMEOUT;WITHOUT" "DEPS;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "ENDS_TOGETHER" "TIMEOUT;WITHOUT" "DEPS;LIBS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${name}/*.cpp)
   if(ARG_WITHOUT)
     list(FILTER sources EXCLUDE REGEX ${ARG_WITHOUT})
   endif()
   add_executable(test_${name} ${sources} $<TARGET_OBJECTS:cloudos_test_main>)
+  if(ARG_ENDS_TOGETHER)
+    target_sources(test_${name} PRIVATE $<TARGET_OBJECTS:cloudos_end_together>)
+  endif()
   list(TRANSFORM ARG_DEPS PREPEND cloudos_)
   target_link_libraries(test_${name} PRIVATE doctest::doctest nlohmann_json::nlohmann_json
                         ${ARG_DEPS} ${ARG_LIBS})
