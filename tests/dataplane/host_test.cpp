@@ -1,11 +1,15 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -489,6 +493,77 @@ TEST_CASE("no network's guests keep another network's from their metadata") {
     }
     // Idle ones are given up after ten seconds: nobody had to wait for that.
     CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(8));
+  });
+}
+
+TEST_CASE("leaves a process behind" * doctest::skip()) {
+  // What a daemon does: nobody's child, in a session of its own. It keeps our stdout open.
+  const pid_t between = ::fork();
+  REQUIRE(between >= 0);
+  if (between == 0) {
+    ::setsid();
+    if (::fork() == 0) {
+      ::signal(SIGTERM, SIG_IGN);
+      if (::write(STDOUT_FILENO, "there\n", 6) == 6) ::pause();
+    }
+    ::_exit(0);
+  }
+  ::waitpid(between, nullptr, 0);
+  while (true) ::pause();
+}
+
+TEST_CASE("whatever ends this program ends all that it started") {
+  if (::geteuid() != 0) {
+    MESSAGE("skipped: needs root");
+    return;
+  }
+  for (const int signal : {SIGKILL, SIGTERM}) {
+    CAPTURE(signal);
+    std::array<int, 2> ends{};
+    REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
+    const pid_t program = ::fork();
+    REQUIRE(program >= 0);
+    if (program == 0) {
+      ::dup2(ends[1], STDOUT_FILENO);
+      ::execl("/proc/self/exe", "test", "--no-skip", "-tc=leaves a process behind", nullptr);
+      ::_exit(127);
+    }
+    ::close(ends[1]);
+    std::string said;
+    char c = 0;
+    while (said.find("there") == std::string::npos && ::read(ends[0], &c, 1) == 1) said += c;
+    CHECK(said.find("there") != std::string::npos);
+    ::kill(program, signal);
+    ::waitpid(program, nullptr, 0);
+    // The pipe ends with the last process that has it.
+    pollfd end{ends[0], POLLIN, 0};
+    bool ended = false;
+    while (!ended && ::poll(&end, 1, 10'000) == 1) ended = ::read(ends[0], &c, 1) == 0;
+    ::close(ends[0]);
+    CHECK(ended);
+  }
+}
+
+TEST_CASE("a DHCP server whose end somebody else took is judged by whether it serves") {
+  on_private_host([] {
+    struct sigaction ignored {};
+    struct sigaction before {};
+    ignored.sa_handler = SIG_IGN;
+    REQUIRE(::sigaction(SIGCHLD, &ignored, &before) == 0);
+    {
+      const Guest somewhere;
+      const TempDir folder;
+      lb::Dnsmasq broken("/bin/false", folder.path() + "/dhcp");
+      const auto done = broken.ensure({}, somewhere.netns(), true);
+      REQUIRE_FALSE(done);
+      CHECK(done.error().message.find("taken by somebody else") != std::string::npos);
+      CHECK(broken.remove());
+    }
+    {
+      TwoGuests two;
+      CHECK(two.host.dnsmasq(two.network().id));
+    }
+    REQUIRE(::sigaction(SIGCHLD, &before, nullptr) == 0);
   });
 }
 

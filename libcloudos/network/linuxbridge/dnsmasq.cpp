@@ -19,8 +19,8 @@
 #include <map>
 #include <thread>
 
-#include "base/text.hpp"
 #include "base/fd.hpp"
+#include "base/text.hpp"
 #include "network/linuxbridge/names.hpp"
 #include "network/linuxbridge/netns.hpp"
 
@@ -82,24 +82,33 @@ std::string read_complaints(int fd, Steady::time_point deadline) {
   }
 }
 
-/// The exit status of a child of ours, or nothing when it does not end in time (it is killed then).
-std::optional<int> wait_for_child(pid_t child, Steady::time_point deadline) {
-  int status = 0;
-  const Fd ended(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
+enum class ChildEnded : std::uint8_t {
+  Well,
+  Badly,
+  Late,     ///< Not in time: it was killed.
+  Unknown,  ///< Somebody else in this process took the news of it (waitpid(-1), SIGCHLD ignored).
+};
+
+ChildEnded wait_for_child(pid_t child, Steady::time_point deadline) {
+  const Fd process(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
   const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Steady::now());
-  pollfd waiting{ended.get(), POLLIN, 0};
-  if (ended.valid() && left.count() > 0 && ::poll(&waiting, 1, static_cast<int>(left.count())) < 0)
+  pollfd waiting{process.get(), POLLIN, 0};
+  if (process.valid() && left.count() > 0 &&
+      ::poll(&waiting, 1, static_cast<int>(left.count())) < 0) {
     waiting.revents = 0;  // The loop is what counts.
+  }
+  int status = 0;
   while (true) {
     const pid_t got = ::waitpid(child, &status, WNOHANG);
-    if (got == child) return status;
-    if (got < 0 && errno != EINTR) return 0;  // Reaped by the host program's own handler.
+    if (got == child)
+      return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? ChildEnded::Well : ChildEnded::Badly;
+    if (got < 0 && errno != EINTR) return ChildEnded::Unknown;
     if (Steady::now() >= deadline) break;
     std::this_thread::sleep_for(kStep);
   }
   ::kill(child, SIGKILL);
-  ::waitpid(child, &status, 0);
-  return std::nullopt;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+  return ChildEnded::Late;
 }
 
 /// Address to MAC, from lines of dnsmasq's host file.
@@ -277,8 +286,12 @@ Result<void> Dnsmasq::start(int netns) {
   child_end.reset();
   // It goes into the background by itself once it serves; the process that we started ends then.
   std::string said = read_complaints(complaints.get(), deadline);
-  const auto status = wait_for_child(child, deadline);
-  if (status && *status == 0 && pid()) return Result<void>();
+  const ChildEnded ended = wait_for_child(child, deadline);
+  // Who serves has written its pid file before. It is asked for too when nobody knows the rest.
+  if ((ended == ChildEnded::Well || ended == ChildEnded::Unknown) && pid()) return Result<void>();
+  if (said.empty() && ended == ChildEnded::Unknown)
+    said = "how it ended was taken by somebody else in this process";
+  if (said.empty() && ended == ChildEnded::Late) said = "it did not serve in time";
   for (char& c : said) {
     if (static_cast<unsigned char>(c) < ' ') c = ' ';
   }

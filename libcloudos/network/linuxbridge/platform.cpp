@@ -3,9 +3,7 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/capability.h>
-#include <spawn.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -13,9 +11,10 @@
 #include <cstring>
 #include <vector>
 
+#include "base/fd.hpp"
+#include "base/process.hpp"
 #include "base/text.hpp"
 #include "network/linuxbridge/dnsmasq.hpp"
-#include "base/fd.hpp"
 #include "network/linuxbridge/netns.hpp"
 #include "network/linuxbridge/nft.hpp"
 
@@ -44,20 +43,17 @@ std::string find_dnsmasq(const std::string& asked) {
 }
 
 /// br_netfilter is the one module that the kernel does not load by itself when it is needed.
-void load_br_netfilter() {
-  for (const char* program : {"/sbin/modprobe", "/usr/sbin/modprobe"}) {
-    std::string name("modprobe");
-    std::string quiet("-q");
-    std::string module("br_netfilter");
-    std::array<char*, 4> argv{name.data(), quiet.data(), module.data(), nullptr};
-    std::array<char*, 1> environment{nullptr};
-    pid_t child = 0;
-    if (::posix_spawn(&child, program, nullptr, nullptr, argv.data(), environment.data()) != 0)
-      continue;
-    int status = 0;
-    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
-    return;
-  }
+Result<void> load_br_netfilter() {
+  ChildRun run;
+  run.program = find_program("modprobe");
+  if (run.program.empty()) return fail(ErrorCode::Unsupported, "modprobe is missing");
+  run.arguments = {"-q", "br_netfilter"};
+  run.time = std::chrono::seconds{10};
+  run.output_bytes = 1'000;
+  CLOUDOS_TRY(const ChildEnd end, run_child(run));
+  if (end.exited && end.status == 0) return Result<void>();
+  return fail(ErrorCode::Unavailable, fmt::format("modprobe ended with {}", end.status),
+              end.output);
 }
 
 /// Every feature the tables use, added and deleted in one transaction: nothing of it ever acts.
@@ -89,15 +85,18 @@ Result<std::string> probe_platform(const std::string& dnsmasq, const std::string
   std::string program = find_dnsmasq(dnsmasq);
   if (program.empty()) missing.emplace_back("dnsmasq (install dnsmasq-base)");
   if (privileged) {
-    if (::access(kSwitches[0], F_OK) != 0) load_br_netfilter();
+    const auto loaded =
+        ::access(kSwitches[0], F_OK) == 0 ? Result<void>() : load_br_netfilter();
+    // Whether it is there counts, not what is known of who loaded it.
     if (::access(kSwitches[0], F_OK) != 0) {
       missing.emplace_back("br_netfilter (load it by: modprobe br_netfilter)");
+      if (!loaded) detail = loaded.error().message + " " + loaded.error().detail;
     }
     auto nft = Nft::open();
     const auto tried = nft ? nft->run(trial(probe_table)) : Result<void>(fail(nft.error()));
     if (!tried) {
       missing.emplace_back("nftables with bridge and inet tables and connection tracking");
-      detail = tried.error().message + " " + tried.error().detail;
+      detail += (detail.empty() ? "" : "; ") + tried.error().message + " " + tried.error().detail;
     }
   }
   if (missing.empty()) return program;
