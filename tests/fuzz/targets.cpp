@@ -18,6 +18,7 @@ constexpr Target kTargets[] = {
     {"policy", run_policy},
     {"query", run_query},
     {"record", run_record},
+    {"remote_image", run_remote_image},
     {"signature", run_signature},
     {"token", run_token},
     {"url", run_url},

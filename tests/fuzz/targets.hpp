@@ -25,6 +25,7 @@ void run_config(std::string_view bytes);
 void run_clouds_yaml(std::string_view bytes);
 void run_http_head(std::string_view bytes);
 void run_record(std::string_view bytes);
+void run_remote_image(std::string_view bytes);
 void run_signature(std::string_view bytes);
 void run_json_patch(std::string_view bytes);
 void run_url(std::string_view bytes);
