@@ -104,13 +104,6 @@ Result<void> Servers::Impl::make_disks(const Server& server) const {
   const auto folder = folder_of(server.id);
   CLOUDOS_TRY(const auto driver, driver_of(server.host));
   if (folder.empty()) return Result<void>();
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) {
-    return fail(error == std::errc::no_space_on_device ? ErrorCode::StorageFull
-                                                       : ErrorCode::Unavailable,
-                "the server's folder could not be made", error.message());
-  }
   CLOUDOS_TRY(const auto base, images.base_file(server.image));
   hypervisor::DiskSpec disk;
   disk.path = folder / "disk.qcow2";

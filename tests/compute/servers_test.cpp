@@ -602,6 +602,9 @@ TEST_CASE("with a data folder there are disks and a console, and deletion remove
     CHECK_FALSE(std::filesystem::exists(folder / "image-cache"));
     CHECK(domain->disks[0].size_bytes == 1ULL << 30);
     CHECK(w.servers->console_output(w.user, server.id) == "");
+    // A simulated host makes no file; a real one's are in the server's folder.
+    REQUIRE_FALSE(std::filesystem::exists(domain->console_log.parent_path()));
+    std::filesystem::create_directories(domain->console_log.parent_path());
     std::ofstream log(domain->console_log);
     for (int i = 0; i < 20'000; ++i) log << "line " << i << "\n";
     log << "login: ";

@@ -90,7 +90,8 @@ class CLOUDOS_EXPORT Driver {
   virtual ~Driver() = default;
   virtual std::string_view name() const = 0;  ///< "libvirt", "simulated"
   virtual Result<Capabilities> capabilities() = 0;
-  /// Makes the overlay, anew if a half-made one is there; an existing complete one is kept.
+  /// Makes the overlay and its folder, anew if a half-made one is there; an existing complete one is
+  /// kept. A driver without files makes nothing.
   /// Errors: StorageFull, NotFound (backing), InvalidArgument (smaller than the backing).
   virtual Result<void> make_disk(const DiskSpec& disk) = 0;
   /// Errors: Conflict (a foreign domain has this id), InvalidArgument.
