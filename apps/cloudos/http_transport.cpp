@@ -80,7 +80,10 @@ class HttpTransport final : public Transport {
     return token_;
   }
 
-  void pause(std::chrono::milliseconds time) override { std::this_thread::sleep_for(time); }
+  bool pause(std::chrono::milliseconds time) override {
+    std::this_thread::sleep_for(time);
+    return true;
+  }
 
  private:
   Result<void> ensure_token() {
@@ -153,7 +156,7 @@ class HttpTransport final : public Transport {
       return root + std::string(service.path);
     }
     return fail(
-        ErrorCode::InvalidArgument,
+        ErrorCode::Unsupported,
         fmt::format("The cloud's catalog has no {} {} service{}. Is a project chosen?",
                     credentials_.interface, service.service,
                     credentials_.region.empty() ? "" : " in region " + credentials_.region));
@@ -167,15 +170,28 @@ class HttpTransport final : public Transport {
     return url;
   }
 
+  /// "http://host/compute" of "http://host/compute/v2.1/<project>".
+  static std::string without_version(const std::string& url) {
+    for (auto at = url.rfind("/v"); at != url.npos && at > 0; at = url.rfind("/v", at - 1))
+      if (at + 2 < url.size() && url[at + 2] >= '0' && url[at + 2] <= '9') return url.substr(0, at);
+    return url;
+  }
+
   Result<HttpReply> send_once(const verbs::Verb& verb, const verbs::Request& request) {
     const verbs::ServicePath* service = nullptr;
-    for (const auto& each : verbs::service_paths())
-      if (verb.path.starts_with(each.path)) service = &each;
+    bool root = false;
+    for (const auto& each : verbs::service_paths()) {
+      // "/compute" is where Compute tells which versions it has.
+      const bool in_front = each.path.substr(0, each.path.rfind('/')) == verb.path;
+      if (in_front || verb.path.starts_with(each.path)) service = &each;
+      root = root || in_front;
+    }
     if (!service) return fail(ErrorCode::Internal, "the verb belongs to no service");
     CLOUDOS_TRY(const std::string url, url_of(*service));
     HttpRequest out;
     out.method = verb.method;
-    out.url = url + request.path.substr(service->path.size());
+    out.url = root ? without_version(url) + "/"
+                   : url + request.path.substr(service->path.size());
     out.headers = request.headers;
     out.headers.emplace_back("X-Auth-Token", text_in(token_, "id"));
     out.headers.emplace_back("Accept", "application/json");

@@ -44,21 +44,17 @@ class LocalTransport final : public Transport {
   }
 
   Result<Reply> send(const verbs::Verb& verb, const verbs::Request& request) override {
-    CLOUDOS_TRY(verbs::Answer answer, verbs::send(router_, caller_, verb, request));
-    return Reply{std::move(answer.body), std::move(answer.subject)};
+    return verbs::send(router_, caller_, verb, request);
   }
 
   Result<json> login() override { return login_; }
 
-  void pause(std::chrono::milliseconds time) override {
+  bool pause(std::chrono::milliseconds time) override {
     if (cloud_->role() == cloudos::FolderRole::Runner && settings_.simulated) {
       const auto until = cloud_->clock().mono() + time;
       cloud_->run_pending(until);
     }
     std::this_thread::sleep_for(std::min(time, kLook));
-  }
-
-  bool does_work() const {
     return settings_.simulated || cloud_->role() == cloudos::FolderRole::Guest;
   }
 

@@ -338,6 +338,7 @@ std::string cell_text(const Column& column, const json& value, const NameOf& nam
       return printable(pairs_text(value));
     case Look::State:
       if (!value.is_boolean()) break;
+      if (column.title == "Router Type") return value.get<bool>() ? "External" : "Internal";
       if (column.title == "Zone Status") return value.get<bool>() ? "available" : "not available";
       return value.get<bool>() ? "UP" : "DOWN";
     case Look::PortRange:
@@ -431,7 +432,7 @@ bool keep_columns(Sheet& sheet, std::span<const std::string> wanted, bool with_l
   }
   if (wanted.empty())
     for (std::size_t i = 0; i < sheet.columns.size(); ++i)
-      if (with_long || !sheet.columns[i].with_long) kept.push_back(i);
+      if (with_long ? !sheet.columns[i].not_long : !sheet.columns[i].with_long) kept.push_back(i);
   std::vector<Column> columns;
   for (const std::size_t i : kept) columns.push_back(sheet.columns[i]);
   for (auto& row : sheet.rows) {

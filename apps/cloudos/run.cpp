@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "making.hpp"
 #include "speech.hpp"
 #include "values.hpp"
 #include "wait.hpp"
@@ -20,55 +21,19 @@ using cloudos::fail;
 using cloudos::Result;
 namespace verbs = cloudos::verbs;
 
-bool is_own(const verbs::Command& command, std::string_view flag) {
-  return std::any_of(command.parameters.begin(), command.parameters.end(),
-                     [&](const auto& p) { return !p.flag.empty() && place_name(p.flag) == flag; });
-}
-
 /// A place or option of any of the command's verbs, not one of output.
-bool is_parameter(const Leaf& leaf, std::string_view flag) {
-  return std::any_of(leaf.verbs.begin(), leaf.verbs.end(),
-                     [&](const verbs::Command* c) { return is_own(*c, flag); });
-}
-
-bool has_required(const verbs::Command& command, const Given& given) {
-  return std::all_of(command.parameters.begin(), command.parameters.end(), [&](const auto& p) {
-    return !p.required || p.flag.empty() || has(given, place_name(p.flag));
-  });
-}
-
-std::set<std::string_view> needed_options(const verbs::Command& command) {
-  std::set<std::string_view> flags;
-  for (const auto& p : command.parameters)
-    if (p.required && !p.flag.empty() && !has_place(p.flag)) flags.insert(p.flag);
-  return flags;
-}
-
-/// Of writes that need options the one that needs more is meant: with --inherited a role is
-/// inherited, and not given on the project itself as well.
-void leave_narrower(std::vector<const verbs::Command*>& chosen) {
-  const auto all = chosen;
-  std::erase_if(chosen, [&](const verbs::Command* one) {
-    const auto flags = needed_options(*one);
-    return !flags.empty() && std::any_of(all.begin(), all.end(), [&](const verbs::Command* other) {
-      const auto more = needed_options(*other);
-      return more.size() > flags.size() &&
-             std::includes(more.begin(), more.end(), flags.begin(), flags.end());
+bool has_parameter(const Leaf& leaf, std::string_view flag) {
+  return std::any_of(leaf.verbs.begin(), leaf.verbs.end(), [&](const verbs::Command* c) {
+    return std::any_of(c->parameters.begin(), c->parameters.end(), [&](const auto& p) {
+      return !p.flag.empty() && place_name(p.flag) == flag;
     });
   });
 }
 
-std::string options_text(const Leaf& leaf) {
-  std::string text;
-  for (const verbs::Command* command : leaf.verbs)
-    for (const auto& p : command->parameters)
-      if (!p.flag.empty() && !has_place(p.flag) && text.find(p.flag) == text.npos)
-        text += (text.empty() ? "" : ", ") + std::string(p.flag);
-  return text;
-}
-
 /// The things that a list's rows are: projects, for what lists a user's.
 const verbs::Noun& listed_noun(const verbs::Verb& verb) {
+  if (shows_what_went(verb))
+    if (const verbs::Noun* noun = verbs::find_noun("purged_things")) return *noun;
   const auto list = verb.name.find(".list_");
   if (list != verb.name.npos)
     if (const verbs::Noun* noun = verbs::find_noun(verb.name.substr(list + 6))) return *noun;
@@ -117,10 +82,14 @@ class VerbRunner {
     if (!chosen) return report_usage(chosen.error());
     const verbs::Verb& first = *(*chosen)[0]->verb;
     int code = kDone;
+    if (has(given_, "--all-projects")) session_.look_everywhere();
     if (first.method == "GET" && leaf_.words.ends_with(" list")) {
       if (auto done = print_list(*chosen); !done) code = report(done.error());
     } else if (first.name.ends_with(".create") && first.method == "POST") {
-      if (auto done = create(*(*chosen)[0]); !done) code = report(done.error());
+      if (auto done = create(*chosen); !done) code = report(done.error());
+    } else if (shows_what_went(first)) {
+      auto done = purge(*(*chosen)[0]);
+      code = done ? *done : report(done.error());
     } else {
       code = run_each(*chosen);
     }
@@ -135,9 +104,12 @@ class VerbRunner {
 
   // ---- lists ------------------------------------------------------------------------------------
 
-  Result<void> print_list(const std::vector<const verbs::Command*>& chosen) {
-    const verbs::Noun& noun = listed_noun(*chosen[0]->verb);
-    std::vector<json> things;
+  Result<void> print_list(std::vector<const verbs::Command*> chosen) {
+    // What the command is called after first: its titles are those of the table.
+    std::stable_partition(chosen.begin(), chosen.end(), [this](const verbs::Command* each) {
+      return is_main(leaf_, *each);
+    });
+    Sheet sheet;
     std::size_t limit = SIZE_MAX;
     for (const verbs::Command* command : chosen) {
       CLOUDOS_TRY(json parameters, parameters_of(session_, *command, given_));
@@ -148,10 +120,15 @@ class VerbRunner {
       }
       CLOUDOS_TRY(auto more, session_.list(*command->verb, std::move(parameters),
                                            printing_.sort.empty() ? limit : SIZE_MAX));
-      std::move(more.begin(), more.end(), std::back_inserter(things));
+      const verbs::Noun& noun = listed_noun(*command->verb);
+      if (noun.name == "implied_roles") more = flat_inferences(more);
+      Sheet rows = list_sheet(noun.columns, more);
+      // Lists of several services have the same titles.
+      if (command == chosen[0])
+        sheet = std::move(rows);
+      else
+        std::move(rows.rows.begin(), rows.rows.end(), std::back_inserter(sheet.rows));
     }
-    if (noun.name == "implied_roles") things = flat_inferences(things);
-    Sheet sheet = list_sheet(noun.columns, things);
     std::string missing;
     if (!sort_rows(sheet, printing_.sort, missing)) return no_column(sheet, missing);
     if (sheet.rows.size() > limit) sheet.rows.resize(limit);
@@ -169,25 +146,34 @@ class VerbRunner {
 
   // ---- create -----------------------------------------------------------------------------------
 
-  Result<void> create(const verbs::Command& command) {
+  Result<void> create(const std::vector<const verbs::Command*>& chosen) {
+    const verbs::Command& command = *chosen[0];
     const verbs::Verb& verb = *command.verb;
     const verbs::Noun& noun = verbs::noun_of(verb);
-    const std::string file = verb.name == "images.create" ? value_of(given_, "--file") : "";
-    if (!file.empty() && ::access(file.c_str(), R_OK) != 0)
-      return fail(ErrorCode::InvalidArgument, fmt::format("Cannot read the file {}.", file));
-    CLOUDOS_TRY(const json parameters, parameters_of(session_, command, given_));
-    CLOUDOS_TRY(json made, made_or_there(verb, noun, parameters));
-    const std::string key = text_member(made, noun.key);
-    if (!file.empty()) {
-      if (auto sent = session_.perform("images.upload", {{"id", key}, {"file", file}}); !sent) {
-        // An image without its data is of no use to anyone.
-        (void)session_.perform("images.delete", {{"id", key}});
-        return fail(std::move(sent).error());
-      }
+    const bool of_image = verb.name == "images.create";
+    const NewImageData data(of_image ? given_ : Given());
+    SecretFile private_key;
+    const bool keeps_key = verb.name == "keypairs.create" && has(given_, "--private-key");
+    std::vector<json> parameters;
+    for (const verbs::Command* each : chosen) {
+      CLOUDOS_TRY(json values, parameters_of(session_, *each, given_));
+      parameters.push_back(std::move(values));
     }
+    if (of_image) CLOUDOS_CHECK(data.prepare(parameters[0]));
+    if (keeps_key && has(given_, "--public-key"))
+      return fail(ErrorCode::InvalidArgument, "--private-key does not go with --public-key.");
+    if (keeps_key) CLOUDOS_CHECK(private_key.open(value_of(given_, "--private-key")));
+    CLOUDOS_TRY(json made, made_or_there(verb, noun, parameters[0]));
+    const std::string key = text_member(made, noun.key);
+    CLOUDOS_CHECK(data.send(session_, key));
+    if (keeps_key) {
+      CLOUDOS_CHECK(private_key.write(text_member(made, "private_key")));
+      made.erase("private_key");
+    }
+    CLOUDOS_CHECK(follow(chosen, parameters, key));
     // Compute's reply to a create holds little; what was made is read back. A new key pair's
     // private half is shown this one time only.
-    if (noun.name == "servers" || !file.empty()) {
+    if (noun.name == "servers" || data.any() || chosen.size() > 1) {
       CLOUDOS_TRY(made, session_.perform(std::string(noun.name) + ".show", {{"id", key}}));
     }
     if (has(given_, "--wait") && !noun.ready.empty()) {
@@ -197,6 +183,17 @@ class VerbRunner {
         printing_.columns.empty())
       return print_text(text_member(made, "private_key"));
     return print_sheet(&session_, show_sheet(noun.columns, made), printing_);
+  }
+
+  /// What is done to the new thing: tags, properties.
+  Result<void> follow(const std::vector<const verbs::Command*>& chosen,
+                      std::vector<json>& parameters, const std::string& key) {
+    for (std::size_t i = 1; i < chosen.size(); ++i) {
+      for (const verbs::Parameter& p : chosen[i]->parameters)
+        if (p.kind == verbs::Kind::Made) parameters[i][std::string(p.name)] = key;
+      CLOUDOS_CHECK(session_.perform(*chosen[i]->verb, parameters[i]));
+    }
+    return Result<void>();
   }
 
   /// With --or-show the thing of that name in that domain, where there is one.
@@ -215,13 +212,50 @@ class VerbRunner {
     return std::chrono::seconds(seconds.value_or(600));
   }
 
+  // ---- projects ---------------------------------------------------------------------------------
+
+  /// Shows what goes, and asks first where that was not settled. The exit code: whether all went.
+  Result<int> purge(const verbs::Command& command) {
+    CLOUDOS_TRY(json parameters, parameters_of(session_, command, given_));
+    const bool asks = command.verb->name == "projects.cleanup" &&
+                      !has(given_, "--auto-approve") && !has(given_, "--dry-run");
+    if (asks) {
+      json look = parameters;
+      look["dry_run"] = true;
+      CLOUDOS_TRY(const json there, session_.perform(*command.verb, look));
+      CLOUDOS_CHECK(print_rows(*command.verb, there));
+      if (there.empty() || !confirmed()) return kDone;
+    }
+    CLOUDOS_TRY(const json rows, session_.perform(*command.verb, parameters));
+    CLOUDOS_CHECK(print_rows(*command.verb, rows));
+    const bool all = std::none_of(rows.begin(), rows.end(), [](const json& row) {
+      const std::string status = text_member(row, "status");
+      return status != "deleted" && status != "to delete";
+    });
+    return all ? kDone : kFailed;
+  }
+
+  Result<void> print_rows(const verbs::Verb& verb, const json& rows) {
+    return print_sheet(
+        &session_,
+        list_sheet(listed_noun(verb).columns, rows.get_ref<const json::array_t&>()), printing_);
+  }
+
+  static bool confirmed() {
+    fmt::print(stderr, "{} [y/N] ", tr("Delete all of this?"));
+    std::string line;
+    for (int c = std::getchar(); c != EOF && c != '\n'; c = std::getchar())
+      line += static_cast<char>(c);
+    return line == "y" || line == "Y" || line == "yes";
+  }
+
   // ---- the rest ---------------------------------------------------------------------------------
 
   /// One value for each option that is no list: "delete a b" is two commands.
   std::vector<Given> expanded(const std::vector<const verbs::Command*>& chosen) const {
     std::vector<Given> all = {given_};
     for (const auto& [flag, values] : given_) {
-      if (values.size() < 2 || !is_parameter(leaf_, flag)) continue;
+      if (values.size() < 2 || !has_parameter(leaf_, flag)) continue;
       const bool splits = std::any_of(chosen.begin(), chosen.end(), [&, f = flag](const auto* c) {
         return std::any_of(c->parameters.begin(), c->parameters.end(), [&](const auto& p) {
           return place_name(p.flag) == f &&
@@ -291,6 +325,8 @@ class VerbRunner {
 
   Result<void> print_reply(const verbs::Verb& verb, const json& reply) {
     const verbs::Noun& noun = listed_noun(verb);
+    if (verb.name == "keypairs.show" && has(given_, "--public-key"))
+      return print_text(text_member(reply, "public_key") + "\n");
     if (reply.is_string()) return print_text(reply.get_ref<const std::string&>());
     // What only changes says nothing, as the field's client.
     const bool shows = verb.method == "GET" || verb.name == "tasks.retry" ||
@@ -304,9 +340,7 @@ class VerbRunner {
       return print_sheet(&session_, member_rows(reply["absolute"], "Name"), printing_);
     if (noun.name == "network_traces" && printing_.format == Format::Table)
       return print_trace(noun, reply);
-    if (reply.is_array())
-      return print_sheet(&session_, list_sheet(noun.columns, reply.get_ref<const json::array_t&>()),
-                         printing_);
+    if (reply.is_array()) return print_rows(verb, reply);
     return print_sheet(&session_, show_sheet(noun.columns, reply), printing_);
   }
 
@@ -328,50 +362,6 @@ class VerbRunner {
 };
 
 }  // namespace
-
-Result<std::vector<const verbs::Command*>> chosen_verbs(const Leaf& leaf, const Given& given) {
-  std::vector<const verbs::Command*> chosen;
-  std::set<std::string_view> used;
-  bool any_option = false;
-  for (const auto& [flag, values] : given)
-    any_option = any_option || (!has_place(flag) && is_parameter(leaf, flag));
-  for (const verbs::Command* command : leaf.verbs) {
-    bool owns_option = false, only_places = true, knows_all = true;
-    for (const auto& p : command->parameters) only_places &= p.flag.empty() || has_place(p.flag);
-    for (const auto& [flag, values] : given) {
-      if (!is_parameter(leaf, flag)) continue;
-      if (!is_own(*command, flag))
-        knows_all = false;
-      else if (!has_place(flag))
-        owns_option = true;
-    }
-    const bool reads = command->verb->method == "GET";
-    const bool fits = leaf.verbs.size() == 1 || (reads ? knows_all : owns_option || only_places);
-    if (!fits || !has_required(*command, given)) continue;
-    chosen.push_back(command);
-    for (const auto& p : command->parameters)
-      if (!p.flag.empty()) used.insert(place_name(p.flag));
-  }
-  leave_narrower(chosen);
-  if (chosen.empty() && !any_option)
-    return fail(ErrorCode::InvalidArgument,
-                fmt::format("nothing to do: give one of {}", options_text(leaf)));
-  if (chosen.empty())
-    return fail(ErrorCode::InvalidArgument,
-                fmt::format("these options do not go together, or one is missing of {}",
-                            options_text(leaf)));
-  for (const auto& [flag, values] : given)
-    if (is_parameter(leaf, flag) && !used.count(flag))
-      return fail(ErrorCode::InvalidArgument,
-                  fmt::format("{} does not go with the other options", flag));
-  // One verb that changes things must be told what.
-  const verbs::Command& first = *chosen[0];
-  const bool changes = first.verb->name.ends_with(".update");
-  if (changes && !any_option)
-    return fail(ErrorCode::InvalidArgument,
-                fmt::format("nothing to change: give one of {}", options_text(leaf)));
-  return chosen;
-}
 
 Result<Printing> printing_of(const Given& given) {
   static const std::map<std::string, Format> kFormats = {{"table", Format::Table},

@@ -14,23 +14,6 @@ using cloudos::fail;
 using cloudos::Result;
 namespace verbs = cloudos::verbs;
 
-constexpr std::size_t kPages = 10'000;
-
-/// The query of the next page's link; empty: there is none. Links may begin as another server sees
-/// itself, so only what they ask for counts.
-std::string next_query(const verbs::Verb& verb, const json& reply) {
-  std::string next;
-  const auto links = reply.find(std::string(verb.reply) + "_links");
-  if (links != reply.end() && links->is_array())
-    for (const json& link : *links)
-      if (link.is_object() && text_member(link, "rel") == "next") next = text_member(link, "href");
-  if (next.empty()) next = text_member(reply, "next");
-  if (next.empty() && reply.contains("links") && reply["links"].is_object())
-    next = text_member(reply["links"], "next");
-  const auto mark = next.find('?');
-  return mark == next.npos ? std::string() : next.substr(mark);
-}
-
 bool is_plain(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
@@ -44,55 +27,6 @@ cloudos::Failure none_called(const verbs::Noun& noun, const std::string& wanted)
 }
 
 }  // namespace
-
-std::string text_member(const json& object, std::string_view name) {
-  if (!object.is_object()) return {};
-  const auto it = object.find(std::string(name));
-  if (it == object.end() || it->is_null()) return {};
-  return it->is_string() ? it->get<std::string>() : it->dump();
-}
-
-Result<json> Session::perform(const verbs::Verb& verb, const json& parameters) {
-  CLOUDOS_TRY(const verbs::Request request, verbs::make_request(verb, parameters));
-  CLOUDOS_TRY(const Transport::Reply reply, transport_->send(verb, request));
-  if (reply.body.empty()) return json();
-  json body = json::parse(reply.body, nullptr, false);
-  // "202 Accepted" may come with a word of text.
-  if (body.is_discarded() && verb.reply.empty()) return json();
-  if (body.is_discarded())
-    return fail(ErrorCode::Internal,
-                fmt::format("{}: the cloud did not reply with JSON.", verb.name));
-  return verbs::unwrap_reply(verb, std::move(body), reply.subject);
-}
-
-Result<json> Session::perform(std::string_view name, const json& parameters) {
-  const verbs::Verb* verb = verbs::find(name);
-  if (!verb) return fail(ErrorCode::Internal, fmt::format("There is no verb {}.", name));
-  return perform(*verb, parameters);
-}
-
-Result<std::vector<json>> Session::list(const verbs::Verb& verb, json parameters,
-                                        std::size_t limit) {
-  std::vector<json> all;
-  CLOUDOS_TRY(verbs::Request request, verbs::make_request(verb, parameters));
-  const std::string path = request.path.substr(0, request.path.find('?'));
-  for (std::size_t page = 0; page < kPages && all.size() < limit; ++page) {
-    CLOUDOS_TRY(const Transport::Reply reply, transport_->send(verb, request));
-    json body = json::parse(reply.body, nullptr, false);
-    if (body.is_discarded())
-      return fail(ErrorCode::Internal,
-                  fmt::format("{}: the cloud did not reply with JSON.", verb.name));
-    const std::string next = body.is_object() ? next_query(verb, body) : std::string();
-    json things = verbs::unwrap_reply(verb, std::move(body), reply.subject);
-    if (!things.is_array())
-      return fail(ErrorCode::Internal, fmt::format("{}: the reply is no list.", verb.name));
-    for (json& thing : things)
-      if (all.size() < limit) all.push_back(std::move(thing));
-    if (next.empty() || things.empty()) break;
-    request.path = path + next;
-  }
-  return all;
-}
 
 Result<json> Session::find(const verbs::Noun& noun, const std::string& wanted,
                            const std::string& domain) {
@@ -124,6 +58,7 @@ Result<json> Session::find_by_name(const verbs::Noun& noun, const std::string& w
     query[std::string(noun.filter)] = wanted;
   // Compute lists public flavors alone where nothing is said.
   if (noun.name == "flavors") query["is_public"] = "None";
+  if (everywhere_ && noun.name == "servers") query["all_tenants"] = "1";
   if (!domain.empty()) query["domain_id"] = domain;
   CLOUDOS_TRY(std::vector<json> all, list(*verb, std::move(query)));
   std::vector<json> named;

@@ -6,20 +6,18 @@
 
 #include "transport.hpp"
 #include "verbs/commands.hpp"
+#include "verbs/recipes.hpp"
 
 namespace cli {
 
 /// Verbs done over a transport, and things found by their names. One thread at a time.
-class Session {
+class Session final : public cloudos::verbs::Doer {
  public:
   explicit Session(std::unique_ptr<Transport> transport) : transport_(std::move(transport)) {}
 
-  /// One request; the reply out of its wrapper, null when there is none.
-  cloudos::Result<json> perform(const cloudos::verbs::Verb& verb, const json& parameters);
-  cloudos::Result<json> perform(std::string_view verb, const json& parameters);
-  /// Every thing of a list, page after page, at most `limit`.
-  cloudos::Result<std::vector<json>> list(const cloudos::verbs::Verb& verb, json parameters,
-                                          std::size_t limit = SIZE_MAX);
+  bool pause(std::chrono::milliseconds time) override { return transport_->pause(time); }
+  /// Names are looked for in every project from now on, where a service lists one's own otherwise.
+  void look_everywhere() { everywhere_ = true; }
   /// The one thing with this id or name, of that domain where its id is given. Errors: NotFound,
   /// Conflict (several of that name).
   cloudos::Result<json> find(const cloudos::verbs::Noun& noun, const std::string& name_or_id,
@@ -34,13 +32,20 @@ class Session {
   Transport& transport() { return *transport_; }
 
  private:
+  cloudos::Result<cloudos::verbs::Answer> carry(const cloudos::verbs::Verb& verb,
+                                                const cloudos::verbs::Request& request) override {
+    return transport_->send(verb, request);
+  }
   cloudos::Result<json> find_by_name(const cloudos::verbs::Noun& noun, const std::string& wanted,
                                      const std::string& domain);
 
   std::unique_ptr<Transport> transport_;
+  bool everywhere_ = false;
   std::map<std::string, json> known_;  // member_of's memory: noun and id to the thing.
 };
 
-std::string text_member(const json& object, std::string_view name);
+inline std::string text_member(const json& object, std::string_view name) {
+  return cloudos::verbs::text_of(object, name);
+}
 
 }  // namespace cli

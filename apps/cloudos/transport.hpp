@@ -19,17 +19,14 @@ class Transport {
  public:
   virtual ~Transport() = default;
 
-  struct Reply {
-    std::string body;
-    std::string subject;  ///< X-Subject-Token.
-  };
+  using Reply = cloudos::verbs::Answer;
   /// A reply below 400. Errors: by status, with the service's own words.
   virtual cloudos::Result<Reply> send(const cloudos::verbs::Verb& verb,
                                       const cloudos::verbs::Request& request) = 0;
   /// The login as Identity describes a token, with the token's text as its id.
   virtual cloudos::Result<json> login() = 0;
-  /// Lets time pass for what is being waited for.
-  virtual void pause(std::chrono::milliseconds time) = 0;
+  /// Lets time pass for what is being waited for; false: nobody does it.
+  virtual bool pause(std::chrono::milliseconds time) = 0;
 };
 
 struct HttpSettings {

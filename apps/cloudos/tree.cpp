@@ -34,6 +34,10 @@ constexpr Option kLists[] = {
     {"--long", "show more columns"},
 };
 constexpr Option kHops[] = {{"--long", "show more columns"}};
+constexpr Option kEverywhere[] = {{"--all-projects", "servers of every project, by name"}};
+constexpr Option kCleanUp[] = {
+    {"--auto-approve", "delete without asking"},
+};
 constexpr Option kWaits[] = {
     {"--wait", "wait until it is done; progress goes to stderr"},
     {"--timeout", "seconds to wait at most [600]", "SECONDS"},
@@ -67,9 +71,6 @@ constexpr OwnCommand kOwn[] = {
 bool is_delete(const Leaf& leaf) {
   return leaf.verbs.size() == 1 && leaf.verbs[0]->verb->name.ends_with(".delete");
 }
-bool is_create(const Leaf& leaf) {
-  return leaf.verbs.size() == 1 && leaf.verbs[0]->verb->name.ends_with(".create");
-}
 bool is_list(const Leaf& leaf) {
   return !leaf.verbs.empty() && leaf.words.ends_with(" list");
 }
@@ -77,7 +78,7 @@ bool is_list(const Leaf& leaf) {
 bool prints(const Leaf& leaf) {
   if (leaf.own) return leaf.own->prints;
   return std::any_of(leaf.verbs.begin(), leaf.verbs.end(), [](const verbs::Command* c) {
-    return c->verb->method == "GET" || !c->verb->reply.empty() ||
+    return c->verb->method == "GET" || !c->verb->reply.empty() || shows_what_went(*c->verb) ||
            c->verb->name.ends_with(".create");
   });
 }
@@ -92,7 +93,11 @@ bool is_repeated(Kind kind) {
 std::string_view value_name(const verbs::Parameter& parameter) {
   switch (parameter.kind) {
     case Kind::Constant:
+    case Kind::Mine:
+    case Kind::Prompt:
       return {};
+    case Kind::Json:
+      return "JSON";
     case Kind::Integer:
       return "NUMBER";
     case Kind::Members:
@@ -146,7 +151,8 @@ void add_verb_options(const Leaf& leaf, std::vector<Option>& all) {
   for (const verbs::Command* command : leaf.verbs) {
     for (const verbs::Parameter& parameter : command->parameters) {
       if (parameter.flag.empty()) continue;
-      needed[parameter.flag] += parameter.required;
+      needed[parameter.flag] +=
+          parameter.required && (!is_create(leaf) || command == leaf.verbs[0]);
       const bool known = std::any_of(all.begin(), all.end(), [&](const Option& option) {
         return option.flag == parameter.flag;
       });
@@ -157,7 +163,9 @@ void add_verb_options(const Leaf& leaf, std::vector<Option>& all) {
                      is_repeated(parameter.kind)});
     }
   }
-  for (Option& option : all) option.required = needed[option.flag] == leaf.verbs.size();
+  // What makes something is the first verb; others only follow it.
+  const std::size_t all_of_them = is_create(leaf) ? 1 : leaf.verbs.size();
+  for (Option& option : all) option.required = needed[option.flag] == all_of_them;
   for (const verbs::Command* command : leaf.verbs) {
     for (const verbs::Parameter& parameter : command->parameters) {
       const std::string_view flag = domain_flag(*command, parameter);
@@ -200,6 +208,12 @@ std::vector<std::string_view> words_after(std::string_view prefix) {
   return {next.begin(), next.end()};
 }
 
+const verbs::Command* main_verb(const Leaf& leaf) {
+  for (const verbs::Command* command : leaf.verbs)
+    if (is_main(leaf, *command)) return command;
+  return leaf.verbs.empty() ? nullptr : leaf.verbs[0];
+}
+
 bool leads_on(std::string_view words) {
   return find_leaf(words) || !words_after(words).empty();
 }
@@ -234,10 +248,10 @@ const std::vector<Leaf>& leaves() {
     std::vector<Leaf> all;
     for (auto& [words, leaf] : by_words) {
       leaf.words = words;
-      // The verb that the command is called after comes first.
+      if (const verbs::Command* main = main_verb(leaf)) leaf.help = main->help;
       if (leaf.verbs.size() > 1 && leaf.words.ends_with(" set"))
         // l10n: "Changes {}s."
-        leaf.help = "Changes " + std::string(verbs::noun_of(*leaf.verbs[0]->verb).words) + "s.";
+        leaf.help = "Changes " + std::string(verbs::noun_of(*main_verb(leaf)->verb).words) + "s.";
       if (leaf.verbs.size() > 1 && leaf.words.ends_with(" unset")) leaf.help = "Takes parts away.";
       all.push_back(std::move(leaf));
     }
@@ -258,10 +272,26 @@ std::string_view domain_flag(const verbs::Command& command, const verbs::Paramet
   const bool own = has_place(parameter.flag) && command.verb->name.starts_with(parameter.noun) &&
                    (last == "show" || last == "set" || last == "unset" || last == "delete");
   if (own && !is_taken(command.words, "--domain")) return "--domain";
+  // The place's own word where it says more than what it refers to.
+  const std::string_view word = parameter.flag == "TRUSTOR"   ? "trustor"
+                                : parameter.flag == "TRUSTEE" ? "trustee"
+                                                              : noun->second;
   const std::string_view flag =
-      kept(has_place(parameter.flag) ? fmt::format("--{}-domain", noun->second)
+      kept(has_place(parameter.flag) ? fmt::format("--{}-domain", word)
                                      : fmt::format("{}-domain", parameter.flag));
   return is_taken(command.words, flag) ? std::string_view() : flag;
+}
+
+bool shows_what_went(const verbs::Verb& verb) {
+  return verb.name == "projects.purge" || verb.name == "projects.cleanup";
+}
+
+bool is_main(const Leaf& leaf, const verbs::Command& command) {
+  return leaf.words.starts_with(std::string(verbs::noun_of(*command.verb).words) + " ");
+}
+
+bool is_create(const Leaf& leaf) {
+  return !leaf.verbs.empty() && leaf.verbs[0]->verb->name.ends_with(".create");
 }
 
 bool shows_existing(const verbs::Noun& noun) {
@@ -289,6 +319,9 @@ std::vector<Option> own_options_of(const Leaf& leaf) {
   if (prints(leaf)) append(all, kOutput);
   if (prints(leaf) && (is_list(leaf) || leaf.words == "verb list")) append(all, kLists);
   if (leaf.words == "network trace") append(all, kHops);
+  if (leaf.words == "server delete" || leaf.words == "server start" || leaf.words == "server stop")
+    append(all, kEverywhere);
+  if (leaf.words == "project cleanup") append(all, kCleanUp);
   return all;
 }
 

@@ -39,6 +39,13 @@ const Leaf* find_leaf(std::string_view words);
 std::string_view domain_flag(const cloudos::verbs::Command& command,
                              const cloudos::verbs::Parameter& parameter);
 
+/// The command is called after this verb's noun: of "user list" the one that lists users, not the
+/// one that lists a group's.
+bool is_main(const Leaf& leaf, const cloudos::verbs::Command& command);
+/// Empties a project, and lists what it deleted.
+bool shows_what_went(const cloudos::verbs::Verb& verb);
+/// It makes something; more may be done to what it made: tags, properties.
+bool is_create(const Leaf& leaf);
 /// Making one of these takes --or-show: their names are unique within their domain.
 bool shows_existing(const cloudos::verbs::Noun& noun);
 

@@ -33,11 +33,11 @@ Result<std::string> file_text(const std::string& path) {
 
 /// "-" is asked for, without showing what is typed where that is a terminal.
 Result<std::string> secret_text(const Parameter& parameter, const std::string& text) {
-  if (text != "-") return text;
+  if (text != "-" && parameter.kind != Kind::Prompt) return text;
   termios before{};
   const bool terminal = ::isatty(STDIN_FILENO) == 1 && ::tcgetattr(STDIN_FILENO, &before) == 0;
   if (terminal) {
-    fmt::print(stderr, "{}: ", parameter.flag.substr(2));
+    fmt::print(stderr, "{}: ", parameter.name);
     termios silent = before;
     silent.c_lflag &= ~static_cast<tcflag_t>(ECHO);
     ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &silent);
@@ -72,6 +72,18 @@ std::string renamed_key(std::string_view table, const std::string& key) {
   return key;
 }
 
+/// JSON, or the path of a file with it.
+Result<json> json_value(const std::string& text, std::string_view flag) {
+  json value = json::parse(text, nullptr, false);
+  if (!value.is_discarded()) return value;
+  auto content = file_text(text);
+  if (content) value = json::parse(*content, nullptr, false);
+  if (!content || value.is_discarded())
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("{} needs JSON, or a file with it, not '{}'.", flag, text));
+  return value;
+}
+
 /// Every member of the part is one of the whole.
 bool covers(const json& whole, const json& part) {
   if (!whole.is_object() || !part.is_object()) return whole == part;
@@ -91,6 +103,8 @@ class ParameterBuilder {
     for (const bool constants : {true, false}) {
       for (const Parameter& parameter : command_.parameters) {
         if ((parameter.kind == Kind::Constant) != constants) continue;
+        if (parameter.kind == Kind::Fixed)
+          out_[std::string(parameter.name)] = json::parse(parameter.extra);
         const auto texts = given.find(place_name(parameter.flag));
         if (parameter.flag.empty()) continue;
         if (texts == given.end()) {
@@ -109,7 +123,11 @@ class ParameterBuilder {
   /// The list that texts of this parameter go to.
   json& list(const Parameter& parameter) {
     json& place = parameter.merge == Merge::Replace ? out_ : changes_[index(parameter.merge)];
-    json& member = place[std::string(parameter.name)];
+    const auto slash = parameter.name.find('/');
+    json& member = slash == parameter.name.npos
+                       ? place[std::string(parameter.name)]
+                       : place[std::string(parameter.name.substr(0, slash))]
+                              [std::string(parameter.name.substr(slash + 1))];
     if (member.is_null()) member = json::array();
     return member;
   }
@@ -117,6 +135,11 @@ class ParameterBuilder {
 
   Result<void> put_default(const Parameter& parameter) {
     if (parameter.kind != Kind::Reference || parameter.extra.empty()) return Result<void>();
+    return put_mine(parameter);
+  }
+
+  /// The id of what the login is for, or of who logged in.
+  Result<void> put_mine(const Parameter& parameter) {
     CLOUDOS_TRY(const json login, session_.transport().login());
     const auto mine = login.find(std::string(parameter.extra));
     if (mine == login.end())
@@ -134,10 +157,20 @@ class ParameterBuilder {
       case Kind::File:
         if (!name.empty()) put_text(name, text);
         break;
-      case Kind::Secret: {
+      case Kind::Secret:
+      case Kind::Prompt: {
         CLOUDOS_TRY(out_[name], secret_text(parameter, text));
         break;
       }
+      case Kind::Mine:
+        return put_mine(parameter);
+      case Kind::Json: {
+        CLOUDOS_TRY(out_[name], json_value(text, parameter.flag));
+        break;
+      }
+      case Kind::Fixed:
+      case Kind::Made:
+        break;  // Nobody types these.
       case Kind::TextOrNone:
         out_[name] = text == "none" ? json(nullptr) : json(text);
         break;

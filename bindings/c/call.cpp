@@ -75,8 +75,14 @@ cloudos_code cloudos_call(cloudos_cloud* cloud, const char* verb, const char* pa
   return guarded(error, [&]() -> cloudos::Result<void> {
     CLOUDOS_CHECK(need(cloud, "cloudos_call: cloud"));
     CLOUDOS_CHECK(need(verb, "cloudos_call: verb"));
-    CLOUDOS_TRY(const std::string json, cloudos::verbs::call(cloud->shared->router, cloud->caller,
-                                                             verb, text_of(parameters)));
+    // A cloud without workers does what a verb waits for on this thread.
+    cloudos::Cloud& c = *cloud->shared->cloud;
+    const auto pause = [&c](std::chrono::milliseconds time) {
+      if (c.options().workers == 0) c.run_pending(c.clock().mono() + time);
+    };
+    CLOUDOS_TRY(const std::string json,
+                cloudos::verbs::call(cloud->shared->router, cloud->caller, verb,
+                                     text_of(parameters), pause));
     if (reply == nullptr) return cloudos::Result<void>();
     CLOUDOS_TRY(*reply, copy_out(json));
     return cloudos::Result<void>();

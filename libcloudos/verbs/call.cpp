@@ -4,9 +4,10 @@
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "rest/json.hpp"
-#include "verbs/request.hpp"
+#include "verbs/recipes.hpp"
 
 namespace cloudos::verbs {
 namespace {
@@ -114,8 +115,36 @@ Result<Answer> send(const rest::Router& router, const Context& caller, const Ver
   return Answer{body_text(response), std::string(response.headers.get("X-Subject-Token"))};
 }
 
+namespace {
+
+/// Does verbs through the router of this process.
+class RouterDoer final : public Doer {
+ public:
+  RouterDoer(const rest::Router& router, const Context& caller,
+             const std::function<void(std::chrono::milliseconds)>& pause)
+      : router_(router), caller_(caller), pause_(pause) {}
+
+  bool pause(std::chrono::milliseconds time) override {
+    if (pause_) pause_(time);
+    std::this_thread::sleep_for(time);
+    return true;
+  }
+
+ private:
+  Result<Answer> carry(const Verb& verb, const Request& request) override {
+    return verbs::send(router_, caller_, verb, request);
+  }
+
+  const rest::Router& router_;
+  const Context& caller_;
+  const std::function<void(std::chrono::milliseconds)>& pause_;
+};
+
+}  // namespace
+
 Result<std::string> call(const rest::Router& router, const Context& caller, std::string_view name,
-                         std::string_view parameters) {
+                         std::string_view parameters,
+                         const std::function<void(std::chrono::milliseconds)>& pause) {
   const Verb* verb = find(name);
   if (verb == nullptr) {
     const std::string_view near = nearest(name);
@@ -127,11 +156,8 @@ Result<std::string> call(const rest::Router& router, const Context& caller, std:
   if (!parameters.empty()) {
     CLOUDOS_TRY(members, rest::parse_json(parameters));
   }
-  CLOUDOS_TRY(const Request request, make_request(*verb, members));
-  CLOUDOS_TRY(const Answer answer, send(router, caller, *verb, request));
-  json reply = json::parse(answer.body, nullptr, false);
-  if (reply.is_discarded()) return std::string("null");
-  reply = unwrap_reply(*verb, std::move(reply), answer.subject);
+  RouterDoer doer(router, caller, pause);
+  CLOUDOS_TRY(const json reply, doer.perform(*verb, members));
   return reply.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

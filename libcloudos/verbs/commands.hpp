@@ -27,7 +27,8 @@ struct Column {
   Look look = Look::Plain;
   std::string_view noun = {};  ///< Look::NameOf: whose.
   std::string_view member = "name";
-  bool with_long = false;  ///< Only with --long.
+  bool with_long = false;   ///< Only with --long.
+  bool not_long = false;    ///< Only without it.
 };
 
 struct Noun {

@@ -88,6 +88,19 @@ constexpr Parameter remove(Parameter parameter) {
   parameter.merge = Merge::Remove;
   return parameter;
 }
+/// Always sent so; nobody types it.
+constexpr Parameter fixed(std::string_view name, std::string_view json) {
+  return {name, Kind::Fixed, {}, "always so", {}, json};
+}
+/// The key of what the command's first verb made.
+constexpr Parameter made(std::string_view name) {
+  return {name, Kind::Made, {}, "what was made", {}, {}};
+}
+/// A switch that stands for the login's project or user.
+constexpr Parameter mine(std::string_view name, std::string_view flag, std::string_view whose,
+                         std::string_view help) {
+  return {name, Kind::Mine, flag, help, {}, whose};
+}
 /// What a command is about: a thing by name or id, in its place.
 constexpr Parameter subject(std::string_view flag, std::string_view noun,
                             std::string_view name = "id") {
@@ -108,6 +121,11 @@ constexpr Parameter marker() {
 
 constexpr Parameter kNewName = text("name", "--name", "new name");
 constexpr Parameter kNamed = text("name", "--name", "of this name");
+constexpr Parameter kItsName = word("name", "NAME", "its name");
+constexpr Parameter kProperties =
+    of(Kind::Members, "", "--property", "KEY=VALUE (repeat for more)");
+constexpr Parameter kGoneTag =
+    text("tag", "--tag", "tag to take away (repeat for more)");
 constexpr Parameter kDescription = text("description", "--description", "a text");
 constexpr Parameter kOwner = ref("project_id", "--project", "projects", "project it belongs to");
 constexpr Parameter kOwned = ref("project_id", "--project", "projects", "of this project");
@@ -115,14 +133,48 @@ constexpr Parameter kUp = set("admin_state_up", "--enable", "true", "carry traff
 constexpr Parameter kDown = set("admin_state_up", "--disable", "false", "carry no traffic");
 constexpr Parameter kShared = set("shared", "--share", "true", "for every project");
 constexpr Parameter kUnshared = set("shared", "--no-share", "false", "for its project alone");
+constexpr Parameter kOnlyShared =
+    set("shared", "--share", "true", "only those for every project");
+constexpr Parameter kOnlyUnshared =
+    set("shared", "--no-share", "false", "only those for their project alone");
 constexpr Parameter kListOfNamed[] = {kNamed, kOwned, limit(), marker()};
-constexpr Parameter kAlias[] = {must(text("alias", {}, "its alias"))};
+constexpr Parameter kHasTags = text("tags", "--tags", "with all of these tags, apart by commas");
+constexpr Parameter kHasAnyTag = text("tags-any", "--any-tags", "with any of these tags");
+constexpr Parameter kLacksTags = text("not-tags", "--not-tags", "without all of these tags");
+constexpr Parameter kLacksAnyTag =
+    text("not-tags-any", "--not-any-tags", "without any of these tags");
+constexpr Parameter kListOfTagged[] = {kNamed,       kOwned,  kHasTags, kHasAnyTag, kLacksTags,
+                                       kLacksAnyTag, limit(), marker()};
+constexpr Parameter kOfCompute = set("", "--compute", "true", "of Compute");
+constexpr Parameter kOfNetworks = set("", "--network", "true", "of Networking");
+constexpr Parameter kImmutable = set("options", "--immutable", R"({"immutable": true})",
+                                     "refuse changes and deletion until it is unset");
+constexpr Parameter kMutable =
+    set("options", "--no-immutable", R"({"immutable": false})", "allow changes again");
+constexpr Parameter kPublic = set("visibility", "--public", "\"public\"", "for every project");
+constexpr Parameter kPrivate = set("visibility", "--private", "\"private\"", "for this project");
+constexpr Parameter kOnlyPublic =
+    set("visibility", "--public", "\"public\"", "only public ones");
+constexpr Parameter kOnlyPrivate =
+    set("visibility", "--private", "\"private\"", "only private ones");
+constexpr Parameter kProtected = set("protected", "--protected", "true", "refuse to delete it");
+constexpr Parameter kUnprotected = set("protected", "--unprotected", "false", "let it be deleted");
 
 constexpr Parameter kQuotaProject =
     ref("id", "PROJECT", "projects", "name or id [the project of the login]", "project");
 constexpr Parameter kQuota[] = {kQuotaProject};
 constexpr Parameter kQuotaDefault[] = {
     kQuotaProject, must(set("", "--default", "true", "what projects begin with"))};
+constexpr Parameter kDryRun = set("dry_run", "--dry-run", "true", "only show what would go");
+constexpr Parameter kKeepProject =
+    set("keep_project", "--keep-project", "true", "leave the project itself");
+constexpr Parameter kMadeBefore =
+    text("created_before", "--created-before", "only what was made before this time (ISO 8601)");
+constexpr Parameter kChangedBefore =
+    text("updated_before", "--updated-before", "only what was changed before it (ISO 8601)");
+constexpr Parameter kTimeout = number("timeout", "--timeout", "seconds to wait at most [600]");
+constexpr Parameter kQuotasOfCompute[] = {must(kOfCompute)};
+constexpr Parameter kQuotasOfNetworks[] = {must(kOfNetworks)};
 constexpr Parameter kQuotaUsage[] = {kQuotaProject,
                                      must(set("", "--usage", "true", "with what is used of them"))};
 

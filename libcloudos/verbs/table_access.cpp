@@ -6,18 +6,14 @@ namespace table::access {
 
 constexpr Parameter kRoleOne[] = {subject("ROLE", "roles")};
 constexpr Parameter kRoleMany[] = {subject("ROLE...", "roles")};
-constexpr Parameter kImmutable = set("options", "--immutable", R"({"immutable": true})",
-                                     "refuse changes and deletion until it is unset");
-constexpr Parameter kMutable =
-    set("options", "--no-immutable", R"({"immutable": false})", "allow changes again");
 constexpr Parameter kRoleCreate[] = {
-    word("name", "NAME", "its name"), text("description", "--description", "a text"),
+    kItsName, kDescription,
     ref("domain_id", "--domain", "domains", "domain it is one of; else the whole cloud's"),
-    kImmutable};
-constexpr Parameter kRoleSet[] = {subject("ROLE", "roles"), text("name", "--name", "new name"),
-                                  text("description", "--description", "a text"), kImmutable,
+    kImmutable, kMutable};
+constexpr Parameter kRoleSet[] = {subject("ROLE", "roles"), kNewName,
+                                  kDescription, kImmutable,
                                   kMutable};
-constexpr Parameter kRoleList[] = {text("name", "--name", "of this name"),
+constexpr Parameter kRoleList[] = {kNamed,
                                    ref("domain_id", "--domain", "domains", "of this domain"),
                                    limit(), marker()};
 
@@ -46,8 +42,10 @@ constexpr Parameter kImplied[] = {
 };
 constexpr Parameter kAssignments[] = {
     ref("user.id", "--user", "users", "of this user"),
+    mine("user.id", "--auth-user", "user", "your own"),
     ref("group.id", "--group", "groups", "of this group"),
     ref("scope.project.id", "--project", "projects", "on this project"),
+    mine("scope.project.id", "--auth-project", "project", "on the project of the login"),
     ref("scope.domain.id", "--domain", "domains", "on this domain"),
     ref("role.id", "--role", "roles", "of this role"),
     set("scope.system", "--system", "\"all\"", "on the system"),

@@ -1,4 +1,5 @@
 // Servers, flavors and key pairs.
+#include "verbs/recipes.hpp"
 #include "verbs/table.hpp"
 
 namespace cloudos::verbs {
@@ -7,7 +8,7 @@ namespace table::compute {
 constexpr Parameter kServerOne[] = {subject("SERVER", "servers")};
 constexpr Parameter kServerMany[] = {subject("SERVER...", "servers")};
 constexpr Parameter kServerCreate[] = {
-    word("name", "NAME", "its name"),
+    kItsName,
     must(ref("flavorRef", "--flavor", "flavors", "size of the server")),
     must(ref("imageRef", "--image", "images", "image to boot from")),
     {"networks", Kind::ObjectList, "--network", "network to join (repeat for more)", "networks",
@@ -25,15 +26,15 @@ constexpr Parameter kServerCreate[] = {
     of(Kind::FileBase64, "user_data", "--user-data", "file for the guest's first boot"),
     of(Kind::Map, "metadata", "--property", "KEY=VALUE for the metadata (repeat for more)"),
     text("availability_zone", "--availability-zone", "zone to run in"),
-    text("description", "--description", "a text"),
+    kDescription,
     of(Kind::Secret, "adminPass", "--password", "password to note for the guest"),
     number("min_count", "--min", "servers to make at least"),
     number("max_count", "--max", "servers to make at most"),
 };
 constexpr Parameter kServerUpdate[] = {
     subject("SERVER", "servers"),
-    text("name", "--name", "new name"),
-    text("description", "--description", "a text"),
+    kNewName,
+    kDescription,
 };
 constexpr Parameter kServerState[] = {subject("SERVER", "servers"),
                                       must(text("state", "--state", "active or error"))};
@@ -56,6 +57,11 @@ constexpr Parameter kServerList[] = {
     ref("flavor", "--flavor", "flavors", "of this flavor"),
     ref("image", "--image", "images", "made from this image"),
     text("ip", "--ip", "whose address contains this"),
+    text("ip6", "--ip6", "whose IPv6 address contains this"),
+    text("reservation_id", "--reservation-id", "made by one request"),
+    text("vm_state", "--vm-state", "building, active, stopped or error"),
+    text("task_state", "--task-state", "doing this: spawning, deleting, ..."),
+    number("power_state", "--power-state", "of this number: 1 runs, 4 is off"),
     ref("project_id", "--project", "projects", "of this project"),
     ref("user_id", "--user", "users", "made by this user"),
     text("availability_zone", "--availability-zone", "in this zone"),
@@ -73,6 +79,11 @@ constexpr Parameter kConsole[] = {subject("SERVER", "servers"),
                                   number("length", "--lines", "last lines only")};
 constexpr Parameter kServerGroup[] = {subject("SERVER", "servers"),
                                       word("name", "GROUP", "security group")};
+constexpr Parameter kServerAddress[] = {
+    subject("SERVER", "servers"), subject("ADDRESS", "floating_ips", "floating_id"),
+    text("fixed_ip_address", "--fixed-ip-address", "address of the server that it leads to")};
+constexpr Parameter kServerNoAddress[] = {subject("SERVER", "servers"),
+                                          subject("ADDRESS", "floating_ips", "floating_id")};
 constexpr Parameter kServerPort[] = {subject("SERVER", "servers"),
                                      must(ref("port_id", {}, "ports", "port"))};
 constexpr Parameter kServerNetwork[] = {subject("SERVER", "servers"),
@@ -81,7 +92,7 @@ constexpr Parameter kServerNetwork[] = {subject("SERVER", "servers"),
 constexpr Parameter kFlavorOne[] = {subject("FLAVOR", "flavors")};
 constexpr Parameter kFlavorMany[] = {subject("FLAVOR...", "flavors")};
 constexpr Parameter kFlavorCreate[] = {
-    word("name", "NAME", "its name"),
+    kItsName,
     must(number("ram", "--ram", "memory, MiB")),
     must(number("disk", "--disk", "root disk, GiB")),
     must(number("vcpus", "--vcpus", "processors")),
@@ -106,7 +117,7 @@ constexpr Parameter kFlavorProject[] = {
     must(ref("tenant", "--project", "projects", "project that may use it"))};
 constexpr Parameter kFlavorSpecs[] = {
     subject("FLAVOR", "flavors"),
-    must(of(Kind::Members, "", "--property", "KEY=VALUE (repeat for more)")),
+    must(kProperties),
 };
 constexpr Parameter kFlavorSpec[] = {
     subject("FLAVOR", "flavors"),
@@ -115,16 +126,21 @@ constexpr Parameter kFlavorSpecSet[] = {subject("FLAVOR", "flavors"), must(text(
                                         of(Kind::Members, "", {}, "the item, KEY: VALUE")};
 
 constexpr Parameter kKeypairOne[] = {subject("KEYPAIR", "keypairs"),
-                                     ref("user_id", "--user", "users", "of this user")};
+                                     ref("user_id", "--user", "users", "of this user"),
+                                     set("", "--public-key", "true", "only the public key")};
 constexpr Parameter kKeypairMany[] = {subject("KEYPAIR...", "keypairs"),
                                       ref("user_id", "--user", "users", "of this user")};
 constexpr Parameter kKeypairCreate[] = {
-    word("name", "NAME", "its name"),
+    kItsName,
     of(Kind::FileText, "public_key", "--public-key",
        "file of the public key; without: a pair is made"),
+    of(Kind::File, "", "--private-key", "new file for the private key of the pair"),
+    text("type", "--type", "ssh"),
     ref("user_id", "--user", "users", "for this user"),
 };
-constexpr Parameter kKeypairList[] = {ref("user_id", "--user", "users", "of this user")};
+constexpr Parameter kKeypairList[] = {ref("user_id", "--user", "users", "of this user"), limit()};
+constexpr Parameter kKeypairsOfProject[] = {
+    must(ref("id", "--project", "projects", "of users that have a role on this project"))};
 
 #define CLOUDOS_ACTION "/compute/v2.1/servers/{id}/action"
 constexpr Verb kComputeVerbs[] = {
@@ -159,6 +175,10 @@ constexpr Verb kComputeVerbs[] = {
     {"servers.remove_security_group", "POST", CLOUDOS_ACTION, "removeSecurityGroup", "",
      "Takes a server's ports out of a security group.", "server remove security group",
      kServerGroup},
+    {"servers.add_floating_ip", "POST", "", "", "", "Lets a floating address lead to a server.",
+     "server add floating ip", kServerAddress, Style::Json, add_floating_ip},
+    {"servers.remove_floating_ip", "POST", "", "", "", "Lets a floating address lead nowhere.",
+     "server remove floating ip", kServerNoAddress, Style::Json, remove_floating_ip},
     {"servers.list_addresses", "GET", "/compute/v2.1/servers/{id}/ips", "", "addresses",
      "Lists a server's addresses by network.", "", kServerOne},
     {"servers.show_addresses", "GET", "/compute/v2.1/servers/{id}/ips/{network_label}", "", "",
@@ -216,6 +236,9 @@ constexpr Verb kComputeVerbs[] = {
      "Makes a key pair, or takes a public key.", "keypair create", kKeypairCreate},
     {"keypairs.list", "GET", "/compute/v2.1/os-keypairs", "", "keypairs", "Lists key pairs.",
      "keypair list", kKeypairList},
+    {"projects.list_keypairs", "GET", "", "", "",
+     "Lists the key pairs of users that have a role on a project.", "keypair list",
+     kKeypairsOfProject, Style::Json, list_project_keypairs},
     {"keypairs.show", "GET", "/compute/v2.1/os-keypairs/{id}", "", "keypair", "Shows a key pair.",
      "keypair show", kKeypairOne},
     {"keypairs.delete", "DELETE", "/compute/v2.1/os-keypairs/{id}", "", "", "Deletes a key pair.",
@@ -230,8 +253,12 @@ constexpr Column kServerColumns[] = {
     {"Task State", "OS-EXT-STS:task_state", Look::Plain, {}, {}, true},
     {"Power State", "OS-EXT-STS:power_state", Look::Plain, {}, {}, true},
     {"Networks", "addresses", Look::Addresses},
-    {"Image", "image", Look::NameOf, "images"},
-    {"Flavor", "flavor", Look::NameOf, "flavors"},
+    {"Image", "image", Look::NameOf, "images", "name", false, true},
+    {"Image Name", "image", Look::NameOf, "images", "name", true},
+    {"Image ID", "image.id", Look::Plain, {}, {}, true},
+    {"Flavor", "flavor", Look::NameOf, "flavors", "name", false, true},
+    {"Flavor Name", "flavor", Look::NameOf, "flavors", "name", true},
+    {"Flavor ID", "flavor.id", Look::Plain, {}, {}, true},
     {"Availability Zone", "OS-EXT-AZ:availability_zone", Look::Plain, {}, {}, true},
     {"Host", "OS-EXT-SRV-ATTR:host", Look::Plain, {}, {}, true},
     {"Properties", "metadata", Look::Pairs, {}, {}, true},
@@ -272,7 +299,8 @@ constexpr Column kServiceColumns[] = {
     {"Forced Down", "forced_down", Look::Plain, {}, {}, true},
 };
 constexpr Column kZoneColumns[] = {{"Zone Name", "zoneName"},
-                                   {"Zone Status", "zoneState.available", Look::State}};
+                                   {"Zone Status", "zoneState.available", Look::State},
+                                   {"Zone Resource", "resource", Look::Plain, {}, {}, true}};
 constexpr Column kHostColumns[] = {
     {"Host Name", "host_name"}, {"Service", "service"}, {"Zone", "zone"}};
 constexpr Column kHostShowColumns[] = {{"Host", "resource.host"},
@@ -281,9 +309,34 @@ constexpr Column kHostShowColumns[] = {{"Host", "resource.host"},
                                        {"Memory MB", "resource.memory_mb"},
                                        {"Disk GB", "resource.disk_gb"}};
 constexpr Column kAggregateColumns[] = {
-    {"ID", "id"}, {"Name", "name"}, {"Availability Zone", "availability_zone"}};
+    {"ID", "id"},
+    {"Name", "name"},
+    {"Availability Zone", "availability_zone"},
+    {"Properties", "metadata", Look::Pairs, {}, {}, true},
+    {"Hosts", "hosts", Look::Plain, {}, {}, true},
+};
 constexpr Column kExtensionColumns[] = {
-    {"Name", "name"}, {"Alias", "alias"}, {"Description", "description"}};
+    {"Name", "name"},
+    {"Alias", "alias"},
+    {"Description", "description"},
+    {"Namespace", "namespace", Look::Plain, {}, {}, true},
+    {"Updated", "updated", Look::Plain, {}, {}, true},
+    {"Links", "links", Look::Plain, {}, {}, true},
+};
+constexpr Column kQuotaColumns[] = {
+    {"Project ID", "project_id"},
+    {"Cores", "cores"},
+    {"Fixed IPs", "fixed_ips"},
+    {"Injected Files", "injected_files"},
+    {"Injected File Content Bytes", "injected_file_content_bytes"},
+    {"Injected File Path Bytes", "injected_file_path_bytes"},
+    {"Instances", "instances"},
+    {"Key Pairs", "key_pairs"},
+    {"Metadata Items", "metadata_items"},
+    {"Ram", "ram"},
+    {"Server Groups", "server_groups"},
+    {"Server Group Members", "server_group_members"},
+};
 
 constexpr Noun kComputeNouns[] = {
     {"servers", "server", "compute", kServerColumns, "id", "name", "name", "ACTIVE", "ERROR"},
@@ -295,7 +348,7 @@ constexpr Noun kComputeNouns[] = {
     {"hosts", "host", "compute", kHostColumns, "host_name", "host_name"},
     {"host_resources", "host resource", "compute", kHostShowColumns, "", ""},
     {"aggregates", "aggregate", "compute", kAggregateColumns, "id", "name"},
-    {"quotas", "quota", "compute", {}, "", ""},
+    {"quotas", "quota", "compute", kQuotaColumns, "", ""},
     {"limits", "limits", "compute", {}, "", ""},
     {"extensions", "extension", "compute", kExtensionColumns, "alias", "name"},
     {"compute_security_groups", "compute security group", "compute", {}, "id", "name"},

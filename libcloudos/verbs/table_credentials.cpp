@@ -35,6 +35,7 @@ constexpr Parameter kEc2Create[] = {
     ref("tenant_id", "--project", "projects", "project [that of the login]", "project"),
 };
 constexpr Parameter kEc2One[] = {word("access", "ACCESS_KEY", "its access key"), kOwner};
+constexpr Parameter kEc2Many[] = {word("access", "ACCESS_KEY...", "its access key"), kOwner};
 constexpr Parameter kEc2List[] = {kOwner};
 
 #define CLOUDOS_EC2_PATH "/identity/v3/users/{user_id}/credentials/OS-EC2"
@@ -56,7 +57,7 @@ constexpr Verb kCredentialVerbs[] = {
     {"ec2_credentials.show", "GET", CLOUDOS_EC2_PATH "/{access}", "", "credential",
      "Shows an EC2 key.", "ec2 credentials show", kEc2One},
     {"ec2_credentials.delete", "DELETE", CLOUDOS_EC2_PATH "/{access}", "", "",
-     "Deletes an EC2 key.", "ec2 credentials delete", kEc2One},
+     "Deletes an EC2 key.", "ec2 credentials delete", kEc2Many},
 };
 #undef CLOUDOS_EC2_PATH
 

@@ -27,20 +27,23 @@ constexpr Parameter kTrustList[] = {
 
 constexpr Parameter kOwner = ref("user_id", "--user", "users", "user [you]", "user");
 constexpr Parameter kCredentialOne[] = {word("id", "CREDENTIAL", "name or id"), kOwner};
-constexpr Parameter kCredentialList[] = {kOwner, text("name", "--name", "of this name")};
+constexpr Parameter kCredentialMany[] = {word("id", "CREDENTIAL...", "name or id"), kOwner};
+constexpr Parameter kCredentialList[] = {kOwner, kNamed};
 constexpr Parameter kCredentialCreate[] = {
-    word("name", "NAME", "its name"),
+    kItsName,
     kOwner,
     {"secret", Kind::Secret, "--secret", "its secret; without it one is made"},
     refs("roles", "--role", "roles", "role of the token (repeat for more) [all]", "id"),
     text("expires_at", "--expiration", "its end, as in 2027-01-31T12:00:00Z"),
-    text("description", "--description", "a text"),
+    kDescription,
     set("unrestricted", "--unrestricted", "true", "may make credentials and trusts too"),
     set("unrestricted", "--restricted", "false", "may not (the default)"),
     of(Kind::PairList, "access_rules", "--access-rule",
        "service=compute,method=GET,path=/v2.1/servers (repeat for more)"),
+    of(Kind::Json, "access_rules", "--access-rules", "all of its rules as JSON"),
 };
 constexpr Parameter kRuleOne[] = {word("id", "ID", "its id"), kOwner};
+constexpr Parameter kRuleMany[] = {word("id", "ID...", "its id"), kOwner};
 constexpr Parameter kRuleList[] = {kOwner};
 constexpr Parameter kEvents[] = {
     text("since", "--since", "ended then or later, as in 2027-01-31T12:00:00Z")};
@@ -71,13 +74,13 @@ constexpr Verb kDelegationVerbs[] = {
      kCredentialOne},
     {"application_credentials.delete", "DELETE", CLOUDOS_USERS_OWN("application_credentials/{id}"),
      "", "", "Ends an application credential and its tokens.", "application credential delete",
-     kCredentialOne},
+     kCredentialMany},
     {"access_rules.list", "GET", CLOUDOS_USERS_OWN("access_rules"), "", "access_rules",
      "Lists access rules.", "access rule list", kRuleList},
     {"access_rules.show", "GET", CLOUDOS_USERS_OWN("access_rules/{id}"), "", "access_rule",
      "Shows an access rule.", "access rule show", kRuleOne},
     {"access_rules.delete", "DELETE", CLOUDOS_USERS_OWN("access_rules/{id}"), "", "",
-     "Deletes an access rule that no credential uses.", "access rule delete", kRuleOne},
+     "Deletes an access rule that no credential uses.", "access rule delete", kRuleMany},
     {"tokens.list_revocations", "GET", "/identity/v3/OS-REVOKE/events", "", "events",
      "Lists what ended tokens before their time.", "", kEvents},
 };
@@ -94,8 +97,8 @@ constexpr Column kTrustColumns[] = {
 constexpr Column kCredentialColumns[] = {
     {"ID", "id"},
     {"Name", "name"},
-    {"Description", "description"},
     {"Project ID", "project_id"},
+    {"Description", "description"},
     {"Expires At", "expires_at"},
 };
 constexpr Column kRuleColumns[] = {

@@ -1,4 +1,5 @@
 // Hypervisors, compute services, zones, quotas and limits.
+#include "verbs/recipes.hpp"
 #include "verbs/table.hpp"
 
 namespace cloudos::verbs {
@@ -30,6 +31,8 @@ constexpr Parameter kForce[] = {
 constexpr Parameter kHostList[] = {text("zone", "--zone", "in this zone")};
 constexpr Parameter kHostOne[] = {word("id", "HOST", "name of the host")};
 constexpr Parameter kGroupOne[] = {must(text("id", {}, "id"))};
+constexpr Parameter kPicked[] = {kOfCompute};
+constexpr Parameter kExtensionOne[] = {word("alias", "ALIAS", "its alias"), must(kOfCompute)};
 
 constexpr Parameter kQuotaSet[] = {
     kQuotaProject,
@@ -77,7 +80,7 @@ constexpr Verb kHostVerbs[] = {
      "Says that a host is down, whatever it says itself.", "compute service set", kForce},
 
     {"zones.list", "GET", "/compute/v2.1/os-availability-zone", "", "availabilityZoneInfo",
-     "Lists availability zones.", "availability zone list"},
+     "Lists availability zones.", "availability zone list", kPicked},
     {"zones.list_detail", "GET", "/compute/v2.1/os-availability-zone/detail", "",
      "availabilityZoneInfo", "Lists availability zones with their hosts.", ""},
     {"hosts.list", "GET", "/compute/v2.1/os-hosts", "", "hosts", "Lists hosts.", "host list",
@@ -89,6 +92,8 @@ constexpr Verb kHostVerbs[] = {
 
     {"limits.show", "GET", "/compute/v2.1/limits", "", "limits",
      "Shows what a project may have, and has.", "limits show", kLimits},
+    {"quotas.list", "GET", "", "", "", "Lists the projects whose quotas of servers were set.",
+     "quota list", kQuotasOfCompute, Style::Json, list_quotas},
     {"quotas.show", "GET", "/compute/v2.1/os-quota-sets/{id}", "", "quota_set",
      "Shows a project's quota of servers.", "quota show", kQuota},
     {"quotas.show_default", "GET", "/compute/v2.1/os-quota-sets/{id}/defaults", "", "quota_set",
@@ -101,9 +106,9 @@ constexpr Verb kHostVerbs[] = {
      "Gives a project the quota of servers again that projects begin with.", "quota delete",
      kQuota},
     {"extensions.list", "GET", "/compute/v2.1/extensions", "", "extensions",
-     "Lists the extensions of the Compute API.", "extension list"},
+     "Lists the extensions of the Compute API.", "extension list", kPicked},
     {"extensions.show", "GET", "/compute/v2.1/extensions/{alias}", "", "extension",
-     "Shows an extension of the Compute API.", "", kAlias},
+     "Shows an extension of the Compute API.", "extension show", kExtensionOne},
     {"compute_security_groups.list", "GET", "/compute/v2.1/os-security-groups", "",
      "security_groups", "Lists security groups as Compute's clients see them.", ""},
     {"compute_security_groups.show", "GET", "/compute/v2.1/os-security-groups/{id}", "",

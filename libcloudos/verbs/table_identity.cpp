@@ -1,29 +1,23 @@
 // Domains, projects, users, groups, regions, services, endpoints.
+#include "verbs/recipes.hpp"
 #include "verbs/table.hpp"
 
 namespace cloudos::verbs {
 namespace table::identity {
 
-constexpr Parameter kName = text("name", "--name", "new name");
-constexpr Parameter kByName = text("name", "--name", "of this name");
-constexpr Parameter kDescription = text("description", "--description", "a text");
 constexpr Parameter kEnable = set("enabled", "--enable", "true", "may be used (the default)");
 constexpr Parameter kDisable = set("enabled", "--disable", "false", "may not be used");
-constexpr Parameter kImmutable = set("options", "--immutable", R"({"immutable": true})",
-                                     "refuse changes and deletion until it is unset");
-constexpr Parameter kMutable =
-    set("options", "--no-immutable", R"({"immutable": false})", "allow changes again");
 constexpr Parameter kDomain = ref("domain_id", "--domain", "domains", "domain it belongs to");
 constexpr Parameter kOfDomain = ref("domain_id", "--domain", "domains", "of this domain");
 
 constexpr Parameter kDomainOne[] = {subject("DOMAIN", "domains")};
 constexpr Parameter kDomainMany[] = {subject("DOMAIN...", "domains")};
-constexpr Parameter kDomainCreate[] = {word("name", "NAME", "its name"), kDescription, kEnable,
-                                       kDisable, kImmutable};
+constexpr Parameter kDomainCreate[] = {kItsName, kDescription, kEnable,
+                                       kDisable, kImmutable, kMutable};
 constexpr Parameter kDomainSet[] = {
-    subject("DOMAIN", "domains"), kName, kDescription, kEnable, kDisable, kImmutable, kMutable};
+    subject("DOMAIN", "domains"), kNewName, kDescription, kEnable, kDisable, kImmutable, kMutable};
 constexpr Parameter kDomainList[] = {
-    kByName, set("enabled", "--enabled", "true", "only those that may be used"), limit(), marker()};
+    kNamed, set("enabled", "--enabled", "true", "only those that may be used"), limit(), marker()};
 
 constexpr Parameter kProjectOne[] = {subject("PROJECT", "projects")};
 constexpr Parameter kProjectShow[] = {
@@ -32,19 +26,20 @@ constexpr Parameter kProjectShow[] = {
     set("subtree_as_ids", "--children", "1", "with what lies under it")};
 constexpr Parameter kProjectMany[] = {subject("PROJECT...", "projects")};
 constexpr Parameter kProjectCreate[] = {
-    word("name", "NAME", "its name"),
+    kItsName,
     kDescription,
     kDomain,
     ref("parent_id", "--parent", "projects", "project that it is part of"),
     kEnable,
     kDisable,
     kImmutable,
+    kMutable,
     of(Kind::TextList, "tags", "--tag", "tag (repeat for more)"),
-    of(Kind::Members, "", "--property", "KEY=VALUE (repeat for more)"),
+    kProperties,
 };
 constexpr Parameter kProjectSet[] = {
     subject("PROJECT", "projects"),
-    kName,
+    kNewName,
     kDescription,
     kEnable,
     kDisable,
@@ -53,10 +48,10 @@ constexpr Parameter kProjectSet[] = {
     append(of(Kind::TextList, "tags", "--tag", "tag to add (repeat for more)")),
     remove(of(Kind::TextList, "tags", "--remove-tag", "tag to take away (repeat)")),
     set("tags", "--clear-tags", "[]", "take all tags away"),
-    of(Kind::Members, "", "--property", "KEY=VALUE (repeat for more)"),
+    kProperties,
 };
 constexpr Parameter kProjectList[] = {
-    kByName,
+    kNamed,
     kOfDomain,
     ref("parent_id", "--parent", "projects", "parts of this project"),
     set("enabled", "--enabled", "true", "only those that may be used"),
@@ -71,6 +66,14 @@ constexpr Parameter kProjectsOfUser[] = {
     must(ref("id", "--user", "users", "those that this user has a role on"))};
 constexpr Parameter kProjectsOfMine[] = {
     must(set("", "--my-projects", "true", "those that you have a role on"))};
+constexpr Parameter kUsersOfProject[] = {
+    must(ref("id", "--project", "projects", "those that have a role on this project"))};
+constexpr Parameter kPurge[] = {must(ref("id", "--project", "projects", "project that goes")),
+                                kDryRun, kKeepProject, kTimeout};
+constexpr Parameter kCleanUp[] = {must(ref("id", "--project", "projects", "project to empty")),
+                                  kDryRun, kMadeBefore, kChangedBefore, kTimeout};
+constexpr Parameter kVersionList[] = {text("service", "--service", "of this type of service"),
+                                      text("status", "--status", "CURRENT, SUPPORTED, ...")};
 constexpr Parameter kProjectTags[] = {
     subject("PROJECT", "projects"),
     of(Kind::TextList, "tags", {}, "all the tags"),
@@ -81,6 +84,8 @@ constexpr Parameter kUserOne[] = {subject("USER", "users")};
 constexpr Parameter kUserMany[] = {subject("USER...", "users")};
 constexpr Parameter kPassword =
     of(Kind::Secret, "password", "--password", "password; - asks for it");
+constexpr Parameter kAskPassword =
+    of(Kind::Prompt, "password", "--password-prompt", "ask for the password");
 #define CLOUDOS_USER_OPTION(flag, member, help)             \
   set("options", "--" flag, "{\"" member "\":true}", help), \
       set("options", "--no-" flag, "{\"" member "\":false}", "not so (the default)")
@@ -106,10 +111,11 @@ constexpr Parameter kPassword =
          "methods that do together: password,totp (repeat for more)", "multi_factor_auth_rules")
 
 constexpr Parameter kUserCreate[] = {
-    word("name", "NAME", "its name"),
+    kItsName,
     kDomain,
     ref("default_project_id", "--project", "projects", "project that logins choose"),
     kPassword,
+    kAskPassword,
     text("email", "--email", "mail address"),
     kDescription,
     kEnable,
@@ -118,9 +124,10 @@ constexpr Parameter kUserCreate[] = {
 };
 constexpr Parameter kUserSet[] = {
     subject("USER", "users"),
-    kName,
+    kNewName,
     ref("default_project_id", "--project", "projects", "project that logins choose"),
     kPassword,
+    kAskPassword,
     text("email", "--email", "mail address"),
     kDescription,
     kEnable,
@@ -130,7 +137,7 @@ constexpr Parameter kUserSet[] = {
 #undef CLOUDOS_USER_OPTIONS
 #undef CLOUDOS_USER_OPTION
 constexpr Parameter kUserList[] = {
-    kByName, kOfDomain, set("enabled", "--enabled", "true", "only those that may log in"), limit(),
+    kNamed, kOfDomain, set("enabled", "--enabled", "true", "only those that may log in"), limit(),
     marker()};
 constexpr Parameter kUsersOfGroup[] = {
     must(ref("id", "--group", "groups", "members of this group"))};
@@ -143,9 +150,9 @@ constexpr Parameter kPasswordChange[] = {
 
 constexpr Parameter kGroupOne[] = {subject("GROUP", "groups")};
 constexpr Parameter kGroupMany[] = {subject("GROUP...", "groups")};
-constexpr Parameter kGroupCreate[] = {word("name", "NAME", "its name"), kDomain, kDescription};
-constexpr Parameter kGroupSet[] = {subject("GROUP", "groups"), kName, kDescription};
-constexpr Parameter kGroupList[] = {kByName, kOfDomain, limit(), marker()};
+constexpr Parameter kGroupCreate[] = {kItsName, kDomain, kDescription};
+constexpr Parameter kGroupSet[] = {subject("GROUP", "groups"), kNewName, kDescription};
+constexpr Parameter kGroupList[] = {kNamed, kOfDomain, limit(), marker()};
 constexpr Parameter kGroupsOfUser[] = {
     must(ref("id", "--user", "users", "those that this user is in"))};
 constexpr Parameter kGroupUser[] = {subject("GROUP", "groups"),
@@ -168,12 +175,12 @@ constexpr Parameter kServiceCreate[] = {word("type", "TYPE", "what it offers: co
                                         text("name", "--name", "its name"), kDescription, kEnable,
                                         kDisable};
 constexpr Parameter kServiceSet[] = {subject("SERVICE", "services"),
-                                     kName,
+                                     kNewName,
                                      text("type", "--type", "what it offers"),
                                      kDescription,
                                      kEnable,
                                      kDisable};
-constexpr Parameter kServiceList[] = {kByName, text("type", "--type", "of this type")};
+constexpr Parameter kServiceList[] = {kNamed, text("type", "--type", "of this type")};
 
 constexpr Parameter kEndpointOne[] = {subject("ENDPOINT", "endpoints")};
 constexpr Parameter kEndpointMany[] = {subject("ENDPOINT...", "endpoints")};
@@ -225,6 +232,13 @@ constexpr Verb kIdentityVerbs[] = {
      "Changes a project.", "project set", kProjectSet},
     {"projects.delete", "DELETE", "/identity/v3/projects/{id}", "", "", "Deletes a project.",
      "project delete", kProjectMany},
+    {"projects.purge", "DELETE", "", "", "",
+     "Deletes what a project has, and then the project.", "project purge", kPurge, Style::Json,
+     purge_project},
+    {"projects.cleanup", "DELETE", "", "", "", "Deletes what a project has.", "project cleanup",
+     kCleanUp, Style::Json, clean_up_project},
+    {"projects.list_users", "GET", "", "", "", "Lists the users that have a role on a project.",
+     "user list", kUsersOfProject, Style::Json, list_project_users},
     {"projects.list_tags", "GET", "/identity/v3/projects/{id}/tags", "", "tags",
      "Lists a project's tags.", "", kProjectOne},
     {"projects.set_tags", "PUT", "/identity/v3/projects/{id}/tags", "", "tags",
@@ -273,6 +287,17 @@ constexpr Verb kIdentityVerbs[] = {
      "Puts users into a group.", "group add user", kGroupUsers},
     {"groups.remove_user", "DELETE", "/identity/v3/groups/{id}/users/{user_id}", "", "",
      "Takes users out of a group.", "group remove user", kGroupUsers},
+
+    {"versions.list", "GET", "", "", "", "Shows which versions of the APIs there are.",
+     "versions show", kVersionList, Style::Json, list_versions},
+    {"versions.list_identity", "GET", "/identity", "", "versions",
+     "Tells which versions of the Identity API there are.", ""},
+    {"versions.list_image", "GET", "/image", "", "versions",
+     "Tells which versions of the Image API there are.", ""},
+    {"versions.list_network", "GET", "/network", "", "versions",
+     "Tells which versions of the Network API there are.", ""},
+    {"versions.list_compute", "GET", "/compute", "", "versions",
+     "Tells which versions of the Compute API there are.", ""},
 
     {"regions.create", "POST", "/identity/v3/regions", "region", "region", "Makes a region.",
      "region create", kRegionCreate},
@@ -375,6 +400,18 @@ constexpr Column kRegionColumns[] = {
 constexpr Column kTokenKeyColumns[] = {
     {"ID", "id"}, {"Role", "role"}, {"Since", "since"}, {"Until", "until"}};
 constexpr Column kCredentialKeyColumns[] = {{"ID", "id"}, {"Role", "role"}, {"Secrets", "secrets"}};
+constexpr Column kPurgedColumns[] = {{"Type", "type"},
+                                     {"ID", "id"},
+                                     {"Name", "name"},
+                                     {"Status", "status"},
+                                     {"Reason", "reason"}};
+constexpr Column kVersionColumns[] = {{"Region Name", "region"},
+                                      {"Service Type", "service_type"},
+                                      {"Version", "version"},
+                                      {"Status", "status"},
+                                      {"Endpoint", "endpoint"},
+                                      {"Min Microversion", "min_microversion"},
+                                      {"Max Microversion", "max_microversion"}};
 constexpr Column kCatalogColumns[] = {
     {"Name", "name"}, {"Type", "type"}, {"Endpoints", "endpoints", Look::Endpoints}};
 
@@ -389,6 +426,8 @@ constexpr Noun kIdentityNouns[] = {
     {"services", "service", "identity", kServiceColumns, "id", "name", "name"},
     {"endpoints", "endpoint", "identity", kEndpointColumns, "id", ""},
     {"regions", "region", "identity", kRegionColumns, "id", "id"},
+    {"purged_things", "purged thing", "identity", kPurgedColumns, "id", ""},
+    {"versions", "version", "identity", kVersionColumns, "version", ""},
     {"tokens", "token", "identity", {}, "", ""},
     {"token_keys", "token key", "identity", kTokenKeyColumns, "id", ""},
     {"credential_keys", "credential key", "identity", kCredentialKeyColumns, "id", ""},

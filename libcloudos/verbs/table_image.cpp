@@ -9,22 +9,21 @@ constexpr Parameter kMinRam = number("min_ram", "--min-ram", "least memory of a 
 constexpr Parameter kDiskFormat =
     text("disk_format", "--disk-format", "raw, qcow2, vmdk, vhd, vhdx, vdi or iso");
 constexpr Parameter kContainerFormat = text("container_format", "--container-format", "bare");
-constexpr Parameter kPublic = set("visibility", "--public", "\"public\"", "for every project");
-constexpr Parameter kPrivate = set("visibility", "--private", "\"private\"", "for this project");
 constexpr Parameter kCommunity =
     set("visibility", "--community", "\"community\"", "for whoever knows its id");
 constexpr Parameter kShared =
     set("visibility", "--shared", "\"shared\"", "for this project and members");
-constexpr Parameter kProtected = set("protected", "--protected", "true", "refuse to delete it");
-constexpr Parameter kUnprotected = set("protected", "--unprotected", "false", "let it be deleted");
 constexpr Parameter kHidden = set("os_hidden", "--hidden", "true", "leave it out of lists");
 constexpr Parameter kUnhidden = set("os_hidden", "--unhidden", "false", "show it in lists");
 
 constexpr Parameter kImageOne[] = {subject("IMAGE", "images")};
 constexpr Parameter kImageMany[] = {subject("IMAGE...", "images")};
 constexpr Parameter kImageCreate[] = {
-    word("name", "NAME", "its name"),
+    kItsName,
     of(Kind::File, "", "--file", "file to upload"),
+    set("", "--import", "true", "stage the file and import it"),
+    of(Kind::File, "", "--sign-key-path", "PEM file of the private RSA key that signs the file"),
+    text("", "--sign-cert-id", "id of the certificate that the signature is checked with"),
     kDiskFormat,
     kContainerFormat,
     text("id", "--id", "id of your choice"),
@@ -38,12 +37,12 @@ constexpr Parameter kImageCreate[] = {
     kUnprotected,
     kHidden,
     ref("owner", "--project", "projects", "project it belongs to"),
-    of(Kind::Members, "", "--property", "KEY=VALUE (repeat for more)"),
+    kProperties,
     of(Kind::TextList, "tags", "--tag", "tag (repeat for more)"),
 };
 constexpr Parameter kImageSet[] = {
     subject("IMAGE", "images"),
-    text("name", "--name", "new name"),
+    kNewName,
     kDiskFormat,
     kContainerFormat,
     kMinDisk,
@@ -56,7 +55,14 @@ constexpr Parameter kImageSet[] = {
     kUnprotected,
     kHidden,
     kUnhidden,
-    of(Kind::Members, "", "--property", "KEY=VALUE (repeat for more)"),
+    ref("owner", "--project", "projects", "project it belongs to"),
+    text("architecture", "--architecture", "processors it is for: x86_64, aarch64, ..."),
+    text("os_distro", "--os-distro", "system in it: debian, ubuntu, ..."),
+    text("os_version", "--os-version", "version of the system in it"),
+    text("kernel_id", "--kernel-id", "image of its kernel"),
+    text("ramdisk_id", "--ramdisk-id", "image of its ramdisk"),
+    text("instance_uuid", "--instance-id", "server that it was made of"),
+    kProperties,
     append(of(Kind::TextList, "tags", "--tag", "tag to add (repeat for more)")),
 };
 constexpr Parameter kImageDeactivate[] = {
@@ -64,15 +70,16 @@ constexpr Parameter kImageDeactivate[] = {
 constexpr Parameter kImageReactivate[] = {
     subject("IMAGE", "images"), must(set("", "--activate", "true", "give its data again"))};
 constexpr Parameter kImageList[] = {
-    set("visibility", "--public", "\"public\"", "only public ones"),
-    set("visibility", "--private", "\"private\"", "only private ones"),
+    kOnlyPublic,
+    kOnlyPrivate,
     set("visibility", "--community", "\"community\"", "only community ones"),
     set("visibility", "--shared", "\"shared\"", "only shared ones"),
     set("visibility", "--all", "\"all\"", "of every visibility"),
-    text("name", "--name", "of this name"),
+    kNamed,
     text("status", "--status", "in this status"),
     ref("owner", "--project", "projects", "of this project"),
     text("tag", "--tag", "with this tag"),
+    text("member_status", "--member-status", "shared ones: accepted, pending, rejected or all"),
     text("disk_format", "--disk-format", "of this format"),
     set("os_hidden", "--hidden", "\"true\"", "only hidden ones"),
     of(Kind::Members, "", "--property", "KEY=VALUE"),
@@ -85,7 +92,7 @@ constexpr Parameter kDownload[] = {subject("IMAGE", "images"),
                                    must(of(Kind::File, "file", "--file", "file to write"))};
 constexpr Parameter kImageTag[] = {subject("IMAGE", "images"), must(text("tag", {}, "tag"))};
 constexpr Parameter kUntag[] = {subject("IMAGE", "images"),
-                                must(text("tag", "--tag", "tag to take away (repeat for more)"))};
+                                must(kGoneTag)};
 
 constexpr Parameter kMember = subject("PROJECT", "projects");
 constexpr Parameter kMembers[] = {subject("IMAGE", "images", "image_id")};

@@ -33,14 +33,14 @@ constexpr Parameter kTaskList[] = {
 };
 
 constexpr Parameter kCertificateAdd[] = {
-    word("name", "NAME", "its name"),
+    kItsName,
     must(of(Kind::FileText, "pem", "--file", "PEM file with the one certificate")),
     set("everybody", "--everybody", "true", "for all projects"),
 };
 constexpr Parameter kCertificateMany[] = {subject("CERTIFICATE...", "certificates")};
 constexpr Parameter kCertificateOne[] = {subject("CERTIFICATE", "certificates")};
 constexpr Parameter kCertificateList[] = {
-    text("name", "--name", "of this name"),
+    kNamed,
     limit(),
     marker(),
 };

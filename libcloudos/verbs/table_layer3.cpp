@@ -22,8 +22,12 @@ constexpr Parameter kNoSnat =
         "pass it on as it is (with --external-gateway)");
 constexpr Parameter kZoneHint = of(Kind::TextList, "availability_zone_hints",
                                    "--availability-zone-hint", "zone it should be in (repeat)");
+constexpr Parameter kOutsideAddress = {
+    "external_gateway_info/external_fixed_ips", Kind::PairList, "--fixed-ip",
+    "subnet=NAME,ip-address=ADDR of the way outside (with --external-gateway)", "subnets",
+    "subnet:subnet_id ip-address:ip_address"};
 constexpr Parameter kRouterCreate[] = {
-    word("name", "NAME", "its name"),
+    kItsName,
     kDescription,
     kOwner,
     kUp,
@@ -32,7 +36,20 @@ constexpr Parameter kRouterCreate[] = {
     kSnat,
     kNoSnat,
     kOutside,
+    kOutsideAddress,
     kZoneHint,
+};
+constexpr Parameter kRouterList[] = {
+    kNamed,
+    kOwned,
+    set("admin_state_up", "--enable", "true", "only those that carry traffic"),
+    set("admin_state_up", "--disable", "false", "only those that carry none"),
+    kHasTags,
+    kHasAnyTag,
+    kLacksTags,
+    kLacksAnyTag,
+    limit(),
+    marker(),
 };
 constexpr Parameter kRouterRoutes =
     of(Kind::PairList, "routes", "--route", "destination=CIDR,gateway=ADDR (repeat for more)",
@@ -47,6 +64,7 @@ constexpr Parameter kRouterSet[] = {
     kSnat,
     kNoSnat,
     kOutside,
+    kOutsideAddress,
     set("external_gateway_info", "--no-external-gateway", "null", "lead nowhere outside"),
     append(kRouterRoutes),
     set("routes", "--no-route", "[]", "take all routes away first"),
@@ -98,6 +116,10 @@ constexpr Parameter kFloatingList[] = {
     text("floating_ip_address", "--floating-ip-address", "of this address"),
     text("status", "--status", "ACTIVE, DOWN or ERROR"),
     kOwned,
+    kHasTags,
+    kHasAnyTag,
+    kLacksTags,
+    kLacksAnyTag,
     limit(),
     marker(),
 };
@@ -117,8 +139,10 @@ constexpr Parameter kForwardingList[] = {
     kOfFloating,
     text("protocol", "--protocol", "of this protocol"),
     ref("internal_port_id", "--port", "ports", "that lead to this port"),
+    text("external_port", "--external-protocol-port", "of this port outside"),
 };
 constexpr Parameter kForwardingOne[] = {kOfFloating, word("id", "FORWARDING", "its id")};
+constexpr Parameter kForwardingMany[] = {kOfFloating, word("id", "FORWARDING...", "its id")};
 constexpr Parameter kForwardingSet[] = {
     kOfFloating,
     word("id", "FORWARDING", "its id"),
@@ -147,7 +171,7 @@ constexpr Parameter kNotDefault = set("is_default", "--no-default", "false", "on
 constexpr Parameter kOfScope =
     ref("address_scope_id", "--address-scope", "address_scopes", "scope it is of");
 constexpr Parameter kPoolCreate[] = {
-    word("name", "NAME", "its name"),
+    kItsName,
     must(kPoolPrefixes),
     kLeastLength,
     kUsualLength,
@@ -156,6 +180,7 @@ constexpr Parameter kPoolCreate[] = {
     kIsDefault,
     kNotDefault,
     kShared,
+    kUnshared,
     kOfScope,
     kDescription,
     kOwner,
@@ -178,8 +203,14 @@ constexpr Parameter kPoolList[] = {
     kNamed,
     kOwned,
     set("is_default", "--default", "true", "only default ones"),
-    set("shared", "--share", "true", "only those for every project"),
+    set("is_default", "--no-default", "false", "only those that are named"),
+    kOnlyShared,
+    kOnlyUnshared,
     kOfScope,
+    kHasTags,
+    kHasAnyTag,
+    kLacksTags,
+    kLacksAnyTag,
     limit(),
     marker(),
 };
@@ -194,21 +225,28 @@ constexpr Parameter kPoolOnboard[] = {
 constexpr Parameter kScopeOne[] = {subject("SCOPE", "address_scopes")};
 constexpr Parameter kScopeMany[] = {subject("SCOPE...", "address_scopes")};
 constexpr Parameter kScopeCreate[] = {
-    word("name", "NAME", "its name"),
+    kItsName,
     must(number("ip_version", "--ip-version", "4 or 6")),
     kShared,
+    kUnshared,
     kOwner,
 };
-constexpr Parameter kScopeSet[] = {subject("SCOPE", "address_scopes"), kNewName, kShared};
-constexpr Parameter kScopeList[] = {kNamed, number("ip_version", "--ip-version", "4 or 6"), kOwned,
-                                    limit(), marker()};
+constexpr Parameter kScopeSet[] = {subject("SCOPE", "address_scopes"), kNewName, kShared,
+                                   kUnshared};
+constexpr Parameter kScopeList[] = {kNamed,
+                                    number("ip_version", "--ip-version", "4 or 6"),
+                                    kOwned,
+                                    kOnlyShared,
+                                    kOnlyUnshared,
+                                    limit(),
+                                    marker()};
 
 #define CLOUDOS_L3 "/network/v2.0/"
 constexpr Verb kLayer3Verbs[] = {
     {"routers.create", "POST", CLOUDOS_L3 "routers", "router", "router", "Makes a router.",
      "router create", kRouterCreate},
     {"routers.list", "GET", CLOUDOS_L3 "routers", "", "routers", "Lists routers.", "router list",
-     kListOfNamed},
+     kRouterList},
     {"routers.show", "GET", CLOUDOS_L3 "routers/{id}", "", "router", "Shows a router.",
      "router show", kRouterOne},
     {"routers.update", "PUT", CLOUDOS_L3 "routers/{id}", "router", "router", "Changes a router.",
@@ -253,7 +291,7 @@ constexpr Verb kLayer3Verbs[] = {
      "floating ip port forwarding set", kForwardingSet},
     {"port_forwardings.delete", "DELETE",
      CLOUDOS_L3 "floatingips/{floating_id}/port_forwardings/{id}", "", "",
-     "Deletes a port forwarding.", "floating ip port forwarding delete", kForwardingOne},
+     "Deletes a port forwarding.", "floating ip port forwarding delete", kForwardingMany},
     {"subnet_pools.create", "POST", CLOUDOS_L3 "subnetpools", "subnetpool", "subnetpool",
      "Makes a subnet pool.", "subnet pool create", kPoolCreate},
     {"subnet_pools.list", "GET", CLOUDOS_L3 "subnetpools", "", "subnetpools", "Lists subnet pools.",
@@ -288,6 +326,9 @@ constexpr Column kRouterColumns[] = {
     {"State", "admin_state_up", Look::State},
     {"Project", "project_id"},
     {"Routes", "routes", Look::Pairs, {}, {}, true},
+    {"External gateway info", "external_gateway_info", Look::Plain, {}, {}, true},
+    {"Availability zones", "availability_zones", Look::Plain, {}, {}, true},
+    {"Tags", "tags", Look::Plain, {}, {}, true},
 };
 constexpr Column kFloatingColumns[] = {
     {"ID", "id"},
@@ -299,6 +340,9 @@ constexpr Column kFloatingColumns[] = {
     {"Router", "router_id", Look::Plain, {}, {}, true},
     {"Status", "status", Look::Plain, {}, {}, true},
     {"Description", "description", Look::Plain, {}, {}, true},
+    {"Tags", "tags", Look::Plain, {}, {}, true},
+    {"DNS Name", "dns_name", Look::Plain, {}, {}, true},
+    {"DNS Domain", "dns_domain", Look::Plain, {}, {}, true},
 };
 constexpr Column kFloatingPoolColumns[] = {{"Subnet", "subnet_id"},
                                            {"Subnet Name", "subnet_name"},
@@ -321,6 +365,7 @@ constexpr Column kPoolColumns[] = {
     {"Address Scope", "address_scope_id", Look::Plain, {}, {}, true},
     {"Default Subnet Pool", "is_default", Look::Plain, {}, {}, true},
     {"Shared", "shared", Look::Plain, {}, {}, true},
+    {"Tags", "tags", Look::Plain, {}, {}, true},
 };
 constexpr Column kScopeColumns[] = {{"ID", "id"},
                                     {"Name", "name"},

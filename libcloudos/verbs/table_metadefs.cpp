@@ -8,10 +8,6 @@ constexpr Parameter kSpace = word("namespace", "NAMESPACE", "its name");
 constexpr Parameter kInSpace = word("space", "NAMESPACE", "name of the namespace");
 constexpr Parameter kDisplayName = text("display_name", "--display-name", "name for people");
 constexpr Parameter kDescription = text("description", "--description", "what it is for");
-constexpr Parameter kPublic = set("visibility", "--public", "\"public\"", "for everyone");
-constexpr Parameter kPrivate = set("visibility", "--private", "\"private\"", "for its project");
-constexpr Parameter kProtected = set("protected", "--protected", "true", "refuse to delete it");
-constexpr Parameter kUnprotected = set("protected", "--unprotected", "false", "let it be deleted");
 
 constexpr Parameter kSpaceCreate[] = {
     kSpace,       kDisplayName,
@@ -19,8 +15,8 @@ constexpr Parameter kSpaceCreate[] = {
     kPrivate,     kProtected,
     kUnprotected, ref("owner", "--project", "projects", "project it belongs to")};
 constexpr Parameter kSpaceList[] = {
-    set("visibility", "--public", "\"public\"", "only public ones"),
-    set("visibility", "--private", "\"private\"", "only private ones"),
+    kOnlyPublic,
+    kOnlyPrivate,
     text("resource_types", "--resource-types", "for one of these types: A,B"),
     limit(),
     marker(),
@@ -51,7 +47,7 @@ constexpr Parameter kPropertyCreate[] = {kInSpace,
                                          number("maximum", "--maximum", "greatest number")};
 constexpr Parameter kPropertyName = word("property", "PROPERTY", "its name");
 constexpr Parameter kPropertyOne[] = {kInSpace, kPropertyName};
-constexpr Parameter kPropertySet[] = {kInSpace, kPropertyName, text("name", "--name", "new name"),
+constexpr Parameter kPropertySet[] = {kInSpace, kPropertyName, kNewName,
                                       kTitle,   kType,         kDescription,
                                       kValues,  kOperators};
 
@@ -61,12 +57,12 @@ constexpr Parameter kObjectCreate[] = {kInSpace, must(text("name", "--name", "it
                                        kDescription, kRequired};
 constexpr Parameter kObjectName = word("object", "OBJECT", "its name");
 constexpr Parameter kObjectOne[] = {kInSpace, kObjectName};
-constexpr Parameter kObjectSet[] = {kInSpace, kObjectName, text("name", "--name", "new name"),
+constexpr Parameter kObjectSet[] = {kInSpace, kObjectName, kNewName,
                                     kDescription, kRequired};
 
 constexpr Parameter kTagName = word("tag", "TAG", "its name");
 constexpr Parameter kTagOne[] = {kInSpace, kTagName};
-constexpr Parameter kTagSet[] = {kInSpace, kTagName, must(text("name", "--name", "new name"))};
+constexpr Parameter kTagSet[] = {kInSpace, kTagName, must(kNewName)};
 constexpr Parameter kTagsSet[] = {
     kInSpace, must(of(Kind::ObjectList, "tags", "--tag", "a tag (repeat for more)", "name"))};
 

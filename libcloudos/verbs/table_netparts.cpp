@@ -30,15 +30,21 @@ constexpr Parameter kPoolAdd[] = {
 constexpr Parameter kAgentOne[] = {subject("AGENT", "network_agents")};
 constexpr Parameter kAgentList[] = {text("agent_type", "--agent-type", "of this type"),
                                     text("host", "--host", "on this host")};
-constexpr Parameter kAgentSet[] = {subject("AGENT", "network_agents"), kDescription, kUp};
-constexpr Parameter kRouterOne[] = {subject("ROUTER", "routers")};
+constexpr Parameter kAgentSet[] = {subject("AGENT", "network_agents"), kDescription, kUp, kDown};
 constexpr Parameter kAgentNetwork[] = {
-    subject("AGENT", "network_agents"),
-    must(ref("network_id", "--network", "networks", "network it hands out addresses of"))};
+    subject("AGENT", "network_agents"), subject("NETWORK", "networks", "network_id"),
+    set("", "--dhcp", "true", "as a DHCP agent (the only kind that takes networks)")};
 constexpr Parameter kAgentRouter[] = {
-    subject("AGENT", "network_agents"),
-    must(ref("router_id", "--router", "routers", "router it carries"))};
-constexpr Parameter kOfNetwork[] = {subject("NETWORK", "networks")};
+    subject("AGENT", "network_agents"), subject("ROUTER", "routers", "router_id"),
+    set("", "--l3", "true", "as an L3 agent (the only kind that takes routers)")};
+constexpr Parameter kOfNetwork[] = {
+    must(ref("id", "--network", "networks", "those that hand out this network's addresses"))};
+constexpr Parameter kOfRouter[] = {
+    must(ref("id", "--router", "routers", "the one that carries this router"))};
+constexpr Parameter kOfAgent[] = {
+    must(ref("id", "--agent", "network_agents", "those that this agent has"))};
+constexpr Parameter kAgentMany[] = {subject("AGENT...", "network_agents")};
+constexpr Parameter kPicked[] = {kOfNetworks};
 
 constexpr Verb kNetpartsVerbs[] = {
     {"network_tags.list", "GET", "/network/v2.0/{resource}/{id}/tags", "", "tags",
@@ -62,12 +68,12 @@ constexpr Verb kNetpartsVerbs[] = {
     {"network_agents.update", "PUT", "/network/v2.0/agents/{id}", "agent", "agent",
      "Describes a driver of networks.", "network agent set", kAgentSet},
     {"network_agents.delete", "DELETE", "/network/v2.0/agents/{id}", "", "",
-     "Forgets a driver of networks that is gone.", "network agent delete", kAgentOne},
+     "Forgets a driver of networks that is gone.", "network agent delete", kAgentMany},
     {"network_agents.list_networks", "GET", "/network/v2.0/agents/{id}/dhcp-networks", "",
      "networks", "Lists the networks whose addresses a driver hands out.",
-     "network agent network list", kAgentOne},
+     "network list", kOfAgent},
     {"network_agents.list_of_network", "GET", "/network/v2.0/networks/{id}/dhcp-agents", "",
-     "agents", "Lists the drivers that hand out a network's addresses.", "network dhcp agent list",
+     "agents", "Lists the drivers that hand out a network's addresses.", "network agent list",
      kOfNetwork},
     {"network_agents.add_network", "POST", "/network/v2.0/agents/{id}/dhcp-networks", "", "",
      "Gives a network to a DHCP agent.", "network agent add network", kAgentNetwork},
@@ -80,11 +86,11 @@ constexpr Verb kNetpartsVerbs[] = {
      "", "", "Takes a router from an L3 agent: nobody carries it then.",
      "network agent remove router", kAgentRouter},
     {"network_agents.list_routers", "GET", "/network/v2.0/agents/{id}/l3-routers", "", "routers",
-     "Lists the routers that a driver carries.", "network agent router list", kAgentOne},
+     "Lists the routers that a driver carries.", "router list", kOfAgent},
     {"network_agents.list_of_router", "GET", "/network/v2.0/routers/{id}/l3-agents", "", "agents",
-     "Lists the driver that carries a router.", "network l3 agent list", kRouterOne},
+     "Lists the driver that carries a router.", "network agent list", kOfRouter},
     {"network_zones.list", "GET", "/network/v2.0/availability_zones", "", "availability_zones",
-     "Lists the availability zones of networks and routers.", "network zone list"},
+     "Lists the availability zones of networks and routers.", "availability zone list", kPicked},
     {"network_providers.list", "GET", "/network/v2.0/service-providers", "", "service_providers",
      "Lists who provides services inside networks.", "network service provider list"},
     {"port_bindings.list", "GET", "/network/v2.0/ports/{port_id}/bindings", "", "bindings",
@@ -105,16 +111,19 @@ constexpr Verb kNetpartsVerbs[] = {
     {"subnet_pools.add_prefixes", "PUT", "/network/v2.0/subnetpools/{id}/add_prefixes", "", "",
      "Gives a subnet pool prefixes.", "subnet pool add", kPoolAdd},
     {"network_quotas.list", "GET", "/network/v2.0/quotas", "", "quotas",
-     "Lists the projects whose quotas of networks were set.", "network quota list"},
+     "Lists the projects whose quotas of networks were set.", "quota list",
+     kQuotasOfNetworks},
 };
 
 constexpr Column kAgentColumns[] = {{"ID", "id"},        {"Agent Type", "agent_type"},
-                                    {"Host", "host"},    {"Zone", "availability_zone"},
+                                    {"Host", "host"},    {"Availability Zone", "availability_zone"},
                                     {"Alive", "alive"},  {"State", "admin_state_up"},
                                     {"Binary", "binary"}};
 constexpr Column kProviderColumns[] = {
     {"Service Type", "service_type"}, {"Name", "name"}, {"Default", "default"}};
-constexpr Column kZoneColumns[] = {{"Name", "name"}, {"Resource", "resource"}, {"State", "state"}};
+constexpr Column kZoneColumns[] = {{"Zone Name", "name"},
+                                   {"Zone Status", "state", Look::State},
+                                   {"Zone Resource", "resource", Look::Plain, {}, {}, true}};
 constexpr Column kBindingColumns[] = {
     {"Host", "host"}, {"Status", "status"}, {"VIF Type", "vif_type"}};
 constexpr Column kTopologyColumns[] = {{"ID", "id"}};

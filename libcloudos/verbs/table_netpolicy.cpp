@@ -1,4 +1,5 @@
 // Quality of service, grants, trunks, address groups, metering, used addresses.
+#include "verbs/recipes.hpp"
 #include "verbs/table.hpp"
 
 namespace cloudos::verbs {
@@ -12,7 +13,7 @@ constexpr Parameter kNoDefaultPolicy =
     set("is_default", "--no-default", "false", "only those that ask for it get it");
 constexpr Parameter kPolicyOne[] = {subject("POLICY", "qos_policies")};
 constexpr Parameter kPolicyMany[] = {subject("POLICY...", "qos_policies")};
-constexpr Parameter kPolicyCreate[] = {word("name", "NAME", "its name"),
+constexpr Parameter kPolicyCreate[] = {kItsName,
                                        kDescription,
                                        kShared,
                                        kUnshared,
@@ -27,7 +28,7 @@ constexpr Parameter kPolicySet[] = {subject("POLICY", "qos_policies"),
                                     kDefaultPolicy,
                                     kNoDefaultPolicy};
 constexpr Parameter kPolicyList[] = {
-    kNamed, kOwned, set("shared", "--share", "true", "only those for all"), limit(), marker()};
+    kNamed, kOwned, kOnlyShared, kOnlyUnshared, limit(), marker()};
 
 constexpr Parameter kOfPolicy = subject("POLICY", "qos_policies", "policy_id");
 constexpr Parameter kRuleId = must(text("id", "--rule", "id of the rule"));
@@ -45,6 +46,15 @@ constexpr Parameter kMinimumCreate[] = {kOfPolicy, must(kMinKbps), kOut, kIn};
 constexpr Parameter kMinimumSet[] = {kOfPolicy, kRuleId, kMinKbps, kOut, kIn};
 constexpr Parameter kRulesOf[] = {kOfPolicy};
 constexpr Parameter kRuleOf[] = {kOfPolicy, kRuleId};
+constexpr Parameter kAnyKind =
+    must(text("type", "--type", "bandwidth-limit, dscp-marking or minimum-bandwidth"));
+constexpr Parameter kAnyCreate[] = {kOfPolicy, kAnyKind, kMaxKbps, kBurst, kMinKbps,
+                                    kMark,     kOut,     kIn};
+constexpr Parameter kRulePlace = word("id", "RULE", "id of the rule");
+constexpr Parameter kAnySet[] = {kOfPolicy, kRulePlace, kMaxKbps, kBurst, kMinKbps,
+                                 kMark,     kOut,       kIn};
+constexpr Parameter kAnyOne[] = {kOfPolicy, kRulePlace};
+constexpr Parameter kAnyMany[] = {kOfPolicy, word("id", "RULE...", "id of the rule")};
 constexpr Parameter kRuleType[] = {word("type", "TYPE", "such as bandwidth_limit")};
 
 // ---- grants -------------------------------------------------------------------------------------
@@ -52,17 +62,20 @@ constexpr Parameter kRuleType[] = {word("type", "TYPE", "such as bandwidth_limit
 constexpr Parameter kGrantOne[] = {subject("POLICY", "rbac_policies")};
 constexpr Parameter kGrantMany[] = {subject("POLICY...", "rbac_policies")};
 constexpr Parameter kTarget =
-    text("target_tenant", "--target-project", "id of who gets it, or * for every project");
+    ref("target_tenant", "--target-project", "projects", "project that gets it");
+constexpr Parameter kTargetAll =
+    set("target_tenant", "--target-all-projects", "\"*\"", "every project gets it");
 constexpr Parameter kGrantCreate[] = {
     word("object_id", "OBJECT", "id of what is granted"),
     must(text("object_type", "--type",
               "network, qos_policy, security_group, address_scope, subnetpool or address_group")),
-    must(text("action", "--action", "access_as_shared or access_as_external")), must(kTarget),
-    kOwner};
-constexpr Parameter kGrantSet[] = {subject("POLICY", "rbac_policies"), must(kTarget)};
+    must(text("action", "--action", "access_as_shared or access_as_external")), kTarget,
+    kTargetAll, kOwner};
+constexpr Parameter kGrantSet[] = {subject("POLICY", "rbac_policies"), kTarget, kTargetAll};
 constexpr Parameter kGrantList[] = {text("object_type", "--type", "of things of this type"),
                                     text("action", "--action", "of this action"),
-                                    text("target_tenant", "--target-project", "to this project"),
+                                    ref("target_tenant", "--target-project", "projects",
+                                        "to this project"),
                                     limit(), marker()};
 
 // ---- trunks -------------------------------------------------------------------------------------
@@ -76,13 +89,15 @@ constexpr Parameter kSubPorts = {
 constexpr Parameter kTrunkOne[] = {subject("TRUNK", "trunks")};
 constexpr Parameter kTrunkMany[] = {subject("TRUNK...", "trunks")};
 constexpr Parameter kTrunkCreate[] = {
-    word("name", "NAME", "its name"),
+    kItsName,
     must(ref("port_id", "--parent-port", "ports", "port whose device carries the others")),
     kSubPorts,
     kDescription,
     kUp,
     kDown,
     kOwner};
+constexpr Parameter kSubPortsOf[] = {
+    must(ref("id", "--trunk", "trunks", "trunk that carries them"))};
 constexpr Parameter kTrunkSet[] = {subject("TRUNK", "trunks"), kNewName, kDescription, kUp, kDown};
 constexpr Parameter kTrunkMore[] = {subject("TRUNK", "trunks"), must(kSubPorts)};
 constexpr Parameter kTrunkLess[] = {
@@ -95,7 +110,7 @@ constexpr Parameter kPrefixes =
     of(Kind::TextList, "addresses", "--address", "address or CIDR (repeat for more)");
 constexpr Parameter kAddressesOne[] = {subject("GROUP", "address_groups")};
 constexpr Parameter kAddressesMany[] = {subject("GROUP...", "address_groups")};
-constexpr Parameter kAddressesCreate[] = {word("name", "NAME", "its name"), kPrefixes, kDescription,
+constexpr Parameter kAddressesCreate[] = {kItsName, kPrefixes, kDescription,
                                           kOwner};
 constexpr Parameter kAddressesSet[] = {subject("GROUP", "address_groups"), kNewName, kDescription};
 constexpr Parameter kAddressesChange[] = {subject("GROUP", "address_groups"), must(kPrefixes)};
@@ -104,7 +119,7 @@ constexpr Parameter kAddressesChange[] = {subject("GROUP", "address_groups"), mu
 
 constexpr Parameter kMeterOne[] = {subject("METER", "metering_labels")};
 constexpr Parameter kMeterMany[] = {subject("METER...", "metering_labels")};
-constexpr Parameter kMeterCreate[] = {word("name", "NAME", "its name"), kDescription, kShared,
+constexpr Parameter kMeterCreate[] = {kItsName, kDescription, kShared,
                                       kUnshared, kOwner};
 constexpr Parameter kMeterRuleOne[] = {subject("RULE", "metering_rules")};
 constexpr Parameter kMeterRuleMany[] = {subject("RULE...", "metering_rules")};
@@ -113,6 +128,7 @@ constexpr Parameter kMeterRuleCreate[] = {
     text("remote_ip_prefix", "--remote-ip-prefix", "other side, as CIDR"),
     text("source_ip_prefix", "--source-ip-prefix", "where it comes from, as CIDR"),
     text("destination_ip_prefix", "--destination-ip-prefix", "where it goes, as CIDR"),
+    kOwner,
     set("direction", "--ingress", "\"ingress\"", "into the project (the default)"),
     set("direction", "--egress", "\"egress\"", "out of the project"),
     set("excluded", "--exclude", "true", "not counted"),
@@ -138,53 +154,63 @@ constexpr Verb kNetpolicyVerbs[] = {
     {"qos_bandwidth_rules.create", "POST",
      "/network/v2.0/qos/policies/{policy_id}/bandwidth_limit_rules", "bandwidth_limit_rule",
      "bandwidth_limit_rule", "Limits the bandwidth of a policy's ports.",
-     "network qos bandwidth rule create", kLimitCreate},
+     "", kLimitCreate},
     {"qos_bandwidth_rules.list", "GET",
      "/network/v2.0/qos/policies/{policy_id}/bandwidth_limit_rules", "", "bandwidth_limit_rules",
-     "Lists a policy's limits of bandwidth.", "network qos bandwidth rule list", kRulesOf},
+     "Lists a policy's limits of bandwidth.", "", kRulesOf},
     {"qos_bandwidth_rules.show", "GET",
      "/network/v2.0/qos/policies/{policy_id}/bandwidth_limit_rules/{id}", "",
-     "bandwidth_limit_rule", "Shows a limit of bandwidth.", "network qos bandwidth rule show",
+     "bandwidth_limit_rule", "Shows a limit of bandwidth.", "",
      kRuleOf},
     {"qos_bandwidth_rules.update", "PUT",
      "/network/v2.0/qos/policies/{policy_id}/bandwidth_limit_rules/{id}", "bandwidth_limit_rule",
-     "bandwidth_limit_rule", "Changes a limit of bandwidth.", "network qos bandwidth rule set",
+     "bandwidth_limit_rule", "Changes a limit of bandwidth.", "",
      kLimitSet},
     {"qos_bandwidth_rules.delete", "DELETE",
      "/network/v2.0/qos/policies/{policy_id}/bandwidth_limit_rules/{id}", "", "",
-     "Deletes a limit of bandwidth.", "network qos bandwidth rule delete", kRuleOf},
+     "Deletes a limit of bandwidth.", "", kRuleOf},
     {"qos_dscp_rules.create", "POST", "/network/v2.0/qos/policies/{policy_id}/dscp_marking_rules",
      "dscp_marking_rule", "dscp_marking_rule", "Marks what a policy's ports send.",
-     "network qos dscp rule create", kMarkCreate},
+     "", kMarkCreate},
     {"qos_dscp_rules.list", "GET", "/network/v2.0/qos/policies/{policy_id}/dscp_marking_rules", "",
-     "dscp_marking_rules", "Lists a policy's marks.", "network qos dscp rule list", kRulesOf},
+     "dscp_marking_rules", "Lists a policy's marks.", "", kRulesOf},
     {"qos_dscp_rules.show", "GET", "/network/v2.0/qos/policies/{policy_id}/dscp_marking_rules/{id}",
-     "", "dscp_marking_rule", "Shows a mark.", "network qos dscp rule show", kRuleOf},
+     "", "dscp_marking_rule", "Shows a mark.", "", kRuleOf},
     {"qos_dscp_rules.update", "PUT",
      "/network/v2.0/qos/policies/{policy_id}/dscp_marking_rules/{id}", "dscp_marking_rule",
-     "dscp_marking_rule", "Changes a mark.", "network qos dscp rule set", kMarkSet},
+     "dscp_marking_rule", "Changes a mark.", "", kMarkSet},
     {"qos_dscp_rules.delete", "DELETE",
      "/network/v2.0/qos/policies/{policy_id}/dscp_marking_rules/{id}", "", "", "Deletes a mark.",
-     "network qos dscp rule delete", kRuleOf},
+     "", kRuleOf},
     {"qos_minimum_rules.create", "POST",
      "/network/v2.0/qos/policies/{policy_id}/minimum_bandwidth_rules", "minimum_bandwidth_rule",
      "minimum_bandwidth_rule", "Notes a least bandwidth in a policy that no port may have then.",
-     "network qos minimum rule create", kMinimumCreate},
+     "", kMinimumCreate},
     {"qos_minimum_rules.list", "GET",
      "/network/v2.0/qos/policies/{policy_id}/minimum_bandwidth_rules", "",
      "minimum_bandwidth_rules", "Lists a policy's least bandwidths.",
-     "network qos minimum rule list", kRulesOf},
+     "", kRulesOf},
     {"qos_minimum_rules.show", "GET",
      "/network/v2.0/qos/policies/{policy_id}/minimum_bandwidth_rules/{id}", "",
-     "minimum_bandwidth_rule", "Shows a least bandwidth.", "network qos minimum rule show",
+     "minimum_bandwidth_rule", "Shows a least bandwidth.", "",
      kRuleOf},
     {"qos_minimum_rules.update", "PUT",
      "/network/v2.0/qos/policies/{policy_id}/minimum_bandwidth_rules/{id}",
      "minimum_bandwidth_rule", "minimum_bandwidth_rule", "Changes a least bandwidth.",
-     "network qos minimum rule set", kMinimumSet},
+     "", kMinimumSet},
     {"qos_minimum_rules.delete", "DELETE",
      "/network/v2.0/qos/policies/{policy_id}/minimum_bandwidth_rules/{id}", "", "",
-     "Deletes a least bandwidth.", "network qos minimum rule delete", kRuleOf},
+     "Deletes a least bandwidth.", "", kRuleOf},
+    {"qos_rules.create", "POST", "", "", "", "Adds a rule to a QoS policy.",
+     "network qos rule create", kAnyCreate, Style::Json, create_qos_rule},
+    {"qos_rules.list", "GET", "", "", "", "Lists the rules of a QoS policy.",
+     "network qos rule list", kRulesOf, Style::Json, list_qos_rules},
+    {"qos_rules.show", "GET", "", "", "", "Shows a rule of a QoS policy.", "network qos rule show",
+     kAnyOne, Style::Json, show_qos_rule},
+    {"qos_rules.update", "PUT", "", "", "", "Changes a rule of a QoS policy.",
+     "network qos rule set", kAnySet, Style::Json, update_qos_rule},
+    {"qos_rules.delete", "DELETE", "", "", "", "Takes rules from a QoS policy.",
+     "network qos rule delete", kAnyMany, Style::Json, delete_qos_rule},
     {"qos_rule_types.list", "GET", "/network/v2.0/qos/rule-types", "", "rule_types",
      "Lists the kinds of QoS rules that are enforced here.", "network qos rule type list"},
     {"qos_rule_types.show", "GET", "/network/v2.0/qos/rule-types/{type}", "", "rule_type",
@@ -210,11 +236,11 @@ constexpr Verb kNetpolicyVerbs[] = {
     {"trunks.delete", "DELETE", "/network/v2.0/trunks/{id}", "", "", "Deletes a trunk.",
      "network trunk delete", kTrunkMany},
     {"trunks.list_sub_ports", "GET", "/network/v2.0/trunks/{id}/get_subports", "", "sub_ports",
-     "Lists the ports that a trunk carries.", "network subport list", kTrunkOne},
+     "Lists the ports that a trunk carries.", "network subport list", kSubPortsOf},
     {"trunks.add_sub_ports", "PUT", "/network/v2.0/trunks/{id}/add_subports", "", "",
-     "Gives a trunk sub-ports.", "network subport add", kTrunkMore},
+     "Gives a trunk sub-ports.", "network trunk set", kTrunkMore},
     {"trunks.remove_sub_ports", "PUT", "/network/v2.0/trunks/{id}/remove_subports", "", "",
-     "Takes sub-ports from a trunk.", "network subport remove", kTrunkLess},
+     "Takes sub-ports from a trunk.", "network trunk unset", kTrunkLess},
     {"address_groups.create", "POST", "/network/v2.0/address-groups", "address_group",
      "address_group", "Makes an address group.", "address group create", kAddressesCreate},
     {"address_groups.list", "GET", "/network/v2.0/address-groups", "", "address_groups",
@@ -261,24 +287,28 @@ constexpr Column kPolicyColumns[] = {{"ID", "id"},
                                      {"Shared", "shared"},
                                      {"Default", "is_default"},
                                      {"Project", "project_id"}};
-constexpr Column kLimitColumns[] = {{"ID", "id"},
-                                    {"Max Kbps", "max_kbps"},
-                                    {"Max Burst Kbits", "max_burst_kbps"},
-                                    {"Direction", "direction"}};
-constexpr Column kMarkColumns[] = {{"ID", "id"}, {"DSCP Mark", "dscp_mark"}};
-constexpr Column kMinimumColumns[] = {
-    {"ID", "id"}, {"Min Kbps", "min_kbps"}, {"Direction", "direction"}};
+constexpr Column kQosRuleColumns[] = {{"ID", "id"},
+                                      {"QoS Policy ID", "qos_policy_id"},
+                                      {"Type", "type"},
+                                      {"Max Kbps", "max_kbps"},
+                                      {"Max Burst Kbits", "max_burst_kbps"},
+                                      {"Min Kbps", "min_kbps"},
+                                      {"DSCP mark", "dscp_mark"},
+                                      {"Direction", "direction"}};
 constexpr Column kTypeColumns[] = {{"Type", "type"}};
 constexpr Column kGrantColumns[] = {{"ID", "id"},
                                     {"Object Type", "object_type"},
                                     {"Object ID", "object_id"},
-                                    {"Action", "action"},
-                                    {"Target", "target_tenant"}};
+                                    {"Action", "action", Look::Plain, {}, {}, true},
+                                    {"Target", "target_tenant", Look::Plain, {}, {}, true}};
 constexpr Column kTrunkColumns[] = {{"ID", "id"},
                                     {"Name", "name"},
                                     {"Parent Port", "port_id"},
-                                    {"Status", "status"},
-                                    {"Description", "description", Look::Plain, {}, {}, true}};
+                                    {"Description", "description"},
+                                    {"Status", "status", Look::Plain, {}, {}, true},
+                                    {"State", "admin_state_up", Look::State, {}, {}, true},
+                                    {"Created At", "created_at", Look::Plain, {}, {}, true},
+                                    {"Updated At", "updated_at", Look::Plain, {}, {}, true}};
 constexpr Column kSubPortColumns[] = {{"Port", "port_id"},
                                       {"Segmentation Type", "segmentation_type"},
                                       {"Segmentation ID", "segmentation_id"}};
@@ -293,7 +323,8 @@ constexpr Column kMeterRuleColumns[] = {{"ID", "id"},
                                         {"Excluded", "excluded"},
                                         {"Direction", "direction"},
                                         {"Remote IP Prefix", "remote_ip_prefix"},
-                                        {"Label", "metering_label_id"}};
+                                        {"Source IP Prefix", "source_ip_prefix"},
+                                        {"Destination IP Prefix", "destination_ip_prefix"}};
 constexpr Column kAvailableColumns[] = {{"Network ID", "network_id"},
                                         {"Network Name", "network_name"},
                                         {"Total IPs", "total_ips"},
@@ -301,9 +332,10 @@ constexpr Column kAvailableColumns[] = {{"Network ID", "network_id"},
 
 constexpr Noun kNetpolicyNouns[] = {
     {"qos_policies", "network qos policy", "network", kPolicyColumns, "id", "name", "name"},
-    {"qos_bandwidth_rules", "network qos bandwidth rule", "network", kLimitColumns, "id", ""},
-    {"qos_dscp_rules", "network qos dscp rule", "network", kMarkColumns, "id", ""},
-    {"qos_minimum_rules", "network qos minimum rule", "network", kMinimumColumns, "id", ""},
+    {"qos_rules", "network qos rule", "network", kQosRuleColumns, "id", ""},
+    {"qos_bandwidth_rules", "network qos bandwidth rule", "network", kQosRuleColumns, "id", ""},
+    {"qos_dscp_rules", "network qos dscp rule", "network", kQosRuleColumns, "id", ""},
+    {"qos_minimum_rules", "network qos minimum rule", "network", kQosRuleColumns, "id", ""},
     {"qos_rule_types", "network qos rule type", "network", kTypeColumns, "type", ""},
     {"rbac_policies", "network rbac", "network", kGrantColumns, "id", ""},
     {"trunks", "network trunk", "network", kTrunkColumns, "id", "name", "name"},

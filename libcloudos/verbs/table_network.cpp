@@ -12,10 +12,17 @@ constexpr Parameter kSecured =
 constexpr Parameter kUnsecured =
     set("port_security_enabled", "--disable-port-security", "false", "no filter");
 
+constexpr Parameter kDefault = set("is_default", "--default", "true", "for those who name none");
+constexpr Parameter kNotDefault = set("is_default", "--no-default", "false", "only when named");
+constexpr Parameter kQos = ref("qos_policy_id", "--qos-policy", "qos_policies", "QoS policy it has");
+constexpr Parameter kNoQos = set("qos_policy_id", "--no-qos-policy", "null", "have no QoS policy");
+constexpr Parameter kDnsDomain = text("dns_domain", "--dns-domain", "domain of the name");
+constexpr Parameter kDnsName = text("dns_name", "--dns-name", "name of the address");
+
 constexpr Parameter kNetworkOne[] = {subject("NETWORK", "networks")};
 constexpr Parameter kNetworkMany[] = {subject("NETWORK...", "networks")};
 constexpr Parameter kNetworkCreate[] = {
-    word("name", "NAME", "its name"),
+    kItsName,
     kDescription,
     kOwner,
     kUp,
@@ -27,6 +34,12 @@ constexpr Parameter kNetworkCreate[] = {
     kInternal,
     kSecured,
     kUnsecured,
+    kDefault,
+    kNotDefault,
+    kQos,
+    kDnsDomain,
+    of(Kind::TextList, "availability_zone_hints", "--availability-zone-hint",
+       "zone it should be in (repeat)"),
     text("provider:network_type", "--provider-network-type", "local, flat, vlan or vxlan"),
     text("provider:physical_network", "--provider-physical-network", "name of the wire"),
     number("provider:segmentation_id", "--provider-segment", "VLAN or tunnel id"),
@@ -46,19 +59,29 @@ constexpr Parameter kNetworkSet[] = {subject("NETWORK", "networks"),
                                      kExternal,
                                      kInternal,
                                      kSecured,
-                                     kUnsecured};
+                                     kUnsecured,
+                                     kDefault,
+                                     kNotDefault,
+                                     kQos,
+                                     kNoQos,
+                                     kDnsDomain};
 constexpr Parameter kNetworkList[] = {
     kNamed,
     kOwned,
     set("router:external", "--external", "true", "only those that lead outside"),
     set("router:external", "--internal", "false", "only those that stay inside"),
-    set("shared", "--share", "true", "only those for every project"),
-    set("shared", "--no-share", "false", "only those for their project alone"),
+    kOnlyShared,
+    kOnlyUnshared,
     set("admin_state_up", "--enable", "true", "only those that carry traffic"),
     set("admin_state_up", "--disable", "false", "only those that carry none"),
     text("status", "--status", "in this status"),
     text("provider:network_type", "--provider-network-type", "of this type"),
     text("provider:physical_network", "--provider-physical-network", "on this wire"),
+    number("provider:segmentation_id", "--provider-segment", "of this VLAN or tunnel id"),
+    kHasTags,
+    kHasAnyTag,
+    kLacksTags,
+    kLacksAnyTag,
     limit(),
     marker(),
 };
@@ -76,8 +99,14 @@ constexpr Parameter kRoutes =
        "destination=CIDR,gateway=ADDR (repeat for more)", "gateway:nexthop");
 constexpr Parameter kDhcp = set("enable_dhcp", "--dhcp", "true", "hand out addresses");
 constexpr Parameter kNoDhcp = set("enable_dhcp", "--no-dhcp", "false", "hand out no addresses");
+constexpr Parameter kPublishes = set("dns_publish_fixed_ip", "--dns-publish-fixed-ip", "true",
+                                     "names of ports go to the DNS outside");
+constexpr Parameter kPublishesNot = set("dns_publish_fixed_ip", "--no-dns-publish-fixed-ip",
+                                        "false", "names of ports stay inside");
+constexpr Parameter kServiceTypes =
+    of(Kind::TextList, "service_types", "--service-type", "owners of ports (repeat for more)");
 constexpr Parameter kSubnetCreate[] = {
-    word("name", "NAME", "its name"),
+    kItsName,
     must(ref("network_id", "--network", "networks", "network it is on")),
     text("cidr", "--subnet-range", "addresses, such as 10.0.0.0/24"),
     number("ip_version", "--ip-version", "4 or 6"),
@@ -87,7 +116,9 @@ constexpr Parameter kSubnetCreate[] = {
     number("prefixlen", "--prefix-length", "of what the pool gives"),
     text("ipv6_ra_mode", "--ipv6-ra-mode", "slaac, dhcpv6-stateful or dhcpv6-stateless"),
     text("ipv6_address_mode", "--ipv6-address-mode", "slaac, dhcpv6-stateful, dhcpv6-stateless"),
-    of(Kind::TextList, "service_types", "--service-type", "owners of ports (repeat for more)"),
+    kServiceTypes,
+    kPublishes,
+    kPublishesNot,
     kGateway,
     kPools,
     kDns,
@@ -106,6 +137,9 @@ constexpr Parameter kSubnetSet[] = {
     append(kPools),
     append(kDns),
     append(kRoutes),
+    append(kServiceTypes),
+    kPublishes,
+    kPublishesNot,
     set("allocation_pools", "--no-allocation-pool", "[]", "take all pools away first"),
     set("dns_nameservers", "--no-dns-nameservers", "[]", "take all name servers away first"),
     set("host_routes", "--no-host-route", "[]", "take all routes away first"),
@@ -121,6 +155,11 @@ constexpr Parameter kSubnetList[] = {
     number("ip_version", "--ip-version", "4 or 6"),
     set("enable_dhcp", "--dhcp", "true", "only those that hand addresses out"),
     set("enable_dhcp", "--no-dhcp", "false", "only those that do not"),
+    ref("subnetpool_id", "--subnet-pool", "subnet_pools", "cut from this pool"),
+    kHasTags,
+    kHasAnyTag,
+    kLacksTags,
+    kLacksAnyTag,
     limit(),
     marker(),
 };
@@ -140,10 +179,28 @@ constexpr Parameter kDeviceOwner = text("device_owner", "--device-owner", "kind 
 constexpr Parameter kDevice = text("device_id", "--device", "id of its user");
 constexpr Parameter kHost = text("binding:host_id", "--host", "host it is on");
 constexpr Parameter kVnic = text("binding:vnic_type", "--vnic-type", "normal");
+constexpr Parameter kProfile = of(Kind::Map, "binding:profile", "--binding-profile",
+                                  "KEY=VALUE for the host's driver (repeat for more)");
+constexpr Parameter kDhcpOptions =
+    of(Kind::PairList, "extra_dhcp_opts", "--extra-dhcp-option",
+       "name=NAME,value=VALUE[,ip-version=4] (repeat for more)",
+       "name:opt_name value:opt_value ip-version:ip_version");
+constexpr Parameter kUplink = set("propagate_uplink_status", "--enable-uplink-status-propagation",
+                                  "true", "its link follows the wire's");
+constexpr Parameter kNoUplink = set("propagate_uplink_status",
+                                    "--disable-uplink-status-propagation", "false",
+                                    "its link is up whatever the wire does");
+constexpr std::string_view kNuma = "numa_affinity_policy";
+constexpr Parameter kNumaRequired =
+    set(kNuma, "--numa-policy-required", "\"required\"", "on the processors' node or nowhere");
+constexpr Parameter kNumaPreferred =
+    set(kNuma, "--numa-policy-preferred", "\"preferred\"", "on the processors' node if possible");
+constexpr Parameter kNumaLegacy =
+    set(kNuma, "--numa-policy-legacy", "\"legacy\"", "on the processors' node where it is known");
 constexpr Parameter kPortOne[] = {subject("PORT", "ports")};
 constexpr Parameter kPortMany[] = {subject("PORT...", "ports")};
 constexpr Parameter kPortCreate[] = {
-    word("name", "NAME", "its name"),
+    kItsName,
     must(ref("network_id", "--network", "networks", "network it is on")),
     kFixedIps,
     set("fixed_ips", "--no-fixed-ip", "[]", "no address"),
@@ -155,6 +212,16 @@ constexpr Parameter kPortCreate[] = {
     kDeviceOwner,
     kHost,
     kVnic,
+    kProfile,
+    kDhcpOptions,
+    kDnsName,
+    kDnsDomain,
+    kQos,
+    kUplink,
+    kNumaRequired,
+    kNumaPreferred,
+    kNumaLegacy,
+    kNoUplink,
     kUp,
     kDown,
     kSecured,
@@ -177,6 +244,17 @@ constexpr Parameter kPortSet[] = {
     kDeviceOwner,
     kHost,
     kVnic,
+    kProfile,
+    set("binding:profile", "--no-binding-profile", "{}", "take all of it away first"),
+    kDhcpOptions,
+    kDnsName,
+    kDnsDomain,
+    kQos,
+    kUplink,
+    kNoUplink,
+    kNumaRequired,
+    kNumaPreferred,
+    kNumaLegacy,
     kUp,
     kDown,
     kSecured,
@@ -186,6 +264,8 @@ constexpr Parameter kPortList[] = {
     kNamed,
     ref("network_id", "--network", "networks", "on this network"),
     ref("device_id", "--server", "servers", "of this server"),
+    ref("device_id", "--router", "routers", "of this router"),
+    text("device_id", "--device-id", "of the user with this id"),
     text("device_owner", "--device-owner", "of this kind of user"),
     text("mac_address", "--mac-address", "with this hardware address"),
     text("fixed_ips", "--fixed-ip", "ip_address=ADDR or subnet_id=ID"),
@@ -193,14 +273,24 @@ constexpr Parameter kPortList[] = {
     text("status", "--status", "ACTIVE or DOWN"),
     text("binding:host_id", "--host", "on this host"),
     kOwned,
+    kHasTags,
+    kHasAnyTag,
+    kLacksTags,
+    kLacksAnyTag,
     limit(),
     marker(),
 };
 
 constexpr Parameter kGroupOne[] = {subject("GROUP", "security_groups")};
 constexpr Parameter kGroupMany[] = {subject("GROUP...", "security_groups")};
-constexpr Parameter kGroupCreate[] = {word("name", "NAME", "its name"), kDescription, kOwner};
-constexpr Parameter kGroupSet[] = {subject("GROUP", "security_groups"), kNewName, kDescription};
+constexpr Parameter kStateful =
+    set("stateful", "--stateful", "true", "let answers pass (the default)");
+constexpr Parameter kStateless =
+    set("stateful", "--stateless", "false", "judge each packet for itself");
+constexpr Parameter kGroupCreate[] = {kItsName, kDescription, kOwner,
+                                      kStateful, kStateless};
+constexpr Parameter kGroupSet[] = {subject("GROUP", "security_groups"), kNewName, kDescription,
+                                   kStateful, kStateless};
 
 constexpr Parameter kRuleOne[] = {subject("RULE", "security_group_rules")};
 constexpr Parameter kRuleMany[] = {subject("RULE...", "security_group_rules")};
@@ -218,6 +308,8 @@ constexpr Parameter kRuleCreate[] = {
     text("ethertype", "--ethertype", "IPv4 or IPv6"),
     text("remote_ip_prefix", "--remote-ip", "other side, as CIDR"),
     ref("remote_group_id", "--remote-group", "security_groups", "other side, as group"),
+    ref("remote_address_group_id", "--remote-address-group", "address_groups",
+        "other side, as group of addresses"),
     kOwner,
     kDescription,
 };
@@ -232,6 +324,8 @@ constexpr Parameter kRuleList[] = {
     marker(),
 };
 
+constexpr Parameter kPicked[] = {kOfNetworks};
+constexpr Parameter kExtensionOne[] = {word("alias", "ALIAS", "its alias")};
 constexpr Parameter kQuotaSet[] = {
     kQuotaProject,
     number("network", "--networks", "networks; -1 is no limit"),
@@ -239,6 +333,10 @@ constexpr Parameter kQuotaSet[] = {
     number("port", "--ports", "ports"),
     number("security_group", "--secgroups", "security groups"),
     number("security_group_rule", "--secgroup-rules", "rules of security groups"),
+    number("floatingip", "--floating-ips", "floating addresses"),
+    number("router", "--routers", "routers"),
+    number("rbac_policy", "--rbac-policies", "grants"),
+    number("subnetpool", "--subnetpools", "subnet pools"),
 };
 
 constexpr Verb kNetworkVerbs[] = {
@@ -275,7 +373,7 @@ constexpr Verb kNetworkVerbs[] = {
     {"security_groups.create", "POST", "/network/v2.0/security-groups", "security_group",
      "security_group", "Makes a security group.", "security group create", kGroupCreate},
     {"security_groups.list", "GET", "/network/v2.0/security-groups", "", "security_groups",
-     "Lists security groups.", "security group list", kListOfNamed},
+     "Lists security groups.", "security group list", kListOfTagged},
     {"security_groups.show", "GET", "/network/v2.0/security-groups/{id}", "", "security_group",
      "Shows a security group.", "security group show", kGroupOne},
     {"security_groups.update", "PUT", "/network/v2.0/security-groups/{id}", "security_group",
@@ -294,9 +392,9 @@ constexpr Verb kNetworkVerbs[] = {
     {"security_group_rules.delete", "DELETE", "/network/v2.0/security-group-rules/{id}", "", "",
      "Deletes rules of security groups.", "security group rule delete", kRuleMany},
     {"network_extensions.list", "GET", "/network/v2.0/extensions", "", "extensions",
-     "Lists the extensions of the Network API.", "extension list"},
+     "Lists the extensions of the Network API.", "extension list", kPicked},
     {"network_extensions.show", "GET", "/network/v2.0/extensions/{alias}", "", "extension",
-     "Shows an extension of the Network API.", "", kAlias},
+     "Shows an extension of the Network API.", "extension show", kExtensionOne},
     {"network_quotas.show", "GET", "/network/v2.0/quotas/{id}", "", "quota",
      "Shows a project's quota of networks.", "quota show", kQuota},
     {"network_quotas.show_default", "GET", "/network/v2.0/quotas/{id}/default", "", "quota",
@@ -318,7 +416,9 @@ constexpr Column kNetworkColumns[] = {
     {"Shared", "shared", Look::Plain, {}, {}, true},
     {"Subnets", "subnets"},
     {"Network Type", "provider:network_type", Look::Plain, {}, {}, true},
-    {"External", "router:external", Look::Plain, {}, {}, true},
+    {"Router Type", "router:external", Look::State, {}, {}, true},
+    {"Availability Zones", "availability_zones", Look::Plain, {}, {}, true},
+    {"Tags", "tags", Look::Plain, {}, {}, true},
 };
 constexpr Column kSubnetColumns[] = {
     {"ID", "id"},
@@ -332,6 +432,8 @@ constexpr Column kSubnetColumns[] = {
     {"Host Routes", "host_routes", Look::Pairs, {}, {}, true},
     {"IP Version", "ip_version", Look::Plain, {}, {}, true},
     {"Gateway", "gateway_ip", Look::Plain, {}, {}, true},
+    {"Service Types", "service_types", Look::Plain, {}, {}, true},
+    {"Tags", "tags", Look::Plain, {}, {}, true},
 };
 constexpr Column kPortColumns[] = {
     {"ID", "id"},
@@ -341,9 +443,15 @@ constexpr Column kPortColumns[] = {
     {"Status", "status"},
     {"Security Groups", "security_groups", Look::Plain, {}, {}, true},
     {"Device Owner", "device_owner", Look::Plain, {}, {}, true},
+    {"Tags", "tags", Look::Plain, {}, {}, true},
 };
 constexpr Column kGroupColumns[] = {
-    {"ID", "id"}, {"Name", "name"}, {"Description", "description"}, {"Project", "project_id"}};
+    {"ID", "id"},
+    {"Name", "name"},
+    {"Description", "description"},
+    {"Project", "project_id"},
+    {"Tags", "tags"},
+};
 constexpr Column kRuleColumns[] = {
     {"ID", "id"},
     {"IP Protocol", "protocol"},
@@ -352,13 +460,28 @@ constexpr Column kRuleColumns[] = {
     {"Port Range", "port_range_min", Look::PortRange},
     {"Direction", "direction"},
     {"Remote Security Group", "remote_group_id"},
+    {"Remote Address Group", "remote_address_group_id"},
     {"Security Group", "security_group_id"},
 };
 constexpr Column kExtensionColumns[] = {
     {"Name", "name"},
     {"Alias", "alias"},
     {"Description", "description"},
+    {"Namespace", "namespace", Look::Plain, {}, {}, true},
     {"Updated", "updated", Look::Plain, {}, {}, true},
+    {"Links", "links", Look::Plain, {}, {}, true},
+};
+constexpr Column kQuotaColumns[] = {
+    {"Project ID", "project_id"},
+    {"Floating IPs", "floatingip"},
+    {"Networks", "network"},
+    {"Ports", "port"},
+    {"RBAC Policies", "rbac_policy"},
+    {"Routers", "router"},
+    {"Security Groups", "security_group"},
+    {"Security Group Rules", "security_group_rule"},
+    {"Subnets", "subnet"},
+    {"Subnet Pools", "subnetpool"},
 };
 
 constexpr Noun kNetworkNouns[] = {
@@ -368,7 +491,7 @@ constexpr Noun kNetworkNouns[] = {
     {"security_groups", "security group", "network", kGroupColumns, "id", "name", "name"},
     {"security_group_rules", "security group rule", "network", kRuleColumns, "id", ""},
     {"network_extensions", "network extension", "network", kExtensionColumns, "alias", "name"},
-    {"network_quotas", "network quota", "network", {}, "", ""},
+    {"network_quotas", "network quota", "network", kQuotaColumns, "", ""},
 };
 
 }  // namespace table::network

@@ -5,8 +5,6 @@
 namespace cloudos::verbs {
 namespace table::registry {
 
-constexpr Parameter kDescription = text("description", "--description", "a text");
-
 constexpr Parameter kUser = must(ref("user_id", "--user", "users", "user that has the role"));
 constexpr Parameter kGroup = must(ref("group_id", "--group", "groups", "group that has the role"));
 constexpr Parameter kProject = must(ref("project_id", "--project", "projects", "below this one"));
@@ -27,11 +25,11 @@ constexpr Parameter kGroupOne[] = {subject("ENDPOINT-GROUP", "endpoint_groups")}
 constexpr Parameter kGroupMany[] = {subject("ENDPOINT-GROUP...", "endpoint_groups")};
 constexpr Parameter kFilters = of(Kind::Map, "filters", "--filter",
                                   "interface, service_id or region_id=VALUE (repeat for more)");
-constexpr Parameter kGroupCreate[] = {word("name", "NAME", "its name"), must(kFilters),
+constexpr Parameter kGroupCreate[] = {kItsName, must(kFilters),
                                       kDescription};
 constexpr Parameter kGroupSet[] = {subject("ENDPOINT-GROUP", "endpoint_groups"),
-                                   text("name", "--name", "new name"), kFilters, kDescription};
-constexpr Parameter kGroupList[] = {text("name", "--name", "of this name")};
+                                   kNewName, kFilters, kDescription};
+constexpr Parameter kGroupList[] = {kNamed};
 constexpr Parameter kGroupsOfProject[] = {
     must(ref("project_id", "--project", "projects", "chosen for this project"))};
 constexpr Parameter kGroupProject[] = {subject("ENDPOINT-GROUP", "endpoint_groups"),

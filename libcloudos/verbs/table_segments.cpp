@@ -9,7 +9,7 @@ constexpr Parameter kPhysical = text("physical_network", "--physical-network", "
 constexpr Parameter kSegmentOne[] = {subject("SEGMENT", "network_segments")};
 constexpr Parameter kSegmentMany[] = {subject("SEGMENT...", "network_segments")};
 constexpr Parameter kSegmentCreate[] = {
-    word("name", "NAME", "its name"),
+    kItsName,
     must(ref("network_id", "--network", "networks", "network it is of")),
     must(text("network_type", "--network-type", "local, flat, vlan or vxlan")),
     kPhysical,
@@ -26,7 +26,7 @@ constexpr Parameter kForOne = set("shared", "--private", "false", "for one proje
 constexpr Parameter kRangeOne[] = {subject("RANGE", "network_segment_ranges")};
 constexpr Parameter kRangeMany[] = {subject("RANGE...", "network_segment_ranges")};
 constexpr Parameter kRangeCreate[] = {
-    word("name", "NAME", "its name"),
+    kItsName,
     must(text("network_type", "--network-type", "vlan or vxlan")),
     kPhysical,
     must(kMinimum),
@@ -70,7 +70,7 @@ constexpr Parameter kSimpleCreate[] = {
     text("floating_gateway", "--floating-gateway", "the router outside"),
     text("floating_first", "--floating-first", "the first of them that is ours"),
     text("floating_last", "--floating-last", "the last of them that is ours")};
-constexpr Parameter kSimpleDelete[] = {word("name", "NAME", "its name")};
+constexpr Parameter kSimpleDelete[] = {kItsName};
 
 constexpr Verb kSegmentVerbs[] = {
     {"network_segments.create", "POST", "/network/v2.0/segments", "segment", "segment",
@@ -123,7 +123,9 @@ constexpr Column kSegmentColumns[] = {{"ID", "id"},
                                       {"Name", "name"},
                                       {"Network", "network_id"},
                                       {"Network Type", "network_type"},
-                                      {"Segment", "segmentation_id"}};
+                                      {"Segment", "segmentation_id"},
+                                      {"Physical Network", "physical_network", Look::Plain, {}, {},
+                                       true}};
 constexpr Column kRangeColumns[] = {{"ID", "id"},
                                     {"Name", "name"},
                                     {"Default", "default"},
@@ -132,7 +134,9 @@ constexpr Column kRangeColumns[] = {{"ID", "id"},
                                     {"Network Type", "network_type"},
                                     {"Physical Network", "physical_network"},
                                     {"Minimum ID", "minimum"},
-                                    {"Maximum ID", "maximum"}};
+                                    {"Maximum ID", "maximum"},
+                                    {"Used", "used", Look::Pairs, {}, {}, true},
+                                    {"Available", "available", Look::Plain, {}, {}, true}};
 constexpr Column kRuleColumns[] = {{"ID", "id"},
                                    {"IP Protocol", "protocol"},
                                    {"Ethertype", "ethertype"},

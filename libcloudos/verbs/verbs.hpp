@@ -1,5 +1,8 @@
 #pragma once
+#include <chrono>
 #include <cstdint>
+#include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>
 #include <string_view>
@@ -36,6 +39,11 @@ enum class Kind : std::uint8_t {
   FileBase64,  ///< Its bytes as base64.
   File,        ///< A file that is sent or written as the body itself.
   Secret,      ///< Text that is never shown; "-" on a command line reads it from the terminal.
+  Prompt,      ///< The same, asked for: on a command line a switch.
+  Mine,        ///< The id of the login's `extra`, "project" or "user": on a command line a switch.
+  Json,        ///< JSON, or the path of a file with it.
+  Fixed,       ///< `extra`, which is JSON, always: nobody types it.
+  Made,        ///< The key of what the command's first verb made: nobody types it.
 };
 
 /// How a list that is changed treats what is there already.
@@ -62,16 +70,21 @@ enum class Style : std::uint8_t {
   Subject,   ///< `token` goes to the header X-Subject-Token, and comes from there as `id`.
 };
 
+class Doer;
+/// What a verb does that is several requests (verbs/recipes.hpp).
+using Recipe = Result<nlohmann::json> (*)(Doer& doer, const nlohmann::json& parameters);
+
 struct Verb {
   std::string_view name;     ///< "servers.create", "servers.start": plural noun, dot, verb.
   std::string_view method;   ///< "POST"
-  std::string_view path;     ///< "/compute/v2.1/servers/{id}/action"
+  std::string_view path;     ///< "/compute/v2.1/servers/{id}/action"; empty: it has a recipe.
   std::string_view wrapper;  ///< Member that holds the body: "server", "os-start"; empty: bare.
   std::string_view reply;    ///< Member that holds the reply: "server", "servers"; empty: bare.
   std::string_view help;     ///< One sentence.
   std::string_view words;    ///< The command: "server start". Several verbs may make up one.
   std::span<const Parameter> parameters = {};
   Style style = Style::Json;
+  Recipe recipe = nullptr;
 };
 
 /// Every verb, sorted by name.
@@ -92,10 +105,12 @@ bool makes_query(const Verb& verb);
 ///
 /// `parameters` is a JSON object (empty text: {}). Members named in the path's {braces} go there;
 /// of the rest, GET, HEAD and DELETE make a query and others a body inside `wrapper`. Returns the
-/// reply's JSON without its wrapper ("null" when there is none). Blocks as the verb itself does.
+/// reply's JSON without its wrapper ("null" when there is none). Blocks as the verb itself does; a
+/// recipe that waits for the cloud's work calls `pause`, or sleeps where there is none.
 /// Errors: InvalidArgument (not an object, a missing path member, an unknown verb with the nearest
 /// name), and the service's own, with its message.
 Result<std::string> call(const rest::Router& router, const Context& caller, std::string_view verb,
-                         std::string_view parameters);
+                         std::string_view parameters,
+                         const std::function<void(std::chrono::milliseconds)>& pause = {});
 
 }  // namespace cloudos::verbs

@@ -6,30 +6,8 @@
 using namespace program_test;
 using cli_test::shared_site;
 using cli_test::Site;
+using cli_test::walk;
 using nlohmann::json;
-
-namespace {
-
-struct Step {
-  std::string line;
-  int code;
-  std::string says;   ///< Somewhere on stdout, or stderr where the code is not 0.
-  std::string never;  ///< Nowhere on stdout.
-};
-
-void walk(Site& site, const std::vector<Step>& steps) {
-  for (const Step& step : steps) {
-    CAPTURE(step.line);
-    const Ran ran = site.line(step.line);
-    CAPTURE(ran.out);
-    CAPTURE(ran.err);
-    CHECK(ran.code == step.code);
-    CHECK((step.code == 0 ? ran.out : ran.err).find(step.says) != std::string::npos);
-    if (!step.never.empty()) CHECK(ran.out.find(step.never) == std::string::npos);
-  }
-}
-
-}  // namespace
 
 TEST_CASE("options of a domain, consumers, and credentials of programs by their names") {
   walk(shared_site(),
@@ -257,15 +235,15 @@ TEST_CASE("a trunk takes sub-ports by their names, and gives them back") {
            {"port create parent --network trunked", 0, "parent"},
            {"port create child --network trunked", 0, "child"},
            {"network trunk create bundle --parent-port parent", 0, "bundle"},
-           {"network subport add bundle --subport port=child,segmentation-type=vlan", 1,
+           {"network trunk set bundle --subport port=child,segmentation-type=vlan", 1,
             "segmentation_id"},
-           {"network subport add bundle "
+           {"network trunk set bundle "
             "--subport port=child,segmentation-type=vlan,segmentation-id=17",
             0, ""},
-           {"network subport list bundle -f json", 0, "17"},
-           {"network subport remove bundle --subport nobody", 4, "nobody"},
-           {"network subport remove bundle --subport child", 0, ""},
-           {"network subport list bundle -f json", 0, "[]"},
+           {"network subport list --trunk bundle -f json", 0, "17"},
+           {"network trunk unset bundle --subport nobody", 4, "nobody"},
+           {"network trunk unset bundle --subport child", 0, ""},
+           {"network subport list --trunk bundle -f json", 0, "[]"},
            {"network trunk delete bundle", 0, ""},
            {"port delete child", 0, ""},
            {"port delete parent", 0, ""},
@@ -285,9 +263,9 @@ TEST_CASE("routers lead outside by the name of a network, and floating addresses
            {"router show r1 -f value -c external_gateway_info", 0, "\"enable_snat\":true"},
            {"router set r1 --external-gateway nowhere", 4, "nowhere"},
            {"network qos policy create q1", 0, "q1"},
-           {"network qos minimum rule create q1 --min-kbps 5 --egress", 0, "egress"},
+           {"network qos rule create q1 --type minimum-bandwidth --min-kbps 5 --egress", 0, "egress"},
            {"floating ip create out --qos-policy q1", 1, "minimum_bandwidth"},
-           {"network qos minimum rule list q1 -f value -c 'Min Kbps'", 0, "5"},
+           {"network qos rule list q1 -f value -c Type -c 'Min Kbps'", 0, "minimum_bandwidth 5"},
            {"network qos policy delete q1", 0, ""},
            {"router delete r1", 0, ""},
            {"network delete out", 0, ""},

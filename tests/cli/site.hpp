@@ -1,6 +1,7 @@
 #pragma once
 #include <nlohmann/json.hpp>
 #include <sstream>
+#include <vector>
 
 #include "support/program.hpp"
 
@@ -55,6 +56,25 @@ struct Site {
 inline Site& shared_site() {
   static Site site;
   return site;
+}
+
+struct Step {
+  std::string line;
+  int code;
+  std::string says;   ///< Somewhere on stdout, or stderr where the code is not 0.
+  std::string never;  ///< Nowhere on stdout.
+};
+
+inline void walk(Site& site, const std::vector<Step>& steps) {
+  for (const Step& step : steps) {
+    CAPTURE(step.line);
+    const Ran ran = site.line(step.line);
+    CAPTURE(ran.out);
+    CAPTURE(ran.err);
+    CHECK(ran.code == step.code);
+    CHECK((step.code == 0 ? ran.out : ran.err).find(step.says) != std::string::npos);
+    if (!step.never.empty()) CHECK(ran.out.find(step.never) == std::string::npos);
+  }
 }
 
 }  // namespace cli_test

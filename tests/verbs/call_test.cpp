@@ -187,3 +187,65 @@ TEST_CASE("every read that needs no thing answers with JSON, for the program its
   }
   CHECK(count > 30);
 }
+
+TEST_CASE("a recipe does several requests in this process, and lets the cloud's work go on") {
+  Caller c;
+  const std::string disk = temp_file(std::string(4096, 'd'));
+  const json image =
+      c.ok("images.create", {{"name", "im"}, {"disk_format", "raw"}, {"container_format", "bare"}});
+  CHECK(c.ok("images.upload", {{"id", image["id"]}, {"file", disk}}).is_null());
+  std::filesystem::remove(disk);
+  const json flavor =
+      c.ok("flavors.create", {{"name", "f"}, {"ram", 64}, {"disk", 1}, {"vcpus", 1}});
+  (void)c.ok("servers.create",
+             {{"name", "s"}, {"imageRef", image["id"]}, {"flavorRef", flavor["id"]}});
+  c.site.settle();
+  const json other = c.ok("projects.create", {{"name", "other"}});
+  const json kept = c.ok("networks.create", {{"name", "kept"}, {"project_id", other["id"]}});
+  const json mine = c.ok("networks.create", {{"name", "mine"}});
+  const json project = {{"id", c.who.project.value}};
+  int pauses = 0;
+  const auto reply = verbs::call(*c.site.router, c.who, "projects.cleanup", project.dump(),
+                                 [&](std::chrono::milliseconds) {
+                                   ++pauses;
+                                   c.site.settle();
+                                 });
+  REQUIRE(reply);
+  CHECK(pauses > 0);
+  std::vector<std::string> types;
+  for (const json& row : json::parse(*reply)) {
+    types.push_back(row["type"].get<std::string>());
+    CHECK(row["status"] == "deleted");
+  }
+  // Servers before what they hold on to.
+  CHECK(types == std::vector<std::string>{"server", "network", "image"});
+  CHECK(c.ok("networks.show", {{"id", kept["id"]}})["name"] == "kept");
+  CHECK_FALSE(c.call("networks.show", {{"id", mine["id"]}}));
+
+  // Nobody does the work: what waits for it is said, and time is not without end.
+  CHECK(c.ok("projects.purge", {{"id", other["id"]}, {"dry_run", true}}).size() == 3);
+  CHECK(c.ok("networks.show", {{"id", kept["id"]}})["name"] == "kept");
+  const auto without = c.call("projects.purge", json::object());
+  REQUIRE_FALSE(without);
+  CHECK(without.error().message.find("'id'") != std::string::npos);
+  CHECK_FALSE(verbs::call(*c.site.router, c.who, "projects.purge", "[]"));
+}
+
+TEST_CASE("a purge stops waiting for a server when its time is over, and leaves the project") {
+  Caller c;
+  const std::string disk = temp_file(std::string(4096, 'd'));
+  const json image =
+      c.ok("images.create", {{"name", "im"}, {"disk_format", "raw"}, {"container_format", "bare"}});
+  CHECK(c.ok("images.upload", {{"id", image["id"]}, {"file", disk}}).is_null());
+  std::filesystem::remove(disk);
+  const json flavor =
+      c.ok("flavors.create", {{"name", "f"}, {"ram", 64}, {"disk", 1}, {"vcpus", 1}});
+  (void)c.ok("servers.create",
+             {{"name", "s"}, {"imageRef", image["id"]}, {"flavorRef", flavor["id"]}});
+  const json rows = c.ok("projects.purge", {{"id", c.who.project.value}, {"timeout", 0}});
+  REQUIRE(rows.size() > 1);
+  CHECK(rows.front()["type"] == "server");
+  CHECK(rows.front()["status"] == "deleting");
+  CHECK(rows.back()["type"] == "project");
+  CHECK(rows.back()["status"] == "kept");
+}

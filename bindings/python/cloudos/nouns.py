@@ -236,7 +236,8 @@ def _path_members(path: str) -> List[str]:
 
 
 def _doc(verb: Dict[str, Any]) -> str:
-    lines = [verb["help"], "", f"{verb['method']} {verb['path']}", ""]
+    request = f"{verb['method']} {verb['path']}" if verb["path"] else "Several requests."
+    lines = [verb["help"], "", request, ""]
     seen = set()
     for parameter in verb["parameters"]:
         if parameter["name"] not in seen:
