@@ -87,9 +87,10 @@ Result<void> complete_names(Session& session, const Given& given) {
   std::string text;
   for (const json& thing : things) {
     std::string name = text_member(thing, row->label.empty() ? row->key : row->label);
-    if (name.empty()) name = text_member(thing, row->key);
-    // A shell would take a name with line ends for two.
-    if (name.find('\n') == name.npos) text += name + "\n";
+    // A shell would take a name with line ends for two, this program one with a dash for an option.
+    if (name.empty() || name.front() == '-' || name.find('\n') != name.npos)
+      name = text_member(thing, row->key);
+    text += name + "\n";
   }
   return print_text(text);
 }

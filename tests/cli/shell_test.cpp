@@ -130,6 +130,16 @@ TEST_CASE("fish offers commands, options and names, wherever options with values
   CHECK(site.line("network delete 'a b; touch x'").code == 0);
 }
 
+TEST_CASE("a name that would be an option of the command is completed as its id") {
+  cli_test::Site& site = cli_test::shared_site();
+  CHECK(site.line("call networks.create name=--all").code == 0);
+  const auto names = [&] { return "\n" + site.line("complete-names networks").out; };
+  CHECK(names().find("\n--all\n") == std::string::npos);
+  const std::string id = site.line("network list --name=--all -f value -c ID").out;
+  CHECK(names().find("\n" + id) != std::string::npos);
+  CHECK(site.line("network delete " + id.substr(0, id.find('\n'))).code == 0);
+}
+
 TEST_CASE("a shell that is not known gets no script, and hears which are") {
   const Ran unknown = run_program({CLOUDOS_PROGRAM, "completion", "cmd"});
   CHECK(unknown.code == 2);
