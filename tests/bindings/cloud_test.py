@@ -90,6 +90,17 @@ class Verbs(CloudTest):
                 method = getattr(getattr(cloud, noun), name)
                 self.assertTrue(callable(method) and method.__doc__, verb["name"])
 
+    def test_a_verb_of_several_requests_is_a_method_as_any_other(self):
+        for workers in (None, 0):
+            with self.open(workers=workers) as cloud, self.subTest(workers=workers):
+                project = cloud.projects.create(name="p")
+                cloud.networks.create(name="net", project_id=project.id)
+                went = [(row["type"], row["status"]) for row in cloud.projects.purge(id=project)]
+                self.assertEqual(went[0], ("network", "deleted"))
+                self.assertEqual(went[-1], ("project", "deleted"))
+                self.assertEqual(cloud.networks.list(name="net"), [])
+                self.assertIn("Several requests", cloud.projects.purge.__doc__)
+
     def test_a_verb_by_name_gives_the_same_as_its_method(self):
         with self.open() as cloud:
             cloud.networks.create(name="net")
