@@ -380,6 +380,7 @@ Result<Printing> printing_of(const Given& given) {
   if (const auto it = given.find("--column"); it != given.end()) printing.columns = it->second;
   if (const auto it = given.find("--sort"); it != given.end()) printing.sort = it->second;
   printing.with_long = has(given, "--long");
+  printing.names = !has(given, "--no-name-lookup");
   return printing;
 }
 
@@ -397,8 +398,9 @@ Result<void> print_sheet(Session* session, Sheet sheet, const Printing& printing
   if (!keep_columns(sheet, printing.columns, printing.with_long, missing))
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("There is no column '{}'; there are: {}.", missing, known));
-  const auto name_of = [session](const Column& column, const std::string& id) {
-    return session ? session->member_of(column.noun, id, std::string(column.member)) : id;
+  const bool names = session && printing.names;
+  const auto name_of = [session, names](const Column& column, const std::string& id) {
+    return names ? session->member_of(column.noun, id, std::string(column.member)) : id;
   };
   return print_text(render(sheet, printing.format, name_of));
 }

@@ -20,6 +20,7 @@ struct Printing {
   Format format = Format::Table;
   std::vector<std::string> columns, sort;
   bool with_long = false;
+  bool names = true;  ///< Of things that are there by their ids.
 };
 /// Errors: InvalidArgument (no such format).
 cloudos::Result<Printing> printing_of(const Given& given);

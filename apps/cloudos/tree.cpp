@@ -35,6 +35,9 @@ constexpr Option kLists[] = {
 };
 constexpr Option kHops[] = {{"--long", "show more columns"}};
 constexpr Option kEverywhere[] = {{"--all-projects", "servers of every project, by name"}};
+constexpr Option kNoNames[] = {
+    {"--no-name-lookup", "ids of images and flavors instead of names", {}, false, false, 'n'},
+};
 constexpr Option kCleanUp[] = {
     {"--auto-approve", "delete without asking"},
 };
@@ -321,6 +324,7 @@ std::vector<Option> own_options_of(const Leaf& leaf) {
   if (leaf.words == "network trace") append(all, kHops);
   if (leaf.words == "server delete" || leaf.words == "server start" || leaf.words == "server stop")
     append(all, kEverywhere);
+  if (leaf.words == "server list") append(all, kNoNames);
   if (leaf.words == "project cleanup") append(all, kCleanUp);
   return all;
 }

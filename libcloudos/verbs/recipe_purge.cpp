@@ -121,9 +121,11 @@ class Purge {
     if (!all && all.error().code == ErrorCode::Forbidden && query.contains("all_tenants"))
       all = doer_.list(verb_of(sort, "list"));
     if (!all) {
-      // A cloud without that service has nothing of it.
+      // A cloud without that service has nothing of it; and who may not look has made nothing.
       const auto code = all.error().code;
-      if (code != ErrorCode::NotFound && code != ErrorCode::Unsupported)
+      const bool has_none = code == ErrorCode::NotFound || code == ErrorCode::Unsupported ||
+                            (code == ErrorCode::Forbidden && keep_project_);
+      if (!has_none)
         note(sort.word, json::object(), "refused", all.error().message);
       return {};
     }

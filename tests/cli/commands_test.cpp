@@ -289,6 +289,7 @@ TEST_CASE("servers are run, changed and watched; flavors, quotas and hosts are k
                  {"server list --sort Name -f value -c Name -c Status -c Image -c Flavor", 0,
                   "s1 ACTIVE im f1\ns2 ACTIVE im f1\n"},
                  {"server list --sort Name:desc --limit 1 -f value -c Name", 0, "s2", "s1"},
+                 {"server list -n -f value -c Image -c Flavor", 0, "-", "im f1"},
                  {"server list --name s1 --all-projects --long", 0, "Power State", "s2"},
                  {"server list --flavor f1 --status ACTIVE -f csv -c Name", 0, "\"Name\"\n\"s"},
                  {"server set s1 --name s3 --property k=w --property x=y", 0, ""},

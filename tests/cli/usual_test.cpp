@@ -92,6 +92,39 @@ TEST_CASE("a project is emptied in the order in which its things let go, and nob
              });
 }
 
+TEST_CASE("a member empties the own project, once asked and sure, and may not see more") {
+  Site& site = shared_site();
+  walk(site, {{"project create own", 0, "own"},
+              {"user create ann --password right", 0, "ann"},
+              {"role add --project own --user ann member", 0, ""},
+              {"network create notann", 0, "notann"}});
+  Variables login = site.server.client_variables();
+  login.erase("OS_CLOUD");
+  login.insert({{"OS_AUTH_URL", "http://127.0.0.1:" + std::to_string(site.server.port) +
+                                    "/identity"},
+                {"OS_USERNAME", "ann"},
+                {"OS_PASSWORD", "right"},
+                {"OS_PROJECT_NAME", "own"}});
+  const auto as_ann = [&](const std::string& line) {
+    const Ran ran = run_program({"/bin/sh", "-c", line, CLOUDOS_PROGRAM}, login);
+    INFO(line << ran.err);
+    CHECK(ran.code == 0);
+    return ran.out;
+  };
+  as_ann("$0 network create anns");
+  as_ann("$0 security group create annsgroup");
+  CHECK(as_ann("echo n | $0 project cleanup --auth-project").find("anns") != std::string::npos);
+  CHECK(as_ann("$0 network list -f value -c Name").find("anns") != std::string::npos);
+  const std::string went = as_ann("echo y | $0 project cleanup --auth-project -f value");
+  CHECK(went.find("anns deleted") != std::string::npos);
+  CHECK(went.find("annsgroup deleted") != std::string::npos);
+  CHECK(went.find("refused") == std::string::npos);
+  CHECK(as_ann("$0 network list -f value -c Name").find("anns") == std::string::npos);
+  walk(site, {{"network delete notann", 0, ""},
+              {"project purge --project own -f value -c Status", 0, "deleted"},
+              {"user delete ann", 0, ""}});
+}
+
 TEST_CASE("tags are given with what is made, changed, taken away and asked for") {
   struct Kind {
     std::string words, make, name;
