@@ -8,6 +8,7 @@
 #include "cloudos/images.hpp"
 #include "cloudos/servers.hpp"
 #include "cloudos/tasks.hpp"
+#include "hypervisor/simulated.hpp"
 #include "site.hpp"
 
 using namespace cloudos;
@@ -17,8 +18,8 @@ using nlohmann::json;
 
 namespace {
 
-/// A folder in which a creation and a deletion are stuck: nothing can be made or removed under
-/// servers/. It took them minutes, of a clock of their own.
+/// A folder in which a creation and a deletion are stuck: no disk can be made, and nothing removed
+/// under servers/. It took them minutes, of a clock of their own.
 struct StuckFolder {
   StuckFolder() {
     Options options;
@@ -28,6 +29,7 @@ struct StuckFolder {
     options.admin_password = "secret";
     options.host_names = {"host-1"};
     options.clock = clock;
+    options.hypervisor_driver = host;
     auto opened = Cloud::open(options);
     REQUIRE(opened);
     cloud = std::move(*opened);
@@ -76,17 +78,21 @@ struct StuckFolder {
   }
   /// A folder that leads to itself: every path through it is an error, and no absence.
   void break_servers() const {
-    std::filesystem::rename(data / "servers", data / "servers.away");
     std::filesystem::create_symlink("servers", data / "servers");
+    hypervisor::SimulatedHooks hooks;
+    hooks.before = [](std::string_view verb, const ServerId&) -> std::optional<Error> {
+      if (verb != "make_disk") return std::nullopt;
+      return Error{ErrorCode::Unavailable, "the host makes no disks", {}};
+    };
+    host->set_hooks(std::move(hooks));
   }
-  void mend_servers() const {
-    std::filesystem::remove(data / "servers");
-    std::filesystem::rename(data / "servers.away", data / "servers");
-  }
+  void mend_servers() const { std::filesystem::remove(data / "servers"); }
 
   TempDir dir;
   std::filesystem::path data = dir.path() / "data";
   std::shared_ptr<ManualClock> clock = std::make_shared<ManualClock>(SystemClock().wall() - 1h);
+  std::shared_ptr<hypervisor::Simulated> host =
+      std::make_shared<hypervisor::Simulated>(hypervisor::SimulatedSettings{});
   std::unique_ptr<Cloud> cloud;
   Context me;
 };
