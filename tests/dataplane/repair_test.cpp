@@ -4,18 +4,22 @@
 #include <linux/if_tun.h>
 #include <linux/netlink.h>
 #include <poll.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <set>
 #include <stdexcept>
+#include <thread>
 
 #include "dataplane/l3_support.hpp"
 #include "dataplane/support.hpp"
@@ -322,6 +326,59 @@ TEST_CASE("what was flushed, deleted or killed behind our back comes back") {
     delete_named("tap-test-12");
     settle(*driver, plan);
     CHECK(link_named("tap-test-12").kind == "tun");
+    settle(*driver, {});
+  });
+}
+
+TEST_CASE("files of a DHCP server are read again once somebody wrote them, and only then") {
+  on_private_host([] {
+    const TempDir dir;
+    const auto driver = driver_in(dir.path());
+    Plan plan = simple_plan();
+    add_port(plan, 11);
+    settle(*driver, plan);
+    const std::string folder = dir.path() + "/networks/" + plan.networks.begin()->first.value;
+    const auto content = [&](const std::string& file) {
+      return lb::read_small_file(folder + "/" + file).value_or("gone");
+    };
+    const auto write = [&](const std::string& file, const std::string& text) {
+      std::ofstream(folder + "/" + file) << text;
+    };
+    const auto calm = [&] {  // Until what was written counts as settled, and a pass saw it so.
+      std::this_thread::sleep_for(std::chrono::milliseconds(1'200));
+      settle(*driver, plan);
+    };
+    const std::string hosts = content("hosts");
+    const std::string config = content("dnsmasq.conf");
+    std::string other = hosts;
+    other[0] = other[0] == 'f' ? 'e' : 'f';
+    struct Row {
+      std::string what;
+      std::function<void()> damage;
+    };
+    const Row rows[] = {
+        {"a file of the same size", [&] { write("hosts", other); }},
+        {"a file that is gone", [&] { std::filesystem::remove(folder + "/names"); }},
+        {"what it is started with", [&] { write("dnsmasq.conf", config + "port=0\n"); }},
+        {"no pid", [&] { std::filesystem::remove(folder + "/dnsmasq.pid"); }},
+        {"its end", [&] { kill_and_wait(std::stoi(dnsmasq_pid(dir.path(), plan))); }},
+        {"all of it gone", [&] { std::filesystem::remove_all(folder); }},
+    };
+    for (const auto& row : rows) {
+      CAPTURE(std::string(row.what));
+      calm();
+      const Fd opened(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+      REQUIRE(::inotify_add_watch(opened.get(), folder.c_str(), IN_OPEN) >= 0);
+      settle(*driver, plan);
+      std::array<char, 4096> events{};
+      CHECK(::read(opened.get(), events.data(), events.size()) < 0);
+      row.damage();
+      settle(*driver, plan);
+      CHECK(content("hosts") == hosts);
+      CHECK(content("dnsmasq.conf") == config);
+      CHECK(content("names").find("10.0.0.11") == 0);
+      CHECK(!dnsmasq_pid(dir.path(), plan).empty());
+    }
     settle(*driver, {});
   });
 }

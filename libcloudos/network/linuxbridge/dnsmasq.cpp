@@ -16,6 +16,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <map>
 #include <thread>
 
@@ -31,6 +32,7 @@ using Steady = std::chrono::steady_clock;
 constexpr std::chrono::seconds kStartPatience{10};
 constexpr std::chrono::seconds kStopPatience{3};
 constexpr std::chrono::milliseconds kStep{2};
+constexpr std::chrono::nanoseconds kSettled{1'000'000'000};
 constexpr const char* kFolderSeenAt = "/mnt";
 constexpr std::size_t kComplaintBytes = 2'000;
 
@@ -109,6 +111,56 @@ ChildEnded wait_for_child(pid_t child, Steady::time_point deadline) {
   ::kill(child, SIGKILL);
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
   return ChildEnded::Late;
+}
+
+DhcpLook::Stamp stamp_from(const struct stat& seen, bool contents) {
+  DhcpLook::Stamp stamp;
+  stamp.device = seen.st_dev;
+  stamp.inode = seen.st_ino;
+  stamp.mode = seen.st_mode;
+  if (!contents) return stamp;
+  const auto ns = [](const timespec& at) { return at.tv_sec * 1'000'000'000LL + at.tv_nsec; };
+  stamp.size = static_cast<std::uint64_t>(seen.st_size);
+  stamp.written_ns = ns(seen.st_mtim);
+  stamp.changed_ns = ns(seen.st_ctim);
+  return stamp;
+}
+
+/// Of a folder only that it is the same one: its server writes its leases there.
+DhcpLook::Stamp stamp_of(const char* path) {
+  struct stat seen {};
+  if (::stat(path, &seen) != 0) return {};
+  return stamp_from(seen, !S_ISDIR(seen.st_mode));
+}
+
+DhcpLook::Stamp stamp_of_netns(int netns) {
+  struct stat seen {};
+  return ::fstat(netns, &seen) == 0 ? stamp_from(seen, false) : DhcpLook::Stamp{};
+}
+
+/// Too lately for the next write to be told from it: file systems count in coarse steps.
+bool written_lately(const DhcpLook& look) {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  for (const auto& stamp : look.stamps) {
+    const std::int64_t age = now.tv_sec * 1'000'000'000LL + now.tv_nsec - stamp.changed_ns;
+    if (stamp.changed_ns != 0 && age < kSettled.count()) return true;
+  }
+  return false;
+}
+
+/// When a process was started, in the kernel's ticks; nothing: it is over.
+std::optional<std::uint64_t> started_at(int process) {
+  const auto line = read_small_file(fmt::format("/proc/{}/stat", process));
+  if (!line) return std::nullopt;
+  const auto name_end = line->rfind(')');  // The name may hold anything.
+  if (name_end == std::string::npos || name_end + 2 >= line->size()) return std::nullopt;
+  const auto fields = split(std::string_view(*line).substr(name_end + 2), ' ');
+  constexpr std::size_t kState = 0, kStart = 19;
+  if (fields.size() <= kStart || fields[kState] == "Z" || fields[kState] == "X")
+    return std::nullopt;
+  const auto ticks = parse_unsigned(fields[kStart]);
+  return ticks ? std::optional<std::uint64_t>(*ticks) : std::nullopt;
 }
 
 /// Address to MAC, from lines of dnsmasq's host file.
@@ -229,7 +281,37 @@ Result<void> Dnsmasq::drop_contradicted_leases(const std::string& hosts) const {
   return Result<void>();
 }
 
-Result<void> Dnsmasq::ensure(const DhcpFiles& files, int netns, bool fresh) {
+std::array<DhcpLook::Stamp, DhcpLook::kFiles> Dnsmasq::stamps() const {
+  return {stamp_of(folder_.c_str()),        stamp_of(path("dnsmasq.conf").c_str()),
+          stamp_of(path("hosts").c_str()),  stamp_of(path("options").c_str()),
+          stamp_of(path("names").c_str()),  stamp_of(path("dnsmasq.pid").c_str())};
+}
+
+bool Dnsmasq::looks_the_same(const DhcpLook& look, const DhcpFiles& files, int netns) const {
+  return look.files == files && look.netns == stamp_of_netns(netns) && look.stamps == stamps() &&
+         started_at(look.pid) == look.started;
+}
+
+Result<void> Dnsmasq::ensure(const DhcpFiles& files, int netns, bool fresh,
+                             std::optional<DhcpLook>& look) {
+  if (look && looks_the_same(*look, files, netns)) return Result<void>();
+  look.reset();
+  // Before anything is read: who writes after that is noticed the next time.
+  DhcpLook now{files, stamps(), stamp_of_netns(netns), 0, 0};
+  CLOUDOS_TRY(const bool untouched, ensure_files(files, netns, fresh));
+  if (!untouched || written_lately(now)) return Result<void>();
+  const auto running = pid();
+  const auto started = running ? started_at(*running) : std::nullopt;
+  // The same process as a moment ago, then: it was ours before and after.
+  if (!started || pid() != running) return Result<void>();
+  now.pid = *running;
+  now.started = *started;
+  look = std::move(now);
+  return Result<void>();
+}
+
+/// Whether there was nothing to be done.
+Result<bool> Dnsmasq::ensure_files(const DhcpFiles& files, int netns, bool fresh) {
   const bool made = ::mkdir(folder_.c_str(), 0755) == 0;
   if (!made && errno != EEXIST) {
     return fail(errno == ENOSPC ? ErrorCode::StorageFull : ErrorCode::Unavailable,
@@ -251,9 +333,12 @@ Result<void> Dnsmasq::ensure(const DhcpFiles& files, int netns, bool fresh) {
   if (usable && !stale) {
     const bool changed = hosts == Written::Yes || options == Written::Yes || names == Written::Yes;
     if (changed) ::kill(*running, SIGHUP);
-    return Result<void>();
+    return !changed;
   }
-  if (made && fresh) return start(netns);
+  if (made && fresh) {
+    CLOUDOS_CHECK(start(netns));
+    return false;
+  }
   CLOUDOS_CHECK(stop());
   if (!fresh) {
     const auto before_move = [&](int process) { return was_ours(process, netns); };
@@ -263,7 +348,8 @@ Result<void> Dnsmasq::ensure(const DhcpFiles& files, int netns, bool fresh) {
     if (moved && before_move(*moved)) CLOUDOS_CHECK(end(*moved, before_move));
   }
   CLOUDOS_CHECK(drop_contradicted_leases(files.hosts));
-  return start(netns);
+  CLOUDOS_CHECK(start(netns));
+  return false;
 }
 
 Result<void> Dnsmasq::start(int netns) {

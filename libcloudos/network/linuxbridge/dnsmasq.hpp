@@ -1,4 +1,6 @@
 #pragma once
+#include <array>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -19,6 +21,25 @@ struct DhcpFiles {
   std::string hosts;   ///< … a change of these three only has it read them again.
   std::string options;
   std::string names;
+  friend bool operator==(const DhcpFiles&, const DhcpFiles&) = default;
+};
+
+/// How a server and its files looked when all was as it should be. Files that look the same were
+/// not written since, and are not read again: of a thousand networks the system keeps none in
+/// memory.
+struct DhcpLook {
+  /// As stat() tells; zero: there is none.
+  struct Stamp {
+    std::uint64_t device = 0, inode = 0, size = 0, mode = 0;
+    std::int64_t written_ns = 0, changed_ns = 0;
+    friend bool operator==(const Stamp&, const Stamp&) = default;
+  };
+  static constexpr std::size_t kFiles = 6;  ///< The folder, what DhcpFiles holds, the pid file.
+  DhcpFiles files;
+  std::array<Stamp, kFiles> stamps;
+  Stamp netns;
+  int pid = 0;
+  std::uint64_t started = 0;  ///< When, in the kernel's own count: pids are used again.
 };
 
 /// Writes out a network's plan. Every value is checked: what would break out of its line or field
@@ -34,8 +55,13 @@ class Dnsmasq {
       : program_(std::move(program)), folder_(std::move(folder)) {}
   /// Makes it run in the namespace with these files: starts, restarts or reloads only as needed.
   /// In a namespace that was only just made (`fresh`) none of an earlier run is looked for.
-  /// Returns once it serves. Errors: Unavailable, StorageFull.
-  Result<void> ensure(const DhcpFiles& files, int netns, bool fresh = false);
+  /// Returns once it serves. `look` is kept by the caller from one time to the next, and holds
+  /// something once nothing was to be done. Errors: Unavailable, StorageFull.
+  Result<void> ensure(const DhcpFiles& files, int netns, bool fresh, std::optional<DhcpLook>& look);
+  Result<void> ensure(const DhcpFiles& files, int netns, bool fresh = false) {
+    std::optional<DhcpLook> none;
+    return ensure(files, netns, fresh, none);
+  }
   /// Ends it and removes its files. Success when it is gone already.
   Result<void> remove();
   /// Its process, when it is alive and really ours.
@@ -44,6 +70,9 @@ class Dnsmasq {
  private:
   Result<void> start(int netns);
   Result<void> stop();
+  std::array<DhcpLook::Stamp, DhcpLook::kFiles> stamps() const;
+  bool looks_the_same(const DhcpLook& look, const DhcpFiles& files, int netns) const;
+  Result<bool> ensure_files(const DhcpFiles& files, int netns, bool fresh);
   Result<void> end(int pid, const std::function<bool(int)>& lives) const;
   bool is_ours(int pid) const;
   bool was_ours(int pid, int netns) const;

@@ -39,13 +39,12 @@ Names::Names(std::string folder_id, const std::string& host) : folder_(std::move
 
 std::string Names::brief(std::string_view id) const {
   const std::string digest = digest_of(folder_, id);
-  std::string hex;
-  for (std::size_t i = 0; i < (kBriefDigits + 1) / 2; ++i) {
-    std::array<char, 3> two{};
-    std::snprintf(two.data(), two.size(), "%02x", static_cast<unsigned char>(digest[i]));
-    hex += two.data();
+  std::string hex(kBriefDigits, '0');
+  for (std::size_t i = 0; i < kBriefDigits; ++i) {
+    const auto byte = static_cast<unsigned char>(digest[i / 2]);
+    hex[i] = "0123456789abcdef"[i % 2 == 0 ? byte >> 4 : byte & 15];
   }
-  return hex.substr(0, kBriefDigits);
+  return hex;
 }
 
 std::string Names::bridge(std::string_view network) const {

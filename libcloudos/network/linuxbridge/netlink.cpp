@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <memory>
 
 namespace cloudos::network::linuxbridge {
 namespace {
@@ -101,14 +102,14 @@ int Netlink::dump(NetlinkMessage& message, const Visitor& visit) {
   } while (sent < 0 && errno == EINTR);
   if (sent < 0) return errno;
 
-  std::vector<char> buffer(kReceiveBytes);
+  const auto buffer = std::make_unique_for_overwrite<char[]>(kReceiveBytes);
   const bool wants_ack = (head.nlmsg_flags & NLM_F_ACK) != 0;
   while (true) {
-    ssize_t got = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
+    ssize_t got = ::recv(socket_.get(), buffer.get(), kReceiveBytes, 0);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return errno == EAGAIN ? ETIMEDOUT : errno;
     auto left = static_cast<unsigned>(got);
-    for (const auto* answer = reinterpret_cast<const nlmsghdr*>(buffer.data());
+    for (const auto* answer = reinterpret_cast<const nlmsghdr*>(buffer.get());
          NLMSG_OK(answer, left); answer = NLMSG_NEXT(answer, left)) {
       if (answer->nlmsg_seq != sequence_) continue;  // Of a request that timed out before.
       if (answer->nlmsg_type == NLMSG_DONE) return 0;

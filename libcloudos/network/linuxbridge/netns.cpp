@@ -158,7 +158,7 @@ std::optional<std::string> read_small_file(const std::string& path) {
   const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file.valid()) return std::nullopt;
   std::string out;
-  std::array<char, 16384> chunk{};
+  std::array<char, 4096> chunk;
   while (true) {
     const ssize_t got = ::read(file.get(), chunk.data(), chunk.size());
     if (got < 0 && errno == EINTR) continue;

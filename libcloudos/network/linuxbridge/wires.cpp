@@ -185,12 +185,10 @@ Result<void> Wires::ensure_network(const NetworkPlan& plan, const LinkFinder& fi
 /// The namespace, open: made when it is missing, opened anew when it was replaced behind our back.
 Result<Netlink*> Wires::enter(const NetworkId& id) {
   const std::string name = names_.netns(id.value);
-  auto found = open_netns(name);
   auto& state = namespaces_[id];
-  if (found && state.inside &&
-      same_netns(state.netns.get(), "/proc/self/fd/" + std::to_string(found->get()))) {
+  if (state.inside && same_netns(state.netns.get(), std::string(kNetnsFolder) + "/" + name))
     return &*state.inside;
-  }
+  auto found = open_netns(name);
   metadata_.remove(id.value);  // Its sockets are of the namespace that is no more.
   metadata_.remove(id.value + " inet6");
   state = Namespace();
@@ -300,14 +298,15 @@ Result<void> Wires::ensure_dhcp(const NetworkPlan& plan, const Link& bridge,
   std::vector<std::string> rejected;
   CLOUDOS_TRY(const auto files, render_dhcp(plan, link.name, link.index, rejected));
   report(rejected);
+  Namespace& space = namespaces_[plan.id];
   if (::mkdir(settings_.networks_dir.c_str(), 0755) != 0 && errno != EEXIST) {
     return fail(errno == ENOSPC ? ErrorCode::StorageFull : ErrorCode::Unavailable,
                 std::string("cannot make the networks' folder: ") + std::strerror(errno),
                 settings_.networks_dir);
   }
   Dnsmasq server = dnsmasq_of(plan.id);
-  CLOUDOS_CHECK(server.ensure(files, netns, std::exchange(namespaces_[plan.id].fresh, false)));
-  networks_[plan.id].server = server.pid();
+  CLOUDOS_CHECK(server.ensure(files, netns, std::exchange(space.fresh, false), space.look));
+  networks_[plan.id].server = space.look ? space.look->pid : server.pid();
   return ensure_metadata(plan, link, netns);
 }
 

@@ -84,6 +84,7 @@ class Wires {
     std::optional<Netlink> inside;   ///< Opened in the namespace once; keeps it alive while open.
     bool inet6 = false;              ///< IPv6 was turned on in it.
     bool fresh = false;              ///< Made by us, and nothing was started in it yet.
+    std::optional<DhcpLook> look = {};
     std::optional<int> number = {};  ///< See netns_id().
   };
   struct Network {
