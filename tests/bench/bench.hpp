@@ -67,6 +67,8 @@ std::vector<Figure> bench_network(const Settings& settings);
 std::vector<Figure> bench_plane(const Settings& settings);
 /// Its cases by HTTP, network.http_…; called on a host of their own.
 std::vector<Figure> bench_plane_http(const Settings& settings);
+/// network.idle_1000; called so, too.
+Figure bench_plane_idle(const Settings& settings);
 std::vector<Figure> bench_store(const Settings& settings);
 std::vector<Figure> bench_startup(const Settings& settings);
 

@@ -273,6 +273,7 @@ std::vector<Figure> bench_plane(const Settings& settings) {
   if (wants("network.host_rule_of_1000") || wants("network.host_rules_100"))
     on_own_host([&] { add(rule_figures(settings)); });
   if (wants("network.http_rule")) on_own_host([&] { add(bench_plane_http(settings)); });
+  if (wants("network.idle_1000")) on_own_host([&] { add({bench_plane_idle(settings)}); });
   if (wants("network.host_pass_1000")) on_own_host([&] { add(pass_figures(settings)); });
   return figures;
 }

@@ -6,11 +6,13 @@
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netlink.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <fstream>
 #include <optional>
 #include <thread>
 
@@ -110,62 +112,108 @@ class Asking {
   std::string token_;
 };
 
-/// A group with members, some of which have devices on the host.
-struct Members {
-  std::string group;
-
-  Members(const Asking& asking, int ports, int guests) {
-    const std::string network = Asking::value(
-        asking.ask("POST", "/network/v2.0/networks", R"({"network":{"name":"n"}})"), "id");
-    const std::string project = Asking::value(
-        asking.ask("GET", "/network/v2.0/networks/" + network), "project_id");
-    asking.ask("PUT", "/network/v2.0/quotas/" + project,
-               R"({"quota":{"port":-1,"security_group_rule":-1}})");
-    asking.ask("PUT", "/compute/v2.1/os-quota-sets/" + project,
-               R"({"quota_set":{"instances":-1,"cores":-1,"ram":-1}})");
-    asking.ask("POST", "/network/v2.0/subnets",
-               fmt::format(R"({{"subnet":{{"network_id":"{}","ip_version":4,)"
-                           R"("cidr":"10.0.0.0/16"}}}})",
-                           network));
-    group = Asking::value(asking.ask("POST", "/network/v2.0/security-groups",
-                                     R"({"security_group":{"name":"g"}})"),
-                          "id");
-    std::vector<std::string> made;
-    const std::string one =
-        fmt::format(R"({{"network_id":"{}","security_groups":["{}"]}})", network, group);
-    for (int done = 0; done < ports; done += 100) {
-      std::string all = one;
-      for (int i = done + 1; i < std::min(done + 100, ports); ++i) all += "," + one;
-      const std::string reply = asking.ask("POST", "/network/v2.0/ports",
-                                           fmt::format(R"({{"ports":[{}]}})", all));
-      for (auto& id : Asking::values(reply, "id")) made.push_back(std::move(id));
+/// DHCP servers outlive the cloud that started them: these are ended after it.
+class DhcpServers {
+ public:
+  explicit DhcpServers(const std::filesystem::path& folder)
+      : networks_(folder / "data" / "run" / "networks") {}
+  ~DhcpServers() {
+    for (const int pid : pids()) ::kill(pid, SIGTERM);
+  }
+  DhcpServers(const DhcpServers&) = delete;
+  DhcpServers& operator=(const DhcpServers&) = delete;
+  std::vector<int> pids() const {
+    std::vector<int> out;
+    std::error_code none;
+    for (const auto& network : std::filesystem::directory_iterator(networks_, none)) {
+      int pid = 0;
+      if (std::ifstream(network.path() / "dnsmasq.pid") >> pid) out.push_back(pid);
     }
-    boot(asking, made, guests);
+    return out;
+  }
+  double cpu_us() const {
+    double sum = 0;
+    for (const int pid : pids()) sum += cpu_us_of(pid);
+    return sum;
   }
 
  private:
-  static void boot(const Asking& asking, const std::vector<std::string>& ports, int guests) {
-    const std::string image = Asking::value(
+  std::filesystem::path networks_;
+};
+
+/// A project without quotas, and an image to boot guests from that are simulated. Their ports are
+/// real ones.
+struct Project {
+  const Asking& asking;
+  std::string image;
+
+  explicit Project(const Asking& by) : asking(by) {
+    const std::string network = make_network(0);
+    const std::string project =
+        Asking::value(asking.ask("GET", "/network/v2.0/networks/" + network), "project_id");
+    asking.ask("DELETE", "/network/v2.0/networks/" + network);
+    asking.ask(
+        "PUT", "/network/v2.0/quotas/" + project,
+        R"({"quota":{"network":-1,"subnet":-1,"port":-1,"security_group_rule":-1}})");
+    asking.ask("PUT", "/compute/v2.1/os-quota-sets/" + project,
+               R"({"quota_set":{"instances":-1,"cores":-1,"ram":-1}})");
+    image = Asking::value(
         asking.ask("POST", "/image/v2/images",
                    R"({"name":"i","disk_format":"raw","container_format":"bare"})"),
         "id");
     asking.ask("PUT", "/image/v2/images/" + image + "/file", std::string(4'096, 'x'),
                "application/octet-stream");
-    for (int i = 0; i < guests; ++i)
-      asking.ask("POST", "/compute/v2.1/servers",
-                 fmt::format(R"({{"server":{{"name":"s","imageRef":"{}","flavorRef":"1",)"
-                             R"("networks":[{{"port":"{}"}}]}}}})",
-                             image, ports[static_cast<std::size_t>(i)]));
-    for (int i = 0; i < 600; ++i) {
+  }
+  std::string make_network(int i) const {
+    std::string id = Asking::value(
+        asking.ask("POST", "/network/v2.0/networks", R"({"network":{"name":"n"}})"), "id");
+    asking.ask("POST", "/network/v2.0/subnets",
+               fmt::format(R"({{"subnet":{{"network_id":"{}","ip_version":4,)"
+                           R"("cidr":"10.{}.0.0/16"}}}})",
+                           id, i % 256));
+    return id;
+  }
+  /// `where`: R"("port":"ID")" or R"("uuid":"ID")".
+  void boot(const std::string& where) const {
+    asking.ask("POST", "/compute/v2.1/servers",
+               fmt::format(R"({{"server":{{"name":"s","imageRef":"{}","flavorRef":"1",)"
+                           R"("networks":[{{{}}}]}}}})",
+                           image, where));
+  }
+  void await_guests(int count) const {
+    for (int i = 0; i < 3'000; ++i) {
       const std::string up =
           asking.ask("GET", "/network/v2.0/ports?device_owner=compute:nova&fields=status");
       const auto states = Asking::values(up, "status");
-      if (std::count(states.begin(), states.end(), "ACTIVE") == guests) return;
+      if (std::count(states.begin(), states.end(), "ACTIVE") == count) return;
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
     }
     give_up("network: the guests' ports did not come up");
   }
 };
+
+/// A group with members, some of which have devices on the host. Its id.
+std::string make_members(const Asking& asking, int ports, int guests) {
+  const Project project(asking);
+  const std::string network = project.make_network(1);
+  std::string group = Asking::value(asking.ask("POST", "/network/v2.0/security-groups",
+                                               R"({"security_group":{"name":"g"}})"),
+                                    "id");
+  std::vector<std::string> made;
+  const std::string one =
+      fmt::format(R"({{"network_id":"{}","security_groups":["{}"]}})", network, group);
+  for (int done = 0; done < ports; done += 100) {
+    std::string all = one;
+    for (int i = done + 1; i < std::min(done + 100, ports); ++i) all += "," + one;
+    const std::string reply =
+        asking.ask("POST", "/network/v2.0/ports", fmt::format(R"({{"ports":[{}]}})", all));
+    for (auto& id : Asking::values(reply, "id")) made.push_back(std::move(id));
+  }
+  for (int i = 0; i < guests; ++i)
+    project.boot(fmt::format(R"("port":"{}")", made[static_cast<std::size_t>(i)]));
+  project.await_guests(guests);
+  return group;
+}
 
 std::string rules_body(const std::string& group, int count) {
   std::string all;
@@ -223,22 +271,62 @@ void time_rules(const Asking& asking, const Daemon& daemon, const std::string& g
   std::this_thread::sleep_for(std::chrono::milliseconds(100));  // For the host to follow.
 }
 
-}  // namespace
-
-std::vector<Figure> bench_plane_http(const Settings& settings) {
+void bring_up_loopback() {
   auto links = must(lb::Netlink::open(NETLINK_ROUTE), "netlink");
   const auto lo = must(lb::find_link(links, "lo"), "lo");
   if (lo) must(lb::change_link(links, *lo, {.up = true}), "lo");
-  const Daemon daemon(settings.folder / "plane-http", Daemon::Plane::LinuxBridge);
+}
+
+}  // namespace
+
+Figure bench_plane_idle(const Settings& settings) {
+  bring_up_loopback();
+  const auto folder = settings.folder / "plane-idle";
+  const DhcpServers servers(folder);
+  const Daemon daemon(folder, Daemon::Plane::LinuxBridge);
+  const Asking asking(daemon);
+  const int count = settings.quick ? 2 : 1'000;
+  const std::chrono::seconds during(settings.quick ? 1 : 60);
+  {
+    const Project project(asking);
+    for (int i = 0; i < count; ++i)
+      project.boot(fmt::format(R"("uuid":"{}")", project.make_network(i)));
+    project.await_guests(count);
+  }
+  // Until a pass has seen that what was written has settled.
+  std::this_thread::sleep_for(std::chrono::seconds(settings.quick ? 0 : 70));
+  Rounds rounds;
+  for (int i = 0; i < (settings.quick ? 1 : 3); ++i) {
+    const double before = cpu_us_of(daemon.pid()), theirs_before = servers.cpu_us();
+    std::this_thread::sleep_for(during);
+    const double ours = cpu_us_of(daemon.pid()) - before;
+    const double theirs = servers.cpu_us() - theirs_before;
+    fmt::print(stderr, "# idle: cloudosd {:.0f} ms of CPU, its {} DHCP servers {:.0f} ms\n",
+               ours / 1'000, servers.pids().size(), theirs / 1'000);
+    rounds.add((ours + theirs) / 1'000, static_cast<double>(during.count()) * 1'000);
+  }
+  return rounds.figure("network.idle_1000",
+                       fmt::format("CPU of cloudosd and its DHCP servers with {} networks, each "
+                                   "with a subnet, DHCP and a port on the host, while nothing is "
+                                   "asked; reference: the time it took",
+                                   count),
+                       "ms");
+}
+
+std::vector<Figure> bench_plane_http(const Settings& settings) {
+  bring_up_loopback();
+  const auto folder = settings.folder / "plane-http";
+  const DhcpServers servers(folder);
+  const Daemon daemon(folder, Daemon::Plane::LinuxBridge);
   const Asking asking(daemon);
   const int ports = settings.quick ? 3 : 1'000;
   const int guests = settings.quick ? 1 : 20;
-  const Members members(asking, ports, guests);
+  const std::string group = make_members(asking, ports, guests);
   RuleRounds hundred, one;
   for (int i = 0; i < (settings.quick ? 1 : 11); ++i) {
     const auto aside = settings.folder / "aside";
-    time_rules(asking, daemon, members.group, settings.quick ? 5 : 100, aside, hundred);
-    time_rules(asking, daemon, members.group, 1, aside, one);
+    time_rules(asking, daemon, group, settings.quick ? 5 : 100, aside, hundred);
+    time_rules(asking, daemon, group, 1, aside, one);
   }
   const std::string where = fmt::format(
       "a group of {} ports, {} of them on the host; reference: 4 KiB written durably", ports,
