@@ -215,10 +215,7 @@ Result<void> Trunks::remove(const Context& ctx, const TrunkId& id) {
     CLOUDOS_TRY(const Trunk trunk, network::load_owned<Trunk>(txn, ctx, id));
     CLOUDOS_CHECK(network::refuse_down(trunk));
     auto parent = records::get<Port>(txn, trunk.port);
-    if (parent && parent->plugged) {
-      return network::fail_as("TrunkInUse", ErrorCode::Conflict,
-                              fmt::format("Trunk {} is currently in use.", id.value));
-    }
+    // The parent may be in a running guest: it loses what it carried, and nothing else.
     for (const SubPort& sub : trunk.sub_ports)
       CLOUDOS_CHECK(network::release_sub_port(impl_, txn, sub.port, now));
     if (parent) {

@@ -82,6 +82,33 @@ TEST_CASE("sub-ports are on their parent's host as long as it is, with their tag
   CHECK(world.now(world.second).trunk.empty());
 }
 
+TEST_CASE("a trunk deleted under a running guest leaves its port, and takes its sub-ports") {
+  TrunkWorld world;
+  REQUIRE(world.networks->plug(world.parent, ServerId{"s1"}, "h1"));
+  world.run();
+  REQUIRE(world.now(world.first).status() == PortStatus::Active);
+  REQUIRE(world.planned(world.first));
+  const Port before = world.now(world.parent);
+
+  auto& trunks = world.networks->trunks();
+  const auto removed = trunks.remove(world.boss, world.trunk);
+  if (!removed) FAIL(removed.error().message);
+  world.run();
+  CHECK(code_of(trunks.trunk(world.boss, world.trunk)) == ErrorCode::NotFound);
+  const Port parent = world.now(world.parent);
+  CHECK(parent.status() == PortStatus::Active);
+  CHECK(parent.tap == before.tap);
+  CHECK(parent.trunk.empty());
+  const Port first = world.now(world.first);
+  CHECK(first.status() == PortStatus::Down);
+  CHECK(first.host.empty());
+  CHECK(first.trunk.empty());
+  CHECK(first.device_owner.empty());
+  CHECK_FALSE(world.planned(world.first));
+  // The port is free to go.
+  REQUIRE(world.networks->delete_port(world.boss, world.first));
+}
+
 TEST_CASE("sub-ports may be of more networks than a binding has tries") {
   TrunkWorld world;
   std::vector<SubPort> more;

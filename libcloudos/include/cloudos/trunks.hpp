@@ -55,7 +55,8 @@ class CLOUDOS_EXPORT Trunks final {
   Result<Trunk> trunk(const Context& ctx, const TrunkId& id) const;
   Result<std::vector<Trunk>> trunks(const Context& ctx, const NetworkListSpec& spec = {}) const;
   Result<Trunk> update(const Context& ctx, const TrunkId& id, const TrunkUpdate& change);
-  /// Errors: NotFound, Conflict (its port is bound).
+  /// Its port may be in a running guest: that goes on, its sub-ports leave the host.
+  /// Errors: NotFound, Conflict (it is down).
   Result<void> remove(const Context& ctx, const TrunkId& id);
   /// Errors: as create(); Conflict also when the trunk is down.
   Result<Trunk> add_sub_ports(const Context& ctx, const TrunkId& id,
