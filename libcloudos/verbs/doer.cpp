@@ -11,7 +11,8 @@ using nlohmann::json;
 constexpr std::size_t kMostPages = 10'000;
 
 Failure no_json(const Verb& verb) {
-  return fail(ErrorCode::Internal, fmt::format("{}: the cloud did not reply with JSON.", verb.name));
+  return fail(ErrorCode::Internal,
+              fmt::format("{}: the cloud did not reply with JSON.", verb.name));
 }
 
 Result<const Verb*> known_verb(std::string_view name) {

@@ -14,7 +14,8 @@ constexpr Parameter kUnsecured =
 
 constexpr Parameter kDefault = set("is_default", "--default", "true", "for those who name none");
 constexpr Parameter kNotDefault = set("is_default", "--no-default", "false", "only when named");
-constexpr Parameter kQos = ref("qos_policy_id", "--qos-policy", "qos_policies", "QoS policy it has");
+constexpr Parameter kQos =
+    ref("qos_policy_id", "--qos-policy", "qos_policies", "QoS policy it has");
 constexpr Parameter kNoQos = set("qos_policy_id", "--no-qos-policy", "null", "have no QoS policy");
 constexpr Parameter kDnsDomain = text("dns_domain", "--dns-domain", "domain of the name");
 constexpr Parameter kDnsName = text("dns_name", "--dns-name", "name of the address");

@@ -62,7 +62,7 @@ struct Step {
   std::string line;
   int code;
   std::string says;   ///< Somewhere on stdout, or stderr where the code is not 0.
-  std::string never;  ///< Nowhere on stdout.
+  std::string never{};  ///< Nowhere on stdout.
 };
 
 inline void walk(Site& site, const std::vector<Step>& steps) {

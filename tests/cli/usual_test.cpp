@@ -61,7 +61,8 @@ TEST_CASE("a project is emptied in the order in which its things let go, and nob
                            "project"})
     CHECK(types.count(type) == 1);
   walk(site, {
-                 {"--os-project-name leaving server show leaving-guest -f value -c status", 0, "ACTIVE"},
+                 {"--os-project-name leaving server show leaving-guest -f value -c status", 0,
+                  "ACTIVE"},
                  {"project purge", 2, "--project"},
                  {"project purge --project leaving --auth-project", 2, "do not go together"},
                  {"project purge --project nobody", 4, "nobody"},
