@@ -1,6 +1,7 @@
 #include <fstream>
 
 #include "site.hpp"
+#include "support/capture.hpp"
 #include "yaml_json.hpp"
 
 using namespace program_test;
@@ -34,8 +35,7 @@ void check_formats(Site& site, const std::string& noun) {
   for (const auto& row : *csv) CHECK(row.size() == rows[0].size());
   const std::string table = in("table");
   for (const auto& [title, value] : rows[0].items()) {
-    const auto& bound_title = title;
-    CAPTURE(bound_title);
+    CAPTURE_BOUND(title);
     CHECK(table.find("| " + title) != std::string::npos);
   }
   const std::string first = (*csv)[1][0];

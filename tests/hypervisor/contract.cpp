@@ -1,4 +1,5 @@
 #include "hypervisor/contract.hpp"
+#include "support/capture.hpp"
 
 #include <doctest/doctest.h>
 #include <stdlib.h>
@@ -88,8 +89,7 @@ void check_foreign_domains(const DriverUnderTest& under_test) {
       {"destroy", [&] { return driver.destroy(kForeign); }},
   };
   for (const auto& [what, call] : rows) {
-    const auto& bound_what = what;
-    CAPTURE(bound_what);
+    CAPTURE_BOUND(what);
     const auto result = call();
     REQUIRE_FALSE(result);
     CHECK(result.error().code == ErrorCode::Conflict);
@@ -201,8 +201,7 @@ void check_hostile_names(const DriverUnderTest& under_test) {
       {"a path", "../../../tmp/x"},
   };
   for (const auto& [what, name] : rows) {
-    const auto& bound_what = what;
-    CAPTURE(bound_what);
+    CAPTURE_BOUND(what);
     DomainSpec spec = small_domain(kFirst.value, under_test.folder);
     spec.name = name;
     spec.task = name;

@@ -11,6 +11,7 @@
 #include "hypervisor/host.hpp"
 #include "hypervisor/libvirt_error.hpp"
 #include "hypervisor/process.hpp"
+#include "support/capture.hpp"
 
 using namespace cloudos;
 using namespace cloudos::hypervisor;
@@ -232,8 +233,7 @@ TEST_CASE("an overlay is whole or not there, and a half-made one is made anew") 
   const std::pair<const char*, const char*> formats[] = {
       {"vmdk", "vmdk"}, {"vdi", "vdi"}, {"vhd", "vpc"}, {"vhdx", "vhdx"}};
   for (const auto& [image, qemu] : formats) {
-    const auto& bound_image = image;
-    CAPTURE(bound_image);
+    CAPTURE_BOUND(image);
     const auto path = folder.path() / image;
     const auto made = run_program({find_program("qemu-img"), {"create", "-f", qemu, path, "4M"}});
     REQUIRE(made);

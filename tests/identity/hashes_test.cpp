@@ -3,6 +3,7 @@
 #include "identity/password_support.hpp"
 #include "identity/passwords.hpp"
 #include "identity/support.hpp"
+#include "support/capture.hpp"
 
 using namespace cloudos;
 using namespace identity_test;
@@ -160,8 +161,7 @@ TEST_CASE("a login hashes anew what was hashed in another way, and its tokens li
       {{Algorithm::Bcrypt, 4}, "$2b$04$"},
   };
   for (const auto& [with, prefix] : rows) {
-    const auto& bound_prefix = prefix;
-    CAPTURE(bound_prefix);
+    CAPTURE_BOUND(prefix);
     REQUIRE(world.identity->set_password_hashing(with));
     CHECK_FALSE(world.login("una", "wrong"));
     CHECK_FALSE(stored_hash(world, una.id).starts_with(prefix));

@@ -2,6 +2,7 @@
 #include "identity/account_rules.hpp"
 #include "identity/credential_records.hpp"
 #include "identity/password_support.hpp"
+#include "support/capture.hpp"
 
 using namespace cloudos;
 using namespace identity_test;
@@ -46,8 +47,7 @@ TEST_CASE("passcodes agree with those of RFC 6238") {
                                                        {2'000'000'000, "279037"},
                                                        {20'000'000'000, "353130"}};
   for (const auto& [time, code] : rows) {
-    const auto& bound_time = time;
-    CAPTURE(bound_time);
+    CAPTURE_BOUND(time);
     CHECK(identity::totp_code("12345678901234567890", time / 30) == code);
   }
   CHECK(identity::read_totp_secret(kSecret) == "12345678901234567890");

@@ -10,6 +10,7 @@
 #include "image/records.hpp"
 #include "image/world.hpp"
 #include "store/faulty.hpp"
+#include "support/capture.hpp"
 
 using namespace cloudos;
 using namespace image_test;
@@ -45,8 +46,7 @@ void check_counts(const World& world) {
     sum.staged += charge.staged;
   }
   for (const auto& [project, sum] : have) {
-    const auto& bound_project = project;
-    CAPTURE(bound_project);
+    CAPTURE_BOUND(project);
     CHECK(counted(world, "image_count_total", ProjectId{project}) == sum.images);
     CHECK(counted(world, "image_count_uploading", ProjectId{project}) == sum.uploading);
     CHECK(counted(world, "image_size_total", ProjectId{project}) == sum.bytes);

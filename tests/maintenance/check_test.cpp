@@ -11,6 +11,7 @@
 #include "cloudos/tasks.hpp"
 #include "maintenance/kinds.hpp"
 #include "support.hpp"
+#include "support/capture.hpp"
 
 using namespace cloudos;
 using test::boot;
@@ -209,8 +210,7 @@ TEST_CASE("compact gives room back, loses nothing, and needs the folder for itse
   CHECK(after.revision == before.revision);
   CHECK(after.kinds.size() == before.kinds.size());
   for (const auto& [kind, numbers] : before.kinds) {
-    const auto& bound_kind = kind;
-    CAPTURE(bound_kind);
+    CAPTURE_BOUND(kind);
     CHECK(after.kinds.at(kind).keys == numbers.keys);
     CHECK(after.kinds.at(kind).bytes == numbers.bytes);
   }

@@ -3,6 +3,7 @@
 #include "network/fake_driver.hpp"
 #include "network/support.hpp"
 #include "network/trunk_ports.hpp"
+#include "support/capture.hpp"
 
 using namespace cloudos;
 using namespace network_test;
@@ -176,8 +177,7 @@ TEST_CASE("a sub-port that has no address on its parent's host stays down; its p
   const std::pair<PortId, std::string> rows[] = {{elsewhere->id, "is not connected to a segment"},
                                                  {waiting->id, "No more IP addresses"}};
   for (const auto& [id, reason] : rows) {
-    const auto& bound_reason = reason;
-    CAPTURE(bound_reason);
+    CAPTURE_BOUND(reason);
     const auto sub = world.networks->port(boss, id);
     CHECK_FALSE(sub->plugged);
     CHECK(sub->levels.empty());

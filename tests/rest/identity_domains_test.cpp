@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "rest/support.hpp"
+#include "support/capture.hpp"
 
 using namespace cloudos;
 using namespace rest_test;
@@ -100,8 +101,7 @@ TEST_CASE("defaults of configurations and the rules for passwords are shown") {
   CHECK(ask_admin(site, "GET", "/domains/config/ldap/default").json()["config"]["ldap"] ==
         all["ldap"]);
   for (const auto& [name, value] : all["ldap"].items()) {
-    const auto& bound_name = name;
-    CAPTURE(bound_name);
+    CAPTURE_BOUND(name);
     CHECK(ask_admin(site, "GET", "/domains/config/ldap/" + name + "/default").json()["config"] ==
           Json{{name, value}});
   }

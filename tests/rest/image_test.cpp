@@ -9,6 +9,7 @@
 #include "cloudos/images.hpp"
 #include "rest/image_codec.hpp"
 #include "rest/support.hpp"
+#include "support/capture.hpp"
 
 using namespace cloudos;
 using namespace rest_test;
@@ -90,8 +91,7 @@ TEST_CASE("image: a create answers 201 with every attribute and where the image 
                       {"owner_specified.openstack.md5", ""},
                       {"os_distro", "debian"}};
   for (const auto& [name, value] : expected.items()) {
-    const auto& bound_name = name;
-    CAPTURE(bound_name);
+    CAPTURE_BOUND(name);
     CHECK(image[name] == value);
   }
   CHECK(image["created_at"] == image["updated_at"]);
@@ -336,8 +336,7 @@ TEST_CASE("image: patches of both dialects change attributes and properties in o
     const json image = site.get(kImages + "/" + id).json();
     if (row.status == 200) CHECK(answer.json() == image);
     for (const auto& [name, value] : row.shows.items()) {
-      const auto& bound_name = name;
-      CAPTURE(bound_name);
+      CAPTURE_BOUND(name);
       CHECK((image.contains(name) ? image[name] : json()) == value);
     }
     if (row.status != 200) CHECK(image["old"] == "0");
@@ -570,8 +569,7 @@ TEST_CASE("image: the schemas list exactly what bodies hold, and no attribute is
   // Without data there are no stores; locations and direct_url are hidden.
   CHECK(image.size() + 3 == schema["properties"].size());
   for (const auto& [name, value] : image.items()) {
-    const auto& bound_name = name;
-    CAPTURE(bound_name);
+    CAPTURE_BOUND(name);
     REQUIRE(schema["properties"].contains(name));
     CHECK(is_image_attribute(name));
     const json type = schema["properties"][name]["type"];

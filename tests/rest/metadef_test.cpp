@@ -4,6 +4,7 @@
 #include "cloudos/metadefs.hpp"
 #include "rest/metadef_codec.hpp"
 #include "rest/support.hpp"
+#include "support/capture.hpp"
 
 using namespace cloudos;
 using namespace rest_test;
@@ -224,15 +225,13 @@ TEST_CASE("metadefs: schemas say what the service takes and gives") {
   REQUIRE(site.post(kSpaces, cpu_space()).status == 201);
   const json shown = site.get(kSpaces + "/Our::CPU").json();
   for (const auto& [name, value] : shown.items()) {
-    const auto& bound_name = name;
-    CAPTURE(bound_name);
+    CAPTURE_BOUND(name);
     CHECK(schema["properties"].contains(name));
   }
   // Every member that a definition may have is one that is read.
   const json members = schema["definitions"]["property"]["additionalProperties"]["properties"];
   for (const auto& [name, value] : members.items()) {
-    const auto& bound_name = name;
-    CAPTURE(bound_name);
+    CAPTURE_BOUND(name);
     json property = {{"title", "T"}, {"type", "array"}};
     if (name == "items") property[name] = {{"type", "string"}, {"enum", {"a"}}};
     else if (name == "enum" || name == "operators" || name == "required") property[name] = {"a"};

@@ -1,6 +1,7 @@
 #include <set>
 
 #include "rest/network_scene.hpp"
+#include "support/capture.hpp"
 
 using nlohmann::json;
 using rest_test::Answer;
@@ -350,8 +351,7 @@ TEST_CASE("a QoS policy that an admin put on a network is not its owner's to tak
   const std::string port = "/ports/" + scene.ours.at("ports");
   const std::string net = "/networks/" + scene.ours.at("networks");
   for (const auto& [path, name] : {std::pair{net, "network"}, std::pair{port, "port"}}) {
-    const auto& bound_path = path;
-    CAPTURE(bound_path);
+    CAPTURE_BOUND(path);
     const auto put = [&scene, &path = path, name = name](const std::string& token,
                                                          const json& policy) {
       return scene.call(token, "PUT", path, {{name, {{"qos_policy_id", policy}}}}).status;

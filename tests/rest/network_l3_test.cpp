@@ -1,4 +1,5 @@
 #include "rest/support.hpp"
+#include "support/capture.hpp"
 
 using nlohmann::json;
 using rest_test::Answer;
@@ -119,8 +120,7 @@ TEST_CASE("what is a layer 3 resource of one project is nothing to another") {
       {path_to("/subnetpools", pool), "subnetpool"},
       {path_to("/address-scopes", scope), "address_scope"}};
   for (const auto& [path, name] : things) {
-    const auto& bound_path = path;
-    CAPTURE(bound_path);
+    CAPTURE_BOUND(path);
     CHECK(site.ask(other, "GET", path).status == 404);
     CHECK(site.ask(other, "PUT", path, {{name, json::object()}}).status == 404);
     CHECK(site.ask(other, "DELETE", path).status == 404);

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "rest/network_scene.hpp"
+#include "support/capture.hpp"
 
 using namespace cloudos;
 using namespace rest_test;
@@ -240,10 +241,8 @@ bool net_fits(char letter, const Answer& there, int done) {
 void check_tells_nothing(const NetworkScene& scene, const std::string& text) {
   for (const auto& [collection, id] : scene.ours) {
     if (collection == "default-security-group-rules" || collection == "host") continue;
-    const auto& bound_collection = collection;
-    CAPTURE(bound_collection);
-    const auto& bound_id = id;
-    CAPTURE(bound_id);
+    CAPTURE_BOUND(collection);
+    CAPTURE_BOUND(id);
     CHECK(text.find(id) == text.npos);
   }
 }

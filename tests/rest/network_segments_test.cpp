@@ -1,4 +1,5 @@
 #include "rest/support.hpp"
+#include "support/capture.hpp"
 
 using nlohmann::json;
 using rest_test::Answer;
@@ -162,8 +163,7 @@ TEST_CASE("ranges of segments say what of them is used and what is free") {
        {{"network_type", "vlan"}, {"minimum", 1}, {"maximum", 2}, {"physical_network", "nowhere"}}},
   };
   for (const auto& [what, body] : wrong) {
-    const auto& bound_what = what;
-    CAPTURE(bound_what);
+    CAPTURE_BOUND(what);
     CHECK(site.call(site.boss, "POST", "/network_segment_ranges", {{"network_segment_range", body}})
               .status == 400);
   }

@@ -15,6 +15,7 @@
 #include "network/router_txn.hpp"
 #include "network/segments.hpp"
 #include "records/table.hpp"
+#include "support/capture.hpp"
 #include "tasks/task.hpp"
 #include "world.hpp"
 
@@ -101,8 +102,7 @@ void World::check_stores(const store::Snapshot& snapshot) {
   for (const auto& [store, folder] :
        {std::pair{"file", folder_ / "images"}, std::pair{"second", folder_ / "second-store"},
         std::pair{"third", folder_ / "third-store"}}) {
-    const auto& bound_store = store;
-    CAPTURE(bound_store);
+    CAPTURE_BOUND(store);
     for (const auto& entry : std::filesystem::directory_iterator(folder))
       there[store].insert(entry.path().filename());
     CHECK((told[store] == there[store]));

@@ -18,6 +18,7 @@
 #include "network/record.hpp"
 #include "placement/records.hpp"
 #include "records/table.hpp"
+#include "support/capture.hpp"
 
 namespace cloudos::test {
 namespace {
@@ -124,12 +125,10 @@ void check_quotas(const store::Snapshot& snapshot) {
   for (const store::Entry& entry : all_under(snapshot, kUse))
     have.try_emplace(entry.key.substr(kUse.size(), entry.key.find('/', kUse.size()) - kUse.size()));
   for (auto& [project, counted] : have) {
-    const auto& bound_project = project;
-    CAPTURE(bound_project);
+    CAPTURE_BOUND(project);
     const auto use = *Quota::usage(snapshot, ProjectId{project});
     for (const auto& [resource, amount] : use) {
-      const auto& bound_resource = resource;
-      CAPTURE(bound_resource);
+      CAPTURE_BOUND(resource);
       CHECK(amount.counted == counted[resource]);
     }
   }
