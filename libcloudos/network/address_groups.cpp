@@ -46,14 +46,8 @@ AddressGroups& Networks::address_groups() { return impl_->address_groups; }
 Result<std::vector<AddressGroup>> AddressGroups::create(
     const Context& ctx, const std::vector<AddressGroupCreate>& specs) {
   const auto drafted = [&](const AddressGroupCreate& spec) -> Result<AddressGroup> {
-    CLOUDOS_CHECK(network::check_texts(spec.name, spec.description));
-    AddressGroup draft;
-    CLOUDOS_TRY(draft.project, network::owner_of_new(ctx, spec.project));
+    CLOUDOS_TRY(auto draft, network::draft_owned<AddressGroup>(impl_, ctx, spec));
     CLOUDOS_TRY(draft.addresses, network::checked_prefixes(spec.addresses));
-    draft.id = impl_.engine.ids.make<AddressGroupId>();
-    draft.name = spec.name;
-    draft.description = spec.description;
-    draft.created_at = draft.updated_at = impl_.engine.clock.wall();
     return draft;
   };
   return network::create_all<AddressGroup>(impl_, ctx, specs, drafted,

@@ -19,6 +19,20 @@ inline Result<void> check_bulk(const Networks::Impl& impl, const Context& ctx, s
   return Result<void>();
 }
 
+/// A new record with what it has of every call that makes one: whose, id, texts, times.
+/// Errors: InvalidArgument (texts), Forbidden (another's project).
+template <class Record, class Spec>
+Result<Record> draft_owned(const Networks::Impl& impl, const Context& ctx, const Spec& spec) {
+  CLOUDOS_CHECK(check_texts(spec.name, spec.description));
+  Record draft;
+  CLOUDOS_TRY(draft.project, owner_of_new(ctx, spec.project));
+  draft.id = impl.engine.ids.template make<decltype(draft.id)>();
+  draft.name = spec.name;
+  draft.description = spec.description;
+  draft.created_at = draft.updated_at = impl.engine.clock.wall();
+  return draft;
+}
+
 /// `insert(txn, draft)` makes the record of a draft, maybe more than once.
 template <class Record, class Draft, class Insert>
 Result<std::vector<Record>> insert_all(Networks::Impl& impl, const std::vector<Draft>& drafts,

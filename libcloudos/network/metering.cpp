@@ -46,14 +46,8 @@ Result<std::vector<MeteringLabel>> MeteringLabels::create(
     const Context& ctx, const std::vector<MeteringLabelCreate>& specs) {
   CLOUDOS_CHECK(network::admin_only(ctx, true, "metering_label"));
   const auto drafted = [&](const MeteringLabelCreate& spec) -> Result<MeteringLabel> {
-    CLOUDOS_CHECK(network::check_texts(spec.name, spec.description));
-    MeteringLabel draft;
-    CLOUDOS_TRY(draft.project, network::owner_of_new(ctx, spec.project));
-    draft.id = impl_.engine.ids.make<MeteringLabelId>();
-    draft.name = spec.name;
-    draft.description = spec.description;
+    CLOUDOS_TRY(auto draft, network::draft_owned<MeteringLabel>(impl_, ctx, spec));
     draft.shared = spec.shared;
-    draft.created_at = draft.updated_at = impl_.engine.clock.wall();
     return draft;
   };
   return network::create_all<MeteringLabel>(impl_, ctx, specs, drafted,

@@ -150,16 +150,10 @@ struct QosDraft {
 };
 
 Result<QosDraft> draft_qos(Networks::Impl& impl, const Context& ctx, const QosPolicyCreate& spec) {
-  CLOUDOS_CHECK(check_texts(spec.name, spec.description));
   QosDraft draft;
-  QosPolicy& policy = draft.policy;
-  CLOUDOS_TRY(policy.project, owner_of_new(ctx, spec.project));
-  policy.id = impl.engine.ids.make<QosPolicyId>();
-  policy.name = spec.name;
-  policy.description = spec.description;
-  policy.shared = spec.shared;
-  policy.is_default = spec.is_default;
-  policy.created_at = policy.updated_at = impl.engine.clock.wall();
+  CLOUDOS_TRY(draft.policy, draft_owned<QosPolicy>(impl, ctx, spec));
+  draft.policy.shared = spec.shared;
+  draft.policy.is_default = spec.is_default;
   draft.grant = impl.engine.ids.make<RbacPolicyId>();
   return draft;
 }

@@ -132,18 +132,12 @@ struct TrunkDraft {
 
 Result<TrunkDraft> draft_trunk(const Networks::Impl& impl, const Context& ctx,
                                const TrunkCreate& spec) {
-  CLOUDOS_CHECK(check_texts(spec.name, spec.description));
   CLOUDOS_CHECK(check_sub_ports(spec.sub_ports));
   TrunkDraft draft;
+  CLOUDOS_TRY(draft.trunk, draft_owned<Trunk>(impl, ctx, spec));
+  draft.trunk.admin_up = spec.admin_up;
+  draft.trunk.port = spec.port;
   draft.sub_ports = spec.sub_ports;
-  Trunk& trunk = draft.trunk;
-  CLOUDOS_TRY(trunk.project, owner_of_new(ctx, spec.project));
-  trunk.id = impl.engine.ids.make<TrunkId>();
-  trunk.name = spec.name;
-  trunk.description = spec.description;
-  trunk.admin_up = spec.admin_up;
-  trunk.port = spec.port;
-  trunk.created_at = trunk.updated_at = impl.engine.clock.wall();
   return draft;
 }
 

@@ -151,4 +151,22 @@ std::string TracedHost::chain(const std::string& prefix, const std::string& id) 
   return prefix + lb::Names(kFolder).brief(id);
 }
 
+void add_six(TracedHost& host) {
+  SubnetCreate six;
+  six.network = host.inside.id;
+  six.ip_version = 6;
+  six.cidr = "fd00:1::/64";
+  six.ra_mode = six.address_mode = "slaac";
+  REQUIRE(host.world->networks->create_subnet(host.p, six));
+  host.repair();
+}
+
+std::string six_at(TracedHost& host, const Port& port) {
+  const auto now = host.world->networks->port(host.p, port.id);
+  REQUIRE(now);
+  for (const FixedIp& fixed : now->fixed_ips)
+    if (fixed.address.find(':') != std::string::npos) return fixed.address;
+  return {};
+}
+
 }  // namespace dataplane

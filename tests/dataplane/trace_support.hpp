@@ -49,4 +49,9 @@ void drain(const cloudos::Fd& listener);
 /// Changes a device of this thread's namespace, which has to be there.
 void set_device(const std::string& name, const lb::LinkChange& change);
 
+/// The inner network has IPv6 addresses, too, which follow from MACs.
+void add_six(TracedHost& host);
+/// The port's IPv6 address; empty: it has none.
+std::string six_at(TracedHost& host, const cloudos::Port& port);
+
 }  // namespace dataplane

@@ -398,20 +398,8 @@ TEST_CASE("a trace names the address that a group's rule lacks on the host, and 
 TEST_CASE("a trace of IPv6 finds the rule, and the address that the host lacks") {
   on_private_host([] {
     TracedHost host(false);
-    SubnetCreate six;
-    six.network = host.inside.id;
-    six.ip_version = 6;
-    six.cidr = "fd00:1::/64";
-    six.ra_mode = six.address_mode = "slaac";
-    REQUIRE(host.world->networks->create_subnet(host.p, six));
-    host.repair();
-    const auto six_of = [&](const Port& port) {
-      const auto now = host.world->networks->port(host.p, port.id);
-      for (const FixedIp& fixed : now->fixed_ips)
-        if (fixed.address.find(':') != std::string::npos) return fixed.address;
-      return std::string();
-    };
-    const std::string to = six_of(host.b);
+    add_six(host);
+    const std::string to = six_at(host, host.b);
     REQUIRE_FALSE(to.empty());
     TraceSpec ping;
     ping.from = host.a.id.value;
@@ -424,13 +412,13 @@ TEST_CASE("a trace of IPv6 finds the rule, and the address that the host lacks")
     const auto whole = ask();
     CAPTURE(trace_told(whole));
     CHECK(whole.delivered);
-    CHECK(whole.hops.front().packet == six_of(host.a) + " > " + to + " ipv6-icmp 128");
+    CHECK(whole.hops.front().packet == six_at(host, host.a) + " > " + to + " ipv6-icmp 128");
     nft(fmt::format("delete element {}{} {{ {} }}", in_table("inet"),
-                    host.chain("m6_", host.a.security_groups.at(0).value), six_of(host.a)));
+                    host.chain("m6_", host.a.security_groups.at(0).value), six_at(host, host.a)));
     const auto lost = ask();
     CAPTURE(trace_told(lost));
     CHECK(lost.hops.back().place == "ingress");
-    CHECK(lost.summary.find(six_of(host.a)) != std::string::npos);
+    CHECK(lost.summary.find(six_at(host, host.a)) != std::string::npos);
     host.repair();
     CHECK(ask().delivered);
   });

@@ -41,6 +41,10 @@ struct MovingWorld : World {
       return Result<void>();
     }));
   }
+  void plug(const std::string& server, const std::string& host) {
+    REQUIRE(networks->plug(parent, ServerId{server}, host));
+    run(1s);
+  }
   void check_both_on(const std::shared_ptr<FakeDriver>& here,
                      const std::shared_ptr<FakeDriver>& gone) {
     const auto carried = networks->port(boss, sub);
@@ -58,8 +62,7 @@ struct MovingWorld : World {
 
 TEST_CASE("sub-ports go with their parent to the host whose binding becomes active") {
   MovingWorld world;
-  REQUIRE(world.networks->plug(world.parent, ServerId{"s1"}, "h1"));
-  world.run(1s);
+  world.plug("s1", "h1");
   world.check_both_on(world.one, world.two);
   PortBindings bindings(*world.networks);
   PortBinding next;
@@ -69,15 +72,13 @@ TEST_CASE("sub-ports go with their parent to the host whose binding becomes acti
   world.run(1s);
   CHECK(world.one->ports().empty());
   CHECK_FALSE(world.networks->port(world.boss, world.sub)->plugged);
-  REQUIRE(world.networks->plug(world.parent, ServerId{"s1"}, "h2"));
-  world.run(1s);
+  world.plug("s1", "h2");
   world.check_both_on(world.two, world.one);
 }
 
 TEST_CASE("a server that lets go of a trunk's port lets go of its sub-ports, wherever they were") {
   MovingWorld world;
-  REQUIRE(world.networks->plug(world.parent, ServerId{"s1"}, "h1"));
-  world.run(1s);
+  world.plug("s1", "h1");
   // Its host is lost: nobody could unplug it there.
   REQUIRE(world.store->transact([&](store::Txn& txn) {
     return world.networks->detach_port(txn, world.parent, ServerId{"s1"});
@@ -86,15 +87,13 @@ TEST_CASE("a server that lets go of a trunk's port lets go of its sub-ports, whe
   world.run(1s);
   CHECK(world.one->ports().empty());
   world.attach("s2");
-  REQUIRE(world.networks->plug(world.parent, ServerId{"s2"}, "h2"));
-  world.run(1s);
+  world.plug("s2", "h2");
   world.check_both_on(world.two, world.one);
 }
 
 TEST_CASE("a sub-port that was left on another host than its parent's comes to it") {
   MovingWorld world;
-  REQUIRE(world.networks->plug(world.parent, ServerId{"s1"}, "h1"));
-  world.run(1s);
+  world.plug("s1", "h1");
   // As records of before may be.
   REQUIRE(world.store->transact([&](store::Txn& txn) -> Result<void> {
     CLOUDOS_CHECK(records::modify<Port>(txn, world.parent, [](Port& port) {
@@ -103,8 +102,7 @@ TEST_CASE("a sub-port that was left on another host than its parent's comes to i
     }));
     return Result<void>();
   }));
-  REQUIRE(world.networks->plug(world.parent, ServerId{"s1"}, "h2"));
-  world.run(1s);
+  world.plug("s1", "h2");
   world.check_both_on(world.two, world.one);
 }
 
