@@ -5,10 +5,9 @@ usage: confined.py BIN-DIR GUEST.qcow2
 """
 import os
 import re
-import subprocess
 import sys
 
-from harness import ROOT, Cloud, Failed, Report, host_state, left_over, until
+from harness import ROOT, Cloud, Report, play, until
 
 UNIT = os.path.join(ROOT, "apps/cloudosd/systemd/cloudosd.service")
 PAGES = [os.path.join(ROOT, "libcloudos/docs", page) for page in ("service.md", "privileges.md")]
@@ -76,26 +75,19 @@ def main():
         told = table_capabilities(page)
         report.check("the table of %s has the unit's capabilities and no other" %
                      os.path.basename(page), told == names, str(set(told) ^ set(names)))
-    before = host_state()
-    cloud = Cloud(bin_dir)
-    allowed = ",".join("+" + name.removeprefix("CAP_").lower() for name in names)
-    cloud.daemon_prefix = ["setpriv", "--bounding-set=-all," + allowed, "--inh-caps=-all",
-                           "--no-new-privs"]
-    try:
+
+    def scenes(cloud, _):
+        allowed = ",".join("+" + name.removeprefix("CAP_").lower() for name in names)
+        cloud.daemon_prefix = ["setpriv", "--bounding-set=-all," + allowed, "--inh-caps=-all",
+                               "--no-new-privs"]
         cloud.start()
         count = bin(bounding_set(cloud.process.pid)).count("1")
         report.check("cloudosd has the unit's capabilities and no other", count == len(names),
                      "%d, not %d" % (count, len(names)))
         lifecycle(cloud, report, guest)
         cloud.stop()
-    except (Failed, OSError, subprocess.TimeoutExpired, KeyError, ValueError) as trouble:
-        report.check("the scenario runs to its end", False, str(trouble))
-        print("# cloudosd said:\n" + cloud.tail())
-    finally:
-        cloud.end()
-    left = left_over(before, host_state())
-    report.check("the host is as it was", not left, "; ".join(left))
-    report.end()
+
+    play(report, lambda: Cloud(bin_dir), scenes)
 
 
 if __name__ == "__main__":

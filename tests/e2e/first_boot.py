@@ -4,11 +4,10 @@
 usage: first_boot.py BIN-DIR GUEST.qcow2
 """
 import os
-import subprocess
 import sys
 import time
 
-from harness import Cloud, Failed, Report, host_state, left_over, run, until
+from harness import Cloud, Report, host_state, left_over, play, run, until
 
 
 def ssh(cloud, key, address, *command, timeout=10):
@@ -130,9 +129,8 @@ def killed(cloud, report, moment):
 def main():
     bin_dir, guest = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
     report = Report()
-    before = host_state()
-    cloud = Cloud(bin_dir)
-    try:
+
+    def scenes(cloud, before):
         began = time.monotonic()
         cloud.start()
         report.check("cloudosd starts (%.2f s)" % (time.monotonic() - began), True)
@@ -148,14 +146,8 @@ def main():
         cloud.stop()
         left = left_over(before, host_state())
         report.check("the host is as it was before", not left, "; ".join(left))
-    except (Failed, OSError, subprocess.TimeoutExpired, KeyError, ValueError) as trouble:
-        report.check("the scenario runs to its end", False, str(trouble))
-        print("# cloudosd said:\n" + cloud.tail())
-    finally:
-        cloud.end()
-    left = left_over(before, host_state())
-    report.check("after clean-up nothing of the test is left", not left, "; ".join(left))
-    report.end()
+
+    play(report, lambda: Cloud(bin_dir), scenes)
 
 
 if __name__ == "__main__":

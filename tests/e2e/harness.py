@@ -182,6 +182,28 @@ class Cloud:
         shutil.rmtree(self.dir, ignore_errors=True)
 
 
+# What is thrown where the cloud does not do what a scenario asks of it.
+TROUBLE = (Failed, OSError, subprocess.TimeoutExpired, LookupError, ValueError)
+
+
+def play(report, make_cloud, scenes):
+    """Calls scenes(cloud, before) with a cloud made for them and the host's state before; whatever
+    comes of it, the cloud is ended, the host looked at, and the program ends with the report."""
+    before = host_state()
+    cloud = make_cloud()
+    try:
+        scenes(cloud, before)
+    except TROUBLE as trouble:
+        report.check("the scenario runs to its end", False, "%s: %s" % (type(trouble).__name__,
+                                                                        trouble))
+        print("# cloudosd said:\n" + cloud.tail())
+    finally:
+        cloud.end()
+    left = left_over(before, host_state())
+    report.check("the host is as it was", not left, "; ".join(left))
+    report.end()
+
+
 class Report:
     """Counts sentences that held and that did not."""
 

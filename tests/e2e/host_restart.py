@@ -6,11 +6,10 @@ usage: host_restart.py BIN-DIR GUEST.qcow2
 """
 import os
 import signal
-import subprocess
 import sys
 import uuid
 
-from harness import Cloud, Failed, Report, host_state, left_over, run, until
+from harness import Cloud, Failed, Report, play, run, until
 
 
 class Machine(Cloud):
@@ -136,18 +135,12 @@ def scenario(cloud, report, guest):
 def main():
     bin_dir, guest = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
     report = Report()
-    before = host_state()
-    cloud = Machine(bin_dir)
-    try:
+
+    def scenes(cloud, _):
         cloud.start()
         scenario(cloud, report, guest)
-    except (Failed, OSError, subprocess.TimeoutExpired, KeyError, ValueError) as trouble:
-        report.check("the scenario runs to its end", False, "%s\n%s" % (trouble, cloud.tail()))
-    finally:
-        cloud.end()
-    left = left_over(before, host_state())
-    report.check("the host is as it was", not left, "; ".join(left))
-    report.end()
+
+    play(report, lambda: Machine(bin_dir), scenes)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-from harness import Cloud, Failed, Report, host_state, left_over, run, until
+from harness import Cloud, Failed, Report, play, run, until
 
 
 class Elsewhere(Cloud):
@@ -97,18 +97,13 @@ def scenario(cloud, report, guest):
 
 def main():
     bin_dir, guest = sys.argv[1:3]
-    before = host_state()
-    cloud, report = Elsewhere(bin_dir), Report()
-    try:
+    report = Report()
+
+    def scenes(cloud, _):
         cloud.start()
         scenario(cloud, report, guest)
-    except (Failed, subprocess.CalledProcessError, subprocess.TimeoutExpired) as trouble:
-        report.check("the scenario runs to its end", False, "%s\n%s" % (trouble, cloud.tail()))
-    finally:
-        cloud.end()
-    gone = left_over(before, host_state())
-    report.check("the host is as it was", not gone, ", ".join(gone))
-    report.end()
+
+    play(report, lambda: Elsewhere(bin_dir), scenes)
 
 
 if __name__ == "__main__":

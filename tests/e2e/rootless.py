@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 
-from harness import Cloud, Failed, Report, host_state, left_over, until
+from harness import Cloud, Failed, Report, play, until
 
 NOBODY = 65534
 
@@ -99,18 +99,12 @@ def lifecycle(cloud, report, guest):
 def main():
     bin_dir, guest = sys.argv[1:3]
     report = Report()
-    before = host_state()
-    cloud = RootlessCloud(bin_dir)
-    try:
+
+    def scenes(cloud, _):
         cloud.start()
         lifecycle(cloud, report, guest)
-    except (Failed, OSError, KeyError, IndexError, subprocess.TimeoutExpired) as trouble:
-        report.check("the scenario runs to its end", False, "%s\n%s" % (trouble, cloud.tail()))
-    finally:
-        cloud.end()
-    found = left_over(before, host_state())
-    report.check("the host is as it was", not found, ", ".join(found))
-    report.end()
+
+    play(report, lambda: RootlessCloud(bin_dir), scenes)
 
 
 if __name__ == "__main__":
