@@ -10,6 +10,7 @@
 #include "cloudos/identity.hpp"
 #include "identity/quota.hpp"
 #include "records/table.hpp"
+#include "sim/disks.hpp"
 #include "tasks/task.hpp"
 
 namespace cloudos::sim {
@@ -116,10 +117,10 @@ void World::start() {
   options.clock = clock_;
   options.random = random_;
   options.store = faulty_;
-  options.hypervisor_driver = hypervisor_;
+  options.hypervisor_driver = std::make_shared<DisksInFolders>(hypervisor_);
   options.mechanism_driver = mechanism_;
   if (edge_) {
-    options.hypervisor_drivers["edge"] = edge_;
+    options.hypervisor_drivers["edge"] = std::make_shared<DisksInFolders>(edge_);
     options.mechanism_drivers = {edge_plane_};
   }
   options.password_cost = 4;
