@@ -43,10 +43,9 @@ class Daemon {
         (std::filesystem::read_symlink("/proc/self/exe").parent_path() / "cloudosd").string();
     const std::string data = folder / "data", password = folder / "password", log = folder / "log";
     const std::string config = folder / "config";
-    const bool real = plane == Plane::LinuxBridge;
-    std::ofstream(config) << "[hypervisor]\nbackend = simulated\nsimulated_hosts = "
-                          << (real ? 1 : 100) << "\n[network]\nbackend = "
-                          << (real ? "linuxbridge" : "simulated") << "\n";
+    std::ofstream(config) << "[hypervisor]\nbackend = simulated\nsimulated_hosts = 100\n"
+                          << "[network]\nbackend = "
+                          << (plane == Plane::LinuxBridge ? "linuxbridge" : "simulated") << "\n";
     const char* argv[] = {program.c_str(), "--data-dir",  data.c_str(),
                           "--listen",      "127.0.0.1:0", "--admin-password-file",
                           password.c_str(), "--config",   config.c_str(),
