@@ -54,8 +54,8 @@ class Encoder final : public FieldVisitor {
     put_varint(out_, field.number << 1 | kNumber);
     put_varint(out_, std::bit_cast<std::uint64_t>(value));
   }
-  void list(Field field, std::size_t count, const std::function<void(std::size_t)>&,
-            const std::function<void(FieldVisitor&, std::size_t)>& element) override {
+  void list(Field field, std::size_t count, const FunctionRef<void(std::size_t)>&,
+            const FunctionRef<void(FieldVisitor&, std::size_t)>& element) override {
     if (count == 0) return;
     std::string all;
     put_varint(all, count);
@@ -67,7 +67,7 @@ class Encoder final : public FieldVisitor {
     }
     bytes(field, all);
   }
-  void nested(Field field, bool& present, const std::function<void(FieldVisitor&)>& visit) override {
+  void nested(Field field, bool& present, const FunctionRef<void(FieldVisitor&)>& visit) override {
     if (!present) return;
     Encoder inner;
     visit(inner);
@@ -124,8 +124,8 @@ class Decoder final : public FieldVisitor {
     const Slot* slot = take(field, kNumber);
     value = slot ? std::bit_cast<double>(slot->number) : 0;
   }
-  void list(Field field, std::size_t, const std::function<void(std::size_t)>& resize,
-            const std::function<void(FieldVisitor&, std::size_t)>& element) override {
+  void list(Field field, std::size_t, const FunctionRef<void(std::size_t)>& resize,
+            const FunctionRef<void(FieldVisitor&, std::size_t)>& element) override {
     const Slot* slot = take(field, kBytes);
     if (!slot) return resize(0);
     std::string_view in = slot->bytes();
@@ -141,7 +141,7 @@ class Decoder final : public FieldVisitor {
       in.remove_prefix(size);
     }
   }
-  void nested(Field field, bool& present, const std::function<void(FieldVisitor&)>& visit) override {
+  void nested(Field field, bool& present, const FunctionRef<void(FieldVisitor&)>& visit) override {
     const Slot* slot = take(field, kBytes);
     present = slot != nullptr;
     if (!slot) return;

@@ -8,7 +8,7 @@
 /// The stored form of a record: schema version, then fields by number (tag, length, bytes).
 namespace cloudos::codec {
 
-using Visit = std::function<void(FieldVisitor&)>;
+using Visit = FunctionRef<void(FieldVisitor&)>;
 
 /// Values that equal the type's zero are not written.
 std::string encode(std::uint32_t schema_version, const Visit& visit);

@@ -1,6 +1,5 @@
 #pragma once
 #include <chrono>
-#include <functional>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "cloudos/clock.hpp"
+#include "cloudos/function_ref.hpp"
 #include "cloudos/ids.hpp"
 
 /// One description per record serves every encoding:
@@ -41,11 +41,11 @@ class FieldVisitor {
   virtual void real(Field field, double& value) = 0;
   /// A list of `count` elements; `element(i)` visits element i as fields of its own. When decoding,
   /// `resize` is called first.
-  virtual void list(Field field, std::size_t count, const std::function<void(std::size_t)>& resize,
-                    const std::function<void(FieldVisitor&, std::size_t)>& element) = 0;
+  virtual void list(Field field, std::size_t count, const FunctionRef<void(std::size_t)>& resize,
+                    const FunctionRef<void(FieldVisitor&, std::size_t)>& element) = 0;
   /// A nested record; `present` is set when decoding found one.
   virtual void nested(Field field, bool& present,
-                      const std::function<void(FieldVisitor&)>& visit) = 0;
+                      const FunctionRef<void(FieldVisitor&)>& visit) = 0;
   /// Bytes of fields this version does not know, kept so that they survive a round trip.
   virtual void unknown(std::string& bytes) = 0;
 

@@ -143,7 +143,7 @@ void BindingDesk::answer(const Ask& ask, Result<Wiring::Bound> found) {
 
 Result<store::Revision> Networks::Impl::transact_bound(const store::Body& body) const {
   network::BindingDesk desk;
-  const store::Body at_desk = [&](store::Txn& txn) -> Result<void> {
+  const auto at_desk = [&](store::Txn& txn) -> Result<void> {
     desk.forget_wanted();
     network::DeskTxn with(txn, desk);
     auto done = body(with);

@@ -63,30 +63,23 @@ bool filter_matches(const ListFilter& filter, const Attribute& held);
 /// Less, equal or more; what has no value comes first.
 int compare_attributes(const std::optional<Attribute>& left, const std::optional<Attribute>& right);
 
+/// `known` tells an attribute of the resource by its name, as far as the caller is shown it.
+Result<std::vector<ListFilter>> filters_by(
+    const NetworkListSpec& spec,
+    const FunctionRef<std::optional<Attribute>(std::string_view name)>& known);
+
 template <class T>
 Result<std::vector<ListFilter>> filters_of(const Context& ctx, const NetworkListSpec& spec) {
-  std::vector<ListFilter> filters;
-  for (const auto& [asked, asked_value] : spec.filters) {
-    std::string name = asked, value = asked_value;
-    CLOUDOS_CHECK(normalise_filter(name, value));
-    const auto known = attribute_for<T>(ctx, name);
-    if (!known) return bad_filter(asked);
-    CLOUDOS_CHECK(normalise_value(*known, name, value));
-    const auto same =
-        std::find_if(filters.begin(), filters.end(),
-                     [&](const ListFilter& filter) { return filter.attribute == name; });
-    if (same != filters.end()) same->values.insert(std::move(value));
-    else filters.push_back({std::move(name), {std::move(value)}});
-  }
-  return filters;
+  return filters_by(spec, [&](std::string_view name) { return attribute_for<T>(ctx, name); });
 }
 
 template <class T>
 bool passes(const T& record, const std::vector<ListFilter>& filters) {
-  return std::all_of(filters.begin(), filters.end(), [&](const ListFilter& filter) {
+  for (const ListFilter& filter : filters) {
     const auto held = list_attribute(record, filter.attribute);
-    return held && filter_matches(filter, *held);
-  });
+    if (!held || !filter_matches(filter, *held)) return false;
+  }
+  return true;
 }
 
 template <class T>
@@ -182,24 +175,30 @@ Result<void> gather(const store::Snapshot& snapshot, const Context& ctx,
   return Result<void>();
 }
 
-/// The page behind (or before) the marker, in the list's order either way.
+/// Sorts by `less`, if any, and takes the page behind (or before) the marker, in order either way.
 template <class T>
-Result<std::vector<T>> cut_page(std::vector<T> all, const NetworkListSpec& spec) {
-  auto from = all.begin(), to = all.end();
+Result<std::vector<T>> cut_page(std::vector<T> all,
+                                const std::function<bool(const T&, const T&)>& less,
+                                const NetworkListSpec& spec) {
+  const auto by_place = [&](std::size_t a, std::size_t b) { return less(all[a], all[b]); };
+  const auto order = less ? records::places_in_order(all.size(), by_place)
+                          : records::places_in_order(all.size(), nullptr);
+  std::size_t from = 0, to = order.size();
   if (!spec.marker.empty()) {
-    const auto at = std::find_if(all.begin(), all.end(),
-                                 [&](const T& one) { return one.id.value == spec.marker; });
-    if (at == all.end()) return missing<T>(spec.marker);
+    std::size_t at = 0;
+    while (at < to && all[order[at]].id.value != spec.marker) ++at;
+    if (at == to) return missing<T>(spec.marker);
     if (spec.reverse) to = at;
     else from = at + 1;
   }
-  const auto size = static_cast<std::size_t>(to - from);
-  if (size > spec.limit) {
-    const auto limit = static_cast<std::ptrdiff_t>(spec.limit);
-    if (spec.reverse) from = to - limit;
-    else to = from + limit;
+  if (to - from > spec.limit) {
+    if (spec.reverse) from = to - spec.limit;
+    else to = from + spec.limit;
   }
-  return std::vector<T>(std::make_move_iterator(from), std::make_move_iterator(to));
+  std::vector<T> cut;
+  cut.reserve(to - from);
+  for (; from < to; ++from) cut.push_back(std::move(all[order[from]]));
+  return cut;
 }
 
 /// Filters, sorts and cuts what is there already.
@@ -209,8 +208,7 @@ Result<std::vector<T>> list_these(std::vector<T> all, const Context& ctx,
   CLOUDOS_TRY(const auto filters, filters_of<T>(ctx, spec));
   CLOUDOS_TRY(const auto less, order_of<T>(ctx, spec));
   std::erase_if(all, [&](const T& record) { return !passes(record, filters); });
-  if (less) std::sort(all.begin(), all.end(), less);
-  return cut_page(std::move(all), spec);
+  return cut_page(std::move(all), less, spec);
 }
 
 template <class T>
@@ -223,8 +221,7 @@ Result<std::vector<T>> list_records(const store::Snapshot& snapshot, const Conte
   std::vector<T> all;
   all.reserve(found.size());
   for (auto& [id, record] : found) all.push_back(std::move(record));
-  if (less) std::sort(all.begin(), all.end(), less);
-  return cut_page(std::move(all), spec);
+  return cut_page(std::move(all), less, spec);
 }
 
 }  // namespace cloudos::network

@@ -1,5 +1,7 @@
 #include "network/lists.hpp"
 
+#include <algorithm>
+
 #include "network/impl.hpp"
 #include "network/listing.hpp"
 
@@ -164,6 +166,25 @@ Result<void> normalise_value(const Attribute& of, const std::string& name, std::
   }
   value = format_time(*time);
   return Result<void>();
+}
+
+Result<std::vector<ListFilter>> filters_by(
+    const NetworkListSpec& spec,
+    const FunctionRef<std::optional<Attribute>(std::string_view name)>& known) {
+  std::vector<ListFilter> filters;
+  for (const auto& [asked, asked_value] : spec.filters) {
+    std::string name = asked, value = asked_value;
+    CLOUDOS_CHECK(normalise_filter(name, value));
+    const auto attribute = known(name);
+    if (!attribute) return bad_filter(asked);
+    CLOUDOS_CHECK(normalise_value(*attribute, name, value));
+    const auto same =
+        std::find_if(filters.begin(), filters.end(),
+                     [&](const ListFilter& filter) { return filter.attribute == name; });
+    if (same != filters.end()) same->values.insert(std::move(value));
+    else filters.push_back({std::move(name), {std::move(value)}});
+  }
+  return filters;
 }
 
 Failure bad_filter(std::string_view name) {

@@ -28,7 +28,7 @@ struct SchemaKind {
   std::uint32_t schema = 1;
   /// Rewrites the record under `key` if it is of an older schema; true: it was. The record's
   /// generation stays: nobody changed it.
-  std::function<Result<bool>(store::Txn&, std::string_view key)> rewrite;
+  Result<bool> (*rewrite)(store::Txn&, std::string_view key) = nullptr;
 };
 
 template <class T>

@@ -1,6 +1,7 @@
 #include "records/table.hpp"
 
 #include <algorithm>
+#include <numeric>
 
 namespace cloudos::records {
 namespace {
@@ -10,7 +11,7 @@ constexpr std::size_t kFirstScan = 64;  // Most lists that are asked for are sho
 /// Everything under `prefix`, behind the id `after` if that is given.
 Result<void> scan_all(const store::Snapshot& snapshot, const std::string& prefix, bool newest_first,
                       bool keys_only, std::string_view after,
-                      const std::function<Result<bool>(const store::Entry&)>& visit) {
+                      const FunctionRef<Result<bool>(const store::Entry&)>& visit) {
   store::ScanOptions options;
   options.reverse = newest_first;
   options.keys_only = keys_only;
@@ -90,7 +91,7 @@ Result<std::optional<std::string>> find_unique(const store::Snapshot& snapshot,
 
 Result<void> walk(const store::Snapshot& snapshot, std::string_view kind, const Range& range,
                   std::string_view after,
-                  const std::function<Result<bool>(const store::Entry&)>& visit) {
+                  const FunctionRef<Result<bool>(const store::Entry&)>& visit) {
   if (!range.field.empty()) {
     return walk_keys(snapshot, kind, range, after,
                      [&](const std::string& key, store::Revision) -> Result<bool> {
@@ -108,7 +109,7 @@ Result<void> walk(const store::Snapshot& snapshot, std::string_view kind, const 
 Result<void> walk_keys(
     const store::Snapshot& snapshot, std::string_view kind, const Range& range,
     std::string_view after,
-    const std::function<Result<bool>(const std::string& key, store::Revision revision)>& visit) {
+    const FunctionRef<Result<bool>(const std::string& key, store::Revision revision)>& visit) {
   if (range.field.empty()) {
     return scan_all(snapshot, record_prefix(kind), range.newest_first, true, after,
                     [&](const store::Entry& entry) { return visit(entry.key, entry.revision); });
@@ -122,6 +123,16 @@ Result<void> walk_keys(
                     key.append(entry.key, prefix.size());
                     return visit(key, 0);
                   });
+}
+
+std::vector<std::size_t> places_in_order(
+    std::size_t count, const FunctionRef<bool(std::size_t, std::size_t)>& less) {
+  std::vector<std::size_t> order(count);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  if (!less) return order;
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t left, std::size_t right) { return less(left, right); });
+  return order;
 }
 
 }  // namespace cloudos::records

@@ -80,7 +80,7 @@ void TxnBuffer::write(std::string_view key, std::optional<std::string> value) {
   }
 }
 
-Result<void> replan(const std::function<Result<void>()>& attempt) {
+Result<void> replan(const FunctionRef<Result<void>()>& attempt) {
   for (std::size_t round = 1;; ++round) {
     auto result = attempt();
     if (result || result.error().code != ErrorCode::Stale) return result;

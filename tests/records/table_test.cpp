@@ -116,6 +116,28 @@ TEST_CASE("lists are filtered, sorted, paged by marker, by index or over all") {
   CHECK(ids(records::all<Thing>(*snapshot, "colour", "red")) == "012");
 }
 
+TEST_CASE("records that sort alike stay in the order of their creation, pages or not") {
+  World world;
+  for (int i = 0; i < 60; ++i)
+    REQUIRE(world.add(fmt::format("{:02}", i), std::to_string(i), i % 3 ? "rest" : "third", ""));
+  const auto snapshot = *world.store->snapshot();
+  records::PageSpec<Thing> spec;
+  spec.range.newest_first = false;
+  spec.less = [](const Thing& a, const Thing& b) { return a.project < b.project; };
+  const auto whole = *records::page(*snapshot, spec);
+  REQUIRE(whole.size() == 60);
+  for (std::size_t i = 1; i < whole.size(); ++i) {
+    CAPTURE(i);
+    const Thing &before = whole[i - 1], &after = whole[i];
+    CHECK((before.project < after.project ||
+           (before.project == after.project && before.id < after.id)));
+  }
+  spec.marker = whole[10].id;
+  spec.limit = 3;
+  CHECK(ids(records::page(*snapshot, spec)) == whole[11].id + whole[12].id + whole[13].id);
+  CHECK(records::places_in_order(3, nullptr) == std::vector<std::size_t>{0, 1, 2});
+}
+
 TEST_CASE("lists longer than a scan page are whole") {
   World world;
   for (int i = 0; i < 2'500; ++i)

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cloudos/export.hpp"
+#include "cloudos/function_ref.hpp"
 #include "cloudos/limits.hpp"
 #include "cloudos/result.hpp"
 
@@ -67,7 +68,7 @@ class CLOUDOS_EXPORT Txn {
 
 /// Runs inside transact(): on any thread, maybe more than once, and other callers wait for it.
 /// No I/O, no waits, no calls into the store, no thread-locals. An error leaves no trace.
-using Body = std::function<Result<void>(Txn&)>;
+using Body = FunctionRef<Result<void>(Txn&)>;
 
 struct Changes {
   std::vector<std::string> keys;  ///< Changed after `since`, each once, in no order.
@@ -173,6 +174,6 @@ CLOUDOS_EXPORT Result<std::unique_ptr<GuestService>> serve_guests(
     Store& owner, const std::filesystem::path& socket);
 
 /// The bounded loop around snapshot and transact: runs `attempt` again while it ends in Stale.
-CLOUDOS_EXPORT Result<void> replan(const std::function<Result<void>()>& attempt);
+CLOUDOS_EXPORT Result<void> replan(const FunctionRef<Result<void>()>& attempt);
 
 }  // namespace cloudos::store
