@@ -6,18 +6,34 @@ set(CLOUDOS_PCH_HEADERS
     <unordered_map> <utility> <variant> <vector> <fmt/format.h>)
 set(CLOUDOS_ROOT ${PROJECT_SOURCE_DIR}/libcloudos)
 
+# Clean builds with clang also parse our public headers once for all: what every room includes, and
+# all of them for what stands above the rooms. Where files are edited that would rebuild everything
+# for a change in any of them, and hide an #include that is missing.
+set(CLOUDOS_PCH_ROOMS)
+set(CLOUDOS_PCH_CLOUD)
+if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID MATCHES Clang)
+  set(CLOUDOS_PCH_ROOMS <filesystem> <cloudos/context.hpp> <cloudos/log.hpp> <cloudos/metrics.hpp>
+                        <cloudos/random.hpp> <cloudos/store.hpp>)
+  set(CLOUDOS_PCH_CLOUD <filesystem> <cloudos/cloud.hpp>)
+endif()
+
 # The target that compiles the precompiled headers the rooms share. Executables get -fPIE and would
 # silently drop a -fPIC header, so they have one of their own; so have the users of json.
 function(cloudos_pch name kind)
   cmake_parse_arguments(ARG "" "" "HEADERS;SOURCES" ${ARGN})
-  if(kind STREQUAL "EXECUTABLE")
+  set(carrier ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp)
+  if(ARG_SOURCES)
     add_executable(${name} ${ARG_SOURCES})
+  elseif(kind STREQUAL "EXECUTABLE")
+    file(GENERATE OUTPUT ${carrier} CONTENT "// Carries ${name}.\nint main() {}\n")
+    add_executable(${name} ${carrier})
   else()
-    file(GENERATE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp CONTENT "// Carries ${name}.\n")
-    add_library(${name} STATIC ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp)
+    file(GENERATE OUTPUT ${carrier} CONTENT "// Carries ${name}.\n")
+    add_library(${name} STATIC ${carrier})
   endif()
   target_link_libraries(${name} PRIVATE fmt::fmt nlohmann_json::nlohmann_json
                         $<TARGET_NAME_IF_EXISTS:doctest::doctest> Threads::Threads)
+  target_include_directories(${name} PRIVATE ${CLOUDOS_ROOT}/include)
   target_precompile_headers(${name} PRIVATE ${ARG_HEADERS})
   set_target_properties(${name} PROPERTIES UNITY_BUILD OFF)
 endfunction()
@@ -84,10 +100,14 @@ function(cloudos_suite name)
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT})
 endfunction()
 
-# cloudos_program(cloudosd SOURCES ... DEPS cloud rest LIBS cloudos_asio): an executable in build/bin.
+# cloudos_program(cloudosd SOURCES ... DEPS cloud rest LIBS cloudos_asio [OWN_HEADERS]): an executable
+# in build/bin. OWN_HEADERS: its flags are others than those of the precompiled headers.
 function(cloudos_program name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;LIBS" ${ARGN})
+  cmake_parse_arguments(ARG "OWN_HEADERS" "" "SOURCES;DEPS;LIBS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
+  if(CLOUDOS_PCH_CLOUD AND NOT ARG_OWN_HEADERS)
+    target_precompile_headers(${name} REUSE_FROM cloudos_pch_program)
+  endif()
   list(TRANSFORM ARG_DEPS PREPEND cloudos_)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} ${ARG_LIBS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
