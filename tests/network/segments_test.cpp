@@ -192,6 +192,25 @@ TEST_CASE("a network's MTU is what the least of its segments carries, also of on
   CHECK(world.networks->network(admin(), net->id)->mtu == 1450);
 }
 
+TEST_CASE("an MTU that was asked for meanwhile stays when the segment goes that made it smaller") {
+  World world;
+  NetworkCreate spec;
+  spec.network_type = "vlan";
+  spec.physical_network = "physnet1";
+  const auto net = world.networks->create_network(admin(), spec);
+  REQUIRE(net);
+  SegmentCreate more;
+  more.network = net->id;
+  more.network_type = "vxlan";
+  const auto tunnel = world.networks->segments().create(admin(), more);
+  REQUIRE(tunnel);
+  NetworkUpdate change;
+  change.mtu = 1400;
+  REQUIRE(world.networks->update_network(admin(), net->id, change));
+  REQUIRE(world.networks->segments().remove(admin(), tunnel->id));
+  CHECK(world.networks->network(admin(), net->id)->mtu == 1400);
+}
+
 TEST_CASE("an MTU that a segment made smaller is what it was when that segment goes") {
   struct Row {
     std::string what;
