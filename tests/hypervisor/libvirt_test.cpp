@@ -73,10 +73,9 @@ Child run_again(const std::string& test_case, const std::filesystem::path& root)
   const std::string filter = "--test-case=" + test_case;
   const std::string variable = fmt::format("{}={}", kRootVariable, root.native());
   const char* arguments[] = {"test_hypervisor", "--no-skip", filter.c_str(), nullptr};
-  std::vector<std::string> variables = {variable, "LIBVIRT_DEBUG=4",
+  std::vector<std::string> variables = {variable, "LIBVIRT_DEBUG=4", "CLOUDOS_TEST_STAYS=yes",
                                         "PATH=/usr/bin:/bin:/usr/sbin:/sbin"};
-  for (const char* name :
-       {"ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS", "CLOUDOS_ENDS_TOGETHER"}) {
+  for (const char* name : {"ASAN_OPTIONS", "LSAN_OPTIONS", "TSAN_OPTIONS"}) {
     if (const char* value = std::getenv(name))
       variables.push_back(fmt::format("{}={}", name, value));
   }

@@ -65,9 +65,9 @@ void make_namespace(int ready) {
 }
 
 __attribute__((constructor)) void end_together() {
-  // A program that a test runs again, and kills, is of that test's namespace: guests outlive it there.
+  // A test whose guests are to outlive a program that it runs again says so.
   int ready[2], alive[2];
-  if (::getenv("CLOUDOS_ENDS_TOGETHER") != nullptr || ::geteuid() != 0 || ::pipe(ready) != 0 ||
+  if (::getenv("CLOUDOS_TEST_STAYS") != nullptr || ::geteuid() != 0 || ::pipe(ready) != 0 ||
       ::pipe(alive) != 0)
     return;
   const pid_t maker = ::fork();
@@ -76,7 +76,6 @@ __attribute__((constructor)) void end_together() {
     ::close(alive[1]);
     end_with(alive[0]);
     make_namespace(ready[1]);
-    ::setenv("CLOUDOS_ENDS_TOGETHER", "yes", 1);
     return;
   }
   ::close(ready[1]);
