@@ -1,6 +1,7 @@
 // Verbs done one after the other: replies taken apart, pages followed.
 #include <fmt/format.h>
 
+#include "base/caught.hpp"
 #include "verbs/recipes.hpp"
 
 namespace cloudos::verbs {
@@ -45,6 +46,37 @@ Result<void> take_things(const Verb& verb, json things, std::size_t limit, std::
   return Result<void>();
 }
 
+/// What is wrong with a recipe's parameter; empty: nothing.
+std::string_view wrong_value(const Verb& verb, const std::string& name, const json& value) {
+  bool is_known = false;
+  for (const Parameter& parameter : verb.parameters) {
+    if (parameter.name != name) continue;
+    is_known = true;
+    if (parameter.kind == Kind::Integer && !value.is_number_integer()) return "is no integer";
+    if (parameter.kind != Kind::Constant) return {};
+    if (value == json::parse(parameter.extra) || value == json(false)) return {};
+  }
+  return is_known ? "is none of the values that it can have" : "is not known to it";
+}
+
+/// No service looks at what a recipe is given, and a "dryrun" must not be a purge.
+/// Errors: InvalidArgument.
+Result<void> check_parameters(const Verb& verb, const json& parameters) {
+  if (!parameters.is_object())
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("the parameters of {} must be a JSON object", verb.name));
+  for (const auto& [name, value] : parameters.items())
+    if (const auto wrong = wrong_value(verb, name, value); !wrong.empty())
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("{}: '{}' {}", verb.name, name.substr(0, 64), wrong));
+  for (const Parameter& parameter : verb.parameters)
+    if (parameter.required && !parameter.name.empty() &&
+        text_of(parameters, parameter.name).empty())
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("{} needs '{}', a text", verb.name, parameter.name));
+  return Result<void>();
+}
+
 }  // namespace
 
 std::string text_of(const json& object, std::string_view member) {
@@ -56,15 +88,10 @@ std::string text_of(const json& object, std::string_view member) {
 
 Result<json> Doer::perform(const Verb& verb, const json& parameters) {
   if (verb.recipe != nullptr) {
-    if (!parameters.is_object())
-      return fail(ErrorCode::InvalidArgument,
-                  fmt::format("the parameters of {} must be a JSON object", verb.name));
-    for (const Parameter& parameter : verb.parameters)
-      if (parameter.required && !parameter.name.empty() &&
-          text_of(parameters, parameter.name).empty())
-        return fail(ErrorCode::InvalidArgument,
-                    fmt::format("{} needs '{}', a text", verb.name, parameter.name));
-    return verb.recipe(*this, parameters);
+    CLOUDOS_CHECK(check_parameters(verb, parameters));
+    return caught(ErrorCode::Internal,
+                  fmt::format("{}: the cloud's reply is not what it should be.", verb.name),
+                  [&] { return verb.recipe(*this, parameters); });
   }
   CLOUDOS_TRY(const Request request, make_request(verb, parameters));
   CLOUDOS_TRY(const Answer answer, carry(verb, request));

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "verbs/recipes.hpp"
 
@@ -75,6 +76,7 @@ class Purge {
     CLOUDOS_TRY(const json project, doer_.perform("projects.show", {{"id", given_["id"]}}));
     project_ = text_of(project, "id");
     servers();
+    hold_ports();
     for (const Sort& sort : kBeforeRouters) plain(sort);
     routers();
     ports();
@@ -101,17 +103,35 @@ class Purge {
     if (status != "deleted" && status != "to delete") complete_ = false;
   }
 
+  /// What does not say when it was made may be younger than what was asked for.
   bool old_enough(const json& thing) const {
-    for (const auto& [limit, member, other] :
-         {std::tuple("created_before", "created_at", "created"),
-          std::tuple("updated_before", "updated_at", "updated")}) {
+    const auto time_of = [&](const char* member, const char* other) {
+      std::string time = text_of(thing, member);
+      return time.empty() ? text_of(thing, other) : time;
+    };
+    const auto before = [&](const char* limit, const std::string& time) {
       const std::string wanted = text_of(given_, limit);
-      std::string is = text_of(thing, member);
-      if (is.empty()) is = text_of(thing, other);
-      // What does not say when it was changed is as it was made.
-      if (!wanted.empty() && !is.empty() && is.substr(0, wanted.size()) >= wanted) return false;
-    }
-    return true;
+      return wanted.empty() || (!time.empty() && time.substr(0, wanted.size()) < wanted);
+    };
+    const std::string made = time_of("created_at", "created");
+    const std::string changed = time_of("updated_at", "updated");
+    return before("created_before", made) &&
+           before("updated_before", changed.empty() ? made : changed);
+  }
+
+  void stays(const json& thing) { staying_.insert(text_of(thing, "id")); }
+  /// Whether it is a part of something that stays, which would be cut off without it.
+  bool is_held(const json& thing) const {
+    return staying_.contains(text_of(thing, "device_id")) ||
+           staying_.contains(text_of(thing, "port_id"));
+  }
+  /// With a server stay its ports, and what leads to them.
+  void hold_ports() {
+    if (staying_.empty()) return;
+    const auto all = doer_.list(verb_of(kPorts, "list"), {{"project_id", project_}});
+    if (!all) return;
+    for (const json& port : *all)
+      if (is_held(port)) stays(port);
   }
 
   /// What the project has of this kind. Never another project's, whatever a service lists.
@@ -130,7 +150,10 @@ class Purge {
       return {};
     }
     std::erase_if(*all, [&](const json& thing) {
-      return owner_of(thing) != project_ || !old_enough(thing);
+      if (owner_of(thing) != project_ || is_held(thing)) return true;
+      if (old_enough(thing)) return false;
+      stays(thing);
+      return true;
     });
     return std::move(*all);
   }
@@ -144,6 +167,7 @@ class Purge {
     const auto done = doer_.perform(verb_of(sort, "delete"), {{"id", text_of(thing, "id")}});
     if (!done && done.error().code != ErrorCode::NotFound) {
       note(sort.word, thing, "refused", done.error().message);
+      stays(thing);
       return false;
     }
     if (!waits) note(sort.word, thing, "deleted");
@@ -169,6 +193,7 @@ class Purge {
       }
       const bool gone = hope || !there(server);
       note(kServers.word, server, gone ? "deleted" : "deleting", gone ? "" : "it takes its time");
+      if (!gone) stays(server);
     }
   }
   bool there(const json& server) {
@@ -253,6 +278,7 @@ class Purge {
   const bool keep_project_;
   std::string project_;
   bool complete_ = true;
+  std::set<std::string> staying_;  // Ids of what is too young, or could not be deleted.
   json rows_ = json::array();
 };
 

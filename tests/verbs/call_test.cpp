@@ -249,3 +249,78 @@ TEST_CASE("a purge stops waiting for a server when its time is over, and leaves 
   CHECK(rows.back()["type"] == "project");
   CHECK(rows.back()["status"] == "kept");
 }
+
+TEST_CASE("a recipe is given what it knows, as it knows it: a purge is no slip of the pen") {
+  Caller c;
+  const json network = c.ok("networks.create", {{"name", "n"}});
+  const std::string id = c.who.project.value;
+  struct Row {
+    std::string what, verb;
+    json parameters;
+    std::string says;
+  };
+  const Row rows[] = {
+      {"misspelt", "projects.purge", {{"id", id}, {"dry-run", true}}, "'dry-run' is not known"},
+      {"as text", "projects.cleanup", {{"id", id}, {"dry_run", "true"}}, "'dry_run' is none"},
+      {"as number", "projects.cleanup", {{"id", id}, {"dry_run", 1}}, "'dry_run' is none"},
+      {"as nothing", "projects.cleanup", {{"id", id}, {"dry_run", nullptr}}, "'dry_run' is none"},
+      {"kept, as text", "projects.purge", {{"id", id}, {"keep_project", "yes"}}, "'keep_project'"},
+      {"another's", "projects.purge", {{"id", id}, {"created_before", "2001-01-01"}}, "not known"},
+      {"time as text", "projects.cleanup", {{"id", id}, {"timeout", "0"}}, "no integer"},
+      {"no time", "projects.cleanup", {{"id", id}, {"updated_before", "now"}}, "no time"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    const auto reply = c.call(row.verb, row.parameters);
+    REQUIRE_FALSE(reply);
+    CHECK(reply.error().code == ErrorCode::InvalidArgument);
+    CAPTURE(reply.error().message);
+    CHECK(reply.error().message.find(row.says) != std::string::npos);
+  }
+  CHECK(c.ok("networks.show", {{"id", network["id"]}})["name"] == "n");
+  CHECK(c.ok("projects.cleanup", {{"id", id}, {"dry_run", false}}).size() == 1);
+  CHECK_FALSE(c.call("networks.show", {{"id", network["id"]}}));
+}
+
+TEST_CASE("what stays keeps its parts: no server that is left loses its ports to a clean-up") {
+  Caller c;
+  const std::string disk = temp_file(std::string(4096, 'd'));
+  const json image =
+      c.ok("images.create", {{"name", "im"}, {"disk_format", "raw"}, {"container_format", "bare"}});
+  CHECK(c.ok("images.upload", {{"id", image["id"]}, {"file", disk}}).is_null());
+  std::filesystem::remove(disk);
+  const json flavor =
+      c.ok("flavors.create", {{"name", "f"}, {"ram", 64}, {"disk", 1}, {"vcpus", 1}});
+  const json network = c.ok("networks.create", {{"name", "n"}});
+  (void)c.ok("subnets.create",
+             {{"network_id", network["id"]}, {"cidr", "10.9.0.0/24"}, {"ip_version", 4}});
+  const json held = c.ok("ports.create", {{"network_id", network["id"]}, {"name", "held"}});
+  (void)c.ok("ports.create", {{"network_id", network["id"]}, {"name", "loose"}});
+  (void)c.ok("trunks.create", {{"port_id", held["id"]}, {"name", "bundle"}});
+  (void)c.ok("metering_labels.create", {{"name", "ageless"}});
+  c.site.clock->advance(std::chrono::hours(2));
+  const std::string between = c.ok("networks.create", {{"name", "mark"}})["created_at"];
+  const json router = c.ok("routers.create", {{"name", "r"}});
+  c.site.clock->advance(std::chrono::hours(2));
+  const json server = c.ok("servers.create", {{"name", "s"},
+                                              {"imageRef", image["id"]},
+                                              {"flavorRef", flavor["id"]},
+                                              {"networks", {{{"port", held["id"]}}}}});
+  c.site.settle();
+  const auto gone = [&](const json& more) {
+    json parameters = {{"id", c.who.project.value}};
+    parameters.update(more);
+    std::vector<std::string> names;
+    for (const json& row : c.ok("projects.cleanup", parameters))
+      if (row["status"] == "deleted") names.push_back(row["name"]);
+    return names;
+  };
+  using Names = std::vector<std::string>;
+  CHECK(gone({{"created_before", between}}) == Names{"loose", "im"});
+  CHECK(c.ok("ports.show", {{"id", held["id"]}})["device_id"] == server["id"]);
+  // One that cannot be deleted in time is one that stays.
+  CHECK(gone({{"timeout", 0}}) == Names{"r", "mark", "ageless"});
+  CHECK(c.ok("ports.show", {{"id", held["id"]}})["device_id"] == server["id"]);
+  c.site.settle();
+  CHECK(gone(json::object()) == Names{"bundle", "held", "", "n"});
+}
