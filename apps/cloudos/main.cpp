@@ -1,9 +1,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/caught.hpp"
 #include "base/text.hpp"
 #include "run.hpp"
 #include "shell.hpp"
@@ -157,5 +159,15 @@ int start(const std::vector<std::string>& arguments, [[maybe_unused]] char** arg
 }  // namespace cli
 
 int main(int argc, char** argv) {
-  return cli::start(std::vector<std::string>(argv + 1, argv + argc), argv);
+  // A cloud of any make may answer: one that sends other shapes than the API's ends no program.
+  const auto done = cloudos::caught(
+      cloudos::ErrorCode::Internal, "the cloud's reply is not what it should be",
+      [&]() -> cloudos::Result<int> {
+        return cli::start(std::vector<std::string>(argv + 1, argv + argc), argv);
+      });
+  if (done) return *done;
+  const std::string text =
+      fmt::format("cloudos: {} ({})\n", cli::tr(done.error().message), done.error().detail);
+  (void)std::fputs(text.c_str(), stderr);  // It may be that which cannot be written to.
+  return cli::kFailed;
 }

@@ -126,13 +126,32 @@ Result<void> SecretFile::open(const std::string& path) {
               fmt::format("{} cannot be written: {}.", path, std::strerror(errno)));
 }
 
-Result<void> SecretFile::write(const std::string& secret) {
-  const bool whole =
-      ::write(fd_, secret.data(), secret.size()) == static_cast<ssize_t>(secret.size());
-  kept_ = whole && ::fsync(fd_) == 0;
+Result<void> SecretFile::write(std::string_view secret) {
+  while (!secret.empty()) {
+    const ssize_t put = ::write(fd_, secret.data(), secret.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) break;
+    secret.remove_prefix(static_cast<std::size_t>(put));
+  }
+  kept_ = secret.empty() && ::fsync(fd_) == 0;
   if (kept_) return Result<void>();
   return fail(ErrorCode::StorageFull,
               fmt::format("{} cannot be written: {}.", path_, std::strerror(errno)));
+}
+
+Result<void> SecretFile::keep(Session& session, json& pair) {
+  const std::string secret = text_member(pair, "private_key");
+  auto written = secret.empty()
+                     ? Result<void>(fail(ErrorCode::Internal, "The cloud sent no private key."))
+                     : write(secret);
+  if (written) {
+    pair.erase("private_key");
+    return Result<void>();
+  }
+  json which = {{"id", text_member(pair, "name")}};
+  if (const std::string user = text_member(pair, "user_id"); !user.empty()) which["user_id"] = user;
+  (void)session.perform("keypairs.delete", which);
+  return written;
 }
 
 }  // namespace cli

@@ -1,6 +1,7 @@
 #pragma once
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "args.hpp"
 #include "session.hpp"
@@ -36,10 +37,13 @@ class SecretFile {
   SecretFile& operator=(const SecretFile&) = delete;
   /// Errors: Conflict (there is one already), Unavailable.
   cloudos::Result<void> open(const std::string& path);
-  /// Errors: StorageFull.
-  cloudos::Result<void> write(const std::string& secret);
+  /// Moves the private key of a new pair into it. One that nobody has is of no use to anyone: where
+  /// the file cannot be written, the pair is deleted. Errors: StorageFull, Internal (no key came).
+  cloudos::Result<void> keep(Session& session, json& pair);
 
  private:
+  cloudos::Result<void> write(std::string_view secret);
+
   std::string path_;
   int fd_ = -1;
   bool kept_ = false;

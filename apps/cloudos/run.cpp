@@ -166,10 +166,7 @@ class VerbRunner {
     CLOUDOS_TRY(json made, made_or_there(verb, noun, parameters[0]));
     const std::string key = text_member(made, noun.key);
     CLOUDOS_CHECK(data.send(session_, key));
-    if (keeps_key) {
-      CLOUDOS_CHECK(private_key.write(text_member(made, "private_key")));
-      made.erase("private_key");
-    }
+    if (keeps_key) CLOUDOS_CHECK(private_key.keep(session_, made));
     CLOUDOS_CHECK(follow(chosen, parameters, key));
     // Compute's reply to a create holds little; what was made is read back. A new key pair's
     // private half is shown this one time only.
@@ -223,8 +220,16 @@ class VerbRunner {
       json look = parameters;
       look["dry_run"] = true;
       CLOUDOS_TRY(const json there, session_.perform(*command.verb, look));
-      CLOUDOS_CHECK(print_rows(*command.verb, there));
-      if (there.empty() || !confirmed()) return kDone;
+      // Programs read what went, and that alone; people, what would.
+      const bool for_people = printing_.format == Format::Table;
+      if (for_people)
+        CLOUDOS_CHECK(print_rows(*command.verb, there));
+      else
+        fmt::print(stderr, "{}", render(rows_of(*command.verb, there), Format::Table, plain_id));
+      if (there.empty() || !confirmed()) {
+        if (!for_people) CLOUDOS_CHECK(print_rows(*command.verb, json::array()));
+        return kDone;
+      }
     }
     CLOUDOS_TRY(const json rows, session_.perform(*command.verb, parameters));
     CLOUDOS_CHECK(print_rows(*command.verb, rows));
@@ -235,10 +240,13 @@ class VerbRunner {
     return all ? kDone : kFailed;
   }
 
+  static Sheet rows_of(const verbs::Verb& verb, const json& rows) {
+    return list_sheet(listed_noun(verb).columns, rows.get_ref<const json::array_t&>());
+  }
+  static std::string plain_id(const Column&, const std::string& id) { return id; }
+
   Result<void> print_rows(const verbs::Verb& verb, const json& rows) {
-    return print_sheet(
-        &session_,
-        list_sheet(listed_noun(verb).columns, rows.get_ref<const json::array_t&>()), printing_);
+    return print_sheet(&session_, rows_of(verb, rows), printing_);
   }
 
   static bool confirmed() {

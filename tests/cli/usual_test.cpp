@@ -1,8 +1,13 @@
 // What people do with the field's own client, by the same words.
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <set>
+#include <thread>
 
+#include "base/fd.hpp"
 #include "site.hpp"
 
 using namespace program_test;
@@ -116,7 +121,13 @@ TEST_CASE("a member empties the own project, once asked and sure, and may not se
   as_ann("$0 security group create annsgroup");
   CHECK(as_ann("echo n | $0 project cleanup --auth-project").find("anns") != std::string::npos);
   CHECK(as_ann("$0 network list -f value -c Name").find("anns") != std::string::npos);
+  const json none = json::parse(as_ann("echo n | $0 project cleanup --auth-project -f json"));
+  CHECK(none.empty());
+  const json one = json::parse(
+      as_ann("echo y | $0 project cleanup --auth-project -f json --created-before 2001-01-01"));
+  CHECK(one.empty());
   const std::string went = as_ann("echo y | $0 project cleanup --auth-project -f value");
+  CHECK(went.find("to delete") == std::string::npos);
   CHECK(went.find("anns deleted") != std::string::npos);
   CHECK(went.find("annsgroup deleted") != std::string::npos);
   CHECK(went.find("refused") == std::string::npos);
@@ -177,6 +188,15 @@ TEST_CASE("images come by import or signed, and key pairs into a file of their o
               .code == 0);
   const std::string id =
       site.ask({"certificate", "add", "signer", "--file", path("cert.pem")})["id"];
+  // A key that no file takes is no key: the pair is gone again.
+  const Ran full = run_program({"/bin/sh", "-c",
+                                "trap '' XFSZ; ulimit -f 0; exec \"$0\" keypair create lost "
+                                "--private-key \"$1\" 2>&1",
+                                CLOUDOS_PROGRAM, path("id4")},
+                               site.server.client_variables());
+  CHECK(full.code == 1);
+  CHECK(full.out.find("cannot be written") != std::string::npos);
+  CHECK_FALSE(std::filesystem::exists(path("id4")));
   const std::string with = " --sign-key-path " + path("key.pem") + " --sign-cert-id ";
   walk(site,
        {
@@ -203,6 +223,7 @@ TEST_CASE("images come by import or signed, and key pairs into a file of their o
            {"keypair create x --public-key " + path("id") + " --private-key " + path("id3"), 1,
             "--public-key"},
            {"keypair show mine --public-key", 0, "ssh-rsa ", "Field"},
+           {"keypair list -f value -c Name", 0, "mine", "lost"},
            {"keypair list --project admin -f value -c Name", 0, "mine"},
            {"keypair delete mine", 0, ""},
        });
@@ -305,4 +326,51 @@ TEST_CASE("versions, extensions, zones and quotas are listed for the services th
            {"network agent list --network nowhere", 4, "nowhere"},
            {"trust create --help", 0, "--trustor-domain"},
        });
+}
+
+TEST_CASE("a cloud that answers in shapes of its own gets an error, and no end of the program") {
+  const cloudos::Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof at;
+  REQUIRE(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&at), size) == 0);
+  REQUIRE(::getsockname(listener.get(), reinterpret_cast<sockaddr*>(&at), &size) == 0);
+  REQUIRE(::listen(listener.get(), 4) == 0);
+  const std::string root = "http://127.0.0.1:" + std::to_string(ntohs(at.sin_port));
+  const json endpoint = {{"interface", "public"}, {"url", root + "/compute/v2.1"}};
+  const json compute = {{"type", "compute"}, {"endpoints", {endpoint}}};
+  const std::string body =
+      json{{"token", {{"expires_at", "2999-01-01T00:00:00Z"}, {"catalog", {compute}}}},
+           {"servers", {{{"id", "s"}, {"addresses", {{"net", {{{"addr", nullptr}}}}}}}}}}
+          .dump();
+  const std::string reply =
+      "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nX-Subject-Token: t\r\n"
+      "Connection: close\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  std::thread strange([&] {
+    while (true) {
+      const cloudos::Fd asking(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      if (!asking.valid()) return;
+      char some[4096];
+      if (::recv(asking.get(), some, sizeof some, 0) > 0)
+        (void)::send(asking.get(), reply.data(), reply.size(), MSG_NOSIGNAL);
+      ::shutdown(asking.get(), SHUT_WR);
+      while (::recv(asking.get(), some, sizeof some, 0) > 0) continue;
+    }
+  });
+  const TempDir dir;
+  const Ran ran = run_program(
+      {CLOUDOS_PROGRAM, "server", "list"},
+      {{"OS_AUTH_URL", root + "/identity/v3"},
+       {"OS_USERNAME", "admin"},
+       {"OS_PASSWORD", "secret"},
+       {"OS_PROJECT_NAME", "admin"},
+       {"OS_USER_DOMAIN_ID", "default"},
+       {"OS_PROJECT_DOMAIN_ID", "default"},
+       {"XDG_CACHE_HOME", dir.path().string()}});
+  ::shutdown(listener.get(), SHUT_RDWR);
+  strange.join();
+  CAPTURE(ran.err);
+  CHECK(ran.code == 1);
+  CHECK(ran.err.find("not what it should be") != std::string::npos);
 }
