@@ -280,7 +280,9 @@ std::shared_ptr<const KeyRing::State> KeyRing::state() const {
 void KeyRing::refresh() const {
   if (file_.empty()) return;
   const auto now = state();
-  if (now->seen.file.valid() && stamp_of(now->seen.file) == now->seen.stamp) return;
+  const Seen& seen = now->seen;
+  // One that had lost its name by then tells nothing of the one that has it now.
+  if (seen.file.valid() && seen.stamp.names > 0 && stamp_of(seen.file) == seen.stamp) return;
   find();
 }
 

@@ -1,3 +1,5 @@
+#include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -5,6 +7,7 @@
 #include <csignal>
 #include <fstream>
 
+#include "base/fd.hpp"
 #include "cloudos/limits.hpp"
 #include "cloudos/token_keys.hpp"
 #include "identity/keyring.hpp"
@@ -114,6 +117,26 @@ TEST_CASE("every process on a folder follows a rotation by any of them, without 
   CHECK(there->open(old) == "old");
   CHECK(here->open(there->seal("from there", 1)) == "from there");
   CHECK(here->list()[0].id == there->list()[0].id);
+}
+
+TEST_CASE("a file that was replaced while it was looked at is not followed in place of its heir") {
+  TempFolder folder;
+  ManualClock clock;
+  SeededRandom random(7), other(8);
+  const auto ring = open_ring(folder.path, clock, random);
+  const auto file = folder.path / "keys" / "tokens", copy = folder.path / "copy";
+  std::ofstream(copy) << key_text(folder.path);
+  const Fd nameless(::open(copy.c_str(), O_RDONLY | O_CLOEXEC));
+  std::filesystem::remove(copy);
+  std::filesystem::remove(file);
+  std::filesystem::create_symlink(fmt::format("/proc/self/fd/{}", nameless.get()), file);
+  ring->refresh();
+  REQUIRE(rotate_token_keys(folder.path, clock, other));
+  const std::string sealed = ring->seal("by the newest", 1);
+  const auto keys = list_token_keys(folder.path);
+  REQUIRE(keys);
+  CHECK(ring->list()[0].id == (*keys)[0].id);
+  CHECK(open_ring(folder.path, clock, other, false)->open(sealed) == "by the newest");
 }
 
 TEST_CASE("a key goes when all it sealed has expired, and no sooner") {
