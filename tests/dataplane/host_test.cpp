@@ -16,8 +16,11 @@
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
+#include "base/process.hpp"
 #include "dataplane/support.hpp"
 #include "network/linuxbridge/dnsmasq.hpp"
 #include "network/linuxbridge/metadata_server.hpp"
@@ -564,6 +567,47 @@ TEST_CASE("a DHCP server whose end somebody else took is judged by whether it se
       CHECK(two.host.dnsmasq(two.network().id));
     }
     REQUIRE(::sigaction(SIGCHLD, &before, nullptr) == 0);
+  });
+}
+
+TEST_CASE("a DHCP server knows its files, whatever came between them and the word to it") {
+  on_private_host([] {
+    const Guest somewhere;
+    const TempDir folder;
+    const std::string place = folder.path() + "/dhcp";
+    lb::Dnsmasq server(find_program("dnsmasq").string(), place);
+    const auto ensured = [&](const lb::DhcpFiles& files) {
+      return server.ensure(files, somewhere.netns()).has_value();
+    };
+    lb::DhcpFiles files{"port=0\n", "", "", ""};
+    REQUIRE(ensured(files));
+    const auto first = server.pid();
+    REQUIRE(first);
+    // One of the files cannot be written, and what it is started with has been.
+    files.config += "domain-needed\n";
+    std::filesystem::remove(place + "/hosts");
+    std::filesystem::create_directories(place + "/hosts/in the way");
+    CHECK_FALSE(ensured(files));
+    std::filesystem::remove_all(place + "/hosts");
+    CHECK(ensured(files));
+    const auto second = server.pid();
+    REQUIRE(second);
+    CHECK(*second != *first);
+    CHECK(ensured(files));
+    CHECK(server.pid() == second);
+    // We died before it was told to read them again.
+    std::ofstream(place + "/unread") << "\n";
+    CHECK(ensured(files));
+    REQUIRE(server.pid());
+    CHECK(server.pid() != second);
+    CHECK_FALSE(std::filesystem::exists(place + "/unread"));
+    files.names = "10.0.0.1 one\n";  // What it reads again while it runs.
+    const auto third = server.pid();
+    CHECK(ensured(files));
+    CHECK(server.pid() == third);
+    CHECK_FALSE(std::filesystem::exists(place + "/unread"));
+    CHECK(server.remove());
+    CHECK_FALSE(std::filesystem::exists(place));
   });
 }
 

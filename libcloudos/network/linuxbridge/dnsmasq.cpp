@@ -35,6 +35,8 @@ constexpr std::chrono::milliseconds kStep{2};
 constexpr std::chrono::nanoseconds kSettled{1'000'000'000};
 constexpr const char* kFolderSeenAt = "/mnt";
 constexpr std::size_t kComplaintBytes = 2'000;
+/// There while the files may be others than those that the server has read.
+constexpr const char* kUnread = "unread";
 
 /// Between fork and exec only calls that are safe there. Never returns.
 [[noreturn]] void become_dnsmasq(int netns, int complaints, const char* folder, char* const* argv) {
@@ -298,8 +300,9 @@ Result<void> Dnsmasq::ensure(const DhcpFiles& files, int netns, bool fresh,
   look.reset();
   // Before anything is read: who writes after that is noticed the next time.
   DhcpLook now{files, stamps(), stamp_of_netns(netns), 0, 0};
+  const bool settled = !written_lately(now);
   CLOUDOS_TRY(const bool untouched, ensure_files(files, netns, fresh));
-  if (!untouched || written_lately(now)) return Result<void>();
+  if (!untouched || !settled) return Result<void>();
   const auto running = pid();
   const auto started = running ? started_at(*running) : std::nullopt;
   // The same process as a moment ago, then: it was ours before and after.
@@ -321,6 +324,9 @@ Result<bool> Dnsmasq::ensure_files(const DhcpFiles& files, int netns, bool fresh
   if (::chmod(folder_.c_str(), 0755) != 0) {
     return fail(ErrorCode::Unavailable, "cannot open up the DHCP server's folder", folder_);
   }
+  // Who fails, or dies, between the files and the word to their server leaves a mark of it.
+  const bool unsure = ::access(path(kUnread).c_str(), F_OK) == 0;
+  if (!made && !unsure && !has(files)) CLOUDOS_CHECK(replace_file(path(kUnread), "\n"));
   CLOUDOS_TRY(const auto config, replace_file(path("dnsmasq.conf"), files.config));
   CLOUDOS_TRY(const auto hosts, replace_file(path("hosts"), files.hosts));
   CLOUDOS_TRY(const auto options, replace_file(path("options"), files.options));
@@ -330,9 +336,10 @@ Result<bool> Dnsmasq::ensure_files(const DhcpFiles& files, int netns, bool fresh
                       same_netns(netns, fmt::format("/proc/{}/ns/net", *running));
   // dnsmasq would not hand an address to its new owner while the old one's lease lasts.
   const bool stale = hosts == Written::Yes && leases_contradict(files.hosts);
-  if (usable && !stale) {
+  if (usable && !stale && !unsure) {
     const bool changed = hosts == Written::Yes || options == Written::Yes || names == Written::Yes;
     if (changed) ::kill(*running, SIGHUP);
+    if (changed) ::unlink(path(kUnread).c_str());
     return !changed;
   }
   if (made && fresh) {
@@ -349,7 +356,15 @@ Result<bool> Dnsmasq::ensure_files(const DhcpFiles& files, int netns, bool fresh
   }
   CLOUDOS_CHECK(drop_contradicted_leases(files.hosts));
   CLOUDOS_CHECK(start(netns));
+  ::unlink(path(kUnread).c_str());
   return false;
+}
+
+bool Dnsmasq::has(const DhcpFiles& files) const {
+  return read_small_file(path("dnsmasq.conf")) == files.config &&
+         read_small_file(path("hosts")) == files.hosts &&
+         read_small_file(path("options")) == files.options &&
+         read_small_file(path("names")) == files.names;
 }
 
 Result<void> Dnsmasq::start(int netns) {
@@ -414,8 +429,9 @@ Result<void> Dnsmasq::end(int process, const std::function<bool(int)>& lives) co
 Result<void> Dnsmasq::remove() {
   CLOUDOS_CHECK(stop());
   for (const auto* file :
-       {"dnsmasq.conf", "hosts", "options", "names", "leases", "dnsmasq.pid", "dnsmasq.conf.new",
-        "hosts.new", "options.new", "names.new", "leases.new"}) {
+       {"dnsmasq.conf", "hosts", "options", "names", "leases", "dnsmasq.pid", kUnread,
+        "dnsmasq.conf.new", "hosts.new", "options.new", "names.new", "leases.new",
+        "unread.new"}) {
     ::unlink(path(file).c_str());
   }
   if (::rmdir(folder_.c_str()) != 0 && errno != ENOENT) {

@@ -73,6 +73,8 @@ class Dnsmasq {
   std::array<DhcpLook::Stamp, DhcpLook::kFiles> stamps() const;
   bool looks_the_same(const DhcpLook& look, const DhcpFiles& files, int netns) const;
   Result<bool> ensure_files(const DhcpFiles& files, int netns, bool fresh);
+  /// Whether these are its files' contents.
+  bool has(const DhcpFiles& files) const;
   Result<void> end(int pid, const std::function<bool(int)>& lives) const;
   bool is_ours(int pid) const;
   bool was_ours(int pid, int netns) const;
