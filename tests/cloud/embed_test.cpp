@@ -6,7 +6,9 @@
 #include <atomic>
 #include <condition_variable>
 #include <csignal>
+#include <future>
 #include <mutex>
+#include <semaphore>
 #include <set>
 #include <thread>
 
@@ -104,6 +106,21 @@ struct Heard {
     std::unique_lock lock(mutex);
     return more.wait_for(lock, 10s, [&] { return knows(kind, id); });
   }
+};
+
+/// The machine's clock, which tells that a thread asked it.
+class AskedClock final : public Clock {
+ public:
+  WallTime wall() const override { return real_.wall(); }
+  MonoTime mono() const override {
+    if (by.load() == std::this_thread::get_id()) asked.release();
+    return real_.mono();
+  }
+  std::atomic<std::thread::id> by{};
+  mutable std::counting_semaphore<> asked{0};
+
+ private:
+  SystemClock real_;
 };
 
 }  // namespace
@@ -405,28 +422,18 @@ TEST_CASE("a loop of poll, wake_fd and next_deadline alone brings a server up") 
   options.workers = 0;
   auto cloud = Cloud::open(options);
   REQUIRE(cloud);
-  const auto fd = (*cloud)->wake_fd();
-  REQUIRE(fd);
-  std::atomic<bool> up{false};
-  std::thread caller([&] {
-    const auto server = make_server(**cloud, "s");
-    for (int i = 0; server && i < 1000 && !up; ++i) {
-      up = (*cloud)->servers().get(member(), server->id)->vm_state == VmState::Active;
-      std::this_thread::sleep_for(10ms);
+  // A call on another thread, as a host program makes them.
+  auto making = std::async(std::launch::async, [&] { return make_server(**cloud, "s"); });
+  std::optional<ServerId> made;
+  const auto is_up = [&] {
+    if (!made && making.wait_for(0s) == std::future_status::ready) {
+      const auto server = making.get();
+      REQUIRE(server);
+      made = server->id;
     }
-  });
-  const auto end = std::chrono::steady_clock::now() + 15s;
-  while (!up && std::chrono::steady_clock::now() < end) {
-    (*cloud)->run_pending();
-    pollfd wait{*fd, POLLIN, 0};
-    const auto due = (*cloud)->next_deadline();
-    const auto left =
-        due ? std::chrono::ceil<std::chrono::milliseconds>(*due - (*cloud)->clock().mono()).count()
-            : 1000;
-    poll(&wait, 1, static_cast<int>(std::clamp<long>(left, 0, 200)));
-  }
-  caller.join();
-  CHECK(up);
+    return made && (*cloud)->servers().get(member(), *made)->vm_state == VmState::Active;
+  };
+  CHECK(cloud_test::loop_until(**cloud, is_up));
 }
 
 TEST_CASE("close ends a cloud's work for good, twice is as good as once, and reads go on") {
@@ -503,6 +510,8 @@ TEST_CASE("waiting for a task ends at the call's deadline, and soon after it is 
     return std::nullopt;
   };
   options.hypervisor_driver = hypervisor::make_simulated(slow);
+  const auto clock = std::make_shared<AskedClock>();
+  options.clock = clock;
   auto cloud = Cloud::open(options);
   REQUIRE(cloud);
   const auto server = make_server(**cloud, "never");
@@ -513,9 +522,12 @@ TEST_CASE("waiting for a task ends at the call's deadline, and soon after it is 
   CHECK((*cloud)->tasks().wait(ctx, server->task, 30s).error().code == ErrorCode::Timeout);
   ctx.deadline.reset();
   ctx.cancel = CancelToken::make();
+  clock->by = std::this_thread::get_id();
   std::thread canceller([&] {
-    std::this_thread::sleep_for(50ms);  // The wait has begun by then; if not, it ends as well.
+    // The first time for when it ends, the second for whether it has: it waits by then.
+    const bool waits = clock->asked.try_acquire_for(10s) && clock->asked.try_acquire_for(10s);
     ctx.cancel.cancel();
+    CHECK(waits);
   });
   CHECK((*cloud)->tasks().wait(ctx, server->task, 30s).error().code == ErrorCode::Cancelled);
   canceller.join();
@@ -731,16 +743,18 @@ TEST_CASE("kinds that are not known are refused; ids come as they are; a callbac
   std::mutex mutex;
   std::unique_ptr<Subscription> self;
   std::atomic<int> calls{0};
+  std::binary_semaphore called{0};
   {
     const std::lock_guard lock(mutex);
     self = *(*cloud)->subscribe({.kinds = {"region"}}, [&](const ChangeBatch&) {
       const std::lock_guard inner(mutex);
       ++calls;
       self.reset();
+      called.release();
     });
   }
   REQUIRE((*cloud)->identity().create_region(Context::system(), {.id = "one"}));
-  for (int i = 0; i < 1000 && calls == 0; ++i) std::this_thread::sleep_for(5ms);
+  REQUIRE(called.try_acquire_for(10s));
   REQUIRE((*cloud)->identity().create_region(Context::system(), {.id = "two"}));
   CHECK(heard.hears("region", "two"));
   CHECK(calls == 1);

@@ -4,8 +4,8 @@
 #include <poll.h>
 #include <sys/wait.h>
 
-#include <atomic>
 #include <csignal>
+#include <semaphore>
 #include <thread>
 
 #include "cloud/support.hpp"
@@ -131,16 +131,15 @@ TEST_CASE("a guest in another process makes a server, which the runner of the fo
   auto guest = Cloud::open(shared_options(folder.path, FolderRole::Guest));
   REQUIRE_MESSAGE(guest, (guest ? "" : guest.error().message));
   CHECK((*guest)->role() == FolderRole::Guest);
-  std::atomic<bool> heard{false};
+  std::counting_semaphore<> heard{0};
   const auto changes =
-      (*guest)->subscribe({.kinds = {"server"}}, [&](const ChangeBatch&) { heard = true; });
+      (*guest)->subscribe({.kinds = {"server"}}, [&](const ChangeBatch&) { heard.release(); });
   REQUIRE(changes);
   const auto server = boot_server(**guest, "from a guest");
   REQUIRE_MESSAGE(server, (server ? "" : server.error().message));
   CHECK(server->vm_state == VmState::Active);
   CHECK(server->host == "host-1");
-  for (int i = 0; i < 400 && !heard; ++i) std::this_thread::sleep_for(5ms);
-  CHECK(heard);
+  CHECK(heard.try_acquire_for(10s));
   const auto hosts = (*guest)->hosts().list(Context::system());
   REQUIRE(hosts);
   REQUIRE(hosts->size() == 1);
@@ -222,11 +221,7 @@ TEST_CASE("a guest without workers starts no thread, and waits and hears all the
   const auto changes =
       (*guest)->subscribe({.kinds = {"server"}}, [&](const ChangeBatch&) { ++heard; });
   CHECK(boot_server(**guest, "s")->vm_state == VmState::Active);
-  for (int i = 0; i < 400 && heard == 0; ++i) {
-    (*guest)->run_pending();
-    std::this_thread::sleep_for(5ms);
-  }
-  CHECK(heard > 0);
+  CHECK(cloud_test::loop_until(**guest, [&] { return heard > 0; }));
   CHECK(threads_of_ours() == before);
 }
 

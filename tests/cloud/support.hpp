@@ -1,9 +1,13 @@
 #pragma once
 #include <doctest/doctest.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <string>
 
 #include "cloudos/cloud.hpp"
@@ -65,6 +69,24 @@ inline cloudos::Result<cloudos::Server> make_server(cloudos::Cloud& cloud,
   spec.image = image.id;
   spec.networks = std::vector<ServerNetwork>{};
   return cloud.servers().create(member(), spec);
+}
+
+/// A host program's loop of poll, wake_fd and next_deadline, until `done`; whether it came to that.
+inline bool loop_until(cloudos::Cloud& cloud, const std::function<bool()>& done,
+                       std::chrono::seconds patience = std::chrono::seconds{20}) {
+  using std::chrono::milliseconds;
+  const auto fd = cloud.wake_fd();
+  REQUIRE(fd);
+  const auto end = std::chrono::steady_clock::now() + patience;
+  for (cloud.run_pending(); !done(); cloud.run_pending()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    pollfd wait{*fd, POLLIN, 0};
+    const auto due = cloud.next_deadline();
+    const auto left = due ? std::chrono::ceil<milliseconds>(*due - cloud.clock().mono()).count()
+                          : 1000;
+    poll(&wait, 1, static_cast<int>(std::clamp<long>(left, 0, 200)));
+  }
+  return true;
 }
 
 /// The server once its task has ended.

@@ -142,7 +142,7 @@ TEST_CASE("a round is good only if every part has answered well") {
       {"second", [&] {
          while (hangs) {
            stuck = true;
-           std::this_thread::sleep_for(1ms);
+           hangs.wait(true);
          }
          return std::string();
        }}};
@@ -157,9 +157,14 @@ TEST_CASE("a round is good only if every part has answered well") {
   hangs = true;
   REQUIRE(becomes([&] { return stuck.load(); }));
   const int held = good;
-  std::this_thread::sleep_for(50ms);  // Rounds are due each millisecond: none is good.
+  {  // As many rounds later: none was good.
+    std::atomic<int> rounds{0};
+    const cloudosd::Liveness beside({}, {[&] { ++rounds; }, [](const std::string&) {}}, 1ms);
+    CHECK(becomes([&] { return rounds > 20; }));
+  }
   CHECK(good == held);
   hangs = false;
+  hangs.notify_all();
   CHECK(becomes([&] { return good > held; }));
   well = false;
   CHECK(becomes([&] {

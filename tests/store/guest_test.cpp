@@ -209,13 +209,14 @@ TEST_CASE("a guest's pin ends when it is killed, and with its lease when it is s
 
 TEST_CASE("a guest's snapshot whose lease is over, or whose owner is another, says Stale") {
   const ServedFolder folder;
-  auto owner = std::make_unique<ServingOwner>(
-      folder, store::LmdbOptions{.pin_lease = std::chrono::milliseconds(100)});
+  constexpr std::chrono::milliseconds kLease{100};
+  auto owner =
+      std::make_unique<ServingOwner>(folder, store::LmdbOptions{.pin_lease = kLease});
   REQUIRE(put_one(*owner->store, "/a", "1"));
   const auto guest = open_writing_guest(folder);
   {
     const auto view = *guest->snapshot();
-    std::this_thread::sleep_for(std::chrono::milliseconds(120));  // The lease runs out meanwhile.
+    std::this_thread::sleep_until(Clock_::now() + kLease);  // Over by then, as nobody reads.
     for (int i = 0; i < 4; ++i) REQUIRE(put_one(*owner->store, "/a", "2"));
     CHECK(view->get("/a").error().code == ErrorCode::Stale);
     CHECK(value_of(*guest, "/a") == "2");
