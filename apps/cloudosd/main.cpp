@@ -242,9 +242,8 @@ int main(int argc, char** argv) {
   if (invocation.action == Action::SampleConfig) return shown(config::sample_text());
 
   const auto loaded = cloudosd::load_settings(invocation, cloudosd::own_environment());
-  auto problems = loaded.problems;
-  if (problems.empty() && invocation.action == Action::CheckConfig)
-    problems = cloudosd::check_machine(loaded.settings);
+  const auto problems = invocation.action == Action::CheckConfig ? cloudosd::all_problems(loaded)
+                                                                 : loaded.problems;
   for (const config::Problem& problem : problems)
     fmt::print(stderr, "cloudosd: {}\n", config::to_string(problem));
   if (invocation.action == Action::ShowConfig)

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cstring>
 #include <fstream>
 
 #include "base/text.hpp"
@@ -10,6 +11,7 @@
 #include "cloudos/policy.hpp"
 #include "cloudosd/tls.hpp"
 #include "config/ranges.hpp"
+#include "image/url_guard.hpp"
 
 namespace cloudosd {
 namespace {
@@ -57,7 +59,8 @@ void take_simulated(Invocation& invocation) {
 
 std::vector<std::string> host_names(const config::Settings& settings) {
   auto names = settings.list("hypervisor", "host_names");
-  if (settings.given("hypervisor", "simulated_hosts"))
+  if (settings.given("hypervisor", "simulated_hosts") &&
+      settings.text("hypervisor", "backend") == "simulated")
     for (std::uint64_t i = 1; i <= settings.number("hypervisor", "simulated_hosts"); ++i)
       names.push_back(fmt::format("host-{:04}", i));
   return names;
@@ -146,10 +149,10 @@ cloudos::ImageImportOptions image_imports(const config::Settings& settings) {
   options.download_properties = settings.list("image", "download_properties");
   options.web.schemes = settings.list("image", "web_schemes");
   options.web.ports.clear();
-  for (const std::string& port : settings.list("image", "web_ports")) {
+  // None: any. What is no number was refused before.
+  for (const std::string& port : settings.list("image", "web_ports"))
     if (const auto number = cloudos::parse_unsigned(port))
       options.web.ports.push_back(static_cast<std::uint16_t>(*number));
-  }
   options.web.allowed_hosts = settings.list("image", "web_allowed_hosts");
   options.web.denied_hosts = settings.list("image", "web_denied_hosts");
   options.web.allowed_networks = settings.list("image", "web_allowed_networks");
@@ -194,6 +197,34 @@ cloudos::ImageStoreOptions image_stores(const config::Settings& settings) {
     options.scrub_time = std::chrono::seconds(settings.number("image", "scrub_time"));
   options.cache_bytes = settings.number("image", "cache_size");
   return options;
+}
+
+/// Why the log could not be written there; empty when it could. Makes nothing.
+std::string unwritable(const std::filesystem::path& file) {
+  std::error_code error;
+  if (std::filesystem::is_directory(file, error)) return std::strerror(EISDIR);
+  if (::access(file.c_str(), F_OK) == 0)
+    return ::access(file.c_str(), W_OK) == 0 ? "" : std::strerror(errno);
+  const auto folder = std::filesystem::absolute(file, error).parent_path();
+  return ::access(folder.c_str(), W_OK | X_OK) == 0 ? "" : std::strerror(errno);
+}
+
+/// Hosts and networks that downloads may and may not reach, and whom they trust there.
+void check_downloads(const config::Settings& settings, std::vector<config::Problem>& problems) {
+  const auto check = [&](std::string_view name, std::vector<std::string> cloudos::UrlRules::*rule) {
+    cloudos::UrlRules rules;
+    rules.*rule = settings.list("image", name);
+    if (const auto guard = cloudos::image::UrlGuard::make(rules); !guard)
+      problems.push_back({settings.of("image", name).place, guard.error().message + "."});
+  };
+  check("web_allowed_hosts", &cloudos::UrlRules::allowed_hosts);
+  check("web_denied_hosts", &cloudos::UrlRules::denied_hosts);
+  check("web_allowed_networks", &cloudos::UrlRules::allowed_networks);
+  check("web_denied_networks", &cloudos::UrlRules::denied_networks);
+  if (const std::string& file = settings.text("image", "web_ca_file");
+      !file.empty() && ::access(file.c_str(), R_OK) != 0)
+    problems.push_back({settings.of("image", "web_ca_file").place,
+                        fmt::format("{}: {}.", file, std::strerror(errno))});
 }
 
 cloudos::Backend network_backend(std::string_view name) {
@@ -405,10 +436,29 @@ std::vector<config::Problem> check_machine(const config::Settings& settings) {
   if (!tls.certificate.empty())
     if (const auto loaded = TlsContext::load(tls); !loaded)
       problem("tls", "certificate", loaded.error().message);
+  if (settings.yes("services", "images")) check_downloads(settings, problems);
+  if (const std::string& names = settings.text("cloud", "locale_dir"); !names.empty())
+    if (std::filesystem::directory_iterator(names, error); error)
+      problem("cloud", "locale_dir",
+              fmt::format("cannot read the folder {}: {}.", names, error.message()));
+  if (const std::string& file = settings.text("log", "file"); !file.empty())
+    if (const auto wrong = unwritable(file); !wrong.empty())
+      problem("log", "file", fmt::format("The log {} cannot be opened: {}.", file, wrong));
   const std::string& password = settings.text("cloud", "admin_password_file");
   if (!password.empty() && !std::filesystem::exists(folder / "clouds.yaml", error))
     if (const auto read = read_password_file(password); !read)
       problem("cloud", "admin_password_file", read.error().message);
+  return problems;
+}
+
+std::vector<config::Problem> all_problems(const config::Merged& loaded) {
+  auto problems = loaded.problems;
+  for (config::Problem& found : check_machine(loaded.settings))
+    if (std::none_of(loaded.problems.begin(), loaded.problems.end(),
+                     [&](const config::Problem& said) {
+                       return !said.place.empty() && said.place == found.place;
+                     }))
+      problems.push_back(std::move(found));
   return problems;
 }
 

@@ -56,6 +56,8 @@ cloudos::AccountRules account_rules(const cloudos::config::Settings& settings);
 /// What only looking at this machine tells: files that cannot be read, a certificate that is none.
 /// One sentence each. Changes nothing.
 std::vector<cloudos::config::Problem> check_machine(const cloudos::config::Settings& settings);
+/// Those of load_settings(), and what check_machine() finds elsewhere.
+std::vector<cloudos::config::Problem> all_problems(const cloudos::config::Merged& loaded);
 
 std::string help_text();
 

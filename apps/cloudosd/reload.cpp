@@ -14,8 +14,7 @@ void Reloader::add(std::string what, std::vector<std::string> sections, Apply ap
 
 bool Reloader::reload() {
   const config::Merged loaded = load_settings(invocation_, own_environment());
-  auto problems = loaded.problems;
-  if (problems.empty()) problems = check_machine(loaded.settings);
+  const auto problems = all_problems(loaded);
   for (const config::Problem& problem : problems)
     log_.error("configuration not reloaded: " + config::to_string(problem));
   if (!problems.empty()) {

@@ -8,6 +8,7 @@
 #include "base/assert.hpp"
 #include "base/folder_name.hpp"
 #include "base/text.hpp"
+#include "cloudos/log.hpp"
 #include "config/ranges.hpp"
 
 namespace cloudos::config {
@@ -77,6 +78,51 @@ void check_image_stores(const Settings& settings, std::vector<Problem>& problems
   const std::string& first = settings.text("image", "default_store");
   if (!first.empty() && first != "file" && !stores.contains(first))
     problem("default_store", fmt::format("there is no store {}: give it a folder in stores.", first));
+}
+
+/// Where data may be read from on behalf of callers: a word that is none must not open what is shut.
+void check_image_imports(const Settings& settings, std::vector<Problem>& problems) {
+  const auto problem = [&](std::string_view name, std::string message) {
+    problems.push_back({settings.of("image", name).place, std::move(message)});
+  };
+  constexpr std::string_view kMethods[] = {"glance-direct", "web-download", "copy-image",
+                                           "glance-download"};
+  for (const std::string& item : settings.list("image", "import_methods"))
+    if (std::find(std::begin(kMethods), std::end(kMethods), item) == std::end(kMethods))
+      problem("import_methods",
+              fmt::format("images are not imported by {}: glance-direct, web-download, copy-image "
+                          "and glance-download are ways to.",
+                          quoted_start(item)));
+  for (const std::string& item : settings.list("image", "web_schemes"))
+    if (item != "http" && item != "https")
+      problem("web_schemes",
+              fmt::format("nothing is read by {}: http and https are.", quoted_start(item)));
+  const auto ports = settings.list("image", "web_ports");
+  for (const std::string& item : ports)
+    if (const auto port = parse_unsigned(item);
+        (!port || *port < 1 || *port > 65'535) && (item != "any" || ports.size() > 1))
+      problem("web_ports", fmt::format("web_ports needs numbers from 1 to 65535, or any alone, "
+                                       "unlike {}.",
+                                       quoted_start(item)));
+}
+
+/// A room that is none would be a line of the log that somebody waits for.
+void check_log(const Settings& settings, std::vector<Problem>& problems) {
+  constexpr std::string_view kRooms[] = {
+      "audit", "cloud",       "cloudosd", "compute",   "hypervisor", "identity",  "image", "locale",
+      "maintenance", "network", "placement", "records", "rest",      "scheduler", "store", "tasks"};
+  const auto levels = parse_log_levels(settings.text("log", "level"));
+  if (!levels) return;
+  for (const auto& [room, level] : levels->rooms) {
+    if (std::find(std::begin(kRooms), std::end(kRooms), room) != std::end(kRooms)) continue;
+    const std::string_view near = nearest(room, kRooms);
+    problems.push_back(
+        {settings.of("log", "level").place,
+         near.empty() ? fmt::format("no room of the log is called {}; there are: {}.",
+                                    quoted_start(room), fmt::join(kRooms, ", "))
+                      : fmt::format("no room of the log is called {}. Did you mean '{}'?",
+                                    quoted_start(room), near)});
+  }
 }
 
 void check_network(const Settings& settings, std::vector<Problem>& problems) {
@@ -171,6 +217,8 @@ void check_other_daemons(const Settings& settings, std::vector<Problem>& problem
 
 void check_together(const Settings& settings, std::vector<Problem>& problems) {
   check_image_stores(settings, problems);
+  check_image_imports(settings, problems);
+  check_log(settings, problems);
   check_network(settings, problems);
   check_other_networks(settings, problems);
   check_other_daemons(settings, problems);
@@ -183,10 +231,13 @@ void check_together(const Settings& settings, std::vector<Problem>& problems) {
                         "of the configuration file.",
                         way_to_set("cloud", "data_dir")));
   const bool simulated = settings.text("hypervisor", "backend") == "simulated";
-  if (settings.given("hypervisor", "simulated_hosts") && !simulated)
+  if (settings.number("hypervisor", "simulated_hosts") > 1 && !simulated)
     problem("hypervisor", "simulated_hosts",
-            "--hosts N is for --simulated (backend = simulated): the real hypervisor has the one "
-            "host it runs on.");
+            settings.of("hypervisor", "simulated_hosts").origin == Origin::Flag
+                ? "--hosts N is for --simulated (backend = simulated): the real hypervisor has the "
+                  "one host it runs on."
+                : "simulated_hosts is for backend = simulated: the real hypervisor has the one "
+                  "host it runs on.");
   if (settings.given("hypervisor", "simulated_hosts") && settings.given("hypervisor", "host_names"))
     problem("hypervisor", "host_names",
             "host_names and simulated_hosts both say which hosts there are: keep one.");

@@ -21,6 +21,12 @@ TEST_CASE("--check-config says everything that is wrong at once, and changes not
   const std::string pem = dir.file("no.pem", "this is no certificate\n");
   const std::string tls =
       dir.file("tls.conf", "[cloud]\ndata_dir = data\n[tls]\ncertificate = no.pem\nkey = no.pem\n");
+  const std::string places =
+      dir.file("places.conf",
+               "[cloud]\ndata_dir = data\nlocale_dir = nowhere\nworkers = none\n[log]\n"
+               "file = /no/such/folder/log\n[image]\nweb_allowed_hosts = *.org\n"
+               "web_allowed_networks = all\nweb_denied_networks = 10.0.0.0/99\n"
+               "web_ca_file = no.crt\n");
   struct Row {
     std::string what;
     std::vector<std::string> words;
@@ -28,6 +34,13 @@ TEST_CASE("--check-config says everything that is wrong at once, and changes not
     std::vector<std::string> says;
   };
   const Row rows[] = {
+      {"places of all kinds",
+       {"--config", places},
+       2,
+       {"places.conf:3: cannot read the folder", "places.conf:4: workers needs a number",
+        "places.conf:6: The log /no/such/folder/log cannot be opened",
+        "places.conf:8: '*.org' is no host", "places.conf:9: 'all' is no network",
+        "places.conf:10: '10.0.0.0/99' is no network", "no.crt: No such file"}},
       {"good", {"--config", good}, 0, {}},
       {"bad",
        {"--config", bad},
