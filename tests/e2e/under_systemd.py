@@ -49,7 +49,7 @@ class Machine(Cloud):
             self.write("etc/systemd/system/" + unit, open(os.path.join(UNITS, unit)).read())
         self.write("etc/systemd/system/cloudosd.service.d/impatient.conf", IMPATIENT)
         self.write("etc/cloudos/cloudos.conf", CONFIGURATION % "info")
-        self.first = None
+        self.machine = self.first = None
 
     def write(self, path, text):
         path = os.path.join(self.files, path)
@@ -131,7 +131,7 @@ class Machine(Cloud):
         return [pid for pid in super().qemu_pids() if pid in ours]
 
     def end(self):
-        if self.first is not None:
+        if self.machine is not None:
             self.machine.kill()  # Its child is killed with it, and all that this one began.
             self.machine.wait()
             self.reader.join()
