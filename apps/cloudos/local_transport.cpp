@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <filesystem>
+#include <optional>
 #include <thread>
 
 #include "cloudos/cloud.hpp"
@@ -44,6 +46,7 @@ class LocalTransport final : public Transport {
   }
 
   Result<Reply> send(const verbs::Verb& verb, const verbs::Request& request) override {
+    if (verb.method != "GET" && !before_) before_ = newest_open_task();
     return verbs::send(router_, caller_, verb, request);
   }
 
@@ -58,6 +61,14 @@ class LocalTransport final : public Transport {
     return settings_.simulated || cloud_->role() == cloudos::FolderRole::Guest;
   }
 
+  std::string left_undone() override {
+    if (!before_ || cloud_->role() == cloudos::FolderRole::Guest) return {};
+    const std::string newest = newest_open_task();
+    if (newest.empty() || newest == *before_) return {};
+    return fmt::format("Nobody runs {}: what takes work waits for the next cloudosd on it.",
+                       settings_.folder);
+  }
+
  private:
   static constexpr std::chrono::milliseconds kLook{20};
 
@@ -68,16 +79,43 @@ class LocalTransport final : public Transport {
     return list.is_array() && !list.empty() ? json(std::move(list[0])) : json();
   }
 
+  std::string newest_open_task() {
+    const auto task = only("tasks.list", {{"open", true}, {"limit", 1}});
+    return task && task->is_object() ? task->value("id", "") : std::string();
+  }
+
   std::unique_ptr<cloudos::Cloud> cloud_;
   cloudos::rest::Router router_;
   const LocalSettings settings_;
   Context caller_;
   json login_;
+  std::optional<std::string> before_;  // That task, before the first change.
 };
+
+/// A word mistyped makes no cloud, neither beside the one that was meant nor among other files.
+Result<void> check_folder(const LocalSettings& settings) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (fs::exists(fs::path(settings.folder) / "store", error)) return Result<void>();
+  if (settings.reads)
+    return fail(ErrorCode::NotFound,
+                fmt::format("There is no cloud in {}. The first command that makes something makes "
+                            "one there.",
+                            settings.folder));
+  for (fs::directory_iterator at(settings.folder, error), end; !error && at != end;
+       at.increment(error))
+    if (at->path().filename() != "lost+found")
+      return fail(ErrorCode::Conflict,
+                  fmt::format("There is no cloud in {}, but other things are: name a new folder, or "
+                              "an empty one.",
+                              settings.folder));
+  return Result<void>();
+}
 
 }  // namespace
 
 Result<std::unique_ptr<Transport>> local_transport(const LocalSettings& settings) {
+  CLOUDOS_CHECK(check_folder(settings));
   cloudos::Options options;
   options.data_dir = settings.folder;
   options.role = cloudos::FolderRole::Any;

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -30,6 +31,7 @@ std::span<const AdminCommand> admin_commands() {
 namespace {
 
 using cloudos::Result;
+namespace verbs = cloudos::verbs;
 
 std::optional<std::string> environment_value(const std::string& name) {
   const char* value = std::getenv(name.c_str());
@@ -42,16 +44,30 @@ int usage_error(const std::string& message) {
   return kUsage;
 }
 
+#if CLOUDOS_CLI_WHOLE
+bool only_reads(const Leaf& leaf, const Given& given) {
+  if (leaf.own) {
+    const verbs::Verb* called = leaf.words == "call" ? verbs::find(value_of(given, "VERB")) : nullptr;
+    return leaf.words != "call" || (called && called->method == "GET");
+  }
+  return !leaf.verbs.empty() &&
+         std::all_of(leaf.verbs.begin(), leaf.verbs.end(),
+                     [](const verbs::Command* each) { return each->verb->method == "GET"; });
+}
+#endif
+
 /// A transport that has logged in; nothing is sent where a token of an earlier login holds.
-Result<std::unique_ptr<Transport>> open_transport(const Given& given, Progress& progress) {
+Result<std::unique_ptr<Transport>> open_transport(const Leaf& leaf, const Given& given,
+                                                  Progress& progress) {
 #if CLOUDOS_CLI_WHOLE
   if (has(given, "--local"))
     return local_transport({value_of(given, "--local"),
                             has(given, "--os-project-name")
                                 ? value_of(given, "--os-project-name")
                                 : environment_value("OS_PROJECT_NAME").value_or(""),
-                            has(given, "--simulated")});
+                            has(given, "--simulated"), only_reads(leaf, given)});
 #endif
+  (void)leaf;
   CLOUDOS_TRY(Credentials credentials,
               find_credentials(value_of(given, "--os-cloud"), environment_value));
   if (has(given, "--os-project-name")) {
@@ -84,13 +100,17 @@ int run_with_session(const Leaf& leaf, const Given& given) {
     }
   }
   Progress progress;
-  auto transport = open_transport(given, progress);
+  auto transport = open_transport(leaf, given, progress);
   if (!transport) {
     (void)report(transport.error());
     return kNoCloud;
   }
   Session session(std::move(*transport));
-  return leaf.own ? run_own(session, leaf, given) : run_verbs(session, leaf, given);
+  const int code =
+      leaf.own ? run_own(session, leaf, given) : run_verbs(session, leaf, given);
+  if (const std::string left = session.transport().left_undone(); !left.empty())
+    fmt::print(stderr, "cloudos: {}\n", tr(left));
+  return code;
 }
 
 int run_leaf(const Leaf& leaf, const std::vector<std::string>& rest) {

@@ -63,7 +63,7 @@ std::string command_section(const Leaf& leaf) {
   for (const Option& option : options) {
     // Those of output and waiting are told once.
     const bool shared = option.flag == "--format" || option.flag == "--column" ||
-                        option.flag == "--sort" || option.flag == "--long" ||
+                        option.flag.starts_with("--sort") || option.flag == "--long" ||
                         option.flag == "--wait" || option.flag == "--timeout";
     if (!shared) out += option_entry(option);
   }
@@ -130,7 +130,7 @@ std::string cloudos_page() {
     if (!leaf) continue;
     for (const Option& option : own_options_of(*leaf)) {
       const bool lists = option.flag == "--format" || option.flag == "--column" ||
-                         option.flag == "--sort" || option.flag == "--long";
+                         option.flag.starts_with("--sort") || option.flag == "--long";
       const bool waits = option.flag == "--wait" || option.flag == "--timeout";
       if (words == "server list" ? lists : waits) page.out += option_entry(option);
     }

@@ -78,6 +78,13 @@ class VerbRunner {
       : session_(session), leaf_(leaf), given_(given), printing_(std::move(printing)) {}
 
   int run() {
+    const int code = run_chosen();
+    // What was wrong with the words that were given was wrong before anything was asked.
+    return misused_ ? kUsage : code;
+  }
+
+ private:
+  int run_chosen() {
     auto chosen = chosen_verbs(leaf_, given_);
     if (!chosen) return report_usage(chosen.error());
     const verbs::Verb& first = *(*chosen)[0]->verb;
@@ -96,23 +103,43 @@ class VerbRunner {
     return code;
   }
 
- private:
   int report_usage(const cloudos::Error& error) const {
     fmt::print(stderr, "cloudos {}: {}\nUsage: {}\n", leaf_.words, error.message, usage_of(leaf_));
     return kUsage;
   }
 
+  /// What was given, as the verb's parameters. Values that make no sense are misuse.
+  Result<json> taken(const verbs::Command& command, const Given& given) {
+    auto parameters = parameters_of(session_, command, given);
+    misused_ = misused_ || (!parameters && parameters.error().code == ErrorCode::InvalidArgument);
+    return parameters;
+  }
+
   // ---- lists ------------------------------------------------------------------------------------
+
+  /// Columns that there are not are told of before anything is asked.
+  Result<void> check_columns(const verbs::Noun& noun) {
+    if (noun.columns.empty()) return Result<void>();  // They are what comes.
+    std::string missing;
+    Sheet sheet = list_sheet(noun.columns, {});
+    const Sheet all = sheet;
+    if (sort_rows(sheet, printing_.sort, missing) &&
+        keep_columns(sheet, printing_.columns, printing_.with_long, missing))
+      return Result<void>();
+    misused_ = true;
+    return no_column(all, missing);
+  }
 
   Result<void> print_list(std::vector<const verbs::Command*> chosen) {
     // What the command is called after first: its titles are those of the table.
     std::stable_partition(chosen.begin(), chosen.end(), [this](const verbs::Command* each) {
       return is_main(leaf_, *each);
     });
+    CLOUDOS_CHECK(check_columns(listed_noun(*chosen[0]->verb)));
     Sheet sheet;
     std::size_t limit = SIZE_MAX;
     for (const verbs::Command* command : chosen) {
-      CLOUDOS_TRY(json parameters, parameters_of(session_, *command, given_));
+      CLOUDOS_TRY(json parameters, taken(*command, given_));
       if (const auto it = parameters.find("limit"); it != parameters.end() && it->is_number()) {
         limit = it->get<std::int64_t>() > 0 ? it->get<std::size_t>() : SIZE_MAX;
         // What is put in order here must be there before it is cut.
@@ -156,7 +183,7 @@ class VerbRunner {
     const bool keeps_key = verb.name == "keypairs.create" && has(given_, "--private-key");
     std::vector<json> parameters;
     for (const verbs::Command* each : chosen) {
-      CLOUDOS_TRY(json values, parameters_of(session_, *each, given_));
+      CLOUDOS_TRY(json values, taken(*each, given_));
       parameters.push_back(std::move(values));
     }
     if (of_image) CLOUDOS_CHECK(data.prepare(parameters[0]));
@@ -213,7 +240,7 @@ class VerbRunner {
 
   /// Shows what goes, and asks first where that was not settled. The exit code: whether all went.
   Result<int> purge(const verbs::Command& command) {
-    CLOUDOS_TRY(json parameters, parameters_of(session_, command, given_));
+    CLOUDOS_TRY(json parameters, taken(command, given_));
     const bool asks = command.verb->name == "projects.cleanup" &&
                       !has(given_, "--auto-approve") && !has(given_, "--dry-run");
     if (asks) {
@@ -296,9 +323,9 @@ class VerbRunner {
       }
     }
     if (has(given_, "--wait"))
-      for (const std::string& id : rebooted_)
+      for (const auto& [id, status] : powered_)
         if (auto up = wait_until_ready(session_, *verbs::find_noun("servers"), {{"id", id}},
-                                       patience());
+                                       patience(), status);
             !up)
           code = report(up.error());
     if (has(given_, "--wait"))
@@ -313,7 +340,7 @@ class VerbRunner {
                        std::vector<Removal>& removed) {
     std::vector<json> parameters;
     for (const verbs::Command* command : chosen) {
-      CLOUDOS_TRY(json each, parameters_of(session_, *command, given));
+      CLOUDOS_TRY(json each, taken(*command, given));
       parameters.push_back(std::move(each));
     }
     json merged;
@@ -322,7 +349,9 @@ class VerbRunner {
       CLOUDOS_TRY(json reply, session_.perform(verb, parameters[i]));
       if (verb.name.ends_with(".delete") && verbs::in_path(verb, "id"))
         removed.push_back({&verbs::noun_of(verb), text_member(parameters[i], "id")});
-      if (verb.name == "servers.reboot") rebooted_.push_back(text_member(parameters[i], "id"));
+      for (const auto& [power, status] : kPower)
+        if (verb.name == power)
+          powered_.emplace_back(text_member(parameters[i], "id"), std::string(status));
       if (merged.is_object() && reply.is_object())
         merged.update(reply);
       else if (!reply.is_null())
@@ -363,7 +392,11 @@ class VerbRunner {
   }
 
   Session& session_;
-  std::vector<std::string> rebooted_;
+  /// What is waited for behind a verb; empty: what is waited for behind a create.
+  static constexpr std::pair<std::string_view, std::string_view> kPower[] = {
+      {"servers.reboot", ""}, {"servers.start", "ACTIVE"}, {"servers.stop", "SHUTOFF"}};
+  std::vector<std::pair<std::string, std::string>> powered_;  // Servers, and what they should be.
+  bool misused_ = false;
   const Leaf& leaf_;
   const Given& given_;
   const Printing printing_;
@@ -387,6 +420,11 @@ Result<Printing> printing_of(const Given& given) {
   }
   if (const auto it = given.find("--column"); it != given.end()) printing.columns = it->second;
   if (const auto it = given.find("--sort"); it != given.end()) printing.sort = it->second;
+  if (has(given, "--sort-ascending") && has(given, "--sort-descending"))
+    return fail(ErrorCode::InvalidArgument, "--sort-ascending does not go with --sort-descending.");
+  if (const auto it = given.find("--sort-column"); it != given.end())
+    for (const std::string& column : it->second)
+      printing.sort.push_back(column + (has(given, "--sort-descending") ? ":desc" : ""));
   printing.with_long = has(given, "--long");
   printing.names = !has(given, "--no-name-lookup");
   return printing;

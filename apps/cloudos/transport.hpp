@@ -27,6 +27,8 @@ class Transport {
   virtual cloudos::Result<json> login() = 0;
   /// Lets time pass for what is being waited for; false: nobody does it.
   virtual bool pause(std::chrono::milliseconds time) = 0;
+  /// What to tell at the end about work that was asked for and that nobody does now; empty: none.
+  virtual std::string left_undone() { return {}; }
 };
 
 struct HttpSettings {
@@ -41,9 +43,11 @@ struct LocalSettings {
   std::string folder;
   std::string project;     ///< By name, of the default domain.
   bool simulated = false;  ///< Who runs the folder when nobody does: simulated hosts, here.
+  bool reads = false;      ///< Nothing will be changed: where there is no cloud none is made.
 };
 /// Opens the folder: beside the process that runs it, or as the one who does.
-/// Errors: those of Cloud::open(), NotFound (no such project).
+/// Errors: those of Cloud::open(), NotFound (no such project; no cloud, and none to be made),
+/// Conflict (a folder of other things).
 cloudos::Result<std::unique_ptr<Transport>> local_transport(const LocalSettings& settings);
 
 /// The first text called message in a service's error body, whichever service it is.

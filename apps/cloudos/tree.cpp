@@ -31,6 +31,9 @@ constexpr Option kOutput[] = {
 };
 constexpr Option kLists[] = {
     {"--sort", "order by a column, descending with :desc (repeat for more)", "COLUMN", false, true},
+    {"--sort-column", "order by a column (repeat for more)", "COLUMN", false, true},
+    {"--sort-ascending", "order of --sort-column: from the least on, as without it"},
+    {"--sort-descending", "order of --sort-column: from the greatest on"},
     {"--long", "show more columns"},
 };
 constexpr Option kHops[] = {{"--long", "show more columns"}};
@@ -317,7 +320,9 @@ std::vector<Option> own_options_of(const Leaf& leaf) {
       all.push_back({option.flag, option.help, has_place(option.flag) ? "" : option.value,
                      option.required, option.repeated});
   if (!leaf.verbs.empty()) add_verb_options(leaf, all);
-  if (is_create(leaf) || is_delete(leaf) || leaf.words == "server reboot") append(all, kWaits);
+  if (is_create(leaf) || is_delete(leaf) || leaf.words == "server reboot" ||
+      leaf.words == "server start" || leaf.words == "server stop")
+    append(all, kWaits);
   if (is_create(leaf) && shows_existing(verbs::noun_of(*leaf.verbs[0]->verb))) append(all, kOrShow);
   if (prints(leaf)) append(all, kOutput);
   if (prints(leaf) && (is_list(leaf) || leaf.words == "verb list")) append(all, kLists);

@@ -26,9 +26,16 @@ class Patience {
   Patience(Session& session, std::chrono::seconds most) : session_(session), most_(most) {}
   double seconds() const { return std::chrono::duration<double>(took()).count(); }
   bool over() const { return took() > most_; }
-  void pause() {
-    session_.transport().pause(pause_);
+  /// False: nobody does what is waited for.
+  bool pause() {
+    const bool done_by_somebody = session_.transport().pause(pause_);
     pause_ = std::min(pause_ * 2, kLongestPoll);
+    return done_by_somebody;
+  }
+  static cloudos::Failure nobody(const Noun& noun, const json& thing, const std::string& status) {
+    return fail(ErrorCode::Unavailable,
+                fmt::format("{} is {}, and nobody is there to change that.", label(noun, thing),
+                            status));
   }
   cloudos::Failure error(const Noun& noun, const json& thing,
                                        const std::string& status) const {
@@ -70,7 +77,8 @@ void Progress::show(const std::string& text) {
 }
 
 Result<json> wait_until_ready(Session& session, const Noun& noun, const json& made,
-                              std::chrono::seconds most) {
+                              std::chrono::seconds most, std::string_view status_wanted) {
+  const std::string_view wanted = status_wanted.empty() ? noun.ready : status_wanted;
   Progress progress;
   Patience patience(session, most);
   while (true) {
@@ -79,7 +87,7 @@ Result<json> wait_until_ready(Session& session, const Noun& noun, const json& ma
     progress.show(progress.terminal() ? fmt::format("{}: {} after {:.1f} s", label(noun, thing),
                                                     status, patience.seconds())
                                       : fmt::format("{}: {}", label(noun, thing), status));
-    if (status == noun.ready) return thing;
+    if (status == wanted) return thing;
     if (status == noun.broken) {
       const std::string why =
           thing.contains("fault") ? text_member(thing["fault"], "message") : std::string();
@@ -88,8 +96,14 @@ Result<json> wait_until_ready(Session& session, const Noun& noun, const json& ma
           fmt::format("{} is in {}{}{}. Look at it: cloudos {} show {}", label(noun, thing), status,
                       why.empty() ? "" : ": ", why, noun.words, text_member(thing, noun.key)));
     }
+    // A server that no task changes stays what it is.
+    if (!status_wanted.empty() && text_member(thing, "OS-EXT-STS:task_state").empty())
+      return fail(ErrorCode::Conflict,
+                  fmt::format("{} is still {}. What was tried: cloudos task list --resource "
+                              "server/{}",
+                              label(noun, thing), status, text_member(thing, noun.key)));
     if (patience.over()) return patience.error(noun, thing, status);
-    patience.pause();
+    if (!patience.pause()) return Patience::nobody(noun, thing, status);
   }
 }
 
@@ -105,7 +119,7 @@ Result<void> wait_until_gone(Session& session, const Removal& removal, std::chro
     if (status.empty()) status = "there";
     progress.show(fmt::format("{}: deleting, still {}", label(noun, *left), status));
     if (patience.over()) return patience.error(noun, *left, status);
-    patience.pause();
+    if (!patience.pause()) return Patience::nobody(noun, *left, status);
   }
 }
 

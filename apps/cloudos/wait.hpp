@@ -24,16 +24,19 @@ class Progress {
   std::string last_;
 };
 
-/// Asks until its status is the noun's `ready`. Errors: Internal (it is `broken`), Timeout.
+/// Asks until its status is the noun's `ready`. With a status of its own that is waited for, as
+/// long as a task works on the server. Errors: Internal (it is `broken`), Timeout, Conflict (nothing
+/// works on it and it is another), Unavailable (nobody does the work).
 cloudos::Result<json> wait_until_ready(Session& session, const cloudos::verbs::Noun& noun,
-                                       const json& made, std::chrono::seconds patience);
+                                       const json& made, std::chrono::seconds patience,
+                                       std::string_view status_wanted = {});
 
 /// A thing whose deletion was accepted.
 struct Removal {
   const cloudos::verbs::Noun* noun = nullptr;
   std::string id;
 };
-/// Asks until it is gone. Errors: Timeout.
+/// Asks until it is gone. Errors: Timeout, Unavailable (nobody does the work).
 cloudos::Result<void> wait_until_gone(Session& session, const Removal& removal,
                                       std::chrono::seconds patience);
 

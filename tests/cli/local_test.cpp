@@ -95,6 +95,49 @@ TEST_CASE("beside a running cloud, local work is the cloud's own at once") {
   local("network delete beside");
 }
 
+TEST_CASE("what looks makes no cloud, and none is made among other things") {
+  TempDir dir;
+  const auto local = [&](const std::string& folder, const std::string& line) {
+    std::vector<std::string> words = {CLOUDOS_PROGRAM, "--local", (dir.path() / folder).string()};
+    for (const auto& word : cli_test::Site::words_of(line)) words.push_back(word);
+    return run_program(words);
+  };
+  for (const std::string line : {"network list", "project show admin", "catalog show image",
+                                 "call networks.list", "token issue"}) {
+    CAPTURE(line);
+    const Ran ran = local("mistyped", line);
+    CHECK(ran.code == 3);
+    CHECK(ran.err.find("There is no cloud in ") != std::string::npos);
+    CHECK_FALSE(std::filesystem::exists(dir.path() / "mistyped"));
+  }
+  std::filesystem::create_directory(dir.path() / "notes");
+  dir.file("notes/diary", "x");
+  const Ran ran = local("notes", "network create n1");
+  CHECK(ran.code == 3);
+  CHECK(ran.err.find("but other things are") != std::string::npos);
+  std::filesystem::remove(dir.path() / "notes/diary");
+  std::filesystem::create_directory(dir.path() / "notes/lost+found");
+  CHECK(local("notes", "call networks.create name=n1").code == 0);
+  CHECK(local("notes", "network list").code == 0);
+}
+
+TEST_CASE("work that nobody does is told of, and not waited for") {
+  Folder folder;
+  const std::string disk = folder.dir.file("disk.raw", std::string(4096, 'w'));
+  REQUIRE(folder.cloudos("image create i --file " + disk).code == 0);
+  REQUIRE(folder.cloudos("flavor create f --ram 64 --disk 1 --vcpus 1").code == 0);
+  const Ran made = folder.cloudos("server create s1 --image i --flavor f");
+  CHECK(made.code == 0);
+  CHECK(made.err.find("Nobody runs ") != std::string::npos);
+  const Ran other = folder.cloudos("network create n1");
+  CHECK(other.code == 0);
+  CHECK(other.err.empty());
+  const Ran waited = folder.cloudos("server create s2 --image i --flavor f --wait");
+  CHECK(waited.code == 1);
+  CHECK(waited.err.find("server s2 is BUILD, and nobody is there") != std::string::npos);
+  CHECK(folder.cloudos("--simulated server delete s1 s2 --wait").code == 0);
+}
+
 TEST_CASE("local work on what is no folder says so") {
   TempDir dir;
   const std::string file = dir.file("file", "x");
