@@ -370,6 +370,8 @@ TEST_CASE("a guest cannot send as anybody else, nor serve addresses or routes") 
          false},
         {"a DHCP server", udp_frame(mine, to, "10.0.0.11", "10.0.0.12", 67, 68, kProbe), kProbe,
          false},
+        {"a DHCP server at another port of its own",
+         udp_frame(mine, to, "10.0.0.11", "10.0.0.12", 1067, 68, kProbe), kProbe, false},
         {"a tagged frame", vlan, kProbe, false},
         {"a router advertisement", advert, "routeadv", false},
         {"its own ARP", arp_frame(mine, mine, "10.0.0.11", "10.0.0.77"), arp_marker, true},
@@ -396,6 +398,65 @@ TEST_CASE("a guest cannot send as anybody else, nor serve addresses or routes") 
     t.host.tell(change_of(t.first, 4));
     t.a.send_frame(as_other);
     CHECK(arrives(seen, kProbe));
+  });
+}
+
+TEST_CASE("a guest speaks for no neighbour to the DHCP server") {
+  on_private_host([] {
+    TwoGuests t;
+    const auto say = [&](const std::string& from, const std::string& to, std::uint16_t port,
+                         const std::string& message) {
+      t.a.send_frame(udp_frame(t.a.mac(), "ff:ff:ff:ff:ff:ff", from, to, port, 67, message));
+    };
+    const std::string everybody = "255.255.255.255", server = "10.0.0.2";
+    const std::string declined = dhcp_message(4, t.b.mac(), "10.0.0.12", server);
+    // Who may ask in another's name would be answered, and could have the other's address declined:
+    // dnsmasq keeps it from its owner for minutes then.
+    const std::string answer("\x02\x01\x06\x00XID1", 8);
+    const Fd seen = t.a.sniff();
+    for (const std::uint16_t port : {68, 1068}) {
+      CAPTURE(port);
+      say("0.0.0.0", everybody, port, dhcp_message(1, t.b.mac(), "", ""));
+      say("10.0.0.11", everybody, port, dhcp_message(1, t.b.mac(), "", ""));
+      CHECK_FALSE(arrives(seen, answer));
+      say("0.0.0.0", everybody, port, declined);
+      say("10.0.0.11", everybody, port, declined);
+      say("10.0.0.11", server, port, declined);
+    }
+    // Nor when the name is in a fragment of its own.
+    auto begun = udp_frame(t.a.mac(), "ff:ff:ff:ff:ff:ff", "10.0.0.11", everybody, 68, 67, declined);
+    auto rest = begun;
+    constexpr std::size_t kIp = 14, kUdp = 34, kCut = 16;
+    const auto lasting = [](Octets& frame, std::uint16_t flags) {
+      const std::size_t length = frame.size() - kIp;
+      frame[kIp + 2] = static_cast<std::uint8_t>(length >> 8);
+      frame[kIp + 3] = static_cast<std::uint8_t>(length);
+      frame[kIp + 4] = frame[kIp + 5] = 7;
+      frame[kIp + 6] = static_cast<std::uint8_t>(flags >> 8);
+      frame[kIp + 7] = static_cast<std::uint8_t>(flags);
+      frame[kIp + 10] = frame[kIp + 11] = 0;
+      std::uint32_t sum = 0;
+      for (std::size_t i = kIp; i < kUdp; i += 2) sum += frame[i] * 256U + frame[i + 1];
+      while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
+      frame[kIp + 10] = static_cast<std::uint8_t>(~sum >> 8);
+      frame[kIp + 11] = static_cast<std::uint8_t>(~sum);
+    };
+    begun.resize(kUdp + kCut);
+    rest.erase(rest.begin() + kUdp, rest.begin() + kUdp + kCut);
+    lasting(begun, 0x2000);
+    lasting(rest, kCut / 8);
+    t.a.send_frame(begun);
+    t.a.send_frame(rest);
+    const auto lease = t.b.dhcp();
+    REQUIRE(lease);
+    CHECK(lease->address == "10.0.0.12");
+    CHECK(t.a.dhcp());  // In its own name it may.
+    // Whose MACs a pair allows it speaks for.
+    t.first.allowed_pairs = {{"10.0.0.11", t.b.mac()}};
+    t.host.tell(change_of(t.first, 2));
+    const Fd allowed = t.a.sniff();
+    say("0.0.0.0", everybody, 68, dhcp_message(1, t.b.mac(), "", ""));
+    CHECK(arrives(allowed, answer, std::chrono::milliseconds(3000)));
   });
 }
 

@@ -70,31 +70,6 @@ Fd packet_socket() {
   return fd;
 }
 
-std::string dhcp_message(int type, const std::string& mac, const std::string& asked,
-                         const std::string& server) {
-  std::string out(236, '\0');
-  out[0] = 1;  // request
-  out[1] = 1;  // Ethernet
-  out[2] = 6;
-  std::memcpy(&out[4], "XID1", 4);
-  out[10] = static_cast<char>(0x80);  // Answer by broadcast.
-  const auto raw = mac_of(mac);
-  std::memcpy(&out[28], raw.data(), raw.size());
-  out += std::string("\x63\x82\x53\x63", 4);
-  const auto option = [&](int code, const std::string& value) {
-    out += static_cast<char>(code);
-    out += static_cast<char>(value.size());
-    out += value;
-  };
-  option(53, std::string(1, static_cast<char>(type)));
-  option(55, std::string("\x01\x03\x06\x0c\x0f\x1a\x79", 7));
-  const auto as_text = [](const Bytes& b) { return std::string(b.begin(), b.end()); };
-  if (!asked.empty()) option(50, as_text(ip_of(asked)));
-  if (!server.empty()) option(54, as_text(ip_of(server)));
-  out += static_cast<char>(0xff);
-  return out;
-}
-
 /// The DHCP payload of the next answer to us, or empty when none comes.
 std::string next_dhcp_answer(const Fd& socket) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(1500);
@@ -318,6 +293,31 @@ Fd Guest::sniff() const {
   Fd fd;
   in([&] { fd = packet_socket(); });
   return fd;
+}
+
+std::string dhcp_message(int type, const std::string& mac, const std::string& asked,
+                         const std::string& server) {
+  std::string out(236, '\0');
+  out[0] = 1;  // request
+  out[1] = 1;  // Ethernet
+  out[2] = 6;
+  std::memcpy(&out[4], "XID1", 4);
+  out[10] = static_cast<char>(0x80);  // Answer by broadcast.
+  const auto raw = mac_of(mac);
+  std::memcpy(&out[28], raw.data(), raw.size());
+  out += std::string("\x63\x82\x53\x63", 4);
+  const auto option = [&](int code, const std::string& value) {
+    out += static_cast<char>(code);
+    out += static_cast<char>(value.size());
+    out += value;
+  };
+  option(53, std::string(1, static_cast<char>(type)));
+  option(55, std::string("\x01\x03\x06\x0c\x0f\x1a\x79", 7));
+  const auto as_text = [](const Bytes& b) { return std::string(b.begin(), b.end()); };
+  if (!asked.empty()) option(50, as_text(ip_of(asked)));
+  if (!server.empty()) option(54, as_text(ip_of(server)));
+  out += static_cast<char>(0xff);
+  return out;
 }
 
 std::optional<Guest::Lease> Guest::dhcp(const std::string& as_mac) const {

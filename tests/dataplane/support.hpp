@@ -92,6 +92,9 @@ std::vector<std::uint8_t> udp_frame(const std::string& from_mac, const std::stri
                                     const std::string& from_ip, const std::string& to_ip,
                                     std::uint16_t from_port, std::uint16_t to_port,
                                     const std::string& payload);
+/// What a DHCP client says, of that kind (1 discovers, 3 requests, 4 declines): the message alone.
+std::string dhcp_message(int type, const std::string& mac, const std::string& asked,
+                         const std::string& server);
 std::vector<std::uint8_t> arp_frame(const std::string& ether_mac, const std::string& sender_mac,
                                     const std::string& sender_ip, const std::string& target_ip);
 

@@ -59,11 +59,12 @@ Ruleset bridge_stages(Ruleset rules) {
             {"ether saddr @local_macs drop", "ether daddr @local_macs drop",
              "udp dport { 67, 68 } drop", "udp dport { 546, 547 } drop"});
   // What no guest sends. A tag would hide the packet from the IP stages, while the matches of the
-  // port's own chain look behind it.
+  // port's own chain look behind it. DHCP clients take answers whatever port they are from; and who
+  // asks in fragments would hide for whom (see dhcp_rule).
   put_chain(t, "never",
-            {"ether type != @plain_types drop", "ether type ip udp sport 67 udp dport 68 drop",
-             "ether type ip6 udp sport 547 udp dport 546 drop",
-             "ether type ip6 icmpv6 type @router_kinds drop"});
+            {"ether type != @plain_types drop", "ether type ip udp dport 68 drop",
+             "ether type ip6 udp dport 546 drop", "ether type ip6 icmpv6 type @router_kinds drop",
+             "ether type ip ip frag-off & 0x3fff != 0 udp dport 67 drop"});
   put_chain(t, "forward_from",
             {"iifname @secured " + unpassed, "iifname @secured meta mark set 0",
              "oifname @tunnels jump not_through", "meta mark set oifname map @out_mark"},
@@ -144,6 +145,20 @@ std::vector<AddressPair> pairs_of(const PortPlan& port, const std::string& mac,
   return pairs;
 }
 
+/// A DHCP server does as the client says that a message names, whoever sent it: one that declines
+/// an address in a neighbour's name keeps that neighbour from having it. The name is at a fixed
+/// place behind the header of UDP.
+std::string dhcp_rule(const std::set<std::string>& macs) {
+  std::vector<std::string> names;
+  for (std::string mac : macs) {
+    mac.erase(std::remove(mac.begin(), mac.end(), ':'), mac.end());
+    names.push_back("0x" + mac);
+  }
+  return fmt::format("ether type ip udp dport 67 @th,288,48 != {} counter drop",
+                     names.size() == 1 ? names.front()
+                                       : fmt::format("{{ {} }}", fmt::join(names, ", ")));
+}
+
 Lines spoof_rules(const std::vector<AddressPair>& pairs, const std::string& own_mac,
                   std::uint32_t mark) {
   std::set<std::string> macs{own_mac};
@@ -154,6 +169,7 @@ Lines spoof_rules(const std::vector<AddressPair>& pairs, const std::string& own_
                       ? fmt::format("ether saddr != {} counter drop", own_mac)
                       : fmt::format("ether saddr != {{ {} }} counter drop", fmt::join(macs, ", ")));
   lines.emplace_back("jump never");
+  lines.push_back(dhcp_rule(macs));
   for (const auto& mac : macs) {  // An address being probed for has no owner yet.
     lines.push_back(
         fmt::format("ether saddr {0} arp saddr ether {0} arp saddr ip 0.0.0.0 return", mac));
