@@ -34,6 +34,17 @@ const ImportRule* rule_for(Service service, const OsloOption& option) {
 // l10n: "{} already says {} otherwise: decide on one value for all services"
 // l10n: "{}:{} is neither section nor option"
 
+/// "$name" and "${name}"; a pattern's "$" at its end names nothing.
+bool names_others(std::string_view value) {
+  for (std::size_t at = value.find('$'); at != value.npos; at = value.find('$', at + 1)) {
+    const char next = at + 1 < value.size() ? value[at + 1] : '\0';
+    if (next == '{' || next == '_' || next == '$' || (next >= 'a' && next <= 'z') ||
+        (next >= 'A' && next <= 'Z'))
+      return true;
+  }
+  return false;
+}
+
 /// The key and the value that an option becomes, or why it becomes none.
 struct Outcome {
   Imported imported;
@@ -56,7 +67,7 @@ Outcome outcome_of(const ImportFile& file, const OsloOption& option) {
     return outcome;
   }
   imported.fate = Imported::Fate::NotUsable;
-  if (option.value.find('$') != std::string::npos) {
+  if (names_others(option.value)) {
     imported.why = "its value is made of other options ($...): write out what it stands for";
     return outcome;
   }
@@ -103,6 +114,23 @@ class Draft {
     result.options.push_back(std::move(imported));
   }
 
+  /// Takes back what does not go together, until the rest does: a file that is refused helps
+  /// nobody. Those options are to be decided, for the reason that the file would be refused for.
+  void take_back(Import& result) {
+    while (true) {
+      Layer layer;
+      layer.entries.push_back({find_key("cloud", "data_dir"), std::string(kFolder), {}});
+      for (const auto& [key, choice] : chosen_)
+        layer.entries.push_back({key, choice.value, choice.place});
+      std::size_t taken = 0;
+      for (const Problem& problem : merge(std::span(&layer, 1)).problems)
+        taken += std::erase_if(chosen_, [&](const auto& entry) {
+          return entry.second.place == problem.place && undo(result, problem);
+        });
+      if (taken == 0) return;
+    }
+  }
+
   std::string file_text() const {
     std::string out =
         "# Made from other services' files. What this file does not say is at its default; see\n"
@@ -113,7 +141,7 @@ class Draft {
       if (section.name == folder.section)
         lines =
             "# The folder that holds everything; nothing of the old services is read or changed.\n"
-            "data_dir = /var/lib/cloudos\n";
+            "data_dir = " + std::string(kFolder) + "\n";
       for (const Key& key : keys()) {
         const auto it = chosen_.find(&key);
         if (key.section != section.name || it == chosen_.end()) continue;
@@ -128,6 +156,18 @@ class Draft {
   }
 
  private:
+  static constexpr std::string_view kFolder = "/var/lib/cloudos";
+  static bool undo(Import& result, const Problem& problem) {
+    bool found = false;
+    for (Imported& imported : result.options) {
+      if (imported.place != problem.place || imported.fate != Imported::Fate::Mapped) continue;
+      imported.fate = Imported::Fate::NotUsable;
+      imported.why = problem.message.substr(0, problem.message.find_last_not_of('.') + 1);
+      imported.became.clear();
+      found = true;
+    }
+    return found;
+  }
   struct Choice {
     std::string value, place;
     Service service;
@@ -199,6 +239,7 @@ Import import_files(std::span<const ImportFile> files) {
     for (const std::size_t line : read.bad_lines)
       result.notes.push_back(fmt::format("{}:{} is neither section nor option", file.name, line));
   }
+  draft.take_back(result);
   result.file = draft.file_text();
   return result;
 }

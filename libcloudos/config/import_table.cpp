@@ -56,7 +56,8 @@ constexpr std::string_view kStores =
 constexpr std::string_view kAllowed = "name those that are allowed, in [image]";
 
 constexpr std::string_view kPolicyFile =
-    "one file holds the rules of all services: name it in full as policy_file of [identity]";
+    "one file holds the rules of all services: put what cloudos policy check takes of this one there, "
+    "and name it in full as policy_file of [identity]";
 
 bool is_true(const std::string& value) {
   for (const std::string_view yes : {"true", "1", "yes", "on"})
@@ -122,10 +123,21 @@ Converted bcrypt_cost(const std::string& value) {
   return value;
 }
 
+/// The links of versions are made from it.
+Converted without_version(const std::string& value) {
+  std::string_view url = value;
+  while (url.ends_with('/')) url.remove_suffix(1);
+  for (const std::string_view version : {"/v3", "/v2.0"})
+    if (url.ends_with(version)) url.remove_suffix(version.size());
+  return std::string(url);
+}
+
 Converted absolute_path(const std::string& value) {
   return value.starts_with('/') ? Converted(value) : Converted();
 }
 
+/// There is a key, but no value can be taken over.
+Converted no_value(const std::string&) { return std::nullopt; }
 Converted seconds(const std::string& value) { return value + "s"; }
 Converted minutes(const std::string& value) { return value + "m"; }
 Converted whole_number(const std::string& value) {
@@ -231,7 +243,8 @@ constexpr ImportRule same(Service service, std::string_view section, std::string
   {.service = S, .section = "ssl", .name = "key_file", .target = "tls.key"},                      \
   no(S, "ssl", "*", "certificates of clients are not asked for"),                                 \
   {.service = S, .section = "oslo_policy", .name = "policy_file",                                 \
-   .target = "identity.policy_file", .convert = absolute_path, .why = kPolicyFile},               \
+   .target = "identity.policy_file",                                                              \
+   .convert = (S) == Service::Keystone ? absolute_path : no_value, .why = kPolicyFile},           \
   no(S, "oslo_policy", "policy_dirs", "one file holds the rules: put them all there"),            \
   no(S, "oslo_policy", "enforce_scope", "rules say by themselves which scopes they take"),        \
   no(S, "oslo_policy", "enforce_new_defaults", "the rules are those in force today")
@@ -269,6 +282,9 @@ constexpr ImportRule kRules[] = {
     no(kNova, "DEFAULT", "my_ip", "one host: nothing else connects to it by this address"),
     no(kNova, "DEFAULT", "my_block_storage_ip", "one host: nothing connects to it by this address"),
     no(kNova, "DEFAULT", "instances_path", "disks are in servers/ of the data folder"),
+    no(kNova, "DEFAULT", "instance_name_template",
+       "guests are named by the ids of their servers"),
+    no(kNova, "DEFAULT", "pybasedir", "everything is in data_dir of [cloud], and the program"),
     no(kNova, "DEFAULT", "use_neutron", "networks are always Neutron's"),
     no(kNova, "DEFAULT", "linuxnet_interface_driver", "ports are wired by the network service"),
     no(kNova, "DEFAULT", "firewall_driver", "security groups are the network service's"),
@@ -373,6 +389,9 @@ constexpr ImportRule kRules[] = {
     no(kNeutron, "DEFAULT", "metadata_proxy_shared_secret", "metadata is answered in the process"),
     no(kNeutron, "DEFAULT", "interface_driver", "the linuxbridge backend wires ports"),
     no(kNeutron, "DEFAULT", "dhcp_driver", "DHCP is dnsmasq's, one for each network"),
+    no(kNeutron, "DEFAULT", "dnsmasq_dns_servers",
+       "name servers are a subnet's: set dns_nameservers there"),
+    same(kNeutron, "experimental", "linuxbridge", "the linuxbridge backend is there"),
     no(kNeutron, "DEFAULT", "enable_isolated_metadata", "metadata is there in every network"),
     no(kNeutron, "DEFAULT", "l3_ha", kOneRouter),
     no(kNeutron, "DEFAULT", "max_l3_agents_per_router", kOneRouter),
@@ -406,8 +425,7 @@ constexpr ImportRule kRules[] = {
      .target = "identity.password_cost", .convert = bcrypt_cost,
      .why = "bcrypt's cost is 4 to 16; rounds of other algorithms are no such number"},
     {.service = kKeystone, .section = "DEFAULT", .name = "public_endpoint",
-     .target = "cloud.public_url",
-     .why = "must be an http:// or https:// URL, without /v3"},
+     .target = "cloud.public_url", .convert = without_version},
     {.service = kKeystone, .section = "eventlet_server", .name = "public_bind_host",
      .target = "server.listen", .convert = listen_address, .why = kOneAddress},
     no(kKeystone, "eventlet_server", "*", kOnePort),
@@ -513,6 +531,7 @@ constexpr ImportRule kRules[] = {
     no(kGlance, "DEFAULT", "registry_port", "there is no registry: images are in the store"),
     no(kGlance, "DEFAULT", "image_size_cap", "an upload has at most 1 TiB"),
     no(kGlance, "DEFAULT", "user_storage_quota", kQuotas),
+    no(kGlance, "DEFAULT", "use_keystone_limits", kQuotas),
     {.service = kGlance, .section = "DEFAULT", .name = "image_member_quota",
      .target = "image.member_quota", .convert = count_to_128,
      .why = "an image has at most 128 of them"},
@@ -583,6 +602,8 @@ constexpr ImportRule kRules[] = {
     no(kGlance, "DEFAULT", "node_staging_uri", kStaging),
     no(kGlance, "DEFAULT", "worker_self_reference_url", "staged data is in the one data folder"),
     no(kGlance, "DEFAULT", "image_cache_dir", "the cache is in the data folder"),
+    no(kGlance, "DEFAULT", "cache_prefetcher_interval",
+       "images are brought into the cache when they are asked for: cloudos cached image queue"),
     no(kGlance, "image_cache", "*", "the cache is in the data folder, and clears itself"),
     no(kGlance, "image_format", "*", "formats are inspected: raw, qcow2 and others by their header"),
     no(kGlance, "task", "work_dir", kStaging),

@@ -144,8 +144,8 @@ TEST_CASE("options become keys, or say why not") {
        "from 1 to 65535"},
       {"flat networks", Service::Neutron, "[ml2_type_flat]\nflat_networks = *", Fate::Mapped,
        "[network] flat_networks = *"},
-      {"end of tunnels", Service::Neutron, "[vxlan]\nlocal_ip = 192.0.2.7", Fate::Mapped,
-       "[network] tunnel_address = 192.0.2.7"},
+      {"end of tunnels without its host", Service::Neutron, "[vxlan]\nlocal_ip = 10.1.2.3",
+       Fate::NotUsable, "tunnel_address is a host's"},
       {"name of the host", Service::Neutron, "host = compute-1", Fate::Mapped,
        "[network] host = compute-1"},
       {"what links carry", Service::Neutron, "global_physnet_mtu = 9000", Fate::Mapped,
@@ -163,9 +163,18 @@ TEST_CASE("options become keys, or say why not") {
        "[identity] password_cost = 11"},
       {"rounds of another", Service::Keystone, "[identity]\npassword_hash_rounds = 29000",
        Fate::NotUsable, "bcrypt's cost is 4 to 16"},
-      {"certificate", Service::Neutron, "[ssl]\ncert_file = /c.pem", Fate::Mapped,
-       "[tls] certificate = /c.pem"},
-      {"policy", Service::Neutron, "[oslo_policy]\npolicy_file = /etc/neutron/policy.yaml",
+      {"certificate without its key", Service::Neutron, "[ssl]\ncert_file = /c.pem",
+       Fate::NotUsable, "a certificate and its key go together"},
+      {"policy of a service", Service::Neutron, "[oslo_policy]\npolicy_file = /etc/p.yaml",
+       Fate::NotUsable, "one file holds the rules"},
+      {"public address", Service::Keystone, "public_endpoint = https://c.example:5000/v3/",
+       Fate::Mapped, "[cloud] public_url = https://c.example:5000"},
+      {"pattern with its end", Service::Keystone,
+       "[security_compliance]\npassword_regex = ^(?=.*\\d).{7,}$", Fate::Mapped,
+       "password_regex = ^(?=.*\\d).{7,}$"},
+      {"pattern of another option", Service::Keystone,
+       "[security_compliance]\npassword_regex = $least.*", Fate::NotUsable, "write out"},
+      {"policy", Service::Keystone, "[oslo_policy]\npolicy_file = /etc/neutron/policy.yaml",
        Fate::Mapped, "[identity] policy_file = /etc/neutron/policy.yaml"},
       {"policy beside its service", Service::Nova, "[oslo_policy]\npolicy_file = policy.yaml",
        Fate::NotUsable, "one file holds the rules"},
@@ -317,6 +326,29 @@ TEST_CASE("what an import writes is a good file, and its report counts every opt
   CHECK(report.find("nova.conf:14 [new] x") != std::string::npos);
   CHECK(report.find("keystone.conf:7 is neither section nor option") != std::string::npos);
   CHECK(report.find("13 options: 5 mapped") != std::string::npos);
+}
+
+TEST_CASE("what does not go together is left to be decided, and the rest is a good file") {
+  const ImportFile files[] = {
+      {Service::Neutron, "linuxbridge_agent.ini",
+       "[vxlan]\nlocal_ip = 10.0.0.31\nl2_population = true\n"},
+      {Service::Neutron, "ml2_conf.ini", "[ml2_type_vxlan]\nvni_ranges = 1:1000\n"},
+      {Service::Glance, "glance-api.conf", "[ssl]\ncert_file = /c.pem\n"},
+  };
+  const Import result = import_files(files);
+  const Layer layer = read_text(result.file, "/etc/cloudos/cloudos.conf");
+  for (const Problem& problem : merge(std::span(&layer, 1)).problems) CHECK(to_string(problem) == "");
+  REQUIRE(result.options.size() == 4);
+  CHECK(result.options[0].fate == Imported::Fate::NotUsable);
+  CHECK(result.options[0].why == "tunnel_address is a host's: say which, by host in [network]");
+  CHECK(result.options[0].became.empty());
+  CHECK(result.options[2].fate == Imported::Fate::Mapped);
+  CHECK(result.options[3].why.find("a certificate and its key go together") == 0);
+  CHECK(result.file.find("tunnel_address") == std::string::npos);
+  CHECK(result.file.find("vni_ranges = 1:1000") != std::string::npos);
+  // With what was missing it is taken.
+  const ImportFile whole[] = {files[0], {Service::Neutron, "neutron.conf", "host = net1\n"}};
+  CHECK(import_files(whole).file.find("tunnel_address = 10.0.0.31") != std::string::npos);
 }
 
 TEST_CASE("files are known by their usual names") {
