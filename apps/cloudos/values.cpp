@@ -208,23 +208,27 @@ class ParameterBuilder {
         return put_member(parameter, text);
       case Kind::PairList:
         return put_pairs(parameter, text);
-      case Kind::PortRange: {
-        CLOUDOS_TRY(const auto range, parse_port_range(text));
-        out_["port_range_min"] = range.first;
-        out_["port_range_max"] = range.second;
-        break;
-      }
-      case Kind::FileText: {
-        CLOUDOS_TRY(const std::string content, file_text(text));
-        out_[name] = std::string(cloudos::trim(content));
-        break;
-      }
-      case Kind::FileBase64: {
-        CLOUDOS_TRY(const std::string content, file_text(text));
-        out_[name] = cloudos::to_base64(content);
-        break;
-      }
+      case Kind::PortRange:
+        return put_port_range(text);
+      case Kind::FileText:
+      case Kind::FileBase64:
+        return put_content(parameter, text);
     }
+    return Result<void>();
+  }
+
+  Result<void> put_port_range(const std::string& text) {
+    CLOUDOS_TRY(const auto range, parse_port_range(text));
+    out_["port_range_min"] = range.first;
+    out_["port_range_max"] = range.second;
+    return Result<void>();
+  }
+
+  Result<void> put_content(const Parameter& parameter, const std::string& file) {
+    CLOUDOS_TRY(const std::string content, file_text(file));
+    out_[std::string(parameter.name)] = parameter.kind == Kind::FileText
+                                            ? std::string(cloudos::trim(content))
+                                            : cloudos::to_base64(content);
     return Result<void>();
   }
 

@@ -46,17 +46,26 @@ Result<void> take_things(const Verb& verb, json things, std::size_t limit, std::
   return Result<void>();
 }
 
-/// What is wrong with a recipe's parameter; empty: nothing.
-std::string_view wrong_value(const Verb& verb, const std::string& name, const json& value) {
-  bool is_known = false;
+/// Errors: InvalidArgument (the verb has no such parameter, or another value for it).
+Result<void> check_value(const Verb& verb, const std::string& name, const json& value) {
+  bool is_known = false, is_number = false;
   for (const Parameter& parameter : verb.parameters) {
     if (parameter.name != name) continue;
     is_known = true;
-    if (parameter.kind == Kind::Integer && !value.is_number_integer()) return "is no integer";
-    if (parameter.kind != Kind::Constant) return {};
-    if (value == json::parse(parameter.extra) || value == json(false)) return {};
+    is_number = parameter.kind == Kind::Integer;
+    const bool fits = parameter.kind == Kind::Constant
+                          ? value == json::parse(parameter.extra) || value == json(false)
+                          : !is_number || value.is_number_integer();
+    if (fits) return Result<void>();
   }
-  return is_known ? "is none of the values that it can have" : "is not known to it";
+  const std::string_view shown = std::string_view(name).substr(0, 64);
+  if (!is_known)
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("{} has no parameter '{}'", verb.name, shown));
+  if (is_number)
+    return fail(ErrorCode::InvalidArgument, fmt::format("{}: '{}' is no integer", verb.name, shown));
+  return fail(ErrorCode::InvalidArgument,
+              fmt::format("{}: '{}' cannot have that value", verb.name, shown));
 }
 
 /// No service looks at what a recipe is given, and a "dryrun" must not be a purge.
@@ -66,9 +75,7 @@ Result<void> check_parameters(const Verb& verb, const json& parameters) {
     return fail(ErrorCode::InvalidArgument,
                 fmt::format("the parameters of {} must be a JSON object", verb.name));
   for (const auto& [name, value] : parameters.items())
-    if (const auto wrong = wrong_value(verb, name, value); !wrong.empty())
-      return fail(ErrorCode::InvalidArgument,
-                  fmt::format("{}: '{}' {}", verb.name, name.substr(0, 64), wrong));
+    CLOUDOS_CHECK(check_value(verb, name, value));
   for (const Parameter& parameter : verb.parameters)
     if (parameter.required && !parameter.name.empty() &&
         text_of(parameters, parameter.name).empty())

@@ -260,12 +260,12 @@ TEST_CASE("a recipe is given what it knows, as it knows it: a purge is no slip o
     std::string says;
   };
   const Row rows[] = {
-      {"misspelt", "projects.purge", {{"id", id}, {"dry-run", true}}, "'dry-run' is not known"},
-      {"as text", "projects.cleanup", {{"id", id}, {"dry_run", "true"}}, "'dry_run' is none"},
-      {"as number", "projects.cleanup", {{"id", id}, {"dry_run", 1}}, "'dry_run' is none"},
-      {"as nothing", "projects.cleanup", {{"id", id}, {"dry_run", nullptr}}, "'dry_run' is none"},
+      {"misspelt", "projects.purge", {{"id", id}, {"dry-run", true}}, "no parameter 'dry-run'"},
+      {"as text", "projects.cleanup", {{"id", id}, {"dry_run", "true"}}, "'dry_run' cannot"},
+      {"as number", "projects.cleanup", {{"id", id}, {"dry_run", 1}}, "'dry_run' cannot"},
+      {"as nothing", "projects.cleanup", {{"id", id}, {"dry_run", nullptr}}, "'dry_run' cannot"},
       {"kept, as text", "projects.purge", {{"id", id}, {"keep_project", "yes"}}, "'keep_project'"},
-      {"another's", "projects.purge", {{"id", id}, {"created_before", "2001-01-01"}}, "not known"},
+      {"another's", "projects.purge", {{"id", id}, {"created_before", "2001-01-01"}}, "no parameter"},
       {"time as text", "projects.cleanup", {{"id", id}, {"timeout", "0"}}, "no integer"},
       {"no time", "projects.cleanup", {{"id", id}, {"updated_before", "now"}}, "no time"},
   };
