@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "cloudos/export.hpp"
 #include "cloudos/result.hpp"
 
 namespace cloudos {
@@ -37,7 +38,7 @@ struct AccountRules {
 };
 
 /// Errors: InvalidArgument, naming what is out of range, or the pattern that does not compile.
-Result<void> check_account_rules(const AccountRules& rules);
-Result<void> check_password_hashing(const PasswordHashing& hashing);
+CLOUDOS_EXPORT Result<void> check_account_rules(const AccountRules& rules);
+CLOUDOS_EXPORT Result<void> check_password_hashing(const PasswordHashing& hashing);
 
 }  // namespace cloudos

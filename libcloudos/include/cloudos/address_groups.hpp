@@ -33,9 +33,12 @@ struct AddressGroupUpdate {
   std::optional<std::string> name, description;
 };
 
-/// Address groups. Thread-safe; part of Networks. Source: Networking API v2.0 (address-group).
+/// Address groups. A change of one is soon in the filters of every port whose rules name it.
+/// Thread-safe; part of Networks. Source: Networking API v2.0 (address-group).
 class CLOUDOS_EXPORT AddressGroups final {
  public:
+  /// All of a list or none, in one commit. Errors: InvalidArgument (not a prefix, or over
+  /// limits::kAddressGroupPrefixes).
   Result<std::vector<AddressGroup>> create(const Context& ctx,
                                            const std::vector<AddressGroupCreate>& specs);
   Result<AddressGroup> group(const Context& ctx, const AddressGroupId& id) const;

@@ -27,7 +27,7 @@ class CLOUDOS_EXPORT ByteSource {
 class CLOUDOS_EXPORT ByteSink {
  public:
   virtual ~ByteSink() = default;
-  /// Takes all of `bytes` or fails. May block.
+  /// Takes all of `bytes` or fails, which ends what feeds it. May block.
   virtual Result<void> write(std::span<const std::byte> bytes) = 0;
 };
 

@@ -107,7 +107,8 @@ struct Options {
   /// "qemu:///embed" (in the data folder, no daemon) or any libvirt URI. Backend::Real only.
   std::string libvirt_uri = "qemu:///embed";
   /// Hosts beside the one of `host_names`: name -> URI of the libvirt daemon that runs its guests.
-  /// The data folder, which holds their disks, has to be there at the same path. Backend::Real only.
+  /// The data folder, which holds their disks, has to be there at the same path; no two hosts have
+  /// one daemon. Backend::Real only.
   std::map<std::string, std::string> other_hosts;
   /// "auto", "kvm" or "qemu" (TCG). auto: KVM only where the CPU has it and /dev/kvm opens.
   std::string virt_type = "auto";

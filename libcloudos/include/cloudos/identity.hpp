@@ -529,6 +529,7 @@ class CLOUDOS_EXPORT Identity final {
       const ProjectId& project, const UserId& user,
       std::string (*write)(const std::vector<CatalogEntry>&)) const;
   /// Enabled projects (domains) on which the user has any role: what a token may be scoped to.
+  /// Errors of these three: NotFound (user), Forbidden (another's, without the right to see it).
   Result<std::vector<Project>> projects_of(const Context& ctx, const UserId& user) const;
   Result<std::vector<Domain>> domains_of(const Context& ctx, const UserId& user) const;
   /// Roles that the user has on the whole cloud, also by groups. None: no system scope.
@@ -591,7 +592,10 @@ class CLOUDOS_EXPORT Identity final {
   Result<std::vector<Group>> list_groups(const Context& ctx, const IdentityFilter& filter) const;
   Result<Group> update_group(const Context& ctx, const GroupId& id, const IdentityUpdate& with);
   Result<void> remove_group(const Context& ctx, const GroupId& id);
+  /// Who is a member already stays one. Errors: NotFound, Forbidden, InvalidArgument (the user is in
+  /// limits::kGroupsOfUser groups already).
   Result<void> add_to_group(const Context& ctx, const GroupId& group, const UserId& user);
+  /// Errors: NotFound (group, user, or not a member), Forbidden.
   Result<void> remove_from_group(const Context& ctx, const GroupId& group, const UserId& user);
   /// Errors: NotFound (group, user, or not a member).
   Result<void> check_in_group(const Context& ctx, const GroupId& group, const UserId& user) const;

@@ -81,7 +81,8 @@ struct ImageImport {
   std::string region;
   std::string interface = "public";
   ImageId remote_image;
-  /// GlanceDownload: whose rights count there. Sealed while the import waits; never shown.
+  /// GlanceDownload: whose rights count there. Sealed while the import waits, never shown, and in no
+  /// record once the import has ended.
   std::string token;
 };
 

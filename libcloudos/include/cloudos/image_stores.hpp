@@ -171,6 +171,7 @@ class CLOUDOS_EXPORT ImageStores final {
   Result<void> queue_in_cache(const Context& ctx, const ImageId& id);
   /// Takes it out of cache and queue; servers that run from it keep it. Errors: NotFound.
   Result<void> remove_from_cache(const Context& ctx, const ImageId& id);
+  /// `cached`: what it holds goes, but what servers run from; `queued`: what waits for it does not.
   Result<void> clear_cache(const Context& ctx, bool cached = true, bool queued = true);
   /// Removes the least recently used until the cache is within its size.
   Result<void> prune_cache(const Context& ctx);

@@ -79,6 +79,7 @@ struct LimitFilter {
 /// (registered) and for a project: see ImageStores::usage. Others this registry only remembers.
 ///
 /// Thread-safe. A change is committed when its call returns; a bulk one wholly or not at all.
+/// Errors of what names one: NotFound; of lists: InvalidArgument (the marker); of changes: Forbidden.
 /// Source: Identity API v3, unified limits.
 class CLOUDOS_EXPORT LimitsRegistry final {
  public:

@@ -55,6 +55,7 @@ struct MeteringRuleCreate {
 /// Source: Networking API v2.0 (metering).
 class CLOUDOS_EXPORT MeteringLabels final {
  public:
+  /// All of a list or none, in one commit.
   Result<std::vector<MeteringLabel>> create(const Context& ctx,
                                             const std::vector<MeteringLabelCreate>& specs);
   Result<MeteringLabel> label(const Context& ctx, const MeteringLabelId& id) const;

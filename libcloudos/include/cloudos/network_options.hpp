@@ -33,8 +33,9 @@ struct NetworkOptions {
     std::string network_namespace;  ///< Of this machine, as `ip netns` names it: it is that host.
     std::string tunnel_address;     ///< As above, of that host.
   };
-  /// By name. They have no physical networks: flat ones, and routers' ways out, are on `host`, which
-  /// has to be set. With Backend::Real.
+  /// By name; names and namespaces are 1 to 64 letters, digits, dots, hyphens and underscores, and no
+  /// two hosts have one namespace. They have no physical networks: flat ones, and routers' ways out,
+  /// are on `host`, which has to be set. With Backend::Real.
   std::map<std::string, OtherHost> other_hosts;
 };
 

@@ -21,6 +21,7 @@ class CLOUDOS_EXPORT NetworkTags final {
   Result<std::vector<std::string>> replace(const Context& ctx, std::string_view plural,
                                            const std::string& id,
                                            const std::vector<std::string>& tags);
+  /// Errors: as replace().
   Result<std::vector<std::string>> add(const Context& ctx, std::string_view plural,
                                        const std::string& id,
                                        const std::vector<std::string>& tags);

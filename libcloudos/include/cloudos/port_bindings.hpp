@@ -8,7 +8,7 @@
 namespace cloudos {
 
 /// Where a port is carried, and where it is about to be: for moves of a running guest. Admins.
-/// A view of `networks`, which outlives it. Thread-safe.
+/// A view of `networks`, which outlives it. Thread-safe. Errors of all: Forbidden, NotFound.
 class CLOUDOS_EXPORT PortBindings final {
  public:
   explicit PortBindings(Networks& networks) : networks_(networks) {}

@@ -68,6 +68,7 @@ class CLOUDOS_EXPORT Txn {
 
 /// Runs inside transact(): on any thread, maybe more than once, and other callers wait for it.
 /// No I/O, no waits, no calls into the store, no thread-locals. An error leaves no trace.
+/// Names the caller's lambda and owns nothing: pass the lambda, and keep no Body.
 using Body = FunctionRef<Result<void>(Txn&)>;
 
 struct Changes {
@@ -173,7 +174,8 @@ class CLOUDOS_EXPORT GuestService {
 CLOUDOS_EXPORT Result<std::unique_ptr<GuestService>> serve_guests(
     Store& owner, const std::filesystem::path& socket);
 
-/// The bounded loop around snapshot and transact: runs `attempt` again while it ends in Stale.
+/// The bounded loop around snapshot and transact: runs `attempt` again while it ends in Stale, at
+/// most limits::kReplanRounds times. Errors: those of `attempt`; Unavailable (still Stale).
 CLOUDOS_EXPORT Result<void> replan(const FunctionRef<Result<void>()>& attempt);
 
 }  // namespace cloudos::store

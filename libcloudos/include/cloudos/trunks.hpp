@@ -49,8 +49,9 @@ struct TrunkUpdate {
 /// Trunks. Thread-safe; part of Networks. Source: Networking API v2.0 (trunk).
 class CLOUDOS_EXPORT Trunks final {
  public:
-  /// Errors: NotFound (a port), Conflict (a port is a trunk's already, or bound), InvalidArgument
-  /// (tags twice, of an unknown kind), QuotaExceeded.
+  /// All of a list or none, in one commit. Errors: NotFound (a port), Conflict (a port is a trunk's
+  /// already, or in use; a tag twice; a sub-port's network has a larger MTU than the parent's),
+  /// InvalidArgument (a tag or its kind; over limits::kTrunkSubPorts), QuotaExceeded.
   Result<std::vector<Trunk>> create(const Context& ctx, const std::vector<TrunkCreate>& specs);
   Result<Trunk> trunk(const Context& ctx, const TrunkId& id) const;
   Result<std::vector<Trunk>> trunks(const Context& ctx, const NetworkListSpec& spec = {}) const;

@@ -15,7 +15,8 @@ namespace cloudos::network::linuxbridge {
 /// Values by name, in pieces that copies share until one of the copies changes them: a table of
 /// thousands of chains is copied, and compared with its copy, at every change of a few.
 ///
-/// What operator[] refers to is the owner's alone until the next copy is made.
+/// What operator[] refers to is the owner's alone until the next copy is made. One thread at a time,
+/// with all copies: whether a piece is shared is asked without a lock.
 template <class Value>
 class ByName {
  public:
