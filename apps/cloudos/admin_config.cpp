@@ -35,7 +35,8 @@ int misused(const std::string& message) {
 /// The file that was named, or the usual one when it is there; and the environment over it.
 config::Merged loaded(const AdminGiven& given, bool with_environment) {
   std::vector<config::Layer> layers;
-  const std::string named = admin_value(given, "--config");
+  const std::string named =
+      admin_value(given, given.contains("--config") ? "--config" : "FILE");
   const std::string path = named.empty() ? std::string(config::kDefaultFile) : named;
   const auto text = config::read_file(path);
   if (text) {
@@ -58,13 +59,19 @@ int say_problems(const config::Merged& merged) {
   return merged.problems.empty() ? kGood : kMisused;
 }
 
+bool names_two(const AdminGiven& given) {
+  return given.contains("FILE") && given.contains("--config");
+}
+
 int check(const AdminGiven& given) {
+  if (names_two(given)) return misused("FILE and --config both name the file: keep one.");
   const config::Merged merged = loaded(given, true);
   if (say_problems(merged) != kGood) return kMisused;
   return write_out(tr("The configuration is good.") + "\n");
 }
 
 int show(const AdminGiven& given) {
+  if (names_two(given)) return misused("FILE and --config both name the file: keep one.");
   const bool effective = given.contains("--effective");
   const config::Merged merged = loaded(given, effective);
   const int printed = write_out(config::effective_text(merged.settings, effective));
@@ -138,8 +145,12 @@ int import_others(const AdminGiven& given) {
 }
 
 constexpr std::string_view kFileHelp = "the configuration file [/etc/cloudos/cloudos.conf]";
-constexpr AdminOption kCheckOptions[] = {{.flag = "--config", .value = "FILE", .help = kFileHelp}};
+constexpr AdminOption kCheckOptions[] = {
+    {.flag = "FILE", .value = "FILE", .help = kFileHelp},
+    {.flag = "--config", .value = "FILE", .help = kFileHelp},
+};
 constexpr AdminOption kShowOptions[] = {
+    {.flag = "FILE", .value = "FILE", .help = kFileHelp},
     {.flag = "--config", .value = "FILE", .help = kFileHelp},
     {.flag = "--effective",
      .value = "",

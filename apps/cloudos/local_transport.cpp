@@ -65,6 +65,7 @@ class LocalTransport final : public Transport {
     if (!before_ || cloud_->role() == cloudos::FolderRole::Guest) return {};
     const std::string newest = newest_open_task();
     if (newest.empty() || newest == *before_) return {};
+    // l10n: "Nobody runs {}: what takes work waits for the next cloudosd on it."
     return fmt::format("Nobody runs {}: what takes work waits for the next cloudosd on it.",
                        settings_.folder);
   }

@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include "config/key.hpp"
+#include "config/settings.hpp"
 #include "shell.hpp"
 #include "speech.hpp"
 
@@ -178,6 +178,15 @@ void cloudosd_tail(Page& page) {
   page.entry("\\fBSIGUSR1\\fR", tr("Writes to the log what the cloud does and waits for."));
   page.entry("\\fBSIGTERM\\fR, \\fBSIGINT\\fR",
              tr("Stop it; guests keep running and are found again at the next start."));
+  page.heading(tr("FILES"));
+  page.entry("\\fI/etc/cloudos/cloudos.conf\\fR",
+             tr("The configuration, when it is there and \\fB\\-\\-config\\fR names no other file."));
+  page.entry("\\fIDIR/clouds.yaml\\fR, \\fIDIR/openrc\\fR",
+             tr("How the administrator logs in, for clients and for shells."));
+  page.heading(tr("EXIT STATUS"));
+  page.entry("0", tr("It was stopped, or did what was asked."));
+  page.entry("1", tr("It could not start; the standard error says why."));
+  page.entry("2", tr("The configuration or the command line has errors."));
   page.heading(tr("SEE ALSO"));
   page.text("\\fBcloudos\\fR(1)");
 }
@@ -187,7 +196,9 @@ std::string key_entry(const cloudos::config::Key& key) {
   if (!key.flag.empty())
     text += fmt::format(" (\\fB{}\\fR{})", plain(key.flag),
                         key.word.empty() ? "" : " \\fI" + plain(key.word) + "\\fR");
-  text += "\n" + sentence(tr(key.help)) + "\n";
+  const std::string help = tr(key.help);
+  text += "\n" + (cloudos::config::begins_with_value(key) ? plain(help) + "." : sentence(help)) + "\n";
+  if (!key.choices.empty()) text += tr(fmt::format("One of {}.", plain(key.choices))) + "\n";
   if (!key.fallback.empty()) text += tr(fmt::format("Default: {}.", plain(key.fallback))) + "\n";
   if (key.reload) text += tr("A reload applies it.") + "\n";
   return text;

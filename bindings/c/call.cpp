@@ -75,6 +75,8 @@ cloudos_code cloudos_call(cloudos_cloud* cloud, const char* verb, const char* pa
   return guarded(error, [&]() -> cloudos::Result<void> {
     CLOUDOS_CHECK(need(cloud, "cloudos_call: cloud"));
     CLOUDOS_CHECK(need(verb, "cloudos_call: verb"));
+    // What only looks, too: the handle's time is over, or it was cancelled.
+    CLOUDOS_CHECK(check_call(cloud->caller, cloud->shared->cloud->clock()));
     // A cloud without workers does what a verb waits for on this thread.
     cloudos::Cloud& c = *cloud->shared->cloud;
     const auto pause = [&c](std::chrono::milliseconds time) {

@@ -146,6 +146,7 @@ Result<Cloud*> cloud_with(const cloudos_cloud* handle, bool Services::*service,
                           std::string_view what) {
   CLOUDOS_CHECK(need(handle, std::string(what) + ": cloud"));
   Cloud* cloud = handle->shared->cloud.get();
+  CLOUDOS_CHECK(check_call(handle->caller, cloud->clock()));
   if (cloud->services().*service) return cloud;
   return fail(ErrorCode::Unsupported,
               std::string(what) + ": this cloud was opened without that service");

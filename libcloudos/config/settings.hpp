@@ -102,6 +102,8 @@ std::string sample_text();
 /// The settings as a file, with where each came from; secrets are hidden. Without `all` only what
 /// is not a default.
 std::string effective_text(const Settings& settings, bool all);
+/// Its help begins with a word of the file, whose letters stay as they are.
+bool begins_with_value(const Key& key);
 /// The rows of --help for the flags of the table.
 std::string flags_help();
 

@@ -36,7 +36,7 @@ std::string sentence(std::string_view help) {
 
 /// "A number from 1 to 64. Flag --io-threads; CLOUDOS_SERVER_IO_THREADS. Needs a restart."
 std::string facts(const Key& key) {
-  std::string text = sentence(wants(key));
+  std::string text = key.choices.empty() ? sentence(wants(key)) : wants(key) + ".";
   text += key.flag.empty() ? fmt::format(" {}.", environment_name(key))
                            : fmt::format(" Flag {}; {}.", key.flag, environment_name(key));
   return text + (key.reload ? " Applied by a reload." : " Needs a restart.");
@@ -60,12 +60,23 @@ std::string sample_text() {
     for (const Key& key : keys()) {
       if (key.section != section.name) continue;
       out +=
-          "\n" + wrapped(sentence(key.help), "# ", kColumns) + wrapped(facts(key), "# ", kColumns);
+          "\n" +
+          wrapped(begins_with_value(key) ? std::string(key.help) + "." : sentence(key.help), "# ",
+                  kColumns) +
+          wrapped(facts(key), "# ", kColumns);
       out += key.fallback.empty() ? fmt::format("#{} =\n", key.name)
                                   : fmt::format("#{} = {}\n", key.name, key.fallback);
     }
   }
   return out;
+}
+
+bool begins_with_value(const Key& key) {
+  std::string_view word = key.help.substr(0, key.help.find(' '));
+  while (word.ends_with(',') || word.ends_with(':')) word.remove_suffix(1);
+  if (word.find(':') != word.npos) return true;
+  const auto at = key.choices.find(word);
+  return !key.choices.empty() && at != key.choices.npos;
 }
 
 std::string effective_text(const Settings& settings, bool all) {

@@ -85,7 +85,7 @@ Result<RestoreReport> restore(const RestoreOptions& options) {
   std::filesystem::remove_all(draft.path(), ignored);  // Of a run that was killed.
   // Made by us: keys must not go into a folder that another put there.
   if (::mkdir(draft.path().c_str(), 0700) != 0)
-    return fail(file_error(errno, "make", draft.path()));
+    return fail(file_error(errno, "cannot make the folder", draft.path()));
   RestoreReport report;
   report.revision = manifest.revision;
   report.made_at = manifest.made_at;

@@ -258,6 +258,8 @@ class Calls(CloudTest):
                 time.sleep(0.06)
                 with self.fails(ErrorCode.TIMEOUT):
                     hasty.networks.create(name="late")
+                with self.fails(ErrorCode.TIMEOUT):
+                    hasty.networks.list()
             self.assertNotIn("late", [n.name for n in cloud.networks.list()])
             self.assertEqual(server.wait(timeout=30).status, "ACTIVE")
             with self.fails(ErrorCode.INVALID_ARGUMENT):
@@ -269,6 +271,8 @@ class Calls(CloudTest):
             other.cancel()
             with self.fails(ErrorCode.CANCELLED):
                 other.networks.create(name="after")
+            with self.fails(ErrorCode.CANCELLED):
+                other.networks.list()
             cloud.networks.create(name="goes on")
 
     def test_user_mode_networks_are_for_networks(self):

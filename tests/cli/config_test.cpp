@@ -30,6 +30,10 @@ TEST_CASE(
   CHECK(says(refused.err, "bad.conf:4: there is no section [x]"));
   CHECK(says(refused.err, "CLOUDOS_LOG_LEVEL: needs "));
   CHECK(cloudos_config({"check", "--config", "/no/such.conf"}).code == 2);
+  CHECK(cloudos_config({"check", good}).code == 0);
+  CHECK(says(cloudos_config({"check", bad}).err, "bad.conf:3: "));
+  CHECK(says(cloudos_config({"show", good}).out, "data_dir = "));
+  CHECK(cloudos_config({"check", good, "--config", good}).code == 2);
 }
 
 TEST_CASE("config show prints what the file sets, and with --effective everything and its source") {

@@ -392,6 +392,10 @@ TEST_CASE("the sample file says every key, and is a good file both as it is and 
   const Layer as_is = read_text(sample, "sample");
   CHECK(all_problems(as_is.problems) == "");
   CHECK(as_is.entries.empty());
+  // Words of the file stay as the file has them, others begin a sentence.
+  CHECK(sample.find("\n# auto takes KVM") != std::string::npos);
+  CHECK(sample.find("\n# auto, kvm or qemu. ") != std::string::npos);
+  CHECK(sample.find("\n# Threads that carry requests.\n") != std::string::npos);
   std::string uncommented;
   std::size_t with_default = 0;
   for (const Key& key : keys()) with_default += !key.fallback.empty();
