@@ -55,6 +55,13 @@ class HypervisorObserver final : public hypervisor::Driver {
     pulse_->note(error_of(result));
     return result;
   }
+  Result<void> attach_interface(const ServerId& id, const hypervisor::NicSpec& nic) override {
+    return run(attach_, "attach_interface", id, [&] { return driver_->attach_interface(id, nic); });
+  }
+  Result<hypervisor::Detached> detach_interface(const ServerId& id,
+                                                const std::string& mac) override {
+    return run(detach_, "detach_interface", id, [&] { return driver_->detach_interface(id, mac); });
+  }
 
  private:
   const DriverWatch watch_;
@@ -68,6 +75,8 @@ class HypervisorObserver final : public hypervisor::Driver {
   VerbMeter stop_{watch_.metrics, name_, "stop"};
   VerbMeter destroy_{watch_.metrics, name_, "destroy"};
   VerbMeter list_{watch_.metrics, name_, "list"};
+  VerbMeter attach_{watch_.metrics, name_, "attach_interface"};
+  VerbMeter detach_{watch_.metrics, name_, "detach_interface"};
 };
 
 }  // namespace

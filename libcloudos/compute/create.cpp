@@ -88,9 +88,9 @@ Result<std::vector<ServerNetwork>> only_network(const Networks& networks, const 
 class NetworkCheck {
  public:
   NetworkCheck(store::Store& store, const Networks& networks, const store::Snapshot& snapshot,
-               const Context& ctx, const ServerCreate& spec,
+               const Context& ctx, std::uint32_t servers,
                const std::vector<SecurityGroupId>& groups)
-      : store_(store), networks_(networks), snapshot_(snapshot), ctx_(ctx), spec_(spec),
+      : store_(store), networks_(networks), snapshot_(snapshot), ctx_(ctx), servers_(servers),
         groups_(groups) {}
 
   Result<void> check(const std::vector<ServerNetwork>& wanted) {
@@ -106,7 +106,7 @@ class NetworkCheck {
 
  private:
   Result<void> check_port(const ServerNetwork& nic) {
-    if (spec_.max_count > 1) {
+    if (servers_ > 1) {
       return fail(ErrorCode::InvalidArgument,
                   "Unable to launch multiple instances with a single configured port ID. Please "
                   "launch your instances one by one with different ports.");
@@ -124,7 +124,7 @@ class NetworkCheck {
   }
 
   Result<void> check_network(const ServerNetwork& nic) {
-    if (!nic.fixed_ip.empty() && spec_.max_count > 1) {
+    if (!nic.fixed_ip.empty() && servers_ > 1) {
       return fail(ErrorCode::InvalidArgument,
                   "Invalid fixed IP Address: one address cannot serve several servers.");
     }
@@ -165,7 +165,7 @@ class NetworkCheck {
   const Networks& networks_;
   const store::Snapshot& snapshot_;
   const Context& ctx_;
-  const ServerCreate& spec_;
+  const std::uint32_t servers_;
   const std::vector<SecurityGroupId>& groups_;
   std::set<PortId> ports_;
 };
@@ -267,11 +267,6 @@ Result<Server> Servers::Impl::resolve(const Context& ctx, const ServerCreate& sp
     model.public_key = pair->public_key;
   }
   CLOUDOS_CHECK(read_zone(hosts, ctx, spec.availability_zone, model));
-  if (spec.networks) {
-    model.networks = *spec.networks;
-  } else {
-    CLOUDOS_TRY(model.networks, only_network(networks, ctx));
-  }
   CLOUDOS_TRY(const auto snapshot, engine.store.snapshot());
   // The default group alone is what ports get that name none; it may not be made yet.
   const bool only_default = spec.security_groups == std::vector<std::string>{"default"};
@@ -282,9 +277,24 @@ Result<Server> Servers::Impl::resolve(const Context& ctx, const ServerCreate& sp
     model.security_group_names.push_back(group.name);
   }
   if (model.security_group_names.empty()) model.security_group_names = {"default"};
-  NetworkCheck check(engine.store, networks, *snapshot, ctx, spec, model.security_groups);
-  CLOUDOS_CHECK(check.check(model.networks));
+  CLOUDOS_TRY(model.networks, resolve_networks(ctx, *snapshot, spec.networks, spec.max_count,
+                                               model.security_groups));
   return model;
+}
+
+Result<std::vector<ServerNetwork>> Servers::Impl::resolve_networks(
+    const Context& ctx, const store::Snapshot& snapshot,
+    const std::optional<std::vector<ServerNetwork>>& asked, std::uint32_t servers,
+    const std::vector<SecurityGroupId>& groups) const {
+  std::vector<ServerNetwork> found;
+  if (asked) {
+    found = *asked;
+  } else {
+    CLOUDOS_TRY(found, only_network(networks, ctx));
+  }
+  NetworkCheck check(engine.store, networks, snapshot, ctx, servers, groups);
+  CLOUDOS_CHECK(check.check(found));
+  return found;
 }
 
 Result<std::vector<Server>> Servers::create_many(const Context& ctx, const ServerCreate& spec) {

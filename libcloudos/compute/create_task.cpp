@@ -98,36 +98,21 @@ Result<Outcome> unplace_server(Servers::Impl&, StepContext& step, const Server& 
 Result<Outcome> allocate_ports(Servers::Impl& room, StepContext& step, const Server& server) {
   if (server.networks.empty()) return Outcome(tasks::Done{});  // Placing it wrote what there is.
   const Context ctx = compute::caller_of(step.task(), server);
-  const std::string owner = "compute:" + server.host_zone;
   CLOUDOS_TRY(auto snapshot, step.snapshot());
   std::vector<std::optional<PortPrep>> preps(server.networks.size());
   for (std::size_t i = 0; i < preps.size(); ++i) {
     const ServerNetwork& wanted = server.networks[i];
     if (!wanted.port.empty()) continue;
-    PortCreate port;
-    port.network = wanted.network;
-    port.project = server.project;
-    port.device_id = server.id.value;
-    port.device_owner = owner;
-    port.dns_name = server.host_name;
-    if (!wanted.fixed_ip.empty())
-      port.fixed_ips = std::vector<FixedIpRequest>{{{}, wanted.fixed_ip}};
-    if (!server.security_groups.empty()) port.security_groups = server.security_groups;
-    CLOUDOS_TRY(preps[i], room.networks.prepare_port(*snapshot, ctx, port));
+    CLOUDOS_TRY(preps[i],
+                room.prepare_port(*snapshot, ctx, server, wanted, server.security_groups));
   }
   snapshot.reset();
   const WallTime now = step.clock().wall();
   CLOUDOS_CHECK(step.commit([&](store::Txn& txn) -> Result<void> {
     std::vector<ServerPort> ports;
     for (std::size_t i = 0; i < preps.size(); ++i) {
-      if (preps[i]) {
-        CLOUDOS_TRY(const Port made, room.networks.create_port(txn, ctx, *preps[i]));
-        ports.push_back({made.id, true});
-      } else {
-        const PortId& given = server.networks[i].port;
-        CLOUDOS_CHECK(room.networks.attach_port(txn, ctx, given, server.id, owner));
-        ports.push_back({given, false});
-      }
+      CLOUDOS_TRY(auto port, room.take_port(txn, ctx, server, preps[i], server.networks[i].port));
+      ports.push_back(std::move(port));
     }
     return change_server(txn, server.id, now, [&](Server& s) {
       s.ports = ports;

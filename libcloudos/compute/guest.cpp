@@ -15,6 +15,17 @@ ServerId server_of(const tasks::TaskRecord& task) {
   return id == task.params.end() ? ServerId{} : ServerId{id->second};
 }
 
+tasks::Step after_others() {
+  const auto wait = tasks::wait_superseded("waits");
+  return {"takeover", tasks::Step::Kind::Remote, wait, wait};
+}
+
+std::string host_behind_others(const tasks::TaskRecord& task) {
+  const auto host = task.params.find("host");
+  const bool waits = task.step.empty() || task.step == "takeover";
+  return waits || host == task.params.end() ? std::string() : host->second;
+}
+
 Context caller_of(const tasks::TaskRecord& task, const Server& server) {
   Context ctx;
   ctx.user = server.user;
@@ -80,15 +91,35 @@ std::filesystem::path Servers::Impl::folder_of(const ServerId& id) const {
   return engine.data_dir / "servers" / id.value;
 }
 
+Result<std::string> Servers::Impl::plug_port(const Server& server, const PortId& port) const {
+  CLOUDOS_TRY(const auto wiring, networks.plug(port, server.id, server.host));
+  std::string nic =
+      fmt::format("{} {} {} {}", wiring.port.value, wiring.mac, wiring.mtu, wiring.tap);
+  if (const auto& nat = wiring.user_mode)
+    nic += fmt::format(" {} {} {} {}", nat->cidr, nat->gateway, nat->resolver, nat->address);
+  return nic;
+}
+
+Result<hypervisor::NicSpec> Servers::Impl::read_nic(const std::string& wiring) {
+  const auto parts = split(wiring, ' ');
+  if (parts.size() != 4 && parts.size() != 8)
+    return fail(ErrorCode::Internal, "the wiring of a port is not known");
+  hypervisor::NicSpec nic;
+  nic.port = PortId{std::string(parts[0])};
+  nic.mac = parts[1];
+  nic.mtu = static_cast<std::uint32_t>(parse_unsigned(parts[2]).value_or(1500));
+  if (parts.size() == 4)
+    nic.tap = parts[3];
+  else
+    nic.user_mode = {std::string(parts[4]), std::string(parts[5]), std::string(parts[6]),
+                     std::string(parts[7])};
+  return nic;
+}
+
 Result<void> Servers::Impl::plug_ports(const Server& server, tasks::StepContext& step) const {
   for (std::size_t i = 0; i < server.ports.size(); ++i) {
-    CLOUDOS_TRY(const auto wiring,
-                networks.plug(server.ports[i].port, server.id, server.host));
     // The next step reads it from the task, so that nothing is asked for twice.
-    std::string nic =
-        fmt::format("{} {} {} {}", wiring.port.value, wiring.mac, wiring.mtu, wiring.tap);
-    if (const auto& nat = wiring.user_mode)
-      nic += fmt::format(" {} {} {} {}", nat->cidr, nat->gateway, nat->resolver, nat->address);
+    CLOUDOS_TRY(std::string nic, plug_port(server, server.ports[i].port));
     step.output(fmt::format("nic.{}", i), std::move(nic));
   }
   step.output("nics", std::to_string(server.ports.size()));
@@ -153,18 +184,7 @@ Result<void> Servers::Impl::boot(const Server& server, tasks::StepContext& step)
   }
   const auto count = parse_unsigned(step.value("nics")).value_or(0);
   for (std::uint64_t i = 0; i < count; ++i) {
-    const auto parts = split(step.value(fmt::format("nic.{}", i)), ' ');
-    if (parts.size() != 4 && parts.size() != 8)
-      return fail(ErrorCode::Internal, "the wiring of a port is not known");
-    hypervisor::NicSpec nic;
-    nic.port = PortId{std::string(parts[0])};
-    nic.mac = parts[1];
-    nic.mtu = static_cast<std::uint32_t>(parse_unsigned(parts[2]).value_or(1500));
-    if (parts.size() == 4)
-      nic.tap = parts[3];
-    else
-      nic.user_mode = {std::string(parts[4]), std::string(parts[5]), std::string(parts[6]),
-                       std::string(parts[7])};
+    CLOUDOS_TRY(auto nic, read_nic(step.value(fmt::format("nic.{}", i))));
     domain.nics.push_back(std::move(nic));
   }
   // Before it starts: a host that goes down right after has then ended it under this one.
@@ -172,6 +192,34 @@ Result<void> Servers::Impl::boot(const Server& server, tasks::StepContext& step)
   if (!host_boot.empty()) step.output("host-boot", host_boot);
   CLOUDOS_CHECK(driver->define(domain));
   return driver->start(server.id);
+}
+
+Result<PortPrep> Servers::Impl::prepare_port(const store::Snapshot& snapshot, const Context& ctx,
+                                             const Server& server, const ServerNetwork& wanted,
+                                             const std::vector<SecurityGroupId>& groups) const {
+  PortCreate port;
+  port.network = wanted.network;
+  port.project = server.project;
+  port.device_id = server.id.value;
+  port.device_owner = "compute:" + server.host_zone;
+  port.dns_name = server.host_name;
+  if (!wanted.fixed_ip.empty())
+    port.fixed_ips = std::vector<FixedIpRequest>{{{}, wanted.fixed_ip}};
+  if (!groups.empty()) port.security_groups = groups;
+  return networks.prepare_port(snapshot, ctx, port);
+}
+
+Result<ServerPort> Servers::Impl::take_port(store::Txn& txn, const Context& ctx,
+                                            const Server& server,
+                                            const std::optional<PortPrep>& prep,
+                                            const PortId& given) const {
+  if (prep) {
+    CLOUDOS_TRY(const Port made, networks.create_port(txn, ctx, *prep));
+    return ServerPort{made.id, true};
+  }
+  CLOUDOS_CHECK(
+      networks.attach_port(txn, ctx, given, server.id, "compute:" + server.host_zone));
+  return ServerPort{given, false};
 }
 
 Result<void> Servers::Impl::release_ports(store::Txn& txn, const ServerId& id,
@@ -183,15 +231,8 @@ Result<void> Servers::Impl::release_ports(store::Txn& txn, const ServerId& id,
   return Result<void>();
 }
 
-Result<TaskId> Servers::Impl::begin(const Context& ctx, const ServerId& id, compute::Action action,
-                                    ServerTask task_state, std::string_view type,
-                                    tasks::Values params) {
-  {
-    CLOUDOS_TRY(const auto snapshot, engine.store.snapshot());
-    CLOUDOS_TRY(const Server server, find(*snapshot, ctx, id));
-    CLOUDOS_CHECK(compute::check_lock(ctx, server));
-  }
-  const WallTime now = engine.clock.wall();
+tasks::TaskRecord Servers::Impl::make_task(const Context& ctx, const ServerId& id,
+                                           std::string_view type, tasks::Values params) const {
   tasks::TaskRecord task;
   task.id = engine.ids.make<TaskId>();
   task.type = type;
@@ -200,8 +241,39 @@ Result<TaskId> Servers::Impl::begin(const Context& ctx, const ServerId& id, comp
   task.resource = "server/" + id.value;
   task.request_id = ctx.request_id;
   task.traceparent = ctx.traceparent;
+  task.created_at = engine.clock.wall();
+  return task;
+}
+
+Result<void> Servers::Impl::hand_over(store::Txn& txn, Server& server, tasks::TaskRecord task,
+                                      ServerTask task_state, bool always_supersede) const {
+  task.project = server.project;
+  task.params["host"] = server.host;
+  task.params["waits"] = server.task.value;
+  bool supersede = always_supersede || server.task_state != ServerTask::None;
+  if (!supersede && !server.task.empty()) {
+    const auto before = records::get<tasks::TaskRecord>(txn, server.task);
+    if (!before && before.error().code != ErrorCode::NotFound) return fail(before.error());
+    supersede = before && before->state == TaskState::Stuck;
+  }
+  if (supersede) CLOUDOS_CHECK(tasks::supersede(txn, server.task, task.id));
+  server.task = task.id;
+  server.task_state = task_state;
+  server.updated_at = task.created_at;
+  CLOUDOS_CHECK(records::update(txn, server));
+  return tasks::enqueue(txn, std::move(task));
+}
+
+Result<TaskId> Servers::Impl::begin(const Context& ctx, const ServerId& id, compute::Action action,
+                                    ServerTask task_state, std::string_view type,
+                                    tasks::Values params) {
+  {
+    CLOUDOS_TRY(const auto snapshot, engine.store.snapshot());
+    CLOUDOS_TRY(const Server server, find(*snapshot, ctx, id));
+    CLOUDOS_CHECK(compute::check_lock(ctx, server));
+  }
+  tasks::TaskRecord task = make_task(ctx, id, type, std::move(params));
   task.priority = action == compute::Action::Delete ? 0 : 1;
-  task.created_at = now;
   TaskId running = task.id;
   CLOUDOS_CHECK(engine.store.transact([&](store::Txn& txn) -> Result<void> {
     running = task.id;
@@ -211,17 +283,7 @@ Result<TaskId> Servers::Impl::begin(const Context& ctx, const ServerId& id, comp
       running = server.task;  // Once is enough.
       return Result<void>();
     }
-    tasks::TaskRecord queued = task;
-    queued.project = server.project;
-    queued.params["host"] = server.host;
-    queued.params["waits"] = server.task.value;
-    // Work in progress, or work that got stuck, hands over to us.
-    CLOUDOS_CHECK(tasks::supersede(txn, server.task, task.id));
-    server.task = task.id;
-    server.task_state = task_state;
-    server.updated_at = now;
-    CLOUDOS_CHECK(records::update(txn, server));
-    return tasks::enqueue(txn, std::move(queued));
+    return hand_over(txn, server, task, task_state, action == compute::Action::Delete);
   }));
   engine.runner.wake();
   return running;

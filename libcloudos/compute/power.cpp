@@ -7,7 +7,9 @@
 
 namespace cloudos {
 
+using compute::after_others;
 using compute::change_server;
+using compute::host_behind_others;
 using compute::on_server;
 using tasks::Outcome;
 using tasks::Step;
@@ -93,11 +95,6 @@ Result<Outcome> record_active(Servers::Impl&, StepContext& step, const Server& s
   return record_state(step, server, VmState::Active, PowerState::Running);
 }
 
-std::string host_param(const tasks::TaskRecord& task) {
-  const auto host = task.params.find("host");
-  return host == task.params.end() ? std::string() : host->second;
-}
-
 /// What a failed power task leaves: `after` says the server's state, the fault why.
 auto power_failed(const Clock& clock, std::string what, std::optional<VmState> after) {
   return [&clock, what = std::move(what), after](store::Txn& txn, const tasks::TaskRecord& task,
@@ -136,11 +133,12 @@ tasks::TaskType Servers::Impl::stop_type() {
   tasks::TaskType type;
   type.name = "stop-server";
   type.steps = {
+      after_others(),
       {"power-off", Step::Kind::Remote, on_server(*this, "power-off", power_off), nullptr},
       {"record", Step::Kind::Local, on_server(*this, "record", record_stopped), nullptr, false,
        true},
   };
-  type.host = host_param;
+  type.host = host_behind_others;
   // Still what it was: the next look at the hypervisor records what it finds.
   type.failed = power_failed(engine.clock, "The server could not be stopped", std::nullopt);
   return type;
@@ -150,13 +148,14 @@ tasks::TaskType Servers::Impl::start_type() {
   tasks::TaskType type;
   type.name = "start-server";
   type.steps = {
+      after_others(),
       {"wire", Step::Kind::Remote, on_server(*this, "wire", wire), nullptr},
       {"power-on", Step::Kind::Remote, on_server(*this, "power-on", power_on), nullptr, false,
        true},
       {"record", Step::Kind::Local, on_server(*this, "record", record_active), nullptr, false,
        true},
   };
-  type.host = host_param;
+  type.host = host_behind_others;
   type.failed = [this](store::Txn& txn, const tasks::TaskRecord& task,
                        const Error& error) -> Result<void> {
     // It counts as running, and is not: an ERROR that says so, or every look would try again.
@@ -174,10 +173,8 @@ tasks::TaskType Servers::Impl::reboot_type() {
   tasks::TaskType type;
   type.name = "reboot-server";
   type.steps = {
-      // A hard reboot takes over from one that waits for the guest; who takes over from it in turn
-      // (a deletion) finds the first one ended as well.
-      {"takeover", Step::Kind::Remote, tasks::wait_superseded("waits"),
-       tasks::wait_superseded("waits")},
+      // Here it may have to wait for long: a hard reboot takes over from one that waits for the guest.
+      after_others(),
       {"power-off", Step::Kind::Remote, on_server(*this, "power-off", power_off), nullptr},
       {"wire", Step::Kind::Remote, on_server(*this, "wire", wire), nullptr},
       {"power-on", Step::Kind::Remote, on_server(*this, "power-on", power_on), nullptr, false,
@@ -185,9 +182,7 @@ tasks::TaskType Servers::Impl::reboot_type() {
       {"record", Step::Kind::Local, on_server(*this, "record", record_active), nullptr, false,
        true},
   };
-  type.host = [](const tasks::TaskRecord& task) {
-    return task.step.empty() || task.step == "takeover" ? std::string() : host_param(task);
-  };
+  type.host = host_behind_others;
   // It may be off now: an ERROR that a hard reboot mends, never a silent SHUTOFF.
   type.failed = power_failed(engine.clock, "The server could not be rebooted", VmState::Error);
   return type;

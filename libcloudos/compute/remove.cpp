@@ -83,12 +83,7 @@ tasks::TaskType Servers::Impl::delete_type() {
       {"forget", Step::Kind::Local, on_server(*this, "forget", forget_server), nullptr, false,
        true},
   };
-  type.host = [](const tasks::TaskRecord& task) {
-    // Waiting for the task before must not take the lane that it needs to end.
-    if (task.step.empty() || task.step == "takeover") return std::string();
-    const auto host = task.params.find("host");
-    return host == task.params.end() ? std::string() : host->second;
-  };
+  type.host = compute::host_behind_others;
   type.stuck = [this](store::Txn& txn, const tasks::TaskRecord& task, const Error& error) {
     const auto host = task.params.find("host");
     const WallTime now = engine.clock.wall();

@@ -169,7 +169,8 @@ Result<std::unique_ptr<Servers>> make_servers(const Engine& engine, ComputeSetti
   impl->keypairs = compute::make_keypairs(engine);
   Servers::Impl* self = impl.get();
   for (auto type : {self->create_type(), self->delete_type(), self->stop_type(),
-                    self->start_type(), self->reboot_type()}) {
+                    self->start_type(), self->reboot_type(), self->attach_type(),
+                    self->detach_type()}) {
     engine.runner.add(std::move(type));
   }
   engine.runner.add(
@@ -183,7 +184,8 @@ class PortUser final : public network::DeviceOwner {
  public:
   explicit PortUser(const Servers& servers) : servers_(servers) {}
 
-  Result<void> release_port(store::Txn& txn, const ServerId& id, const PortId& port) override {
+  Result<void> release_port(store::Txn& txn, const ServerId& id, const PortId& port,
+                            const std::string& mac) override {
     auto server = records::get<Server>(txn, id);
     if (!server && server.error().code == ErrorCode::NotFound) return Result<void>();
     if (!server) return fail(std::move(server).error());
@@ -192,9 +194,16 @@ class PortUser final : public network::DeviceOwner {
                   fmt::format("Port {} is used by server {}, which is busy: try again when it is "
                               "done", port.value, id.value));
     }
-    std::erase_if(server->ports, [&](const ServerPort& used) { return used.port == port; });
-    server->updated_at = servers_.impl().engine.clock.wall();
-    return records::update(txn, *server);
+    const auto used = std::find_if(server->ports.begin(), server->ports.end(),
+                                   [&](const ServerPort& each) { return each.port == port; });
+    if (used == server->ports.end()) return Result<void>();
+    const Servers::Impl& room = servers_.impl();
+    auto task = room.make_task({}, id, "detach-interface",
+                               {{"port", port.value}, {"made", used->made ? "1" : "0"},
+                                {"mac", mac}});
+    server->ports.erase(used);
+    // The guest that runs gives it up, too; the runner hears of the task by the commit.
+    return room.hand_over(txn, *server, std::move(task), ServerTask::None);
   }
 
  private:

@@ -67,6 +67,8 @@ constexpr ActionRule kActionRules[] = {
      bit(ServerTask::None) | bit(ServerTask::Rebooting) | bit(ServerTask::RebootingHard), true},
     {Action::ChangeMetadata, "update metadata of", bit(VmState::Active) | bit(VmState::Stopped),
      kAny, false},
+    {Action::ChangeInterfaces, "change the interfaces of",
+     bit(VmState::Active) | bit(VmState::Stopped), bit(ServerTask::None), true},
     {Action::Delete, "delete", kAny, kAny, false},
 };
 

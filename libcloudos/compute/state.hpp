@@ -4,7 +4,9 @@
 /// What a server may be told to do in which state: pure, table-tested.
 namespace cloudos::compute {
 
-enum class Action : std::uint8_t { Start, Stop, RebootSoft, RebootHard, ChangeMetadata, Delete };
+enum class Action : std::uint8_t {
+  Start, Stop, RebootSoft, RebootHard, ChangeMetadata, ChangeInterfaces, Delete
+};
 
 /// Errors: Conflict, saying the action and the state that forbids it.
 /// Source: check_instance_state of the Compute API.

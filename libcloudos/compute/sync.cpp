@@ -39,25 +39,14 @@ Result<void> store_sync(const Engine& engine, const Server& seen, Sync sync,
 }
 
 /// A task that makes a server what it is recorded as, unless anybody touched it since `seen`.
-Result<void> queue_fix(const Engine& engine, const Server& seen, std::string_view type,
+Result<void> queue_fix(const Servers::Impl& room, const Server& seen, std::string_view type,
                        ServerTask state, tasks::Values params) {
-  tasks::TaskRecord task;
-  task.id = engine.ids.make<TaskId>();
-  task.type = type;
-  task.params = std::move(params);
-  task.params["server"] = seen.id.value;
-  task.params["host"] = seen.host;
-  task.resource = "server/" + seen.id.value;
-  task.project = seen.project;
-  task.created_at = engine.clock.wall();
+  const Engine& engine = room.engine;
+  const tasks::TaskRecord task = room.make_task({}, seen.id, type, std::move(params));
   CLOUDOS_CHECK(engine.store.transact([&](store::Txn& txn) -> Result<void> {
     auto server = records::get<Server>(txn, seen.id);
     if (!server || server->generation != seen.generation) return Result<void>();
-    server->task = task.id;
-    server->task_state = state;
-    server->updated_at = task.created_at;
-    CLOUDOS_CHECK(records::update(txn, *server));
-    return tasks::enqueue(txn, task);
+    return room.hand_over(txn, *server, task, state);
   }));
   engine.runner.wake();
   return Result<void>();
@@ -84,12 +73,12 @@ Result<void> Servers::Impl::fix(const Server& server, std::optional<PowerState> 
     case Sync::Nothing:
       return Result<void>();
     case Sync::ForceStop:
-      return queue_fix(engine, server, "stop-server", ServerTask::PoweringOff, {{"mode", "hard"}});
+      return queue_fix(*this, server, "stop-server", ServerTask::PoweringOff, {{"mode", "hard"}});
     case Sync::Resume:
       if (!settings.resume_guests) break;
       log.info(fmt::format("server {} ran when its host went down: started again",
                            server.id.value));
-      return queue_fix(engine, server, "start-server", ServerTask::PoweringOn, {{"resume", "1"}});
+      return queue_fix(*this, server, "start-server", ServerTask::PoweringOn, {{"resume", "1"}});
     case Sync::Store:
     case Sync::MarkStopped:
       break;

@@ -55,11 +55,6 @@ void append_disk(std::string& xml, const DiskSpec& disk, std::size_t index) {
   xml += "</disk>";
 }
 
-// libvirt has words for a user-mode network, but not for the address that its DHCP hands out.
-bool needs_command_line(const NicSpec& nic, std::string_view virt_type) {
-  return nic.tap.empty() && !nic.user_mode.cidr.empty() && virt_type != "test";
-}
-
 void append_nic(std::string& xml, const NicSpec& nic) {
   if (nic.tap.empty()) {
     xml += fmt::format("<interface type='user'><mac address='{}'/><model type='virtio'/>", nic.mac);
@@ -77,7 +72,7 @@ void append_devices(std::string& xml, const DomainSpec& spec, std::string_view v
   xml += "<devices>";
   for (std::size_t i = 0; i < spec.disks.size(); ++i) append_disk(xml, spec.disks[i], i);
   for (const NicSpec& nic : spec.nics)
-    if (!needs_command_line(nic, virt_type)) append_nic(xml, nic);
+    if (!is_fixed_nic(nic, virt_type)) append_nic(xml, nic);
   if (!spec.console_log.empty()) {
     xml += fmt::format(
         "<serial type='file'><source path='{0}' append='on'/><target port='0'/></serial>"
@@ -111,7 +106,7 @@ std::string user_nics_xml(const DomainSpec& spec, std::string_view virt_type) {
   std::string arguments;
   std::size_t slot = kLastPciSlot;
   for (const NicSpec& nic : spec.nics) {
-    if (!needs_command_line(nic, virt_type)) continue;
+    if (!is_fixed_nic(nic, virt_type)) continue;
     const UserModeNet& nat = nic.user_mode;
     const std::size_t at = slot--;
     const std::string net = fmt::format(
@@ -191,6 +186,29 @@ std::string domain_xml(const DomainSpec& spec, std::string_view folder_id,
   append_devices(xml, spec, virt_type);
   xml += user_nics_xml(spec, virt_type);
   return xml + "</domain>";
+}
+
+// libvirt has words for a user-mode network, but not for the address that its DHCP hands out.
+bool is_fixed_nic(const NicSpec& nic, std::string_view virt_type) {
+  return nic.tap.empty() && !nic.user_mode.cidr.empty() && virt_type != "test";
+}
+
+std::string nic_xml(const NicSpec& nic) {
+  std::string xml;
+  append_nic(xml, nic);
+  return xml;
+}
+
+NicInXml find_nic(std::string_view xml, std::string_view mac) {
+  constexpr std::string_view kBegin = "<interface ", kEnd = "</interface>";
+  const std::string wanted = fold_case(mac);
+  for (auto at = xml.find(kBegin); at != xml.npos; at = xml.find(kBegin, at + 1)) {
+    const auto one = xml.substr(at, xml.find(kEnd, at) - at);
+    if (fold_case(first_attribute(one, "mac", "address")) != wanted) continue;
+    return {true, first_attribute(one, "alias", "name")};
+  }
+  // One on the command line: see user_nics_xml.
+  return {fold_case(xml).find(",mac=" + wanted) != std::string::npos, {}};
 }
 
 std::optional<DomainMark> read_mark(std::string_view element) {

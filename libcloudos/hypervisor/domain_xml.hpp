@@ -31,6 +31,18 @@ std::string domain_name(std::string_view folder_id, const ServerId& id);
 std::string domain_xml(const DomainSpec& spec, std::string_view folder_id,
                        std::string_view virt_type);
 
+/// Whether QEMU is told of the interface by its command line, which libvirt does not see: it can
+/// neither come nor go while the guest runs.
+bool is_fixed_nic(const NicSpec& nic, std::string_view virt_type);
+/// An interface alone, as a running guest is given it.
+std::string nic_xml(const NicSpec& nic);
+/// What a running domain's XML says about the interface with this MAC address.
+struct NicInXml {
+  bool there = false;
+  std::string alias;  ///< libvirt's name of the device; empty: of a fixed one.
+};
+NicInXml find_nic(std::string_view xml, std::string_view mac);
+
 /// Reads the metadata element as libvirt returns it; nothing when it is not one of ours.
 std::optional<DomainMark> read_mark(std::string_view element);
 

@@ -159,6 +159,35 @@ Result<std::vector<DomainState>> list_ours(virConnectPtr connection,
   return states;
 }
 
+/// The domain if its guest runs; nothing if it is off or gone. Errors: as find_ours.
+Result<DomainPtr> find_running(virConnectPtr connection, const ServerId& id,
+                               const std::string& folder_id) {
+  auto domain = find_ours(connection, id, folder_id);
+  const bool off = not_found(domain) || (domain && !is_active(domain->get()));
+  return off ? Result<DomainPtr>(DomainPtr(nullptr, virDomainFree)) : std::move(domain);
+}
+
+/// Errors: also NotFound, when it has gone since.
+Result<NicInXml> nic_of(virDomainPtr domain, const std::string& mac) {
+  const std::string xml = take_text(virDomainGetXMLDesc(domain, 0));
+  if (xml.empty()) return fail(libvirt_error("reading a server's interfaces"));
+  return find_nic(xml, mac);
+}
+
+Result<Detached> unplug_nic(virDomainPtr domain, const std::string& mac) {
+  CLOUDOS_TRY(const auto nic, nic_of(domain, mac));
+  if (!nic.there) return Detached::Gone;
+  if (nic.alias.empty()) return fail(ErrorCode::Unsupported, no_plugging());
+  if (virDomainDetachDeviceAlias(domain, nic.alias.c_str(), VIR_DOMAIN_AFFECT_LIVE) != 0) {
+    auto error = libvirt_error("taking an interface from the server");
+    // It has gone meanwhile, or QEMU will not tell a guest twice that did not answer yet.
+    const bool asked = error.detail.find("in the process of unplug") != std::string::npos;
+    if (virGetLastErrorCode() != VIR_ERR_DEVICE_MISSING && !asked) return fail(std::move(error));
+  }
+  CLOUDOS_TRY(const auto now, nic_of(domain, mac));
+  return now.there ? Detached::Asked : Detached::Gone;
+}
+
 }  // namespace
 
 LibvirtDriver::LibvirtDriver(LibvirtSettings settings, std::shared_ptr<LibvirtUse> libvirt,
@@ -250,6 +279,36 @@ Result<void> LibvirtDriver::destroy(const ServerId& id) {
     return undefine(domain->get());
   };
   return connection_.call<void>("deleting the server", std::move(body));
+}
+
+Result<void> LibvirtDriver::attach_interface(const ServerId& id, const NicSpec& nic) {
+  CLOUDOS_CHECK(check_nic(nic));
+  auto body = [id, nic, settings = settings_](const ConnectPtr& connection) -> Result<void> {
+    CLOUDOS_TRY(const auto domain, find_running(connection.get(), id, settings.folder_id));
+    if (!domain) return Result<void>();
+    if (is_fixed_nic(nic, settings.virt_type)) return fail(ErrorCode::Unsupported, no_plugging());
+    CLOUDOS_TRY(const auto found, nic_of(domain.get(), nic.mac));
+    if (found.there) return Result<void>();
+    const std::string xml = nic_xml(nic);
+    if (virDomainAttachDeviceFlags(domain.get(), xml.c_str(), VIR_DOMAIN_AFFECT_LIVE) == 0)
+      return Result<void>();
+    auto error = libvirt_error("giving the server an interface");
+    if (!is_active(domain.get())) return Result<void>();
+    return fail(std::move(error));
+  };
+  return connection_.call<void>("giving the server an interface", std::move(body));
+}
+
+Result<Detached> LibvirtDriver::detach_interface(const ServerId& id, const std::string& mac) {
+  auto body = [id, mac,
+               folder_id = settings_.folder_id](const ConnectPtr& connection) -> Result<Detached> {
+    CLOUDOS_TRY(const auto domain, find_running(connection.get(), id, folder_id));
+    if (!domain) return Detached::Gone;
+    auto found = unplug_nic(domain.get(), mac);
+    if (!found && !is_active(domain.get())) return Detached::Gone;
+    return found;
+  };
+  return connection_.call<Detached>("taking an interface from the server", std::move(body));
 }
 
 Result<std::vector<DomainState>> LibvirtDriver::list(const std::optional<ServerId>& only) {

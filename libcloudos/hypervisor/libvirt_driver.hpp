@@ -25,6 +25,8 @@ class LibvirtDriver final : public Driver {
   Result<void> stop(const ServerId& id, StopMode mode) override;
   Result<void> destroy(const ServerId& id) override;
   Result<std::vector<DomainState>> list(const std::optional<ServerId>& only = {}) override;
+  Result<void> attach_interface(const ServerId& id, const NicSpec& nic) override;
+  Result<Detached> detach_interface(const ServerId& id, const std::string& mac) override;
 
   void warm_up() { connection_.warm_up(); }
 

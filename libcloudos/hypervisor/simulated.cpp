@@ -41,6 +41,7 @@ Result<void> Simulated::find_what_ran() {
     for (DomainSpec& spec : running) {
       Domain& domain = domains_[spec.id];
       domain.spec = std::move(spec);
+      domain.plugged = domain.spec.nics;
       domain.power = PowerState::Running;
     }
   }
@@ -145,7 +146,10 @@ Result<void> Simulated::start(const ServerId& id) {
     Domain* domain = find(id);
     if (domain == nullptr) return fail(unknown_domain());
     if (domain->foreign) return fail(foreign_domain());
-    if (domain->power != PowerState::Running) domain->off_at.reset();
+    if (domain->power != PowerState::Running) {
+      domain->off_at.reset();
+      domain->plugged = domain->spec.nics;
+    }
     domain->power = PowerState::Running;
   }
   return leave("start", id);
@@ -197,6 +201,49 @@ Result<std::vector<DomainState>> Simulated::list(const std::optional<ServerId>& 
   return states;
 }
 
+Result<void> Simulated::plug(const ServerId& id, const NicSpec& nic) {
+  CLOUDOS_CHECK(check_nic(nic));
+  LockGuard lock(mutex_);
+  Domain* domain = find(id);
+  if (domain == nullptr) return Result<void>();
+  if (domain->foreign) return fail(foreign_domain());
+  if (domain->power != PowerState::Running) return Result<void>();
+  const bool there = std::any_of(domain->plugged.begin(), domain->plugged.end(),
+                                 [&](const NicSpec& own) { return own.mac == nic.mac; });
+  if (!there) domain->plugged.push_back(nic);
+  return Result<void>();
+}
+
+Result<void> Simulated::attach_interface(const ServerId& id, const NicSpec& nic) {
+  CLOUDOS_CHECK(enter("attach_interface", id));
+  CLOUDOS_CHECK(plug(id, nic));
+  return leave("attach_interface", id);
+}
+
+Result<Detached> Simulated::detach_interface(const ServerId& id, const std::string& mac) {
+  CLOUDOS_CHECK(enter("detach_interface", id));
+  auto found = Detached::Gone;
+  {
+    LockGuard lock(mutex_);
+    Domain* domain = find(id);
+    if (domain != nullptr && domain->foreign) return fail(foreign_domain());
+    if (domain != nullptr && domain->power == PowerState::Running) {
+      const auto is_it = [&](const NicSpec& own) { return own.mac == mac; };
+      if (lets_go_)
+        std::erase_if(domain->plugged, is_it);
+      else if (std::any_of(domain->plugged.begin(), domain->plugged.end(), is_it))
+        found = Detached::Asked;
+    }
+  }
+  CLOUDOS_CHECK(leave("detach_interface", id));
+  return found;
+}
+
+void Simulated::let_go(bool willing) {
+  LockGuard lock(mutex_);
+  lets_go_ = willing;
+}
+
 void Simulated::set_hooks(SimulatedHooks hooks) {
   LockGuard lock(mutex_);
   hooks_ = std::move(hooks);
@@ -236,6 +283,13 @@ std::optional<DomainSpec> Simulated::spec(const ServerId& id) const {
   const auto found = domains_.find(id);
   if (found == domains_.end() || found->second.foreign) return std::nullopt;
   return found->second.spec;
+}
+
+std::vector<NicSpec> Simulated::interfaces(const ServerId& id) const {
+  LockGuard lock(mutex_);
+  const auto found = domains_.find(id);
+  if (found == domains_.end() || found->second.power != PowerState::Running) return {};
+  return found->second.plugged;
 }
 
 std::size_t Simulated::domain_count() const {

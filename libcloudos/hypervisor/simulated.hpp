@@ -66,6 +66,8 @@ class Simulated final : public Driver {
   Result<void> stop(const ServerId& id, StopMode mode) override;
   Result<void> destroy(const ServerId& id) override;
   Result<std::vector<DomainState>> list(const std::optional<ServerId>& only = {}) override;
+  Result<void> attach_interface(const ServerId& id, const NicSpec& nic) override;
+  Result<Detached> detach_interface(const ServerId& id, const std::string& mac) override;
 
   /// What no caller of Driver can do: the world outside.
   void set_hooks(SimulatedHooks hooks);
@@ -77,9 +79,12 @@ class Simulated final : public Driver {
   void forget(const ServerId& id);
   /// The host loses power and starts anew: every domain is off, none is forgotten.
   void power_cut();
+  /// Guests hear of interfaces that they shall give up, or not: one that boots, or hangs.
+  void let_go(bool willing);
 
   /// What tests look at.
   std::optional<DomainSpec> spec(const ServerId& id) const;
+  std::vector<NicSpec> interfaces(const ServerId& id) const;  ///< That the running guest has.
   std::size_t domain_count() const;
   std::vector<ServerId> domains() const;  ///< As list(), without its faults.
   std::size_t disk_count() const;
@@ -88,6 +93,7 @@ class Simulated final : public Driver {
  private:
   struct Domain {
     DomainSpec spec;
+    std::vector<NicSpec> plugged;  // What the guest has since it was started.
     PowerState power = PowerState::Shutdown;
     std::optional<MonoTime> off_at;  // The guest is on its way down.
     bool foreign = false;
@@ -99,6 +105,7 @@ class Simulated final : public Driver {
   void settle(Domain& domain) CLOUDOS_REQUIRES(mutex_);
   Result<void> add_disk(const DiskSpec& disk);
   Result<void> put_domain(const DomainSpec& spec);
+  Result<void> plug(const ServerId& id, const NicSpec& nic);
 
   const SimulatedSettings settings_;
   Mutex asking_;  // Taken before mutex_.
@@ -108,6 +115,7 @@ class Simulated final : public Driver {
   std::map<ServerId, Domain> domains_ CLOUDOS_GUARDED_BY(mutex_);
   std::map<std::filesystem::path, std::uint64_t> disks_ CLOUDOS_GUARDED_BY(mutex_);
   unsigned boots_ CLOUDOS_GUARDED_BY(mutex_) = 1;
+  bool lets_go_ CLOUDOS_GUARDED_BY(mutex_) = true;
   std::map<std::pair<std::string, ServerId>, MonoTime> busy_until_ CLOUDOS_GUARDED_BY(mutex_);
 };
 

@@ -71,6 +71,16 @@ Result<void> check_disk(const DiskSpec& disk) {
   return Result<void>();
 }
 
+Result<void> check_nic(const NicSpec& nic) {
+  if (!is_mac(nic.mac)) return invalid("a network interface needs a MAC address");
+  if (!is_device_name(nic.tap)) return invalid("a tap's name is no device name");
+  const UserModeNet& nat = nic.user_mode;
+  for (const std::string* text : {&nat.cidr, &nat.gateway, &nat.resolver, &nat.address})
+    if (!is_plain_ipv4(*text) || text->empty() != nat.cidr.empty())
+      return invalid("a user-mode network needs four IPv4 addresses");
+  return Result<void>();
+}
+
 Result<void> check_domain(const DomainSpec& spec) {
   // Dashes too: libvirt shows ids with them, and the two must be the same text.
   if (spec.id.value.size() != 36 || !is_uuid_like(spec.id.value)) {
@@ -86,14 +96,7 @@ Result<void> check_domain(const DomainSpec& spec) {
     return invalid("a domain takes at most 26 disks and 28 network interfaces");
   }
   for (const DiskSpec& disk : spec.disks) CLOUDOS_CHECK(check_disk(disk));
-  for (const NicSpec& nic : spec.nics) {
-    if (!is_mac(nic.mac)) return invalid("a network interface needs a MAC address");
-    if (!is_device_name(nic.tap)) return invalid("a tap's name is no device name");
-    const UserModeNet& nat = nic.user_mode;
-    for (const std::string* text : {&nat.cidr, &nat.gateway, &nat.resolver, &nat.address})
-      if (!is_plain_ipv4(*text) || text->empty() != nat.cidr.empty())
-        return invalid("a user-mode network needs four IPv4 addresses");
-  }
+  for (const NicSpec& nic : spec.nics) CLOUDOS_CHECK(check_nic(nic));
   if (!spec.console_log.empty() && !usable_path(spec.console_log)) {
     return invalid("the console log needs an absolute path");
   }
@@ -105,6 +108,18 @@ std::string_view qemu_format(std::string_view format) {
     if (name.image == format) return name.qemu;
   }
   return {};
+}
+
+Result<void> Driver::attach_interface(const ServerId&, const NicSpec&) {
+  return fail(ErrorCode::Unsupported, no_plugging());
+}
+
+Result<Detached> Driver::detach_interface(const ServerId&, const std::string&) {
+  return fail(ErrorCode::Unsupported, no_plugging());
+}
+
+std::string no_plugging() {
+  return "this server's interfaces cannot be changed while it runs: stop it first";
 }
 
 Error unknown_domain() {

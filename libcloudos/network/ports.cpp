@@ -537,7 +537,7 @@ Result<void> Networks::delete_port(const Context& ctx, const PortId& id) {
     CLOUDOS_CHECK(network::refuse_layer3_port(port, nullptr));
     CLOUDOS_CHECK(network::refuse_trunk_port(port));
     if (auto* owner = impl_->device_owner.load(); owner && port.attached)
-      CLOUDOS_CHECK(owner->release_port(txn, ServerId{port.device_id}, id));
+      CLOUDOS_CHECK(owner->release_port(txn, ServerId{port.device_id}, id, port.mac));
     return impl_->erase_port(txn, port);
   });
 }

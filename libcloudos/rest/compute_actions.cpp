@@ -218,6 +218,44 @@ Result<Response> show_interface(Call& call) {
                                                call.path("port_id").substr(0, 64)));
 }
 
+/// What a body says of the interface. Source: attach_interfaces of the Compute API, until 2.48.
+Result<ServerNetwork> read_interface(Call& call) {
+  CLOUDOS_TRY(const auto* body, call.json_object("interfaceAttachment"));
+  const Members in(*body, "interfaceAttachment");
+  ServerNetwork wanted;
+  CLOUDOS_TRY(const auto port, in.maybe_id<PortId>("port_id"));
+  CLOUDOS_TRY(const auto network, in.maybe_id<NetworkId>("net_id"));
+  wanted.port = port.value_or(PortId{});
+  wanted.network = network.value_or(NetworkId{});
+  CLOUDOS_TRY(const auto* addresses, in.maybe_array("fixed_ips"));
+  CLOUDOS_CHECK(in.no_others());
+  if (!addresses) return wanted;
+  if (addresses->size() != 1)
+    return fail(ErrorCode::InvalidArgument, "interfaceAttachment.fixed_ips: one address");
+  const Members address(addresses->front(), "interfaceAttachment.fixed_ips");
+  CLOUDOS_TRY(wanted.fixed_ip, address.text("ip_address"));
+  CLOUDOS_CHECK(address.no_others());
+  return wanted;
+}
+
+Result<Response> attach_interface(Call& call) {
+  CLOUDOS_TRY(const auto wanted, read_interface(call));
+  CLOUDOS_TRY(const Server server,
+              call.cloud.servers().attach_interface(call.ctx, server_id(call), wanted));
+  CLOUDOS_TRY(const Port port, call.cloud.networks().port(Context::system(call.ctx.request_id),
+                                                          server.ports.back().port));
+  JsonWriter w;
+  w.open().key("interfaceAttachment");
+  write_interface(w, port);
+  w.close();
+  return json_response(200, std::move(w).take());
+}
+
+Result<Response> detach_interface(Call& call) {
+  return accepted(call.cloud.servers().detach_interface(call.ctx, server_id(call),
+                                                        PortId{call.path("port_id")}));
+}
+
 void write_group_rule(JsonWriter& w, const SecurityGroupRule& rule) {
   w.open().member("id", rule.id).member("parent_group_id", rule.group);
   w.member_or_null("ip_protocol", rule.protocol);
@@ -317,6 +355,10 @@ constexpr Route kServerItemRoutes[] = {
      "os_compute_api:os-attach-interfaces:list", Service::Compute},
     {"GET", "/compute/v2.1/servers/{server_id}/os-interface/{port_id}", show_interface,
      "os_compute_api:os-attach-interfaces:show", Service::Compute},
+    {"POST", "/compute/v2.1/servers/{server_id}/os-interface", attach_interface,
+     "os_compute_api:os-attach-interfaces:create", Service::Compute, RouteClass::Commits},
+    {"DELETE", "/compute/v2.1/servers/{server_id}/os-interface/{port_id}", detach_interface,
+     "os_compute_api:os-attach-interfaces:delete", Service::Compute, RouteClass::Commits},
     {"GET", "/compute/v2.1/servers/{server_id}/os-security-groups", list_server_groups,
      "os_compute_api:os-security-groups:list", Service::Compute},
     {"GET", "/compute/v2.1/os-security-groups", list_groups,

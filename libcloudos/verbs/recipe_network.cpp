@@ -104,4 +104,19 @@ Result<json> remove_floating_ip(Doer& doer, const json& parameters) {
                       {{"id", text_of(address, "id")}, {"port_id", nullptr}});
 }
 
+Result<json> detach_network(Doer& doer, const json& parameters) {
+  const std::string server = text_of(parameters, "id"), network = text_of(parameters, "net_id");
+  CLOUDOS_TRY(const auto interfaces, doer.list("servers.list_interfaces", {{"id", server}}));
+  bool found = false;
+  for (const json& each : interfaces) {
+    if (text_of(each, "net_id") != network) continue;
+    CLOUDOS_CHECK(doer.perform("servers.detach_interface",
+                               {{"id", server}, {"port_id", text_of(each, "port_id")}}));
+    found = true;
+  }
+  if (!found)
+    return fail(ErrorCode::NotFound, "The server has no port on that network.");
+  return json();
+}
+
 }  // namespace cloudos::verbs

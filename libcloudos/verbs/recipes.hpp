@@ -43,6 +43,7 @@ Result<nlohmann::json> list_quotas(Doer& doer, const nlohmann::json& parameters)
 Result<nlohmann::json> list_versions(Doer& doer, const nlohmann::json& parameters);
 Result<nlohmann::json> add_floating_ip(Doer& doer, const nlohmann::json& parameters);
 Result<nlohmann::json> remove_floating_ip(Doer& doer, const nlohmann::json& parameters);
+Result<nlohmann::json> detach_network(Doer& doer, const nlohmann::json& parameters);
 Result<nlohmann::json> create_qos_rule(Doer& doer, const nlohmann::json& parameters);
 Result<nlohmann::json> list_qos_rules(Doer& doer, const nlohmann::json& parameters);
 Result<nlohmann::json> show_qos_rule(Doer& doer, const nlohmann::json& parameters);

@@ -86,6 +86,14 @@ constexpr Parameter kServerNoAddress[] = {subject("SERVER", "servers"),
                                           subject("ADDRESS", "floating_ips", "floating_id")};
 constexpr Parameter kServerPort[] = {subject("SERVER", "servers"),
                                      must(ref("port_id", {}, "ports", "port"))};
+constexpr Parameter kServerAttach[] = {
+    subject("SERVER", "servers"), ref("port_id", {}, "ports", "port"),
+    ref("net_id", {}, "networks", "network, for a new port"),
+    of(Kind::PairList, "fixed_ips", {}, "its address", "ip-address:ip_address")};
+constexpr Parameter kServerDetach[] = {subject("SERVER", "servers"),
+                                       subject("PORT", "ports", "port_id")};
+constexpr Parameter kServerNoNetwork[] = {subject("SERVER", "servers"),
+                                          subject("NETWORK", "networks", "net_id")};
 constexpr Parameter kServerNetwork[] = {subject("SERVER", "servers"),
                                         must(text("network_label", {}, "name of a network"))};
 
@@ -199,6 +207,13 @@ constexpr Verb kComputeVerbs[] = {
      "interfaceAttachments", "Lists what a server is connected to.", "", kServerOne},
     {"servers.show_interface", "GET", "/compute/v2.1/servers/{id}/os-interface/{port_id}", "",
      "interfaceAttachment", "Shows how a server is connected to a port.", "", kServerPort},
+    {"servers.attach_interface", "POST", "/compute/v2.1/servers/{id}/os-interface",
+     "interfaceAttachment", "interfaceAttachment", "Gives a server one more interface.", "",
+     kServerAttach},
+    {"servers.detach_interface", "DELETE", "/compute/v2.1/servers/{id}/os-interface/{port_id}", "",
+     "", "Takes a port from a server.", "server remove port", kServerDetach},
+    {"servers.detach_network", "DELETE", "", "", "", "Takes a server's ports on a network away.",
+     "server remove network", kServerNoNetwork, Style::Json, detach_network},
     {"servers.list_security_groups", "GET", "/compute/v2.1/servers/{id}/os-security-groups", "",
      "security_groups", "Lists a server's security groups.", "", kServerOne},
     {"servers.list_volumes", "GET", "/compute/v2.1/servers/{id}/os-volume_attachments", "",

@@ -43,6 +43,10 @@ constexpr Parameter kFloatingUnset[] = {
 constexpr Parameter kServerUnset[] = {
     subject("SERVER", "servers"),
     must(set("description", "--description", "null", "the description"))};
+constexpr Parameter kAttachPort[] = {subject("SERVER", "servers"),
+                                     subject("PORT", "ports", "port_id")};
+constexpr Parameter kAttachNetwork[] = {subject("SERVER", "servers"),
+                                        subject("NETWORK", "networks", "net_id")};
 constexpr Parameter kNewSpecs[] = {
     made("id"), must(kProperties)};
 constexpr Parameter kNewAccess[] = {
@@ -91,6 +95,9 @@ constexpr Face kFaces[] = {
     {"floating ip unset", "floating_ips.update", "Takes parts of a floating address away.",
      kFloatingUnset},
     {"server unset", "servers.update", "Takes a server's description away.", kServerUnset},
+    {"server add port", "servers.attach_interface", "Gives a server a port.", kAttachPort},
+    {"server add network", "servers.attach_interface", "Gives a server a port on a network.",
+     kAttachNetwork},
     {"flavor create", "flavors.add_extra_specs", "Adds to a flavor's properties.", kNewSpecs},
     {"flavor create", "flavors.add_access", "Lets a project use a private flavor.", kNewAccess},
     {"project purge", "projects.purge", "Deletes what a project has, and then the project.",

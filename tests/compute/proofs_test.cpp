@@ -186,3 +186,55 @@ TEST_CASE("reboot-server proves itself, soft and hard") {
                 "ACTIVE", "ERROR");
   }
 }
+
+namespace {
+/// Attaching and detaching an interface; `attached_first`: the one that goes is there already.
+void prove_interface(std::string type, bool attached_first) {
+  Proof proof(std::move(type));
+  const auto attach = [&](World& w) {
+    return w.servers->attach_interface(w.user, proof.server, {w.out.network, {}, {}});
+  };
+  proof.scenario.prepare = [&](test::Life& life) {
+    World& w = Proof::world(life);
+    w.furnish();
+    REQUIRE(w.networks->groups(w.user));
+    w.settle();
+    proof.boot(life);
+    if (!attached_first) return;
+    REQUIRE(attach(w));
+    w.settle();
+  };
+  proof.scenario.begin = [&](test::Life& life) {
+    World& w = Proof::world(life);
+    if (attached_first) {
+      REQUIRE(w.servers->detach_interface(w.user, proof.server,
+                                          w.get(proof.server).ports.back().port));
+    } else {
+      REQUIRE(attach(w));
+    }
+  };
+  proof.scenario.check = [&](test::Life& life, bool failed) {
+    World& w = Proof::world(life);
+    const Server server = w.get(proof.server);
+    CHECK(server.status() == "ACTIVE");
+    CHECK(server.task_state == ServerTask::None);
+    // A crash before the first commit promised nothing; a failed task has changed nothing.
+    const bool answered = !server.task.empty() &&
+                          w.runner.tasks().get(Context::system(), server.task)->type ==
+                              proof.scenario.task_type;
+    const bool done = answered && !failed;
+    CHECK(server.ports.size() == (done != attached_first ? 2 : 1));
+    CHECK(w.networks->ports_of(proof.server)->size() == server.ports.size());
+    CHECK(w.out.hypervisor->interfaces(proof.server).size() == server.ports.size());
+    CHECK(w.out.plane->state().ports.size() == server.ports.size());
+    REQUIRE(w.servers->remove(w.user, proof.server));
+    w.settle();
+    if (proof.empty_slate.empty()) proof.empty_slate = w.keys();
+    proof.check_gone(w);
+  };
+  test::prove_task(proof.scenario);
+}
+}  // namespace
+
+TEST_CASE("attach-interface proves itself") { prove_interface("attach-interface", false); }
+TEST_CASE("detach-interface proves itself") { prove_interface("detach-interface", true); }

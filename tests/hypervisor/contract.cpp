@@ -31,6 +31,49 @@ bool is_listed(Driver& driver, const ServerId& id) {
   return std::any_of(states->begin(), states->end(), [&](const auto& s) { return s.id == id; });
 }
 
+/// One that needs nothing of the host.
+NicSpec spare_nic() {
+  NicSpec nic;
+  nic.port = PortId{"spare"};
+  nic.mac = "fa:16:3e:00:00:77";
+  return nic;
+}
+
+void check_interfaces(const DriverUnderTest& under_test) {
+  Driver& driver = under_test.driver;
+  const NicSpec nic = spare_nic();
+  const auto gone = [&](const std::string& mac) {
+    const auto left = driver.detach_interface(kFirst, mac);
+    REQUIRE_OK(left);
+    return *left == Detached::Gone;
+  };
+  INFO("a domain nobody defined, and one that is off");
+  CHECK(driver.attach_interface(kFirst, nic));
+  CHECK(gone(nic.mac));
+  REQUIRE_OK(driver.define(small_domain(kFirst.value, under_test.folder)));
+  CHECK(driver.attach_interface(kFirst, nic));
+  CHECK(gone(nic.mac));
+
+  INFO("a guest that runs");
+  REQUIRE_OK(driver.start(kFirst));
+  NicSpec broken = nic;
+  broken.mac = "fa:16:3e:00:00";
+  const auto refused = driver.attach_interface(kFirst, broken);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == ErrorCode::InvalidArgument);
+  REQUIRE_OK(driver.attach_interface(kFirst, nic));
+  CHECK_MESSAGE(driver.attach_interface(kFirst, nic), "it is there already");
+  CHECK(gone("fa:16:3e:00:00:78"));
+  // One without an operating system need not answer; the power switch is answer enough.
+  (void)gone(nic.mac);
+  CHECK_MESSAGE(driver.detach_interface(kFirst, nic.mac), "it was asked already");
+  REQUIRE_OK(driver.stop(kFirst, StopMode::Hard));
+  CHECK(gone(nic.mac));
+  REQUIRE_OK(driver.start(kFirst));
+  CHECK_MESSAGE(gone(nic.mac), "an interface that was plugged in came back with the next start");
+  REQUIRE_OK(driver.destroy(kFirst));
+}
+
 void check_unknown_domains(Driver& driver) {
   INFO("a domain nobody defined");
   const auto started = driver.start(kNobody);
@@ -87,6 +130,12 @@ void check_foreign_domains(const DriverUnderTest& under_test) {
       {"graceful stop", [&] { return driver.stop(kForeign, StopMode::Graceful); }},
       {"hard stop", [&] { return driver.stop(kForeign, StopMode::Hard); }},
       {"destroy", [&] { return driver.destroy(kForeign); }},
+      {"attach interface", [&] { return driver.attach_interface(kForeign, spare_nic()); }},
+      {"detach interface",
+       [&]() -> Result<void> {
+         CLOUDOS_CHECK(driver.detach_interface(kForeign, spare_nic().mac));
+         return Result<void>();
+       }},
   };
   for (const auto& [what, call] : rows) {
     CAPTURE_BOUND(what);
@@ -239,6 +288,7 @@ void check_driver_contract(const DriverUnderTest& under_test) {
   check_refused_domains(under_test);
   check_hostile_names(under_test);
   check_life(under_test);
+  check_interfaces(under_test);
   check_foreign_domains(under_test);
 }
 

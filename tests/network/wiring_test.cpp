@@ -323,7 +323,8 @@ TEST_CASE("a port's owner is asked before its own API deletes it") {
   struct Owner final : network::DeviceOwner {
     std::vector<std::string> asked;
     bool refuses = true;
-    Result<void> release_port(store::Txn&, const ServerId& server, const PortId&) override {
+    Result<void> release_port(store::Txn&, const ServerId& server, const PortId&,
+                              const std::string&) override {
       asked.push_back(server.value);
       if (refuses) return fail(ErrorCode::Conflict, "in use");
       return Result<void>();

@@ -5,6 +5,7 @@
 #include "cloudos/networks.hpp"
 #include "cloudos/servers.hpp"
 #include "rest/support.hpp"
+#include "support/capture.hpp"
 
 using namespace cloudos;
 using namespace rest_test;
@@ -422,6 +423,8 @@ TEST_CASE("compute: another project's server is 404 for every verb") {
       {"GET", "", ""}, {"PUT", "", R"({"server": {"name": "mine"}})"}, {"DELETE", "", ""},
       {"POST", "/action", R"({"os-stop": null})"}, {"GET", "/ips", ""}, {"GET", "/metadata", ""},
       {"POST", "/metadata", R"({"metadata": {"a": "b"}})"}, {"GET", "/os-interface", ""},
+      {"POST", "/os-interface", R"({"interfaceAttachment": {}})"},
+      {"DELETE", "/os-interface/none", ""},
       {"GET", "/os-security-groups", ""}, {"GET", "/os-volume_attachments", ""},
       {"POST", "/action", R"({"os-getConsoleOutput": {}})"},
   };
@@ -430,6 +433,69 @@ TEST_CASE("compute: another project's server is 404 for every verb") {
     CHECK(site.send(row.method, "/compute/v2.1/servers/" + id + row.path, row.body, stranger)
               .status == 404);
   }
+  CHECK(site.status_of(id) == "ACTIVE");
+}
+
+TEST_CASE("compute: interfaces are given to a server and taken from it") {
+  ComputeSite site;
+  const std::string id = site.boot();
+  const std::string path = "/servers/" + id + "/os-interface";
+  const auto attach = [&](const json& what) {
+    return site.compute("POST", path, {{"interfaceAttachment", what}});
+  };
+  const auto count = [&] {
+    return site.compute("GET", path).json()["interfaceAttachments"].size();
+  };
+  const auto made = attach({{"net_id", site.network}, {"fixed_ips", {{{"ip_address", "10.0.0.77"}}}}});
+  INFO(made.text);
+  REQUIRE(made.status == 200);
+  const json shown = made.json()["interfaceAttachment"];
+  CHECK(keys_of(shown) ==
+        std::set<std::string>{"port_id", "net_id", "mac_addr", "port_state", "fixed_ips"});
+  CHECK(shown["fixed_ips"][0]["ip_address"] == "10.0.0.77");
+  site.settle();
+  const std::string port = shown["port_id"];
+  CHECK(site.compute("GET", path + "/" + port).json()["interfaceAttachment"]["port_state"] ==
+        "ACTIVE");
+  const auto given = site.user("POST", "/network/v2.0/ports",
+                               {{"port", {{"network_id", site.network}}}});
+  const std::string own = given.json()["port"]["id"];
+  CHECK(attach({{"port_id", own}}).status == 200);
+  CHECK_MESSAGE(attach(json::object()).status == 200, "the project's only network is meant");
+  site.settle();
+  CHECK(count() == 4);
+
+  struct Row {
+    std::string what;
+    json body;
+    int status;
+  };
+  const Row rows[] = {
+      {"both", {{"net_id", site.network}, {"port_id", own}}, 400},
+      {"a port in use", {{"port_id", own}}, 409},
+      {"an address in use",
+       {{"net_id", site.network}, {"fixed_ips", {{{"ip_address", "10.0.0.77"}}}}}, 409},
+      {"an address alone", {{"fixed_ips", {{{"ip_address", "10.0.0.78"}}}}}, 400},
+      {"two addresses",
+       {{"net_id", site.network},
+        {"fixed_ips", {{{"ip_address", "10.0.0.8"}}, {{"ip_address", "10.0.0.9"}}}}}, 400},
+      {"no address", {{"net_id", site.network}, {"fixed_ips", {{{"subnet", "x"}}}}}, 400},
+      {"no such network", {{"net_id", "00000000-0000-4000-8000-000000000000"}}, 404},
+      {"no such port", {{"port_id", "00000000-0000-4000-8000-000000000000"}}, 404},
+      {"another member", {{"tag", "blue"}}, 400},
+  };
+  for (const auto& [what, body, status] : rows) {
+    CAPTURE_BOUND(what);
+    CHECK(attach(body).status == status);
+  }
+  CHECK(count() == 4);
+  CHECK(site.compute("DELETE", path + "/" + port).status == 202);
+  CHECK(site.compute("DELETE", path + "/" + own).status == 202);
+  site.settle();
+  CHECK(count() == 2);
+  CHECK(site.user("GET", "/network/v2.0/ports/" + port).status == 404);
+  CHECK(site.user("GET", "/network/v2.0/ports/" + own).json()["port"]["device_id"] == "");
+  CHECK(site.compute("DELETE", path + "/" + own).status == 404);
   CHECK(site.status_of(id) == "ACTIVE");
 }
 

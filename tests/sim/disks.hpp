@@ -29,6 +29,13 @@ class DisksInFolders final : public hypervisor::Driver {
       const std::optional<ServerId>& only) override {
     return host_->list(only);
   }
+  Result<void> attach_interface(const ServerId& id, const hypervisor::NicSpec& nic) override {
+    return host_->attach_interface(id, nic);
+  }
+  Result<hypervisor::Detached> detach_interface(const ServerId& id,
+                                                const std::string& mac) override {
+    return host_->detach_interface(id, mac);
+  }
 
  private:
   const std::shared_ptr<hypervisor::Driver> host_;  // Shared with the world.

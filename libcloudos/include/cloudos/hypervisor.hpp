@@ -76,6 +76,12 @@ struct DomainState {
   std::string task;                    ///< Of the spec that defined it.
 };
 
+/// What became of a request that the guest give up a device.
+enum class Detached : std::uint8_t {
+  Gone,   ///< The guest does not have it (any more).
+  Asked,  ///< It was asked, and holds it still: ask again. One that boots may not hear it at all.
+};
+
 enum class StopMode : std::uint8_t {
   Graceful,  ///< Presses the power button and returns; the guest may take its time, or ignore it.
   Hard,      ///< Cuts the power; the domain is shut off when the call returns.
@@ -104,6 +110,14 @@ class CLOUDOS_EXPORT Driver {
   virtual Result<void> destroy(const ServerId& id) = 0;
   /// All domains of this folder, any power state; `only`: that one, or none.
   virtual Result<std::vector<DomainState>> list(const std::optional<ServerId>& only = {}) = 0;
+  /// Plugs an interface into the running guest, behind those it has. One with this MAC address that
+  /// is there is success; so is a guest that is off or gone, for the next define() says what it has.
+  /// Errors: Unsupported (this driver, or a user-mode network, cannot while the guest runs),
+  /// InvalidArgument, Conflict (a foreign domain has this id).
+  virtual Result<void> attach_interface(const ServerId& id, const NicSpec& nic);
+  /// Asks the running guest to give the interface with this MAC address up. Gone also for a guest
+  /// that is off or gone. Does not wait for the guest. Errors: as attach_interface.
+  virtual Result<Detached> detach_interface(const ServerId& id, const std::string& mac);
 };
 
 }  // namespace cloudos::hypervisor

@@ -152,6 +152,7 @@ inline constexpr std::size_t kPublicKeyBytes = 16 << 10;
 inline constexpr std::size_t kServersFixedPerPass = 64;   ///< By one pass of the reconciler.
 inline constexpr std::size_t kHosts = 16'384;
 inline constexpr std::chrono::seconds kGracefulStop{60};
+inline constexpr std::chrono::seconds kInterfaceLeaves{60};  ///< A guest's time to give one up.
 inline constexpr std::chrono::seconds kHostPeriod{10};    ///< Between two looks at a host.
 inline constexpr std::chrono::seconds kHostDown{60};      ///< Without an answer for as long: down.
 

@@ -337,8 +337,10 @@ class CLOUDOS_EXPORT MetadataSource {
 class CLOUDOS_EXPORT DeviceOwner {
  public:
   virtual ~DeviceOwner() = default;
-  /// Called before a port in use is deleted by its own API. Errors: Conflict (refuse).
-  virtual Result<void> release_port(store::Txn& txn, const ServerId& server, const PortId& port) = 0;
+  /// Called before a port in use, with this MAC address, is deleted by its own API.
+  /// Errors: Conflict (refuse).
+  virtual Result<void> release_port(store::Txn& txn, const ServerId& server, const PortId& port,
+                                    const std::string& mac) = 0;
 };
 
 }  // namespace cloudos::network

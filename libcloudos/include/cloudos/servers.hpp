@@ -47,6 +47,7 @@ struct ServerFault {
 struct ServerPort {
   PortId port;
   bool made = false;     ///< By us: deleted with the server. Otherwise given, and only let go.
+  friend bool operator==(const ServerPort&, const ServerPort&) = default;
 };
 
 /// One address of a server, as of the reading.
@@ -207,6 +208,24 @@ class CLOUDOS_EXPORT Servers final {
   Result<TaskId> stop(const Context& ctx, const ServerId& id);
   /// Errors: Conflict.
   Result<TaskId> reboot(const Context& ctx, const ServerId& id, RebootMode mode);
+  /// Gives the server one more interface: a new port on `wanted.network`, or the port
+  /// `wanted.port`; with neither, a port on the project's only network. A guest that runs gets it at
+  /// once, one that is off with its next start. One commit, then a task, which a start, stop or
+  /// reboot that is asked for meanwhile waits for.
+  ///
+  /// Returns the server with the new port as the last of `ports`, and the task as `task`; when that
+  /// fails (the host or the guest refuses), the port is given back.
+  /// Errors: NotFound (also the network or the port), InvalidArgument (both named; an address that
+  /// is not the network's), QuotaExceeded, Conflict (state; several networks to choose from; a port
+  /// or an address in use; limits::kServerPorts reached; locked).
+  /// Source: Compute API v2.1, POST /servers/{id}/os-interface.
+  Result<Server> attach_interface(const Context& ctx, const ServerId& id,
+                                  const ServerNetwork& wanted);
+  /// Takes an interface from the server: a port that was made for it is deleted, another one set
+  /// free, once the guest has let go. A guest that does not within limits::kInterfaceLeaves keeps it:
+  /// the task fails. One commit, then the task, which is returned.
+  /// Errors: NotFound (also a port that is not this server's), Conflict (state, locked).
+  Result<TaskId> detach_interface(const Context& ctx, const ServerId& id, const PortId& port);
   /// An administrator says what state it is in; work in progress is not touched. One commit.
   /// Errors: Forbidden, Conflict (busy).
   Result<Server> reset_state(const Context& ctx, const ServerId& id, VmState state);
