@@ -1,8 +1,10 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/ethtool.h>
 #include <linux/if_tun.h>
 #include <linux/netlink.h>
+#include <linux/sockios.h>
 #include <poll.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
@@ -15,6 +17,7 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -327,6 +330,46 @@ TEST_CASE("what was flushed, deleted or killed behind our back comes back") {
     settle(*driver, plan);
     CHECK(link_named("tap-test-12").kind == "tun");
     settle(*driver, {});
+  });
+}
+
+TEST_CASE("a DHCP server's link that somebody died over is finished by the next pass") {
+  on_private_host([] {
+    const TempDir dir;
+    Plan plan = simple_plan();
+    settle(*driver_in(dir.path()), plan);
+    const std::string network = plan.networks.begin()->first.value;
+    const lb::Names names(kFolder);
+    const auto space = lb::open_netns(names.netns(network));
+    REQUIRE(space);
+    /// What the device does with checksums of what is sent: leaves them to whoever gets it, or not.
+    const auto checksums = [&](std::uint32_t command, std::uint32_t value) {
+      ethtool_value wanted{command, value};
+      const auto done = lb::run_in_netns(space->get(), [&]() -> Result<void> {
+        const Fd handle(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        ifreq request{};
+        std::strncpy(request.ifr_name, names.dhcp_inner(network).c_str(), IFNAMSIZ - 1);
+        request.ifr_data = reinterpret_cast<char*>(&wanted);
+        if (::ioctl(handle.get(), SIOCETHTOOL, &request) != 0)
+          return fail(ErrorCode::Internal, std::strerror(errno));
+        return Result<void>();
+      });
+      REQUIRE(done);
+      return wanted.data;
+    };
+    REQUIRE(checksums(ETHTOOL_GTXCSUM, 0) == 0);
+    // As it is made: neither up nor finished.
+    REQUIRE(lb::run_in_netns(space->get(), [&]() -> Result<void> {
+      CLOUDOS_TRY(auto inside, lb::Netlink::open(NETLINK_ROUTE));
+      CLOUDOS_TRY(const auto link, lb::find_link(inside, names.dhcp_inner(network)));
+      if (!link) return fail(ErrorCode::NotFound, "no link");
+      return lb::change_link(inside, *link, {.up = false});
+    }));
+    checksums(ETHTOOL_STXCSUM, 1);
+    REQUIRE(checksums(ETHTOOL_GTXCSUM, 0) == 1);
+    settle(*driver_in(dir.path()), plan);
+    CHECK(checksums(ETHTOOL_GTXCSUM, 0) == 0);
+    settle(*driver_in(dir.path()), {});
   });
 }
 

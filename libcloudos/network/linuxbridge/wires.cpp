@@ -235,6 +235,9 @@ Result<Link> Wires::ensure_dhcp_link(const NetworkPlan& plan, const Link& bridge
     outer = std::move(made);
     CLOUDOS_TRY(inner, find_link(inside, inner_name));
     if (!inner) return fail(ErrorCode::Unavailable, "device " + inner_name + " did not appear");
+  }
+  if (!inner->up) {  // It is put up last: who failed or died before that has to be followed up.
+    const int netns = namespaces_[plan.id].netns.get();
     CLOUDOS_CHECK(run_in_netns(netns, [&] { return finish_checksums(inner_name); }));
   }
   CLOUDOS_CHECK(adjust(
