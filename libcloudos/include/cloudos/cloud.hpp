@@ -94,14 +94,14 @@ struct AuditKeep {
 
 struct Options {
   /// Holds everything. Empty: in memory, gone with the Cloud (Backend::Simulated only).
-  std::filesystem::path data_dir;
+  std::filesystem::path data_dir{};
 
   /// Most threads for tasks and timers; they come with work and go without. 0: none; the host
   /// program calls run_pending().
   unsigned workers = 64;
 
   FolderRole role = FolderRole::Runner;
-  Services services;
+  Services services{};
 
   Backend hypervisor = Backend::Simulated;
   /// "qemu:///embed" (in the data folder, no daemon) or any libvirt URI. Backend::Real only.
@@ -109,7 +109,7 @@ struct Options {
   /// Hosts beside the one of `host_names`: name -> URI of the libvirt daemon that runs its guests.
   /// The data folder, which holds their disks, has to be there at the same path; no two hosts have
   /// one daemon. Backend::Real only.
-  std::map<std::string, std::string> other_hosts;
+  std::map<std::string, std::string> other_hosts{};
   /// "auto", "kvm" or "qemu" (TCG). auto: KVM only where the CPU has it and /dev/kvm opens.
   std::string virt_type = "auto";
   Backend network = Backend::Simulated;
@@ -117,25 +117,25 @@ struct Options {
   /// stopped (SHUTOFF) then.
   bool resume_guests = true;
   /// Flat networks: physical network -> bridge that the operator made. Ports are added to it.
-  std::map<std::string, std::string> bridge_mappings;
+  std::map<std::string, std::string> bridge_mappings{};
   /// Which networks there may be, and on which host the network driver works.
-  NetworkOptions networks;
+  NetworkOptions networks{};
   /// Names of the simulated hosts; with Backend::Real the one host has the machine's name, or the
   /// first of these.
-  std::vector<std::string> host_names;
+  std::vector<std::string> host_names{};
 
   /// Password of the first admin; empty: one is made and stored in clouds.yaml. First start only.
-  std::string admin_password;
+  std::string admin_password{};
   /// What catalogue entries, clouds.yaml and links begin with: "http://127.0.0.1:5000".
   std::string public_url = "http://127.0.0.1:5000";
   std::chrono::seconds token_lifetime{3600};
   unsigned password_cost = 12;  ///< bcrypt, 4..16
-  PasswordHashing password_hashing;  ///< But bcrypt's cost, which stands above.
-  AccountRules account_rules;
+  PasswordHashing password_hashing{};  ///< But bcrypt's cost, which stands above.
+  AccountRules account_rules{};
   /// Policy rules over the defaults (see Policy::parse): a file, which Identity::reload_policy()
   /// reads again, or else a text.
-  std::filesystem::path policy_file;
-  std::string policy;
+  std::filesystem::path policy_file{};
+  std::string policy{};
   /// How old the key that seals tokens may grow before it is rotated; zero: it is never.
   std::chrono::seconds token_key_age{0};
   /// The most entries of one list over REST; what is cut says so. 0: all.
@@ -145,50 +145,50 @@ struct Options {
   /// How limits of projects and their domains hang together; see limits_registry.hpp.
   LimitModel limit_model{};
   /// How images are imported: methods, where from, conversion, signatures.
-  ImageImportOptions image_import;
+  ImageImportOptions image_import{};
   /// Where data of images is kept: stores, strategy, delayed delete, cache.
-  ImageStoreOptions image_stores;
+  ImageStoreOptions image_stores{};
   /// What images may be: counts, formats, protected properties.
-  ImageRules image_rules;
+  ImageRules image_rules{};
   std::uint64_t store_limit_bytes = limits::kStoreMapBytes;
 
   /// Languages beside those of the library, or in their place: a folder of GNU .po files named by
   /// their tags ("pt-BR.po"), read when the cloud is opened; and such files' texts by tag, which go
   /// over the folder's. See locale::Catalogues::add.
-  std::filesystem::path locale_dir;
-  std::map<std::string, std::string> catalogues;
+  std::filesystem::path locale_dir{};
+  std::map<std::string, std::string> catalogues{};
 
-  AuditKeep audit;
+  AuditKeep audit{};
 
-  LogSink log;
+  LogSink log{};
   LogLevel log_level = LogLevel::Info;
   /// Rooms whose lines are wanted from another level on: "tasks" -> Debug.
-  std::map<std::string, LogLevel, std::less<>> room_log_levels;
+  std::map<std::string, LogLevel, std::less<>> room_log_levels{};
   /// Hears of every sampled span: requests, steps of tasks, driver calls. Empty: none are made.
-  SpanSink span_sink;
+  SpanSink span_sink{};
   MetricsAccess metrics_access = MetricsAccess::Loopback;
 
   // ---- brought by the host program ----
 
   /// Hypervisors of its own: host name -> driver; one driver may speak for many hosts. These hosts
   /// are there beside `host_names`, which may then be empty.
-  std::map<std::string, std::shared_ptr<hypervisor::Driver>> hypervisor_drivers;
+  std::map<std::string, std::shared_ptr<hypervisor::Driver>> hypervisor_drivers{};
   /// Asked in this order, before the one that `network` names: the first that binds a port has it;
   /// precommit may veto in all of them.
-  std::vector<std::shared_ptr<network::MechanismDriver>> mechanism_drivers;
+  std::vector<std::shared_ptr<network::MechanismDriver>> mechanism_drivers{};
   /// Filters and weighers of placement; nothing: scheduler::default_policy(), which is also what
   /// to begin with when one is added. They run on any thread, often at once.
-  std::optional<scheduler::Policy> placement;
+  std::optional<scheduler::Policy> placement{};
 
   /// Injected by tests and simulations; null: the machine's own.
-  std::shared_ptr<Clock> clock;
-  std::shared_ptr<Random> random;
-  std::shared_ptr<store::Store> store;                   ///< Null: LMDB in data_dir, or memory.
+  std::shared_ptr<Clock> clock{};
+  std::shared_ptr<Random> random{};
+  std::shared_ptr<store::Store> store{};                   ///< Null: LMDB in data_dir, or memory.
   /// Of every host in `host_names`. Null: by `hypervisor`.
-  std::shared_ptr<hypervisor::Driver> hypervisor_driver;
+  std::shared_ptr<hypervisor::Driver> hypervisor_driver{};
   /// In place of the built-in one. Null: by `network`.
-  std::shared_ptr<network::MechanismDriver> mechanism_driver;
-  std::shared_ptr<const RunnerFaults> faults;                ///< Test hooks of the task runner.
+  std::shared_ptr<network::MechanismDriver> mechanism_driver{};
+  std::shared_ptr<const RunnerFaults> faults{};                ///< Test hooks of the task runner.
 };
 
 /// A whole cloud in this process. Several may live in one process, each on its own folder.
