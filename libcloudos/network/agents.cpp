@@ -234,6 +234,10 @@ Result<std::vector<IpAvailability>> NetworkAgents::availabilities(
   CLOUDOS_CHECK(network::admin_only(ctx, true, "network_ip_availability"));
   NetworkListSpec of_networks = spec;
   of_networks.filters.clear();
+  const auto of_network = [](const std::string& name) -> std::string {
+    return name == "network_id" ? "id" : name == "network_name" ? "name" : name;
+  };
+  for (auto& key : of_networks.sort) key.attribute = of_network(key.attribute);
   unsigned version = 0;
   for (const auto& [name, value] : spec.filters) {
     if (name == "ip_version") {
@@ -242,8 +246,7 @@ Result<std::vector<IpAvailability>> NetworkAgents::availabilities(
       version = static_cast<unsigned>(*number);
       continue;
     }
-    const std::string plain = name == "network_id" ? "id" : name == "network_name" ? "name" : name;
-    of_networks.filters.emplace_back(plain, value);
+    of_networks.filters.emplace_back(of_network(name), value);
   }
   CLOUDOS_TRY(const auto snapshot, impl_.snapshot());
   CLOUDOS_TRY(const auto networks,

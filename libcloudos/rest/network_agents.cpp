@@ -2,6 +2,7 @@
 #include "rest/network_l3_json.hpp"
 #include "rest/network_resource.hpp"
 #include "rest/network_tables.hpp"
+#include "rest/network_views.hpp"
 
 namespace cloudos::rest::network_api {
 namespace {
@@ -162,35 +163,43 @@ Result<Response> list_dhcp_networks(Call& call) {
 
 Result<Response> list_zones(Call& call) {
   CLOUDOS_TRY(const auto zones, call.cloud.networks().agents().zones(call.ctx));
-  JsonWriter w;
-  w.open().key("availability_zones").open_list();
+  std::vector<nlohmann::ordered_json> rows;
   for (const NetworkZone& zone : zones) {
-    w.open().member("name", zone.name).member("resource", zone.resource);
-    w.member("state", zone.available ? "available" : "unavailable").close();
+    rows.push_back({{"name", zone.name},
+                    {"resource", zone.resource},
+                    {"state", zone.available ? "available" : "unavailable"}});
   }
-  w.close_list().close();
-  return json_response(200, std::move(w).take());
+  return view_response(call, {"availability_zones", {"name", "resource", "state"}, 2},
+                       std::move(rows));
 }
 
 /// Routers are the one service here, and one driver's, if it is able to do them.
 Result<Response> list_service_providers(Call& call) {
-  const auto provider = call.cloud.networks().agents().provider("router");
-  JsonWriter w;
-  w.open().key("service_providers").open_list();
-  if (provider) {
-    w.open().member("service_type", "L3_ROUTER_NAT").member("name", *provider);
-    w.member("default", true).close();
+  std::vector<nlohmann::ordered_json> rows;
+  if (const auto provider = call.cloud.networks().agents().provider("router")) {
+    rows.push_back(
+        {{"service_type", "L3_ROUTER_NAT"}, {"name", *provider}, {"default", true}});
   }
-  w.close_list().close();
-  return json_response(200, std::move(w).take());
+  return view_response(call, {"service_providers", {"name", "service_type", "default"}},
+                       std::move(rows));
 }
 
 // ---- addresses ----------------------------------------------------------------------------------
 
-void write_availability(JsonWriter& w, const IpAvailability& one) {
-  w.open().member("network_id", one.network.value).member("network_name", one.name);
-  w.member("project_id", one.project.value).member("tenant_id", one.project.value);
-  w.key("total_ips").literal(one.total).key("used_ips").literal(one.used);
+void write_availability(Fields& out, const IpAvailability& one) {
+  JsonWriter& w = out.w;
+  w.open();
+  out.member("network_id", one.network.value);
+  out.member("network_name", one.name);
+  out.member("project_id", one.project.value);
+  out.member("tenant_id", one.project.value);
+  // More than 64 bits of them may be.
+  if (out.wants("total_ips")) w.key("total_ips").literal(one.total);
+  if (out.wants("used_ips")) w.key("used_ips").literal(one.used);
+  if (!out.wants("subnet_ip_availability")) {
+    w.close();
+    return;
+  }
   w.key("subnet_ip_availability").open_list();
   for (const auto& subnet : one.subnets) {
     w.open().member("subnet_id", subnet.id.value).member("subnet_name", subnet.name);
@@ -206,8 +215,13 @@ Result<Response> list_availabilities(Call& call) {
               call.cloud.networks().agents().availabilities(call.ctx, query.spec));
   JsonWriter w;
   w.open().key("network_ip_availabilities").open_list();
-  for (const IpAvailability& one : all) write_availability(w, one);
-  w.close_list().close();
+  Fields out(w, query.fields);
+  for (const IpAvailability& one : all) write_availability(out, one);
+  w.close_list();
+  write_links(w, call, "network_ip_availabilities", query,
+              all.empty() ? "" : all.front().network.value,
+              all.empty() ? "" : all.back().network.value, all.size());
+  w.close();
   return json_response(200, std::move(w).take());
 }
 
@@ -216,7 +230,9 @@ Result<Response> show_availability(Call& call) {
                                   call.ctx, NetworkId{call.path("id")}));
   JsonWriter w;
   w.open().key("network_ip_availability");
-  write_availability(w, one);
+  const Wanted fields = wanted_fields(call);
+  Fields out(w, fields);
+  write_availability(out, one);
   w.close();
   return json_response(200, std::move(w).take());
 }

@@ -1,4 +1,5 @@
 #pragma once
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <set>
@@ -52,6 +53,10 @@ Result<std::optional<std::vector<const nlohmann::json*>>> list_of_objects(const 
                                                                           std::string_view name);
 /// Absent and null leave `out` as it is.
 Result<void> put_text(const Members& in, std::string_view name, std::string& out);
+/// Refuses what a change has beside what was read: a member that stays as it was made ("id" and
+/// others of every resource, and those in `made_once`) by saying so.
+Result<void> no_other_changes(const Members& in,
+                              std::initializer_list<std::string_view> made_once = {});
 /// From 0 to what 32 bits hold.
 Result<std::optional<std::uint32_t>> maybe_number(const Members& in, std::string_view name);
 

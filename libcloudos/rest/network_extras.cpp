@@ -2,7 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cloudos/network_agents.hpp"
-#include "rest/network_api.hpp"
+#include "rest/network_views.hpp"
 
 namespace cloudos::rest::network_api {
 namespace {
@@ -173,15 +173,12 @@ Result<Response> show_extension(Call& call) {
 /// Projects that have limits of their own.
 Result<Response> list_quotas(Call& call) {
   CLOUDOS_TRY(const auto all, call.cloud.networks().agents().own_quotas(call.ctx));
-  JsonWriter w;
-  w.open().key("quotas").open_list();
+  std::vector<nlohmann::ordered_json> rows;
   for (const auto& [project, quotas] : all) {
-    w.open().member("project_id", project.value).member("tenant_id", project.value);
-    for (const auto& [name, quota] : quotas) w.member(name, quota.limit);
-    w.close();
+    rows.push_back({{"project_id", project.value}, {"tenant_id", project.value}});
+    for (const auto& [name, quota] : quotas) rows.back()[name] = quota.limit;
   }
-  w.close_list().close();
-  return json_response(200, std::move(w).take());
+  return view_response(call, {"quotas", {"project_id", "tenant_id"}}, std::move(rows));
 }
 
 Result<Response> show_quota(Call& call) {

@@ -204,7 +204,9 @@ Result<NetworkUpdate> decode_network_update(const Members& in) {
   CLOUDOS_TRY(change.is_default, in.maybe_flag("is_default"));
   CLOUDOS_TRY(auto policy, clearable_text(in, "qos_policy_id"));
   if (policy) change.qos_policy = QosPolicyId{std::move(*policy)};
-  CLOUDOS_CHECK(in.no_others());
+  CLOUDOS_CHECK(no_other_changes(
+      in, {"provider:network_type", "provider:physical_network", "provider:segmentation_id",
+           "segments", "availability_zone_hints", "availability_zones", "subnets"}));
   return change;
 }
 
@@ -291,7 +293,8 @@ Result<PortUpdate> decode_port_update(const Members& in) {
   CLOUDOS_TRY(change.dns_domain, clearable_text(in, "dns_domain"));
   CLOUDOS_TRY(change.propagate_uplink_status, in.maybe_flag("propagate_uplink_status"));
   CLOUDOS_TRY(change.numa_affinity, clearable_text(in, "numa_affinity_policy"));
-  CLOUDOS_CHECK(in.no_others());
+  CLOUDOS_CHECK(no_other_changes(
+      in, {"network_id", "dns_assignment", "binding:vif_type", "binding:vif_details"}));
   return change;
 }
 
@@ -434,7 +437,7 @@ Result<SecurityGroupUpdate> decode_group_update(const Members& in) {
   CLOUDOS_TRY(change.name, in.maybe_text("name"));
   CLOUDOS_TRY(change.description, in.maybe_text("description"));
   CLOUDOS_TRY(change.stateful, in.maybe_flag("stateful"));
-  CLOUDOS_CHECK(in.no_others());
+  CLOUDOS_CHECK(no_other_changes(in, {"security_group_rules"}));
   return change;
 }
 

@@ -1,6 +1,7 @@
 #include "rest/network_l3_json.hpp"
 #include "rest/network_resource.hpp"
 #include "rest/network_tables.hpp"
+#include "rest/network_views.hpp"
 
 namespace cloudos::rest::network_api {
 namespace {
@@ -132,15 +133,20 @@ struct FloatingKind {
 
 Result<Response> list_floating_pools(Call& call) {
   CLOUDOS_TRY(const auto pools, call.cloud.networks().routers().floating_ip_pools(call.ctx));
-  JsonWriter w;
-  w.open().key("floatingip_pools").open_list();
+  std::vector<nlohmann::ordered_json> rows;
   for (const FloatingIpPool& pool : pools) {
-    w.open().member("network_id", pool.network).member("subnet_id", pool.subnet);
-    w.member("subnet_name", pool.subnet_name).member("cidr", pool.cidr);
-    w.member("project_id", call.ctx.project).member("tenant_id", call.ctx.project).close();
+    rows.push_back({{"network_id", pool.network.value},
+                    {"subnet_id", pool.subnet.value},
+                    {"subnet_name", pool.subnet_name},
+                    {"cidr", pool.cidr},
+                    {"project_id", call.ctx.project.value},
+                    {"tenant_id", call.ctx.project.value}});
   }
-  w.close_list().close();
-  return json_response(200, std::move(w).take());
+  return view_response(call,
+                       {"floatingip_pools",
+                        {"subnet_id", "network_id", "subnet_name", "cidr", "project_id",
+                         "tenant_id"}},
+                       std::move(rows));
 }
 
 // ---- port forwardings ---------------------------------------------------------------------------

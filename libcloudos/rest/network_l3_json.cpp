@@ -129,7 +129,7 @@ Result<RouterUpdate> decode_router_update(const Members& in) {
   CLOUDOS_TRY(change.gateway, decode_gateway_info(in));
   CLOUDOS_TRY(change.routes, decode_route_list(in, "routes"));
   if (!change.routes && in.is_null("routes")) change.routes.emplace();
-  CLOUDOS_CHECK(in.no_others());
+  CLOUDOS_CHECK(no_other_changes(in, {"availability_zone_hints", "availability_zones"}));
   return change;
 }
 
@@ -188,7 +188,8 @@ Result<FloatingIpUpdate> decode_floating_update(const Members& in) {
   else if (in.is_null("qos_policy_id")) change.qos_policy.emplace();
   CLOUDOS_TRY(change.fixed_address, in.maybe_text("fixed_ip_address"));
   CLOUDOS_TRY(change.description, in.maybe_text("description"));
-  CLOUDOS_CHECK(in.no_others());
+  CLOUDOS_CHECK(no_other_changes(in, {"floating_network_id", "floating_ip_address", "router_id",
+                                      "dns_name", "dns_domain"}));
   return change;
 }
 

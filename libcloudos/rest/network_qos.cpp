@@ -2,6 +2,7 @@
 #include "cloudos/network_qos.hpp"
 #include "rest/network_resource.hpp"
 #include "rest/network_tables.hpp"
+#include "rest/network_views.hpp"
 
 namespace cloudos::rest::network_api {
 namespace {
@@ -207,12 +208,10 @@ Result<Response> remove_qos_rule(Call& call) {
 // ---- kinds of rules -----------------------------------------------------------------------------
 
 Result<Response> list_rule_types(Call& call) {
-  JsonWriter w;
-  w.open().key("rule_types").open_list();
+  std::vector<nlohmann::ordered_json> rows;
   for (const QosRuleType& type : call.cloud.networks().qos().rule_types())
-    w.open().member("type", type.type).close();
-  w.close_list().close();
-  return json_response(200, std::move(w).take());
+    rows.push_back({{"type", type.type}});
+  return view_response(call, {"rule_types", {"type"}}, std::move(rows));
 }
 
 void write_parameter(JsonWriter& w, std::string_view name, std::string_view type) {

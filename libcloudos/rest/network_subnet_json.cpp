@@ -17,6 +17,21 @@ Result<std::optional<std::vector<const nlohmann::json*>>> list_of_objects(const 
   return std::optional(std::move(objects));
 }
 
+Result<void> no_other_changes(const Members& in,
+                              std::initializer_list<std::string_view> made_once) {
+  constexpr std::string_view kOfAll[] = {"id",         "project_id", "tenant_id",       "status",
+                                         "created_at", "updated_at", "revision_number", "tags"};
+  const auto stays = [&](const auto& names) -> Result<void> {
+    for (const std::string_view name : names)
+      if (in.has(name))
+        return fail(ErrorCode::InvalidArgument, in.where(name) + " cannot be changed");
+    return Result<void>();
+  };
+  CLOUDOS_CHECK(stays(kOfAll));
+  CLOUDOS_CHECK(stays(made_once));
+  return in.no_others();
+}
+
 Result<void> put_text(const Members& in, std::string_view name, std::string& out) {
   CLOUDOS_TRY(auto text, in.maybe_text(name));
   if (text) out = std::move(*text);
@@ -129,7 +144,8 @@ Result<SubnetUpdate> decode_subnet_update(const Members& in) {
   CLOUDOS_TRY(change.service_types, in.maybe_text_list("service_types"));
   CLOUDOS_TRY(change.dns_publish_fixed_ip, in.maybe_flag("dns_publish_fixed_ip"));
   CLOUDOS_TRY(change.segment, in.maybe_id<SegmentId>("segment_id"));
-  CLOUDOS_CHECK(in.no_others());
+  CLOUDOS_CHECK(no_other_changes(in, {"network_id", "cidr", "ip_version", "ipv6_ra_mode",
+                                      "ipv6_address_mode", "subnetpool_id"}));
   return change;
 }
 

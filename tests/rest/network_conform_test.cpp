@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <array>
 #include <set>
 
 #include "rest/network_scene.hpp"
@@ -403,6 +405,92 @@ TEST_CASE("collections are reached by either spelling, and routers ask for zones
             .status == 404);
   CHECK(scene.call(scene.member, "GET", "/routers/" + scene.ours.at("routers"))
             .json()["router"]["availability_zones"] == json::array({"nova"}));
+}
+
+TEST_CASE("what is made once is refused as such, not as unknown") {
+  NetworkScene scene;
+  const auto said = [&](const std::string& things, const std::string& one,
+                        const std::string& name) {
+    const Answer answer =
+        scene.call(scene.admin, "PUT", "/" + things + "/" + scene.ours.at(things),
+                   {{one, {{name, "other"}}}});
+    CHECK(answer.status == 400);
+    return answer.json().at("NeutronError").at("message").get<std::string>();
+  };
+  for (const auto& [things, one, name] : std::vector<std::array<std::string, 3>>{
+           {"networks", "network", "provider:segmentation_id"},
+           {"networks", "network", "id"},
+           {"subnets", "subnet", "cidr"},
+           {"ports", "port", "network_id"},
+           {"routers", "router", "tenant_id"},
+           {"floatingips", "floatingip", "floating_network_id"},
+           {"security-groups", "security_group", "tags"}}) {
+    CHECK(said(things, one, name) == one + "." + name + " cannot be changed");
+  }
+  CHECK(said("networks", "network", "colour") == "network.colour is not known here");
+}
+
+TEST_CASE("what no record stands behind is filtered, sorted and cut as everything is") {
+  NetworkScene scene;
+  const auto list = [&](const std::string& path) {
+    const Answer answer = scene.call(scene.admin, "GET", path);
+    INFO(path << " " << answer.text);
+    REQUIRE(answer.status == 200);
+    return answer.json();
+  };
+  CHECK(scene.call(scene.admin, "PUT", "/quotas/" + scene.ours.at("project_id"),
+                   {{"quota", {{"port", 77}}}})
+            .status == 200);
+  struct Row {
+    std::string path, plural, name, value;
+    std::size_t all;
+  };
+  const Row rows[] = {
+      {"/availability_zones", "availability_zones", "resource", "router", 2},
+      {"/service-providers", "service_providers", "default", "True", 1},
+      {"/qos/rule-types", "rule_types", "type", "dscp_marking", 2},
+      {"/floatingip_pools", "floatingip_pools", "cidr", "203.0.113.0/24", 1},
+      {"/quotas", "quotas", "project_id", scene.ours.at("project_id"), 1},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.path);
+    CHECK(list(row.path).at(row.plural).size() == row.all);
+    CHECK(list(row.path + "?" + row.name + "=" + row.value).at(row.plural).size() == 1);
+    CHECK(list(row.path + "?" + row.name + "=other").at(row.plural).empty());
+    CHECK(list(row.path + "?" + row.name + "=other&" + row.name + "=" + row.value)
+              .at(row.plural)
+              .size() == 1);
+    const json sorted =
+        list(row.path + "?sort_dir=desc&sort_key=" + row.name + "&fields=" + row.name)
+            .at(row.plural);
+    CHECK(sorted.size() == row.all);
+    for (const json& one : sorted) CHECK(one.size() == 1);
+    CHECK(std::is_sorted(sorted.rbegin(), sorted.rend(), [&](const json& a, const json& b) {
+      return a.at(row.name) < b.at(row.name);
+    }));
+    CHECK(scene.call(scene.admin, "GET", row.path + "?nosuch=1").status == 400);
+    CHECK(scene.call(scene.admin, "GET", row.path + "?sort_key=nosuch").status == 400);
+    CHECK(scene.call(scene.admin, "GET", row.path + "?marker=nosuch").status == 404);
+  }
+  // Page by page there is each row once.
+  const json first = list("/availability_zones?limit=1");
+  REQUIRE(first.at("availability_zones").size() == 1);
+  CHECK(first.at("availability_zones")[0].at("resource") == "network");
+  const std::string next = first.at("availability_zones_links")[0].at("href");
+  const json second = list(next.substr(next.find("/availability_zones")));
+  CHECK(second.at("availability_zones")[0].at("resource") == "router");
+
+  const std::string addresses = "/network-ip-availabilities";
+  const json all = list(addresses).at("network_ip_availabilities");
+  REQUIRE(all.size() > 2);
+  const json one = list(addresses + "?sort_key=network_id&limit=1&fields=network_id&marker=" +
+                        all[0].at("network_id").get<std::string>());
+  CHECK(one.at("network_ip_availabilities") ==
+        json::array({{{"network_id", all[1].at("network_id")}}}));
+  CHECK(one.count("network_ip_availabilities_links") == 1);
+  CHECK(list(addresses + "/" + all[0].at("network_id").get<std::string>() + "?fields=used_ips")
+            .at("network_ip_availability")
+            .size() == 1);
 }
 
 TEST_CASE("a QoS policy for all stays so while anything has it") {
