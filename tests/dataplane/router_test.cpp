@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <fstream>
 
 #include "dataplane/l3_support.hpp"
 #include "network/linuxbridge/advertiser.hpp"
@@ -147,6 +148,39 @@ TEST_CASE("a router is found again, put right, and leaves nothing behind") {
       drop_device("out0");  // His sockets may keep his namespace for a while.
     }
     CHECK((host_state(world.dir.path()) == before));
+  });
+}
+
+TEST_CASE("a router's leg makes itself no IPv6 address, though who made it died before he said so") {
+  on_private_host([] {
+    RoutedWorld world;
+    converge(*world.driver, world.plan);
+    const std::string leg = lb::leg_inner(lb::Names(kFolder), router_of(world.plan).legs[0].port);
+    const auto inside = lb::open_netns(router_netns(world.plan));
+    REQUIRE(inside);
+    const auto mode = [&] {
+      std::optional<std::uint8_t> found;
+      REQUIRE(lb::run_in_netns(inside->get(), [&]() -> Result<void> {
+        CLOUDOS_TRY(auto netlink, lb::Netlink::open(NETLINK_ROUTE));
+        CLOUDOS_TRY(const auto link, lb::find_link(netlink, leg));
+        if (link) found = link->inet6_mode;
+        return Result<void>();
+      }));
+      return found;
+    };
+    if (!mode()) {
+      MESSAGE("skipped: no IPv6");
+      return;
+    }
+    REQUIRE(lb::run_in_netns(inside->get(), [&]() -> Result<void> {
+      std::ofstream("/proc/sys/net/ipv6/conf/" + leg + "/addr_gen_mode") << "0\n";
+      return Result<void>();
+    }));
+    REQUIRE(mode() == std::uint8_t{0});
+    world.driver = l3_driver(with_outside(world.dir));
+    converge(*world.driver, world.plan);
+    CHECK(mode() == std::uint8_t{1});
+    converge(*world.driver, {});
   });
 }
 

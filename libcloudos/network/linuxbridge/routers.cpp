@@ -168,8 +168,8 @@ Result<Link> Routers::ensure_leg(const RouterPortPlan& leg, Space& space, const 
     out = std::move(made);
     CLOUDOS_TRY(in, find_link(*space.inside, inner_name));
     if (!in) return fail(ErrorCode::Unavailable, "device " + inner_name + " did not appear");
-    CLOUDOS_CHECK(silence_inet6(*space.inside, *in));
   }
+  CLOUDOS_CHECK(silence_inet6(*space.inside, *in));
   CLOUDOS_CHECK(change_if_needed(netlink_, *out, {.up = true, .mtu = leg.mtu, .alias = alias}));
   CLOUDOS_CHECK(change_if_needed(*space.inside, *in, {.up = true, .mtu = leg.mtu, .mac = *mac}));
   outer = std::move(*out);
