@@ -91,6 +91,8 @@ enum class StopMode : std::uint8_t {
 /// "already so" is success. Only domains marked with this data folder's id are ever touched; a
 /// foreign domain under the same id makes the call fail with Conflict. Thread-safe.
 /// Errors of all: Unavailable (no connection), Timeout, Internal (the hypervisor refused: message).
+/// A call that throws counts as Unavailable: it is logged, and tried again as such. name() is asked
+/// once, when the cloud opens: who throws then keeps it from opening.
 class CLOUDOS_EXPORT Driver {
  public:
   virtual ~Driver() = default;

@@ -294,10 +294,12 @@ class CLOUDOS_EXPORT MechanismDriver {
   }
 };
 
+/// What segments of one type are made of, and who has which: its records change with the network's,
+/// in one transaction. Thread-safe.
 class CLOUDOS_EXPORT TypeDriver {
  public:
   virtual ~TypeDriver() = default;
-  virtual std::string_view name() const = 0;
+  virtual std::string_view name() const = 0;  ///< "vlan": network_type
   struct Segment {
     std::string physical_network;
     std::optional<std::uint32_t> segmentation_id;
@@ -308,6 +310,7 @@ class CLOUDOS_EXPORT TypeDriver {
   /// Takes a segment within the transaction that creates the network. Errors: NoCapacity,
   /// Conflict (taken).
   virtual Result<Segment> allocate(store::Txn& txn, const Segment& asked, const NetworkId& id) = 0;
+  /// Gives it back; one that nobody has is success.
   virtual Result<void> release(store::Txn& txn, const Segment& held, const NetworkId& id) = 0;
 };
 
