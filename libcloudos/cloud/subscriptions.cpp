@@ -14,12 +14,17 @@
 namespace cloudos {
 namespace {
 
-constexpr std::string_view kTold[] = {"server", "flavor",         "host",
-                                      "image",  "network",        "subnet",
-                                      "port",   "security_group", "security_group_rule",
-                                      "task",   "domain",         "project",
-                                      "user",   "group",          "role",
-                                      "region", "service",        "endpoint"};
+// Whose records go by what their own get() takes.
+constexpr std::string_view kTold[] = {
+    "server",        "flavor",          "host",           "image",
+    "network",       "subnet",          "port",           "security_group",
+    "router",        "floating_ip",     "trunk",          "security_group_rule",
+    "segment",       "port_forwarding", "subnet_pool",    "address_scope",
+    "address_group", "qos_policy",      "rbac_policy",    "metering_label",
+    "metering_rule", "task",            "domain",         "project",
+    "user",          "group",           "role",           "region",
+    "service",       "endpoint",        "trust",          "application_credential",
+    "credential",    "certificate"};
 /// Told of under one name, and only when asked for.
 constexpr std::string_view kAuditKind = "audit_event";
 constexpr std::string_view kAuditKinds[] = {"audit_change", "audit_login", "audit_failure"};

@@ -312,6 +312,42 @@ class Changes(CloudTest):
             with cloud.as_(member=True) as member, self.fails(ErrorCode.FORBIDDEN):
                 member.subscribe(tell)
 
+    def test_what_networks_have_and_who_may_log_in_is_told_of_too(self):
+        with self.open() as cloud:
+            told, more = set(), threading.Condition()
+
+            def tell(batch):
+                with more:
+                    told.update(batch.changes)
+                    more.notify_all()
+
+            with cloud.subscribe(tell):
+                network = cloud.networks.create(name="n")
+                cloud.subnets.create(name="s", network_id=network, ip_version=4,
+                                     cidr="10.1.0.0/24")
+                port = cloud.ports.create(name="p", network_id=network)
+                user = cloud.users.create(name="u", password="a long sentence")
+                made = {
+                    "router": cloud.routers.create(name="r"),
+                    "trunk": cloud.trunks.create(name="t", port_id=port),
+                    "address_scope": cloud.address_scopes.create(name="a", ip_version=4),
+                    "subnet_pool": cloud.subnet_pools.create(name="sp",
+                                                             prefixes=["10.9.0.0/16"]),
+                    "address_group": cloud.address_groups.create(name="ag"),
+                    "qos_policy": cloud.qos_policies.create(name="q"),
+                    "metering_label": cloud.metering_labels.create(name="m"),
+                    "credential": cloud.credentials.create(user_id=user, type="totp",
+                                                           blob="GEZDGNBVGY3TQOJQ"),
+                }
+                wanted = {(kind, thing.id) for kind, thing in made.items()}
+                with more:
+                    more.wait_for(lambda: wanted <= told, 20)
+                self.assertEqual(wanted - told, set())
+            # What is told of is what is asked for by.
+            for kind, id in wanted:
+                noun = {"qos_policy": "qos_policies"}.get(kind, kind + "s")
+                self.assertEqual(getattr(cloud, noun).show(id).id, id)
+
 
 class Threads(CloudTest):
     def test_threads_share_a_cloud(self):

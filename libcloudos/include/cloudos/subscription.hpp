@@ -25,9 +25,11 @@ struct ChangeBatch {
 };
 
 struct SubscribeOptions {
-  /// Any of: server, flavor, host, image, network, subnet, port, security_group,
-  /// security_group_rule, task, domain, project, user, group, role, region, service, endpoint.
-  /// Empty: all of these. Only when named: audit_event (see cloudos/audit.hpp).
+  /// Any of: server, flavor, host, task; image, certificate; network, subnet, segment, port, trunk,
+  /// router, floating_ip, port_forwarding, subnet_pool, address_scope, address_group, qos_policy,
+  /// rbac_policy, metering_label, metering_rule, security_group, security_group_rule; domain,
+  /// project, user, group, role, trust, credential, application_credential, region, service,
+  /// endpoint. Empty: all of these. Only when named: audit_event (see cloudos/audit.hpp).
   std::vector<std::string> kinds;
   /// Changes after this revision, as an earlier subscription told it. Nothing: from now on.
   std::optional<std::uint64_t> since;
