@@ -77,7 +77,8 @@ NewImageData::NewImageData(const Given& given)
     : file_(value_of(given, "--file")),
       key_file_(value_of(given, "--sign-key-path")),
       certificate_(value_of(given, "--sign-cert-id")),
-      import_(has(given, "--import")) {}
+      import_(has(given, "--import")),
+      protected_(has(given, "--protected")) {}
 
 Result<void> NewImageData::prepare(json& parameters) const {
   if (file_.empty() && (import_ || !key_file_.empty()))
@@ -104,8 +105,10 @@ Result<void> NewImageData::bring(Session& session, const std::string& image) con
 Result<void> NewImageData::send(Session& session, const std::string& image) const {
   if (file_.empty()) return Result<void>();
   auto sent = bring(session, image);
+  if (sent) return sent;
   // An image without its data is of no use to anyone.
-  if (!sent) (void)session.perform("images.delete", {{"id", image}});
+  if (protected_) (void)session.perform("images.update", {{"id", image}, {"protected", false}});
+  (void)session.perform("images.delete", {{"id", image}});
   return sent;
 }
 

@@ -24,7 +24,7 @@ class NewImageData {
   cloudos::Result<void> bring(Session& session, const std::string& image) const;
 
   std::string file_, key_file_, certificate_;
-  bool import_ = false;
+  bool import_ = false, protected_ = false;
 };
 
 /// A new file of mode 0600 for a secret. It is there, empty, before the secret is asked for, and

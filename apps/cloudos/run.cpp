@@ -194,7 +194,9 @@ class VerbRunner {
     const std::string key = text_member(made, noun.key);
     CLOUDOS_CHECK(data.send(session_, key));
     if (keeps_key) CLOUDOS_CHECK(private_key.keep(session_, made));
-    CLOUDOS_CHECK(follow(chosen, parameters, key));
+    if (const auto done = follow(chosen, parameters, key); !done)
+      return fail(done.error().code, fmt::format("The {} {} was made, but not all of it: {}",
+                                                 noun.words, key, tr(done.error().message)));
     // Compute's reply to a create holds little; what was made is read back. A new key pair's
     // private half is shown this one time only.
     if (noun.name == "servers" || data.any() || chosen.size() > 1) {

@@ -174,6 +174,10 @@ TEST_CASE("tags are given with what is made, changed, taken away and asked for")
                    {show, 0, "[]"},
                });
   }
+  // What is left of one that was made in part is said, and is there.
+  walk(site, {{"network create halfway --tag one,two", 1, "was made, but not all of it"},
+              {"network show halfway -f value -c tags", 0, ""},
+              {"network delete halfway", 0, ""}});
   for (auto kind = std::rbegin(kinds); kind != std::rend(kinds); ++kind)
     CHECK(site.line(kind->words + " delete " + kind->name).code == 0);
 }
@@ -209,6 +213,10 @@ TEST_CASE("images come by import or signed, and key pairs into a file of their o
             "no private RSA key"},
            {"image create bare --file " + disk + with + "01a20691-0000-7065-bd3e-af36480e5f80", 1,
             "certificate"},
+           {"image show bare", 4, "bare"},
+           {"image create bare --protected --file " + disk + with +
+                "01a20691-0000-7065-bd3e-af36480e5f80",
+            1, "certificate"},
            {"image show bare", 4, "bare"},
            {"image create fetched --import --wait --file " + disk + " -f value -c status", 0,
             "active"},
