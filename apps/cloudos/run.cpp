@@ -195,6 +195,7 @@ class VerbRunner {
     CLOUDOS_CHECK(data.send(session_, key));
     if (keeps_key) CLOUDOS_CHECK(private_key.keep(session_, made));
     if (const auto done = follow(chosen, parameters, key); !done)
+      // l10n: "The {} {} was made, but not all of it: {}"
       return fail(done.error().code, fmt::format("The {} {} was made, but not all of it: {}",
                                                  noun.words, key, tr(done.error().message)));
     // Compute's reply to a create holds little; what was made is read back. A new key pair's
