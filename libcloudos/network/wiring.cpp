@@ -386,7 +386,10 @@ Result<void> Wiring::converge_one(const store::Snapshot& snapshot, std::size_t d
     one.last[driver] = std::move(change);
   };
   CLOUDOS_TRY(const Plan plan, plan_all(snapshot, scope_of(driver)));
-  CLOUDOS_CHECK(drivers_[driver]->converge(plan));
+  if (auto done = drivers_[driver]->converge(plan); !done) {
+    note_failed_routers(plan, revision, driver, settled);
+    return done;
+  }
   for (const auto& [id, network] : plan.networks) {
     remember(change_of(network, revision));
     settled.served.emplace_back(id, true);
@@ -403,6 +406,26 @@ Result<void> Wiring::converge_one(const store::Snapshot& snapshot, std::size_t d
     settled.routed.emplace_back(id, true);
   }
   return Result<void>();
+}
+
+/// What of a plan failed nobody says: each router that floating addresses stand by is told by
+/// itself, behind its networks, so that they say whether it is well.
+void Wiring::note_failed_routers(const Plan& plan, store::Revision revision, std::size_t driver,
+                                 Settled& settled) {
+  for (const auto& [id, router] : plan.routers) {
+    if (router.floating.empty() && router.forwards.empty()) continue;
+    std::set<NetworkId> below;
+    for (const RouterPortPlan& leg : router.legs) below.insert(leg.network);
+    if (router.gateway) below.insert(router.gateway->network);
+    bool well = true;
+    for (const NetworkId& network : below) {
+      const auto found = plan.networks.find(network);
+      well = well && found != plan.networks.end() &&
+             drivers_[driver]->postcommit(change_of(found->second, revision));
+    }
+    well = well && drivers_[driver]->postcommit(change_of(router, revision));
+    settled.routed.emplace_back(id, well);
+  }
 }
 
 /// Nobody carries routers that were taken from their agent: what they did ends, whoever died before

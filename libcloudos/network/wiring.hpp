@@ -147,6 +147,8 @@ class Wiring final {
   Result<void> widen(const store::Snapshot& snapshot, Dirty& dirty) const;
   Result<void> converge_one(const store::Snapshot& snapshot, std::size_t driver,
                             std::map<Key, Told>& told, Settled& settled);
+  void note_failed_routers(const Plan& plan, store::Revision revision, std::size_t driver,
+                           Settled& settled);
   static Result<void> note_taken_away(const store::Snapshot& snapshot, Settled& settled);
   static Result<void> note_unserved(const store::Snapshot& snapshot, Settled& settled);
   Result<void> settle_routers(const Settled& settled);

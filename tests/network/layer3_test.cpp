@@ -281,6 +281,43 @@ TEST_CASE("forwarded ports lead one way each and go with what they lead to") {
   CHECK(routers.floating_ip(world.p, floating->id)->router.empty());
 }
 
+TEST_CASE("a floating address says that its router fails on the host, and that it is well again") {
+  Layer3 world;
+  const Router broken = world.router(), well = world.router(true, false);
+  const auto other = world.network(world.p, "other");
+  const auto other_subnet = world.subnet(world.p, other, "10.9.0.0/24");
+  REQUIRE(world.networks->routers().add_interface(world.p, well.id, {other_subnet.id, {}}));
+  world.start();
+  const auto address = [&](const NetworkId& net, const std::string& server) {
+    const auto port = world.server_port(world.p, net, server);
+    REQUIRE(port);
+    REQUIRE(world.networks->plug(port->id, ServerId{server}, "host-1"));
+    const auto floating = world.floating(port->id);
+    REQUIRE(floating);
+    return floating->id;
+  };
+  const FloatingIpId one = address(world.inside.id, "s1"), two = address(other.id, "s2");
+  const auto status = [&](const FloatingIpId& id) {
+    return world.networks->routers().floating_ip(world.p, id)->status;
+  };
+  world.run(40s);
+  REQUIRE(status(one) == FloatingIpStatus::Active);
+  REQUIRE(status(two) == FloatingIpStatus::Active);
+  // As when an operator's bridge goes: no change of any record tells of it.
+  world.driver->set_fault(
+      [&](std::string_view call, const std::string& id) -> std::optional<Error> {
+        if (call != "converge" && (call != "postcommit" || id != broken.id.value))
+          return std::nullopt;
+        return Error{ErrorCode::Unavailable, "the bridge is gone", {}, {}};
+      });
+  world.run(40s);
+  CHECK(status(one) == FloatingIpStatus::Error);
+  CHECK(status(two) == FloatingIpStatus::Active);
+  world.driver->set_fault({});
+  world.run(40s);
+  CHECK(status(one) == FloatingIpStatus::Active);
+}
+
 TEST_CASE("a router's plan is what its host needs: legs, gateway, addresses and forwarded ports") {
   Layer3 world;
   Routers& routers = world.networks->routers();
