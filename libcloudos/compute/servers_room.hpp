@@ -30,8 +30,8 @@ std::vector<placement::HostSource> host_sources(
     const std::map<std::string, std::shared_ptr<hypervisor::Driver>>& drivers);
 
 /// Registers the task types create-server, delete-server, start-server, stop-server, reboot-server,
-/// attach-interface and detach-interface and the reconciler "servers"; writes the first flavors into an empty store.
-/// All references outlive the service. Errors: as Store::transact.
+/// attach-interface and detach-interface and the reconciler "servers"; writes the first flavors into
+/// an empty store. All references outlive the service. Errors: as Store::transact.
 Result<std::unique_ptr<Servers>> make_servers(const Engine& engine, ComputeSettings settings,
                                               Hosts& hosts, Images& images, Networks& networks);
 
