@@ -97,7 +97,8 @@ class LocalTransport final : public Transport {
 Result<void> check_folder(const LocalSettings& settings) {
   namespace fs = std::filesystem;
   std::error_code error;
-  if (fs::exists(fs::path(settings.folder) / "store", error)) return Result<void>();
+  // A folder that cannot be looked into is for who opens it to complain about.
+  if (fs::exists(fs::path(settings.folder) / "store", error) || error) return Result<void>();
   if (settings.reads)
     return fail(ErrorCode::NotFound,
                 fmt::format("There is no cloud in {}. The first command that makes something makes "

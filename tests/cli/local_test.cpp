@@ -110,6 +110,10 @@ TEST_CASE("what looks makes no cloud, and none is made among other things") {
     CHECK(ran.err.find("There is no cloud in ") != std::string::npos);
     CHECK_FALSE(std::filesystem::exists(dir.path() / "mistyped"));
   }
+  // What is not to be seen is not taken for what is not there.
+  const Ran unseen = local(std::string(300, 'n'), "network list");
+  CHECK(unseen.code == 3);
+  CHECK(unseen.err.find("There is no cloud in ") == std::string::npos);
   std::filesystem::create_directory(dir.path() / "notes");
   dir.file("notes/diary", "x");
   const Ran ran = local("notes", "network create n1");
