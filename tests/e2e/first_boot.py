@@ -39,6 +39,33 @@ def boots(cloud, name, count):
     return text if text.count("GUEST-UP %s " % name) >= count else None
 
 
+def interfaces(cloud, report, key, address):
+    """Ports given to the running guest and taken from it, one of them over a kill of cloudosd."""
+    def in_guest():
+        return set(ssh_until(cloud, key, address, "ls", "/sys/class/net").split())
+
+    def ports():
+        return {p["ID"] for p in cloud.client("port", "list", "--server", "alpha")}
+    first, first_ports = in_guest(), ports()
+    cloud.client("server", "add", "network", "alpha", "net-a")
+    second = until("an interface in the running guest", 30, lambda: in_guest() - first).pop()
+    said = ssh_until(cloud, key, address, "ip link set %s up; udhcpc -n -q -i %s -s /bin/true 2>&1"
+                     % (second, second))
+    report.check("a network added to a running server is an interface with a lease",
+                 "lease of 10.77.0." in said, said)
+    cloud.cli("server", "add", "network", "alpha", "net-a")
+    cloud.kill()
+    cloud.start()
+    until("an interface after a kill", 30, lambda: len(in_guest() - first) == 2)
+    report.check("so is one that was asked for right before a kill", len(ports()) == 3)
+    for port in ports() - first_ports:
+        cloud.client("server", "remove", "port", "alpha", port)
+    until("the guest gives them up", 30, lambda: in_guest() == first)
+    until("the ports are gone", 30, lambda: ports() == first_ports)
+    taps = [d for d in os.listdir("/sys/class/net") if d.startswith("tap")]
+    report.check("removed ports leave guest, host and cloud", len(taps) == 1, str(taps))
+
+
 def lifecycle(cloud, report, guest):
     key = os.path.join(cloud.dir, "key")
     run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key])
@@ -96,6 +123,7 @@ def lifecycle(cloud, report, guest):
     told = ssh_until(cloud, key, address,
                      "wget -q -O - http://169.254.169.254/openstack/latest/meta_data.json")
     report.check("and answers its metadata again", '"alpha' in told, told)
+    interfaces(cloud, report, key, address)
     cloud.client("server", "delete", "--wait", "alpha")
     report.check("a deleted server leaves no QEMU and no folder",
                  not cloud.qemu_pids() and

@@ -69,13 +69,31 @@ void World::create_any() {
   ignore(cloud_->servers().create_many(tenant_, spec));
 }
 
+/// A port more, on any network, the only one or one of the user's; or one less.
+void World::change_interfaces(const Server& server) {
+  auto& api = cloud_->servers();
+  if (!server.ports.empty() && chance(500)) {
+    const auto& port = server.ports[fate_.below(server.ports.size())];
+    return ignore(api.detach_interface(tenant_, server.id, port.port));
+  }
+  ServerNetwork wanted;
+  const auto networks = cloud_->networks().networks(tenant_);
+  const auto ports = cloud_->networks().ports(tenant_);
+  const auto which = fate_.below(3);
+  if (const Network* network = any_of(fate_, networks); network && which == 0)
+    wanted.network = network->id;
+  if (const Port* port = any_of(fate_, ports); port && which == 1) wanted.port = port->id;
+  ignore(api.attach_interface(tenant_, server.id, wanted));
+}
+
 void World::act_on_servers() {
   const auto list = servers();
   const auto some = [&]() -> const Server& { return list[fate_.below(list.size())]; };
   const auto choice = fate_.below(100);
   auto& api = cloud_->servers();
   if (list.empty() || choice < 40) return create_any();
-  if (choice < 68) ignore(api.remove(tenant_, some().id));
+  if (choice < 60) ignore(api.remove(tenant_, some().id));
+  else if (choice < 68) change_interfaces(some());
   else if (choice < 78) ignore(api.stop(tenant_, some().id));
   else if (choice < 86) ignore(api.start(tenant_, some().id));
   else if (choice < 96)

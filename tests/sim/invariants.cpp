@@ -109,6 +109,15 @@ void World::check_stores(const store::Snapshot& snapshot) {
   }
 }
 
+/// The guest that runs has the interfaces that the record tells of.
+void World::check_interfaces(const Server& server) {
+  const auto& host = edge_ && edge_->spec(server.id) ? edge_ : hypervisor_;
+  std::set<PortId> told, there;
+  for (const ServerPort& used : server.ports) told.insert(used.port);
+  for (const auto& nic : host->interfaces(server.id)) there.insert(nic.port);
+  CHECK((told == there));
+}
+
 void World::check_rest() {
   const auto snapshot = *store_->snapshot();
   const auto all_tasks = *records::all<tasks::TaskRecord>(*snapshot);
@@ -153,6 +162,7 @@ void World::check_rest() {
       CHECK(server->launched_at);
     else
       on += domain.power == hypervisor::PowerState::Running;
+    if (server->vm_state == VmState::Active) check_interfaces(*server);
   }
   CHECK(on == running);
 

@@ -90,6 +90,7 @@ class World {
   void act_on_world();
   void lose_or_find_edge();
   void act_on_servers();
+  void change_interfaces(const Server& server);
   void act_on_images();
   void act_on_identity();
   void grant_any(const UserId& user, const ProjectId& project);
@@ -119,6 +120,7 @@ class World {
   void check_unbuilt(const store::Snapshot& snapshot);
   void check_idle();
   void check_stores(const store::Snapshot& snapshot);
+  void check_interfaces(const Server& server);
   void check_rest();
   void check_without_edge();
   void check_plane(Mechanism& plane, const std::string& host);

@@ -85,6 +85,13 @@ void check_servers(const store::Snapshot& snapshot) {
   const auto all_ports = *records::all<Port>(snapshot);
   for (const Port& port : all_ports)
     if (port.attached) attached.emplace(port.device_id, port.id.value);
+  // What a server gives up is its own no more, and attached until the guest has let go.
+  const auto all_tasks = *records::all<tasks::TaskRecord>(snapshot);
+  for (const auto& task : all_tasks) {
+    if (task.type != "detach-interface" || is_final(task.state)) continue;
+    const std::pair leaving{task.params.at("server"), task.params.at("port")};
+    if (attached.contains(leaving)) listed.insert(leaving);
+  }
   CHECK((listed == attached));
 }
 
