@@ -183,6 +183,18 @@ void serve(const Running& running, cloudosd::Reloader& reloader,
   }
 }
 
+/// Where it listens indeed, which may be more than what clients are told.
+std::string places_of(const cloudosd::Server& server) {
+  std::string places;
+  for (const cloudosd::Listen& place : server.bound()) {
+    const bool brackets = place.address.find(':') != std::string::npos;
+    places += fmt::format("{}{}://{}{}{}:{}", places.empty() ? "" : ", ",
+                          place.tls ? "https" : "http", brackets ? "[" : "", place.address,
+                          brackets ? "]" : "", place.port);
+  }
+  return places;
+}
+
 int run(const cloudosd::Invocation& invocation, const config::Settings& settings) {
   prepare_process();
   cloudosd::prepare_rootless(settings.text("cloud", "data_dir"));
@@ -218,6 +230,9 @@ int run(const cloudosd::Invocation& invocation, const config::Settings& settings
   fmt::print("cloudosd is ready at {}, data folder {}; access for the admin: {}\n", url,
              folder.string(), (folder / "clouds.yaml").string());
   std::fflush(stdout);
+  // A log that is looked through later says by itself which program it is of, and since when.
+  (*cloud)->log("cloudosd").info(fmt::format("cloudosd {} answers at {}, data folder {}",
+                                             CLOUDOS_VERSION, places_of(server), folder.string()));
   const Running running{**cloud, server, **output, manager, "answers at " + url};
   cloudosd::Reloader reloader(invocation, settings, (*cloud)->log("cloudosd"));
   add_parts(reloader, running);

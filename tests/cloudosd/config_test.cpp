@@ -116,5 +116,8 @@ TEST_CASE("a cloud runs with what its file and its environment say") {
   const std::string log = cloud.log();
   CAPTURE(log);
   CHECK(log.find("\"room\":\"cloudosd\"") != std::string::npos);
+  // Which program, where it listens indeed, and on what.
+  CHECK(log.find(" answers at http://127.0.0.1:") != std::string::npos);
+  CHECK(log.find(", data folder " + (cloud.dir.path() / "data").string()) != std::string::npos);
   CHECK(log.find("never-to-be-seen") == std::string::npos);
 }
