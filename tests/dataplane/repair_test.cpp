@@ -257,6 +257,30 @@ TEST_CASE("a server is waited for no longer than it is one, though a child holds
   });
 }
 
+TEST_CASE("who watches is told when a bridge of the operator's goes or comes, and of no other") {
+  on_private_host([] {
+    std::atomic<int> told_of = 0;
+    lb::Watchman watchman("cloudos_0a1b2c3d", "", {"br-ex"});
+    watchman.start([&] { ++told_of; });
+    auto netlink = lb::Netlink::open(NETLINK_ROUTE);
+    REQUIRE(netlink);
+    const auto make = [&](const std::string& name) {
+      REQUIRE(lb::add_bridge(*netlink, name, "", "02:00:00:00:00:01", 1500));
+    };
+    for (int round = 1; round <= 4; ++round) {
+      CAPTURE(round);
+      make("br-other");
+      lb::Watchman::Rest(watchman).end({}, {});
+      REQUIRE(lb::delete_link(*netlink, **lb::find_link(*netlink, "br-other")));
+      if (round % 2 == 1) make("br-ex");
+      else REQUIRE(lb::delete_link(*netlink, **lb::find_link(*netlink, "br-ex")));
+      CHECK(becomes([&] { return told_of >= round; }));
+      CHECK(told_of == round);
+    }
+    watchman.start(nullptr);
+  });
+}
+
 TEST_CASE("who watches is told again after work that threw") {
   on_private_host([] {
     std::atomic<int> told_of = 0;

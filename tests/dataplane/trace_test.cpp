@@ -501,6 +501,18 @@ TEST_CASE("a trace through a router names what is broken there, and packets agre
         {"the gateway's leg is down outside",
          [&](TracedHost&) { set_device(lb::leg_outer(names, gateway), {.up = false}); }, "leg",
          "leg is down"},
+        {"the operator's bridge is gone",
+         [](TracedHost&) {
+           auto netlink = lb::Netlink::open(NETLINK_ROUTE);
+           REQUIRE(lb::delete_link(*netlink, **lb::find_link(*netlink, "br-out")));
+         },
+         "leg", "network's bridge is not there", true, false,
+         [](TracedHost&) {
+           auto netlink = lb::Netlink::open(NETLINK_ROUTE);
+           make_bridge("br-out");
+           set_device("out0", {.master = (*lb::find_link(*netlink, "br-out"))->index});
+         },
+         "Make the bridge"},
         {"the default route is missing", in_router([&] {
            auto inside = lb::Netlink::open(NETLINK_ROUTE);
            const auto routes = lb::list_routes(*inside);

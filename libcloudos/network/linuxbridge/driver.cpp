@@ -23,6 +23,12 @@
 namespace cloudos::network::linuxbridge {
 namespace {
 
+std::set<std::string> bridges_of(const std::map<std::string, std::string>& mappings) {
+  std::set<std::string> bridges;
+  for (const auto& [physical, bridge] : mappings) bridges.insert(bridge);
+  return bridges;
+}
+
 bool is_our_type(const NetworkPlan& plan) {
   return plan.type == "local" || plan.type == "flat" || plan.type == "vxlan";
 }
@@ -105,7 +111,7 @@ class Driver final : public LinuxBridgeDriver {
         inspector_(names_, {settings.physical_bridges, settings.run_dir + "/networks"}),
         log_(log),
         metadata_(std::move(handler), log),
-        watchman_(names_.table(), names_.netns_prefix()),
+        watchman_(names_.table(), names_.netns_prefix(), bridges_of(mappings_)),
         filter_(std::move(sockets.nft), names_.table()),
         wires_(names_,
                {settings.run_dir + "/networks", dnsmasq, settings.physical_bridges,

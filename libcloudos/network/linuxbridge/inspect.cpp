@@ -101,6 +101,14 @@ std::string Inspector::bridge_name(const NetworkPlan& plan) const {
   return mapping == settings_.physical_bridges.end() ? "" : mapping->second;
 }
 
+void Inspector::tell_missing_bridge(const NetworkPlan& plan, Finding& finding) const {
+  finding.fault(tell("The network's bridge is not there."), "no device " + bridge_name(plan));
+  // A physical network's bridge is the operator's: the driver does not make it.
+  if (plan.type == "flat")
+    finding.faults.back().remedy =
+        tell("Make the bridge that bridge_mappings of [network] names on the host.");
+}
+
 Result<Finding> Inspector::look(const Inspection& asked) const {
   if (!asked.plan) return Finding();
   switch (asked.place) {
@@ -158,11 +166,13 @@ Result<Finding> Inspector::device(const Inspection& asked) const {
   }
   const std::string bridge_device = bridge_name(network->second);
   CLOUDOS_TRY(const auto bridge, find_link(netlink, bridge_device));
-  if (!tap->link.up) {
+  if (!bridge) {
+    tell_missing_bridge(network->second, finding);
+  } else if (!tap->link.up) {
     finding.fault(tell("The port's device is down."), tell_of_link(tap->link));
   } else if (tap->link.master == 0) {
     finding.fault(tell("The port's device is in no bridge."), tell_of_link(tap->link));
-  } else if (!bridge || tap->link.master != bridge->index) {
+  } else if (tap->link.master != bridge->index) {
     finding.fault(tell("The port's device is in another network's bridge."),
                   fmt::format("{}, not {}", tell_of_link(tap->link), bridge_device));
   } else if (!tap->carrier) {

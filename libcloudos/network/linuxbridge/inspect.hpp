@@ -77,6 +77,7 @@ class Inspector {
   Result<Finding> leg(const Inspection& asked) const;
   Result<Finding> route(const Inspection& asked) const;
   Result<Finding> translation(const Inspection& asked) const;
+  void tell_missing_bridge(const NetworkPlan& plan, Finding& finding) const;
   std::string bridge_name(const NetworkPlan& plan) const;
 
   Names names_;

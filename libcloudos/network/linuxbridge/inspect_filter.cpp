@@ -160,8 +160,7 @@ Result<Finding> Inspector::network(const Inspection& asked) const {
     if (!isolated) finding.faults.back().remedy = std::move(remedy);
   };
   if (!bridge) {
-    finding.fault(tell("The network's bridge is not there."), "no device " + finding.device);
-    left_alone(tell("Make the bridge that bridge_mappings of [network] names on the host."));
+    tell_missing_bridge(plan->second, finding);
     return finding;
   }
   if (isolated && bridge->link.alias != names_.alias(asked.network.value)) {

@@ -96,9 +96,11 @@ Result<Finding> Inspector::leg(const Inspection& asked) const {
     return finding;
   }
   finding.packets = outer->received;
-  if (!outer->link.up) {
+  if (!bridge) {
+    tell_missing_bridge(network->second, finding);
+  } else if (!outer->link.up) {
     finding.fault(tell("The router's leg is down."), outer_name + " is down");
-  } else if (!bridge || outer->link.master != bridge->index) {
+  } else if (outer->link.master != bridge->index) {
     finding.fault(tell("The router's leg is not in the bridge of its network."),
                   fmt::format("{} has master {}", outer_name, outer->link.master));
   }

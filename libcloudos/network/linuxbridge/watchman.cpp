@@ -38,8 +38,9 @@ bool named_as_ours(std::string_view name) {
          name.starts_with("cli") || name.starts_with("clt") || name.starts_with("tap");
 }
 
-/// A device that is gone, was taken down, or out of its bridge.
-bool link_disturbed(const nlmsghdr& message) {
+/// A device that is gone, was taken down, or out of its bridge; or a bridge of the operator's that
+/// came or went: what is in it has to be put there again.
+bool link_disturbed(const nlmsghdr& message, const std::set<std::string>& bridges) {
   ifinfomsg info{};
   std::memcpy(&info, NLMSG_DATA(&message), sizeof info);
   if (info.ifi_family != AF_UNSPEC) return false;  // A bridge's own messages of its ports.
@@ -51,8 +52,11 @@ bool link_disturbed(const nlmsghdr& message) {
               if (type == IFLA_IFNAME) name.assign(data, strnlen(data, n));
               if (type == IFLA_MASTER) in_bridge = true;
             });
+  const bool gone = message.nlmsg_type == RTM_DELLINK;
+  constexpr unsigned kMade = ~0U;  // "All of it changed", as the kernel says of a new device.
+  if (bridges.count(name) > 0) return gone || info.ifi_change == kMade;
   if (!named_as_ours(name)) return false;
-  if (message.nlmsg_type == RTM_DELLINK) return true;
+  if (gone) return true;
   const bool up = (info.ifi_flags & IFF_UP) != 0;
   const bool plugged = in_bridge || name.starts_with("clb") || name.starts_with("cly") ||
                        name.starts_with("clq") || name.starts_with("cli") ||
@@ -84,7 +88,8 @@ std::optional<int> namespace_of(msghdr& received) {
 }
 
 /// Reads all there is; whether any of it is somebody's doing to what is ours.
-bool drain(int socket, const std::string& table, const std::set<int>& inside) {
+bool drain(int socket, const std::string& table, const std::set<std::string>& bridges,
+           const std::set<int>& inside) {
   alignas(nlmsghdr) std::array<char, 32 << 10> buffer;
   alignas(cmsghdr) std::array<char, 256> control;
   bool disturbed = false;
@@ -108,7 +113,8 @@ bool drain(int socket, const std::string& table, const std::set<int>& inside) {
     for (const auto* message = reinterpret_cast<const nlmsghdr*>(buffer.data());
          NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
       const auto type = message->nlmsg_type;
-      if (type == RTM_NEWLINK || type == RTM_DELLINK) disturbed |= link_disturbed(*message);
+      if (type == RTM_NEWLINK || type == RTM_DELLINK)
+        disturbed |= link_disturbed(*message, bridges);
       if (where && (type == RTM_DELADDR || type == RTM_DELROUTE)) disturbed = true;
       if (type >> 8 == NFNL_SUBSYS_NFTABLES) disturbed |= filter_disturbed(*message, table);
     }
@@ -155,6 +161,7 @@ void add_listener(std::vector<Fd>& out, int protocol, std::uint32_t groups) {
 
 struct Watchman::Impl {
   const std::string table, netns_prefix;
+  const std::set<std::string> bridges;
   std::mutex mutex;
   std::condition_variable resumed;
   // Below: guarded by `mutex`.
@@ -168,8 +175,10 @@ struct Watchman::Impl {
   Fd wake, waiting, names;
   std::thread thread;
 
-  Impl(std::string of_table, std::string of_netns)
-      : table(std::move(of_table)), netns_prefix(std::move(of_netns)) {}
+  Impl(std::string of_table, std::string of_netns, std::set<std::string> of_bridges)
+      : table(std::move(of_table)),
+        netns_prefix(std::move(of_netns)),
+        bridges(std::move(of_bridges)) {}
   /// The folder comes with the first namespace, and goes with the last: asked for again it is the
   /// same watch, or a new folder's.
   void watch_names() const {
@@ -200,7 +209,7 @@ struct Watchman::Impl {
 /// With the mutex held.
 bool Watchman::Impl::read_all() {
   bool any = false;
-  for (const auto& socket : sockets) any |= drain(socket.get(), table, inside);
+  for (const auto& socket : sockets) any |= drain(socket.get(), table, bridges, inside);
   if (names.valid()) any |= drain_names(names.get(), netns_prefix);
   std::array<epoll_event, 64> events{};
   int count = 0;
@@ -255,8 +264,9 @@ void Watchman::Impl::run() {
   }
 }
 
-Watchman::Watchman(std::string table, std::string netns_prefix)
-    : impl_(std::make_unique<Impl>(std::move(table), std::move(netns_prefix))) {}
+Watchman::Watchman(std::string table, std::string netns_prefix, std::set<std::string> bridges)
+    : impl_(std::make_unique<Impl>(std::move(table), std::move(netns_prefix),
+                                   std::move(bridges))) {}
 
 Watchman::~Watchman() {
   {

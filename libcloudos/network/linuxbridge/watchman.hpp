@@ -20,8 +20,9 @@ class Watchman {
 
  public:
   /// `table` is the name of our packet filter's tables; names of namespaces of ours begin with
-  /// `netns_prefix` (empty: they are not watched).
-  explicit Watchman(std::string table, std::string netns_prefix = {});
+  /// `netns_prefix` (empty: they are not watched); `bridges` are the operator's that we put into.
+  explicit Watchman(std::string table, std::string netns_prefix = {},
+                    std::set<std::string> bridges = {});
   ~Watchman();
   Watchman(const Watchman&) = delete;
   Watchman& operator=(const Watchman&) = delete;
