@@ -30,7 +30,8 @@ std::string view_text(const ViewRow& row, std::string_view name) {
   return member->is_string() ? member->get<std::string>() : member->dump();
 }
 
-bool view_matches(const ViewRow& row, const std::string& name, const std::set<std::string>& values) {
+bool view_matches(const ViewRow& row, const std::string& name,
+                  const std::set<std::string>& values) {
   const std::string held = view_text(row, name);
   const bool truth = row.contains(name) && row.at(name).is_boolean();
   return std::any_of(values.begin(), values.end(), [&](const std::string& value) {
@@ -42,7 +43,8 @@ bool view_matches(const ViewRow& row, const std::string& name, const std::set<st
 Result<void> filter_view(const View& view, const Query& query, std::vector<ViewRow>& rows) {
   std::map<std::string, std::set<std::string>> filters;
   for (const auto& [name, value] : query.spec.filters) {
-    if (!view_knows(view, name)) return bad_view_member("[{}] is invalid attribute for filtering", name);
+    if (!view_knows(view, name))
+      return bad_view_member("[{}] is invalid attribute for filtering", name);
     filters[name].insert(value);
   }
   for (const auto& [name, values] : filters)
