@@ -226,6 +226,7 @@ Result<Network> Networks::update_network(const Context& ctx, const NetworkId& id
     CLOUDOS_CHECK(network::admin_only(ctx, change.external.has_value(), "router:external"));
     CLOUDOS_CHECK(network::admin_only(ctx, change.is_default.has_value(), "is_default"));
     CLOUDOS_CHECK(network::check_mtu_of(*impl_, changed, change.mtu));
+    CLOUDOS_CHECK(network::check_subnets_mtu(txn, changed, change.mtu));
     CLOUDOS_CHECK(network::apply(txn, ctx, change, changed));
     CLOUDOS_CHECK(network::give_by_flags(txn, changed, as_shared, as_external, now));
     changed.updated_at = now;

@@ -49,6 +49,16 @@ Result<SubnetDraft> draft_subnet(Networks::Impl& impl, const Context& ctx,
 
 namespace {
 
+/// No host speaks IPv6 over links of less (RFC 8200).
+constexpr std::uint32_t kLeastMtuOfIpv6 = 1280;
+
+Result<void> check_mtu_for(const Network& network, const Subnet& subnet, std::uint32_t mtu) {
+  if (!subnet.v6() || mtu >= kLeastMtuOfIpv6) return Result<void>();
+  return fail_as("NetworkMTUSubnetConflict", ErrorCode::Conflict,
+                 fmt::format("an MTU of {} is too small for network {}: its IPv6 subnets need {} "
+                             "or more", mtu, network.id.value, kLeastMtuOfIpv6));
+}
+
 Result<void> check_overlap(store::Txn& txn, const Network& network, const Subnet& subnet) {
   const IpBlock block = block_of(subnet);
   for (const SubnetId& id : network.subnets) {
@@ -74,6 +84,16 @@ Result<void> cut_from_pool(store::Txn& txn, const Context& ctx, const SubnetDraf
 
 }  // namespace
 
+Result<void> check_subnets_mtu(store::Txn& txn, const Network& network,
+                               const std::optional<std::uint32_t>& mtu) {
+  if (!mtu || *mtu >= kLeastMtuOfIpv6) return Result<void>();
+  for (const SubnetId& id : network.subnets) {
+    CLOUDOS_TRY(const Subnet subnet, load<Subnet>(txn, id));
+    CLOUDOS_CHECK(check_mtu_for(network, subnet, *mtu));
+  }
+  return Result<void>();
+}
+
 Result<Subnet> insert_subnet(Networks::Impl& impl, const Context& ctx, store::Txn& txn,
                              const SubnetDraft& draft) {
   Subnet subnet = draft.subnet;
@@ -83,6 +103,7 @@ Result<Subnet> insert_subnet(Networks::Impl& impl, const Context& ctx, store::Tx
   CLOUDOS_CHECK(cut_from_pool(txn, ctx, draft, subnet));
   CLOUDOS_CHECK(check_subnet_segment(txn, network, subnet));
   CLOUDOS_CHECK(check_overlap(txn, network, subnet));
+  CLOUDOS_CHECK(check_mtu_for(network, subnet, network.mtu));
   CLOUDOS_CHECK(check_pool_affinity(txn, network, subnet));
   subnet.shared = network.shared;
   CLOUDOS_CHECK(network::reserve_quota(txn, subnet.project, "subnets", 1));

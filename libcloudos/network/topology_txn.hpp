@@ -33,6 +33,9 @@ struct SubnetDraft {
 };
 Result<SubnetDraft> draft_subnet(Networks::Impl& impl, const Context& ctx,
                                  const SubnetCreate& spec);
+/// The network's subnets work with that MTU, if one is asked for. Errors: Conflict.
+Result<void> check_subnets_mtu(store::Txn& txn, const Network& network,
+                               const std::optional<std::uint32_t>& mtu);
 /// After the commit its network's ports may be owed addresses (auto_addresses.hpp).
 Result<Subnet> insert_subnet(Networks::Impl& impl, const Context& ctx, store::Txn& txn,
                              const SubnetDraft& draft);

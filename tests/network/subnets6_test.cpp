@@ -28,6 +28,26 @@ bool has_address(const Port& port, const std::string& address) {
 
 }  // namespace
 
+TEST_CASE("a network with IPv6 has an MTU that IPv6 works with") {
+  World world;
+  const Context ctx = member("p");
+  const auto net = world.network(ctx);
+  const auto to = [&](std::uint32_t mtu) {
+    NetworkUpdate change;
+    change.mtu = mtu;
+    return type_of(world.networks->update_network(ctx, net.id, change));
+  };
+  CHECK(to(1000) == "no error");
+  CHECK(type_of(world.networks->create_subnet(ctx, six(net.id))) == "NetworkMTUSubnetConflict");
+  CHECK(world.networks->subnets(ctx)->empty());
+  world.subnet(ctx, net);  // IPv4 does with less.
+  CHECK(to(1280) == "no error");
+  REQUIRE(world.networks->create_subnet(ctx, six(net.id)));
+  CHECK(to(1279) == "NetworkMTUSubnetConflict");
+  CHECK(world.networks->network(ctx, net.id)->mtu == 1280);
+  CHECK(to(1400) == "no error");
+}
+
 TEST_CASE("an IPv6 subnet's modes, block, gateway and pools go together") {
   World world;
   struct Row {
