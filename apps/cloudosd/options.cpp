@@ -82,6 +82,7 @@ cloudos::NetworkOptions network_options(const config::Settings& settings) {
         config::parse_vlan_ranges(settings.list("network", "network_vlan_ranges"));
   networks.vni_ranges = config::parse_vni_ranges(settings.list("network", "vni_ranges"));
   networks.mtu = static_cast<std::uint32_t>(settings.number("network", "mtu"));
+  networks.dns_domain = settings.text("network", "dns_domain");
   networks.host = settings.text("network", "host");
   networks.tunnel_address = settings.text("network", "tunnel_address");
   for (const auto& [host, name] : settings.mapping("network", "host_namespaces"))

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <set>
 
+#include "base/domain_name.hpp"
 #include "base/folder_name.hpp"
 #include "cloud/services.hpp"
 #include "cloudos/network_limits.hpp"
@@ -51,6 +52,7 @@ Result<std::vector<Mechanism>> open_other_hosts([[maybe_unused]] const Options& 
     settings.run_dir = run_dir.string();
     settings.host = host;
     settings.tunnel_address = asked.tunnel_address;
+    settings.dns_domain = options.networks.dns_domain;
     settings.shared_machine = true;
     settings.network_namespace = asked.network_namespace;
     CLOUDOS_TRY(auto opened, open_linuxbridge(settings, engine));
@@ -74,6 +76,7 @@ Result<Mechanism> open_mechanism(const Options& options, [[maybe_unused]] const 
   settings.physical_bridges = options.bridge_mappings;
   settings.host = options.networks.host;
   settings.tunnel_address = options.networks.tunnel_address;
+  settings.dns_domain = options.networks.dns_domain;
   return open_linuxbridge(settings, engine);
 #else
   return left_out("the Linux-bridge driver is", "CLOUDOS_WITH_LINUXBRIDGE");
@@ -140,6 +143,12 @@ Result<void> fill_settings(const Options& options, NetworkSettings& settings) {
   const NetworkOptions& asked = options.networks;
   settings.physical_networks = physical_networks(options);
   settings.mtu = asked.mtu;
+  if (!is_domain_name(asked.dns_domain))
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("networks.dns_domain: '{}' is not a domain such as example.org",
+                            asked.dns_domain.substr(0, 64)));
+  settings.dns_domain = asked.dns_domain;
+  if (settings.dns_domain.back() == '.') settings.dns_domain.pop_back();
   settings.vlan_ranges = asked.vlan_ranges;
   settings.flat_networks = asked.flat_networks;
   if (asked.vni_ranges) settings.vxlan_ranges = *asked.vni_ranges;

@@ -38,6 +38,8 @@ constexpr std::string_view kNotPresent = "this cannot be set: the service does n
 constexpr std::string_view kUpgrade =
     "the store has one owner: records of older versions are rewritten while the cloud serves";
 constexpr std::string_view kAgents = "there are no agents: the process wires its own host";
+constexpr std::string_view kOneDomain =
+    "guests search names in one domain: openstacklocal, when none is named";
 constexpr std::string_view kOneRouter = "a router is on one host, whole";
 constexpr std::string_view kFilters =
     "filters, weighers and their settings are the program's: the usual ones are built in";
@@ -279,6 +281,8 @@ constexpr ImportRule kRules[] = {
     no(kNova, "DEFAULT", "osapi_compute_workers", kNoWorkers),
     no(kNova, "DEFAULT", "enabled_apis", "compute in [services] says if there is a Compute API"),
     no(kNova, "DEFAULT", "enabled_ssl_apis", "with a certificate in [tls] every service is by TLS"),
+    {.service = kNova, .section = "DEFAULT", .name = "dhcp_domain",
+     .target = "network.dns_domain", .convert = not_empty, .why = kOneDomain},
     no(kNova, "DEFAULT", "my_ip", "one host: nothing else connects to it by this address"),
     no(kNova, "DEFAULT", "my_block_storage_ip", "one host: nothing connects to it by this address"),
     no(kNova, "DEFAULT", "instances_path", "disks are in servers/ of the data folder"),
@@ -335,6 +339,8 @@ constexpr ImportRule kRules[] = {
     no(kNova, "libvirt", "cpu_models", "the processor of guests is chosen by the machine's kind"),
     no(kNova, "libvirt", "images_type", "disks are qcow2 files over their image"),
     no(kNova, "libvirt", "*", "this detail of guests cannot be set"),
+    {.service = kNova, .section = "api", .name = "dhcp_domain",
+     .target = "network.dns_domain", .convert = not_empty, .why = kOneDomain},
     no(kNova, "api", "*", "the Compute API has no such switches"),
     no(kNova, "compute", "*", "this detail of the host cannot be set"),
     no(kNova, "pci", "*", "there are no passed-through devices"),
@@ -379,7 +385,8 @@ constexpr ImportRule kRules[] = {
     no(kNeutron, "DEFAULT", "network_scheduler_driver", kAgents),
     no(kNeutron, "DEFAULT", "agent_down_time", kAgents),
     no(kNeutron, "DEFAULT", "dhcp_lease_duration", "how long an address is leased is fixed"),
-    no(kNeutron, "DEFAULT", "dns_domain", "the domain of guests' names is fixed"),
+    {.service = kNeutron, .section = "DEFAULT", .name = "dns_domain",
+     .target = "network.dns_domain", .convert = not_empty, .why = kOneDomain},
     no(kNeutron, "DEFAULT", "base_mac", "MACs begin with fa:16:3e"),
     same(kNeutron, "DEFAULT", "notify_nova_on_port_status_changes",
          "compute sees ports in the same store"),

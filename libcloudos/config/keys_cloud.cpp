@@ -220,6 +220,12 @@ constexpr Key kCloudKeys[] = {
      .least = 576,
      .most = 65'535},
     {.section = "network",
+     .name = "dns_domain",
+     .type = Type::Text,
+     .fallback = "openstacklocal",
+     .help = "the domain that guests search names in; a port's name is under it, and under the "
+             "dns_domain of its own or its network's"},
+    {.section = "network",
      .name = "host",
      .type = Type::Text,
      .fallback = "",

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/assert.hpp"
+#include "base/domain_name.hpp"
 #include "base/folder_name.hpp"
 #include "base/text.hpp"
 #include "cloudos/log.hpp"
@@ -140,6 +141,10 @@ void check_network(const Settings& settings, std::vector<Problem>& problems) {
             "between.");
   if (!parse_vni_ranges(settings.list("network", "vni_ranges")))
     problem("vni_ranges", "vni_ranges needs FIRST:LAST within 1 to 16777215, with commas between.");
+  const std::string& domain = settings.text("network", "dns_domain");
+  if (!is_domain_name(domain))
+    problem("dns_domain", fmt::format("dns_domain needs a domain such as example.org, unlike {}.",
+                                      quoted_start(domain)));
   if (settings.given("network", "tunnel_address") && !settings.given("network", "host"))
     problem("tunnel_address", "tunnel_address is a host's: say which, by host in [network].");
 }

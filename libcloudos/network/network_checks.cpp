@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/domain_name.hpp"
 #include "base/text.hpp"
 #include "cloudos/limits.hpp"
 #include "cloudos/network_limits.hpp"
@@ -23,16 +24,8 @@ constexpr std::uint32_t kVxlanHeader = 50;
 
 Result<void> check_dns_domain(std::string_view domain) {
   if (domain.empty()) return Result<void>();
-  bool good = domain.size() <= 255 && domain.back() == '.';
-  for (std::size_t from = 0; good && from + 1 < domain.size();) {
-    const auto dot = domain.find('.', from);
-    const std::string label = fold_case(domain.substr(from, dot - from));
-    // DHCP options are made of it: nothing but labels may pass.
-    good = !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
-           label.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == label.npos;
-    from = dot + 1;
-  }
-  if (good && domain != ".") return Result<void>();
+  // Files of the DHCP server are made of it: nothing but labels may pass.
+  if (domain.back() == '.' && is_domain_name(domain)) return Result<void>();
   return fail_as("InvalidInput", ErrorCode::InvalidArgument,
                  fmt::format("dns_domain: '{}' is not a domain that ends with a dot, such as "
                              "example.org.", domain.substr(0, 64)));

@@ -178,6 +178,8 @@ Result<void> erase_subnets(store::Txn& txn, const Network& network) {
 Networks::Networks(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) { impl_->whole = this; }
 Networks::~Networks() = default;
 
+const std::string& Networks::dns_domain() const { return impl_->settings.dns_domain; }
+
 std::unique_ptr<Networks> make_networks(
     const Engine& engine, NetworkSettings settings,
     std::vector<std::shared_ptr<network::MechanismDriver>> drivers) {

@@ -22,6 +22,7 @@ struct NetworkSettings {
   std::vector<std::string> tenant_types = {"local"};
   /// Where drivers work that serve every host; empty: there are several, or none is known.
   std::string host;
+  std::string dns_domain = "openstacklocal";  ///< Without a dot behind it.
   std::string zone = "nova";          ///< The one availability zone of networks and routers.
   /// Tags that are given out: firsts and lasts, by physical network. Nothing: all of them.
   std::optional<std::map<std::string, network::TagRanges>> vlan_ranges;

@@ -71,6 +71,7 @@ Result<PortCreate> decode_port(const Members& in);
 Result<PortUpdate> decode_port_update(const Members& in);
 /// What ports are shown with beside themselves.
 struct PortExtra {
+  std::string dns_domain;  ///< The cloud's.
   std::map<NetworkId, Network> networks;  ///< Of the ports: DNS domains and QoS policies.
   std::map<TrunkId, Trunk> trunks;        ///< Of ports that carry others.
   std::map<PortId, std::string> macs;     ///< Of the trunks' sub-ports.

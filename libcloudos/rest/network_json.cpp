@@ -301,10 +301,11 @@ Result<PortUpdate> decode_port_update(const Members& in) {
 namespace {
 
 /// What resolves to the port: as the DHCP server's names go.
-void write_dns(Fields& out, const Port& port, const Network* network) {
-  const std::string& domain = !port.dns_domain.empty() ? port.dns_domain
-                              : network                ? network->dns_domain
-                                                       : port.dns_domain;
+void write_dns(Fields& out, const Port& port, const Network* network, const std::string& cloud) {
+  std::string domain = !port.dns_domain.empty() ? port.dns_domain
+                       : network                ? network->dns_domain
+                                                : "";
+  if (domain.empty()) domain = cloud + ".";
   out.w.key("dns_assignment").open_list();
   for (const FixedIp& fixed : port.fixed_ips) {
     std::string name = port.dns_name;
@@ -312,8 +313,9 @@ void write_dns(Fields& out, const Port& port, const Network* network) {
       name = "host-" + fixed.address;
       for (char& c : name)
         if (c == '.' || c == ':') c = '-';
+      while (name.back() == '-') name.pop_back();
     }
-    const std::string full = name + "." + (domain.empty() ? "openstacklocal." : domain);
+    const std::string full = name + "." + domain;
     out.w.open().member("hostname", name).member("fqdn", full);
     out.w.member("ip_address", fixed.address).close();
   }
@@ -340,6 +342,7 @@ Result<PortExtra> port_extra(const Call& call, const std::vector<Port>& ports,
   PortExtra extra;
   const auto wants = [&](std::string_view name) { return fields.empty() || fields.count(name); };
   auto& networks = call.cloud.networks();
+  extra.dns_domain = networks.dns_domain();
   for (const Port& port : ports) {
     if ((wants("dns_assignment") || wants("qos_network_policy_id")) &&
         !extra.networks.count(port.network)) {
@@ -405,7 +408,7 @@ void write_port(Fields& out, const Context& ctx, const Port& port, const PortExt
   const Network* network = found == extra.networks.end() ? nullptr : &found->second;
   out.member("dns_name", port.dns_name);
   out.member("dns_domain", port.dns_domain);
-  if (out.wants("dns_assignment")) write_dns(out, port, network);
+  if (out.wants("dns_assignment")) write_dns(out, port, network, extra.dns_domain);
   out.text_or_null("qos_policy_id", port.qos_policy.value);
   out.text_or_null("qos_network_policy_id", network ? network->qos_policy.value : "");
   out.member("propagate_uplink_status", port.propagate_uplink_status);

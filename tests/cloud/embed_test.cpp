@@ -240,6 +240,8 @@ TEST_CASE("drivers and services that do not go together are refused with what to
          o.networks.vni_ranges = NetworkOptions::Ranges{{1, 10}, {5, 20}};
        },
        "vni_ranges"},
+      {"a domain that is none",
+       [](Options& o) { o.networks.dns_domain = "a b"; }, "networks.dns_domain"},
       {"a tunnel of nobody's",
        [](Options& o) { o.networks.tunnel_address = "192.0.2.7"; }, "networks.host"},
       {"other hosts that nobody real runs",

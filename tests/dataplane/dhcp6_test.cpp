@@ -17,7 +17,8 @@ namespace {
 
 // RFC 8415: messages and options.
 constexpr int kSolicit = 1, kAdvertise = 2, kRequest = 3, kReply = 7;
-constexpr unsigned kClientId = 1, kServerId = 2, kAssociation = 3, kAddress = 5, kElapsed = 8;
+constexpr unsigned kClientId = 1, kServerId = 2, kAssociation = 3, kAddress = 5, kWanted = 6, kElapsed = 8,
+                   kSearch = 24;
 
 void put16(std::string& out, unsigned value) {
   out += static_cast<char>(value >> 8);
@@ -38,8 +39,9 @@ std::string option_of(const std::string& message, std::size_t from, unsigned cod
   return "";
 }
 
-/// The address that the guest is given by DHCPv6; empty: none.
-std::string leased6(const Guest& guest, const std::string& mac) {
+/// The address that the guest is given by DHCPv6; empty: none. `searched` gets the domains to
+/// search, as they are sent.
+std::string leased6(const Guest& guest, const std::string& mac, std::string* searched = nullptr) {
   std::string leased;
   guest.in([&] {
     const Fd fd(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
@@ -60,6 +62,7 @@ std::string leased6(const Guest& guest, const std::string& mac) {
       put_option(out, kClientId, client);
       if (!server.empty()) put_option(out, kServerId, server);
       put_option(out, kElapsed, std::string(2, '\0'));
+      put_option(out, kWanted, std::string{'\0', static_cast<char>(kSearch)});
       put_option(out, kAssociation, std::string("\0\0\0\1", 4) + std::string(8, '\0'));
       if (::sendto(fd.get(), out.data(), out.size(), 0, reinterpret_cast<const sockaddr*>(&servers),
                    sizeof servers) < 0)
@@ -79,6 +82,7 @@ std::string leased6(const Guest& guest, const std::string& mac) {
     std::array<char, INET6_ADDRSTRLEN> text{};
     inet_ntop(AF_INET6, address.data(), text.data(), text.size());
     leased = text.data();
+    if (searched) *searched = option_of(reply, 4, kSearch);
   });
   return leased;
 }
@@ -101,19 +105,22 @@ TEST_CASE("a guest gets its own address by DHCPv6, and no other MAC gets it") {
     DhcpHost host = network.hosts.front();
     host.subnet = six.id;
     host.address = "fd00:1::b";
+    host.domain = "starwars.";
     network.hosts.push_back(host);
     port.addresses.emplace_back(host.address);
     LinuxBridgeSettings settings;
     settings.run_dir = dir.path();
+    settings.dns_domain = "cloud.example.";
     const auto driver = l3_driver(settings);
     const Guest guest = guest_of(port, "");
     const Guest other = guest_of(stranger, "");
     converge(*driver, plan);
     guest.await_carrier();
     other.await_carrier();
-    std::string got;
-    CHECK(becomes([&] { return !(got = leased6(guest, port.mac)).empty(); },
+    std::string got, searched;
+    CHECK(becomes([&] { return !(got = leased6(guest, port.mac, &searched)).empty(); },
                   std::chrono::seconds(8)));
+    CHECK(searched == std::string("\5cloud\7example\0", 15));
     CHECK(got == "fd00:1::b");
     // By the address his frames come from, whatever he says he is.
     CHECK(leased6(other, port.mac) != "fd00:1::b");

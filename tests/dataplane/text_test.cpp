@@ -15,6 +15,8 @@ using namespace dataplane;
 
 namespace {
 
+const char* const kCloudDomain = "cloud.example";
+
 RulePlan rule_with(const std::string& protocol, std::optional<std::uint32_t> low,
                    std::optional<std::uint32_t> high, const std::string& cidr = "",
                    bool v6 = false) {
@@ -311,7 +313,7 @@ TEST_CASE("nothing breaks out of its line in the DHCP server's files") {
     NetworkPlan network = good.networks.begin()->second;
     row.spoil(network);
     std::vector<std::string> rejected;
-    const auto files = lb::render_dhcp(network, "dev0", 5, rejected);
+    const auto files = lb::render_dhcp(network, kCloudDomain, {"dev0", 5}, rejected);
     REQUIRE(files);
     CHECK(rejected.size() == 1);
     const std::string all = files->config + files->hosts + files->options + files->names;
@@ -322,7 +324,7 @@ TEST_CASE("nothing breaks out of its line in the DHCP server's files") {
   NetworkPlan network = good.networks.begin()->second;
   std::vector<std::string> rejected;
   network.subnets[0].cidr = "10.0.0.0/24\nevil";
-  CHECK(lb::render_dhcp(network, "dev0", 5, rejected).error().code == ErrorCode::InvalidArgument);
+  CHECK(lb::render_dhcp(network, kCloudDomain, {"dev0", 5}, rejected).error().code == ErrorCode::InvalidArgument);
 }
 
 TEST_CASE("IPv6 addresses are handed out as the subnet's mode has it") {
@@ -350,18 +352,63 @@ TEST_CASE("IPv6 addresses are handed out as the subnet's mode has it") {
     network.hosts[0].options = {{"sntp-server", "[fd00::9]", true}};
     network.hosts[0].domain = "example.org.";
     std::vector<std::string> rejected;
-    const auto files = lb::render_dhcp(network, "dev0", 5, rejected);
+    const auto files = lb::render_dhcp(network, kCloudDomain, {"dev0", 5}, rejected);
     REQUIRE(files);
     CHECK(rejected.empty());
     CHECK((files->config.find("dhcp-range=set:s-22222222-2222-4222-8222-222222222222,fd00::,"
                               "static,64,86400s\n") != std::string::npos) == row.range);
     CHECK((files->options.find("option6:dns-server,[fd00::53]\n") != std::string::npos) ==
           row.range);
-    CHECK((files->hosts == "fa:16:3e:00:01:0b,guest-11.example.org,[fd00::b]\n") == row.host);
+    CHECK((files->options.find("option6:domain-search,cloud.example\n") != std::string::npos) ==
+          row.range);
+    CHECK((files->hosts == "fa:16:3e:00:01:0b,guest-11.cloud.example,[fd00::b]\n") == row.host);
     CHECK(files->hosts.empty() != row.host);
-    CHECK(files->names == "fd00::b guest-11.example.org guest-11\n");
+    CHECK(files->names == "fd00::b guest-11.example.org guest-11.cloud.example guest-11\n");
     CHECK(files->options.find("option6:sntp-server,[fd00::9]\n") != std::string::npos);
-    CHECK(files->config.find("\ndomain=example.org\n") != std::string::npos);
+    CHECK(files->config.find("\ndomain=cloud.example\n") != std::string::npos);
+  }
+}
+
+TEST_CASE("a port's name is under the cloud's domain and its own; guests hear the cloud's alone") {
+  struct Row {
+    std::string what, cloud, own, searched, name, known;
+  };
+  const Row rows[] = {
+      {"none of its own", "openstackgate.local.", "", "openstackgate.local",
+       "10.0.0.11 guest-11.openstackgate.local guest-11\n",
+       "domain-needed\nlocal=/openstackgate.local/"},
+      {"a domain of its own", "openstackgate.local.", "starwars.", "openstackgate.local",
+       "10.0.0.11 guest-11.starwars guest-11.openstackgate.local guest-11\n",
+       "domain-needed\nlocal=/openstackgate.local/\nlocal=/starwars/\n"},
+      {"the cloud's as its own", "a.example", "A.example.", "a.example",
+       "10.0.0.11 guest-11.a.example guest-11\n", "local=/a.example/\n"},
+      {"its own is none", "a.example", "evil\nline.", "a.example",
+       "10.0.0.11 guest-11.a.example guest-11\n", "domain-needed\nlocal=/a.example/\ndhcp-hosts"},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.what);
+    Plan plan = simple_plan();
+    add_port(plan, 11);
+    NetworkPlan& network = plan.networks.begin()->second;
+    network.hosts[0].domain = row.own;
+    std::vector<std::string> rejected;
+    const auto files = lb::render_dhcp(network, row.cloud, {"dev0", 5}, rejected);
+    REQUIRE(files);
+    CHECK(files->names == row.name);
+    CHECK(files->hosts == "fa:16:3e:00:01:0b,guest-11." + row.searched + ",10.0.0.11\n");
+    CHECK(count_of(files->config, "\ndomain=") == 1);
+    CHECK(files->config.find("\ndomain=" + row.searched + "\n") != std::string::npos);
+    CHECK(files->config.find(row.known) != std::string::npos);
+    CHECK((files->config + files->options).find("evil") == std::string::npos);
+  }
+  std::vector<std::string> rejected;
+  for (const char* domain : {"", ".", "a b", "a\ndhcp-script=/bin/sh", "-a", "a..b", "a/b"}) {
+    CAPTURE(std::string(domain));
+    const Plan plan = simple_plan();
+    const auto files =
+        lb::render_dhcp(plan.networks.begin()->second, domain, {"dev0", 5}, rejected);
+    REQUIRE_FALSE(files);
+    CHECK(files.error().code == ErrorCode::InvalidArgument);
   }
 }
 

@@ -101,6 +101,40 @@ TEST_CASE("networks, subnets and ports go through their whole life as Networking
   CHECK(network_error_of(site.as_member("GET", "/networks/" + id_of(net))) == "NetworkNotFound");
 }
 
+TEST_CASE("a port's names are under its own domain, its network's, or the cloud's") {
+  Options options;
+  options.networks.dns_domain = "openstackgate.local";
+  Site site(std::move(options));
+  const auto made = [&](const std::string& path, const std::string& name, const json& fields) {
+    const auto answer =
+        site.send("POST", "/network/v2.0" + path, json{{name, fields}}.dump(), site.admin);
+    INFO(answer.text);
+    REQUIRE(answer.status == 201);
+    return answer.json().at(name);
+  };
+  struct Row {
+    std::string what, network, port, name, fqdn;
+  };
+  const Row rows[] = {
+      {"nobody's", "", "", "leia", "leia.openstackgate.local."},
+      {"the network's", "starwars.", "", "leia", "leia.starwars."},
+      {"its own", "starwars.", "falcon.example.", "leia", "leia.falcon.example."},
+      {"without a name", "", "", "", "host-10-0-0-3.openstackgate.local."},
+  };
+  for (const auto& row : rows) {
+    CAPTURE(row.what);
+    const json net = made("/networks", "network", {{"name", "n"}, {"dns_domain", row.network}});
+    made("/subnets", "subnet",
+         {{"network_id", net.at("id")}, {"ip_version", 4}, {"cidr", "10.0.0.0/24"}});
+    const json port =
+        made("/ports", "port",
+             {{"network_id", net.at("id")}, {"dns_name", row.name}, {"dns_domain", row.port}});
+    REQUIRE(port.at("dns_assignment").size() == 1);
+    CHECK(port.at("dns_assignment").at(0).at("fqdn") == row.fqdn);
+    CHECK(port.at("dns_domain") == row.port);
+  }
+}
+
 TEST_CASE("a request that is wrong says so in Networking's own error body") {
   NetworkSite site;
   const json net = site.network();

@@ -21,6 +21,9 @@ struct NetworkOptions {
   std::optional<Ranges> vni_ranges;                     ///< Of vxlan. Nothing: 1 to 65535.
   /// What flat networks may name. Nothing: each physical network.
   std::optional<std::vector<std::string>> flat_networks;
+  /// What guests search names in, and under which each port's resolves; a dot may be behind it.
+  /// Networks and ports with a domain of their own have names under that, too.
+  std::string dns_domain = "openstacklocal";
   std::uint32_t mtu = 1500;  ///< Of links between hosts; networks that ask for none have it.
   /// The host whose ports the driver carries; empty: every host's, as the only one. Set it when
   /// drivers of other hosts are there, too.

@@ -580,6 +580,9 @@ class CLOUDOS_EXPORT Networks final {
   SimpleNetworks& simple();          ///< A whole network for servers by one call.
   NetworkTraces& traces();           ///< Why packets arrive, or do not.
 
+  /// The cloud's, in which guests search names; without a dot behind it.
+  const std::string& dns_domain() const;
+
   /// Injected by `cloud` before the runner starts; outlive this.
   void set_metadata_source(network::MetadataSource* source);
   void set_device_owner(network::DeviceOwner* owner);

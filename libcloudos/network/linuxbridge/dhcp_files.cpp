@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "base/domain_name.hpp"
 #include "base/text.hpp"
 #include "network/linuxbridge/dnsmasq.hpp"
 #include "network/linuxbridge/names.hpp"
@@ -13,7 +14,6 @@
 namespace cloudos::network::linuxbridge {
 namespace {
 
-constexpr std::string_view kDomain = "openstacklocal";
 constexpr std::string_view kMetadataAddress = "169.254.169.254";
 constexpr unsigned kLeaseSeconds = 86'400;
 /// Where its own mount namespace shows the folder (see dnsmasq.cpp).
@@ -74,12 +74,13 @@ Result<DhcpSubnet> check_subnet(const SubnetPlan& plan, std::vector<std::string>
   return out;
 }
 
-std::string options_of(const DhcpSubnet& subnet, std::uint32_t mtu) {
+std::string options_of(const DhcpSubnet& subnet, std::uint32_t mtu, const std::string& domain) {
   const std::string tag = "tag:" + subnet.tag + ",";
   if (subnet.cidr.v6) {
     std::string out = tag + "option6:dns-server";
     for (const auto& server : subnet.dns) out += ",[" + server + "]";
-    return out + "\n";
+    // Over IPv4 the server says its domain by itself.
+    return out + "\n" + tag + "option6:domain-search," + domain + "\n";
   }
   // Clients that take option 121 ignore option 3, so the default route is in both.
   std::string routes = fmt::format("{}/32,{}", kMetadataAddress, subnet.address);
@@ -111,21 +112,20 @@ std::string range_of(const DhcpSubnet& subnet) {
 
 /// "example.org." as "example.org", or nothing when it is no domain.
 std::optional<std::string> domain_of(std::string text) {
-  if (!text.empty() && text.back() == '.') text.pop_back();
-  if (text.empty() || text.size() > 253) return std::nullopt;
-  for (const auto label : split(text, '.'))
-    if (!is_host_label(label)) return std::nullopt;
+  if (!is_domain_name(text)) return std::nullopt;
+  if (text.back() == '.') text.pop_back();
   return text;
 }
 
-/// The network's one domain; several (of ports of their own) leave it at the usual one.
-std::string common_domain(const NetworkPlan& network) {
-  std::set<std::string> domains;
-  for (const auto& host : network.hosts) {
-    if (host.domain.empty()) continue;
-    if (const auto domain = domain_of(host.domain)) domains.insert(*domain);
-  }
-  return domains.size() == 1 ? *domains.begin() : std::string(kDomain);
+/// Nobody else is asked about names of the cloud's domain, of ports' own, and of none: what a name
+/// does not have is said then, instead of that nobody may know it.
+std::string known_domains(const NetworkPlan& network, const std::string& cloud) {
+  std::set<std::string> domains{cloud};
+  for (const auto& host : network.hosts)
+    if (auto own = domain_of(host.domain)) domains.insert(std::move(*own));
+  std::string out = "domain-needed\n";
+  for (const auto& domain : domains) out += fmt::format("local=/{}/\n", domain);
+  return out;
 }
 
 /// One option of a port's own. The server reads lines and commas: what is neither a plain name or
@@ -168,17 +168,18 @@ void add_own_options(const DhcpHost& host, const std::string& mac, DhcpFiles& fi
 
 }  // namespace
 
-Result<DhcpFiles> render_dhcp(const NetworkPlan& network, const std::string& device,
-                              int device_index, std::vector<std::string>& rejected) {
+Result<DhcpFiles> render_dhcp(const NetworkPlan& network, const std::string& cloud_domain,
+                              const DhcpDevice& device, std::vector<std::string>& rejected) {
   DhcpFiles files;
-  const std::string domain = common_domain(network);
+  const auto domain = domain_of(cloud_domain);
+  if (!domain) return fail(ErrorCode::InvalidArgument, "the cloud's DNS domain is not valid");
   // Its sockets are bound to the device's index: a device made anew needs a restart.
-  files.config = fmt::format("# {0} {1}\n", device, device_index);
+  files.config = fmt::format("# {0} {1}\n", device.name, device.index);
   files.config += fmt::format(
       "no-hosts\nno-resolv\nbind-interfaces\nexcept-interface=lo\ninterface={0}\n"
       "dhcp-authoritative\ndhcp-lease-max=65536\nquiet-dhcp\nquiet-dhcp6\ndomain={1}\n"
-      "local=/{1}/\ndhcp-hostsfile={2}/hosts\ndhcp-optsfile={2}/options\naddn-hosts={2}/names\n",
-      device, domain, kSeenAt);
+      "{3}dhcp-hostsfile={2}/hosts\ndhcp-optsfile={2}/options\naddn-hosts={2}/names\n",
+      device.name, *domain, kSeenAt, known_domains(network, *domain));
   std::map<std::string, bool> served;  // To whether its addresses are handed out.
   for (const auto& plan : network.subnets) {
     if (!plan.dhcp || plan.dhcp_address.empty()) continue;
@@ -186,7 +187,7 @@ Result<DhcpFiles> render_dhcp(const NetworkPlan& network, const std::string& dev
     served[plan.id.value] = has_range(plan) && plan.address_mode != "dhcpv6-stateless";
     if (!has_range(plan)) continue;
     files.config += range_of(subnet);
-    files.options += options_of(subnet, network.mtu);
+    files.options += options_of(subnet, network.mtu, *domain);
   }
   std::set<std::string> marked;
   for (const auto& host : network.hosts) {
@@ -198,14 +199,21 @@ Result<DhcpFiles> render_dhcp(const NetworkPlan& network, const std::string& dev
       rejected.push_back("a DHCP host has a bad name, MAC or address");
       continue;
     }
-    const std::string own = domain_of(host.domain).value_or(domain);
+    const std::string known = fmt::format("{}.{}", host.host_name, *domain);
     add_own_options(host, *mac, files, marked, rejected);
     // No "set:" tag here: dnsmasq 2.90 links it into its own state while it answers, and crashes
     // when it frees it as it reads the file again.
+    // A name under another domain than the server's would have it say that domain to the guest.
     if (handed_out->second)
-      files.hosts += fmt::format("{},{}.{},{}\n", *mac, host.host_name, own,
+      files.hosts += fmt::format("{},{},{}\n", *mac, known,
                                  ip->v6 ? "[" + ip->address + "]" : ip->address);
-    files.names += fmt::format("{} {}.{} {}\n", ip->address, host.host_name, own, host.host_name);
+    // The first is what the address resolves to.
+    const auto own = domain_of(host.domain);
+    if (own && fold_case(*own) != fold_case(*domain))
+      files.names += fmt::format("{} {}.{} {} {}\n", ip->address, host.host_name, *own, known,
+                                 host.host_name);
+    else
+      files.names += fmt::format("{} {} {}\n", ip->address, known, host.host_name);
   }
   return files;
 }

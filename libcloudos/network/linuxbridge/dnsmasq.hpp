@@ -42,10 +42,18 @@ struct DhcpLook {
   std::uint64_t started = 0;  ///< When, in the kernel's own count: pids are used again.
 };
 
-/// Writes out a network's plan. Every value is checked: what would break out of its line or field
-/// is left out and named in `rejected`. Errors: InvalidArgument.
-Result<DhcpFiles> render_dhcp(const NetworkPlan& network, const std::string& device,
-                              int device_index, std::vector<std::string>& rejected);
+/// Where the server listens.
+struct DhcpDevice {
+  std::string name;
+  int index = 0;
+};
+
+/// Writes out a network's plan. `domain` is the cloud's, which guests search names in. A port's
+/// name resolves bare, under that domain, and under the port's or the network's own. Every value is
+/// checked: what would break out of its line or field is left out and named in `rejected`.
+/// Errors: InvalidArgument.
+Result<DhcpFiles> render_dhcp(const NetworkPlan& network, const std::string& domain,
+                              const DhcpDevice& device, std::vector<std::string>& rejected);
 
 /// dnsmasq of the network whose files are in `folder`. One thread at a time.
 class Dnsmasq {
@@ -70,6 +78,10 @@ class Dnsmasq {
  private:
   Result<void> start(int netns);
   Result<void> stop();
+  Result<void> stop_moved(int netns);
+  void signal_ours(int pid, int signal) const;
+  std::vector<std::string> words() const;
+  bool may_be_misled() const;
   std::array<DhcpLook::Stamp, DhcpLook::kFiles> stamps() const;
   bool looks_the_same(const DhcpLook& look, const DhcpFiles& files, int netns) const;
   Result<bool> ensure_files(const DhcpFiles& files, int netns, bool fresh);

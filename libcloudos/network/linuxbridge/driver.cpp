@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "base/domain_name.hpp"
 #include "base/mutex.hpp"
 #include "network/linuxbridge/filter.hpp"
 #include "network/linuxbridge/inspect.hpp"
@@ -115,7 +116,7 @@ class Driver final : public LinuxBridgeDriver {
         filter_(std::move(sockets.nft), names_.table()),
         wires_(names_,
                {settings.run_dir + "/networks", dnsmasq, settings.physical_bridges,
-                settings.tunnel_address},
+                settings.tunnel_address, settings.dns_domain},
                std::move(sockets.wires), metadata_, log),
         routers_(names_, std::move(sockets.routers), metadata_, log),
         rules_(empty_ruleset(names_)) {}
@@ -700,6 +701,8 @@ Result<void> check_linuxbridge(const LinuxBridgeSettings& settings) {
                   fmt::format("the bridge of physical network {} is not a device name", physical));
     }
   }
+  if (!is_domain_name(settings.dns_domain))
+    return fail(ErrorCode::InvalidArgument, "dns_domain is not a domain");
   if (settings.network_namespace.find('/') != std::string::npos)
     return fail(ErrorCode::InvalidArgument, "network_namespace is a name, not a path");
   return Result<void>();

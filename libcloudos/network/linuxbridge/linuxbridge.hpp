@@ -20,6 +20,7 @@ struct LinuxBridgeSettings {
   bool shared_machine = false;  ///< Other hosts of this cloud are on the machine, too.
   /// The one that is this host, as `ip netns` names it; empty: the calling thread's.
   std::string network_namespace = {};
+  std::string dns_domain = "openstacklocal";  ///< The cloud's; a dot may be behind it.
 };
 
 /// The Linux-bridge mechanism driver: one bridge per network, a tap per port, DHCP and metadata in

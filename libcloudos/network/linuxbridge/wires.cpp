@@ -299,7 +299,8 @@ Result<void> Wires::ensure_dhcp(const NetworkPlan& plan, const Link& bridge,
   CLOUDOS_CHECK(ensure_addresses(plan, link, *inside));
   const int netns = namespaces_[plan.id].netns.get();
   std::vector<std::string> rejected;
-  CLOUDOS_TRY(const auto files, render_dhcp(plan, link.name, link.index, rejected));
+  CLOUDOS_TRY(const auto files, render_dhcp(plan, settings_.dns_domain, {link.name, link.index},
+                                            rejected));
   report(rejected);
   Namespace& space = namespaces_[plan.id];
   if (::mkdir(settings_.networks_dir.c_str(), 0755) != 0 && errno != EEXIST) {

@@ -32,6 +32,7 @@ class Wires {
     std::string dnsmasq;
     std::map<std::string, std::string> physical_bridges;
     std::string tunnel_address;
+    std::string dns_domain;
   };
   Wires(Names names, Settings settings, Netlink netlink, MetadataServer& metadata, Log log)
       : names_(std::move(names)),
