@@ -14,6 +14,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstddef>
 #include <filesystem>
@@ -21,6 +22,7 @@
 #include <thread>
 
 #include "base/process.hpp"
+#include "dataplane/l3_support.hpp"
 #include "dataplane/support.hpp"
 #include "network/linuxbridge/dnsmasq.hpp"
 #include "network/linuxbridge/metadata_server.hpp"
@@ -669,6 +671,90 @@ TEST_CASE("a DHCP server knows its files, whatever came between them and the wor
     CHECK_FALSE(std::filesystem::exists(place + "/unread"));
     CHECK(server.remove());
     CHECK_FALSE(std::filesystem::exists(place));
+  });
+}
+
+TEST_CASE("a pid file that names another process costs that one nothing, and no server") {
+  on_private_host([] {
+    TwoGuests two;
+    const auto& network = two.network().id;
+    const std::string folder = two.host.dir.path() + "/networks/" + network.value;
+    const std::string pid_file = folder + "/dnsmasq.pid";
+    /// Somebody else's process, which may name our files as an editor does.
+    struct Stranger {
+      Fd waits_for, kept;
+      pid_t pid = -1;
+      explicit Stranger(const std::vector<std::string>& more) {
+        std::array<int, 2> ends{};
+        REQUIRE(::pipe2(ends.data(), O_CLOEXEC) == 0);
+        waits_for = Fd(ends[0]);
+        kept = Fd(ends[1]);
+        std::vector<std::string> words{"sh", "-c", "read line"};
+        words.insert(words.end(), more.begin(), more.end());
+        pid = ::fork();
+        if (pid != 0) return;
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        ::dup2(waits_for.get(), STDIN_FILENO);
+        std::vector<char*> argv;
+        for (const auto& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+        argv.push_back(nullptr);
+        ::execv("/bin/sh", argv.data());
+        ::_exit(127);
+      }
+      bool lives() const { return ::waitpid(pid, nullptr, WNOHANG) == 0; }
+      ~Stranger() {
+        ::kill(pid, SIGKILL);
+        ::waitpid(pid, nullptr, 0);
+      }
+    };
+    const Stranger stranger({});
+    const Stranger reader({"--pid-file=" + pid_file});
+    REQUIRE(becomes([&] {
+      return lb::read_small_file(fmt::format("/proc/{}/cmdline", reader.pid))
+                 .value_or("")
+                 .find(pid_file) != std::string::npos;
+    }));
+    const auto number = [](int pid) { return fmt::format("{}\n", pid); };
+    struct Row {
+      std::string what, named;
+      bool killed;
+    };
+    const Row rows[] = {
+        {"another's, and the server runs", number(stranger.pid), false},
+        {"another's, and the server is gone", number(stranger.pid), true},
+        {"one that names our files, and the server runs", number(reader.pid), false},
+        {"one that names our files, and the server is gone", number(reader.pid), true},
+        {"nobody's, and the server runs", "2147483\n", false},
+        {"nobody's, and the server is gone", "2147483\n", true},
+        {"our own, and the server runs", number(::getpid()), false},
+        {"no number, and the server runs", "nobody\n", false},
+        {"no file, and the server runs", "", false},
+    };
+    REQUIRE(two.a.dhcp());
+    for (const auto& row : rows) {
+      CAPTURE(row.what);
+      const auto before = two.host.dnsmasq(network);
+      REQUIRE(before);
+      const Fd old(static_cast<int>(::syscall(SYS_pidfd_open, *before, 0)));
+      REQUIRE(old.valid());
+      pollfd ended{old.get(), POLLIN, 0};
+      if (row.killed) {
+        ::kill(*before, SIGKILL);
+        REQUIRE(::poll(&ended, 1, 3'000) == 1);
+      }
+      std::filesystem::remove(pid_file);
+      if (!row.named.empty()) std::ofstream(pid_file) << row.named;
+      const auto since = std::chrono::steady_clock::now();
+      two.host.converge(two.plan);
+      CHECK(std::chrono::steady_clock::now() - since < std::chrono::seconds(5));
+      const auto after = two.host.dnsmasq(network);
+      REQUIRE(after);
+      // Never two of one network.
+      CHECK((*after == *before || ::poll(&ended, 1, 0) == 1));
+      CHECK(two.a.dhcp());
+      CHECK(stranger.lives());
+      CHECK(reader.lives());
+    }
   });
 }
 

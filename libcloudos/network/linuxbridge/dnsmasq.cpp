@@ -220,16 +220,30 @@ std::optional<int> Dnsmasq::pid() const {
   return noted && is_ours(*noted) ? noted : std::nullopt;
 }
 
-/// Pids are reused: only a process started with our folder's own file is ours. (A zombie's command
-/// line is empty.)
+/// Pids are reused: only a process whose command line is the one that we start it by is ours, down
+/// to the last word; others may name our files, too. (A zombie's command line is empty.)
 bool Dnsmasq::is_ours(int process) const {
   const auto command = read_small_file(fmt::format("/proc/{}/cmdline", process));
   if (!command) return false;
-  const std::string mine = "--pid-file=" + path("dnsmasq.pid");
-  for (const auto word : split(*command, '\0')) {
-    if (word == mine) return true;
-  }
-  return false;
+  // Whatever the program is called: it may have been another when it was started.
+  const auto first_end = command->find('\0');
+  if (first_end == std::string::npos) return false;
+  std::string mine;
+  for (const auto& word : words()) mine.append(word).push_back('\0');
+  return std::string_view(*command).substr(first_end + 1) == mine;
+}
+
+/// Behind the program's name.
+std::vector<std::string> Dnsmasq::words() const {
+  return {"--conf-file=" + path("dnsmasq.conf"), "--dhcp-leasefile=" + path("leases"),
+          "--pid-file=" + path("dnsmasq.pid")};
+}
+
+/// The pid file says nothing, or names somebody else who lives: its server may run all the same.
+/// One that names nobody was right: dnsmasq writes it before it serves.
+bool Dnsmasq::may_be_misled() const {
+  const auto noted = noted_pid();
+  return !noted || started_at(*noted).has_value();
 }
 
 /// Started before the data folder was moved: the folder's own part of the path is the same, and
@@ -338,7 +352,7 @@ Result<bool> Dnsmasq::ensure_files(const DhcpFiles& files, int netns, bool fresh
   const bool stale = hosts == Written::Yes && leases_contradict(files.hosts);
   if (usable && !stale && !unsure) {
     const bool changed = hosts == Written::Yes || options == Written::Yes || names == Written::Yes;
-    if (changed) ::kill(*running, SIGHUP);
+    if (changed) signal_ours(*running, SIGHUP);
     if (changed) ::unlink(path(kUnread).c_str());
     return !changed;
   }
@@ -347,17 +361,29 @@ Result<bool> Dnsmasq::ensure_files(const DhcpFiles& files, int netns, bool fresh
     return false;
   }
   CLOUDOS_CHECK(stop());
-  if (!fresh) {
-    const auto before_move = [&](int process) { return was_ours(process, netns); };
-    // The pid file moved along with the folder, and saves looking at every process.
-    auto moved = noted_pid();
-    if (!moved) moved = search(before_move);
-    if (moved && before_move(*moved)) CLOUDOS_CHECK(end(*moved, before_move));
-  }
+  if (!fresh) CLOUDOS_CHECK(stop_moved(netns));
   CLOUDOS_CHECK(drop_contradicted_leases(files.hosts));
-  CLOUDOS_CHECK(start(netns));
+  auto started = start(netns);
+  if (!started) {
+    // One may run although the pid file names nobody, and have the addresses.
+    const auto ours = [this](int process) { return is_ours(process); };
+    const auto hidden = search(ours);
+    if (!hidden) return fail(std::move(started).error());
+    CLOUDOS_CHECK(end(*hidden, ours));
+    CLOUDOS_CHECK(start(netns));
+  }
   ::unlink(path(kUnread).c_str());
   return false;
+}
+
+/// One that was started before the data folder was moved.
+Result<void> Dnsmasq::stop_moved(int netns) {
+  const auto before_move = [&](int process) { return was_ours(process, netns); };
+  // The pid file moved along with the folder, and saves looking at every process.
+  auto moved = noted_pid();
+  if (moved && !before_move(*moved)) moved.reset();
+  if (!moved && may_be_misled()) moved = search(before_move);
+  return moved ? end(*moved, before_move) : Result<void>();
 }
 
 bool Dnsmasq::has(const DhcpFiles& files) const {
@@ -374,11 +400,9 @@ Result<void> Dnsmasq::start(int netns) {
   }
   Fd complaints(ends[0]);
   Fd child_end(ends[1]);
-  std::vector<std::string> words{program_, "--conf-file=" + path("dnsmasq.conf"),
-                                 "--dhcp-leasefile=" + path("leases"),
-                                 "--pid-file=" + path("dnsmasq.pid")};
-  std::vector<char*> argv;
-  for (auto& word : words) argv.push_back(word.data());
+  auto told = words();
+  std::vector<char*> argv{program_.data()};
+  for (auto& word : told) argv.push_back(word.data());
   argv.push_back(nullptr);
   const auto deadline = Steady::now() + kStartPatience;
   const pid_t child = ::fork();
@@ -403,25 +427,38 @@ Result<void> Dnsmasq::start(int netns) {
 Result<void> Dnsmasq::stop() {
   const auto ours = [this](int process) { return is_ours(process); };
   auto first = pid();
-  // A file that names one who is no more was not lost: dnsmasq writes it before it serves.
-  if (!first && !noted_pid()) first = search(ours);
+  if (!first && may_be_misled()) first = search(ours);
   return first ? end(*first, ours) : Result<void>();
+}
+
+/// By a handle that stays its own when its number becomes another's.
+void Dnsmasq::signal_ours(int process, int signal) const {
+  const Fd handle(static_cast<int>(::syscall(SYS_pidfd_open, process, 0)));
+  if (handle.valid() && is_ours(process))
+    ::syscall(SYS_pidfd_send_signal, handle.get(), signal, nullptr, 0U);
 }
 
 Result<void> Dnsmasq::end(int process, const std::function<bool(int)>& lives) const {
   // Its command line is gone before its sockets are: its successor needs the addresses.
   const Fd ended(static_cast<int>(::syscall(SYS_pidfd_open, process, 0)));
-  ::kill(process, SIGTERM);
+  if (!ended.valid() && errno != ESRCH)
+    return fail(ErrorCode::Unavailable, "cannot take hold of dnsmasq", std::strerror(errno));
+  // By the handle, which is its own from here on though its number became another's.
+  const auto tell = [&](int signal) {
+    ::syscall(SYS_pidfd_send_signal, ended.get(), signal, nullptr, 0U);
+  };
+  if (!ended.valid() || !lives(process)) return Result<void>();
+  tell(SIGTERM);
   const auto patience = Steady::now() + kStopPatience;
   while (lives(process)) {
-    if (Steady::now() >= patience) ::kill(process, SIGKILL);
+    if (Steady::now() >= patience) tell(SIGKILL);
     if (Steady::now() >= patience + kStopPatience) {
       return fail(ErrorCode::Unavailable, "dnsmasq does not end", folder_);
     }
     std::this_thread::sleep_for(kStep);
   }
   pollfd waiting{ended.get(), POLLIN, 0};
-  if (ended.valid() && ::poll(&waiting, 1, static_cast<int>(1'000 * kStopPatience.count())) == 0)
+  if (::poll(&waiting, 1, static_cast<int>(1'000 * kStopPatience.count())) == 0)
     return fail(ErrorCode::Unavailable, "dnsmasq does not end", folder_);
   return Result<void>();
 }
