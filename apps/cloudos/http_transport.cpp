@@ -104,24 +104,71 @@ class HttpTransport final : public Transport {
     return url.ends_with("/v3") ? url : url + "/v3";
   }
 
+  /// Who asks, in the words of the Identity API.
+  json identity_of_login() const {
+    const Credentials& c = credentials_;
+    if (c.by_application_credential()) {
+      json credential = {{"secret", c.application_credential_secret}};
+      if (!c.application_credential_id.empty()) {
+        credential["id"] = c.application_credential_id;
+      } else {
+        credential["name"] = c.application_credential_name;
+        credential["user"] =
+            by_id_or_name(c.user_id, c.username, c.user_domain_id, c.user_domain_name);
+      }
+      return {{"methods", {"application_credential"}}, {"application_credential", credential}};
+    }
+    if (!c.token.empty()) return {{"methods", {"token"}}, {"token", {{"id", c.token}}}};
+    json user = by_id_or_name(c.user_id, c.username, c.user_domain_id, c.user_domain_name);
+    json identity = {{"methods", {"password"}}};
+    if (!c.passcode.empty()) {
+      user["passcode"] = c.passcode;
+      identity["methods"].push_back("totp");
+      identity["totp"]["user"] = user;
+      user.erase("passcode");
+    }
+    user["password"] = c.password;
+    identity["password"]["user"] = user;
+    return identity;
+  }
+
+  /// What the login is for; nothing for an application credential, which says so itself.
+  json scope_of_login() const {
+    const Credentials& c = credentials_;
+    if (c.by_application_credential()) return {};
+    if (!c.system_scope.empty()) return {{"system", {{"all", true}}}};
+    if (!c.project_id.empty() || !c.project_name.empty())
+      return {{"project", by_id_or_name(c.project_id, c.project_name, c.project_domain_id,
+                                        c.project_domain_name)}};
+    if (!c.domain_id.empty()) return {{"domain", {{"id", c.domain_id}}}};
+    if (!c.domain_name.empty()) return {{"domain", {{"name", c.domain_name}}}};
+    return {};
+  }
+
+  cloudos::Failure refused_login() const {
+    const Credentials& c = credentials_;
+    if (c.by_application_credential())
+      return fail(ErrorCode::Unauthenticated,
+                  fmt::format("{} refused the application credential of {}.", c.auth_url, c.source));
+    if (!c.token.empty())
+      return fail(ErrorCode::Unauthenticated,
+                  fmt::format("{} refused the token of {}: it has ended, or has no role there.",
+                              c.auth_url, c.source));
+    return fail(ErrorCode::Unauthenticated,
+                fmt::format("{} refused the login of '{}': check user, password and project of {}.",
+                            c.auth_url, c.user_id.empty() ? c.username : c.user_id, c.source));
+  }
+
   Result<void> log_in() {
     const Credentials& c = credentials_;
-    json user = by_id_or_name(c.user_id, c.username, c.user_domain_id, c.user_domain_name);
-    user["password"] = c.password;
-    json auth = {{"identity", {{"methods", {"password"}}, {"password", {{"user", user}}}}}};
-    if (!c.project_id.empty() || !c.project_name.empty())
-      auth["scope"]["project"] =
-          by_id_or_name(c.project_id, c.project_name, c.project_domain_id, c.project_domain_name);
+    json auth = {{"identity", identity_of_login()}};
+    if (json scope = scope_of_login(); scope.is_object()) auth["scope"] = std::move(scope);
     HttpRequest request;
     request.method = "POST";
     request.url = identity_url() + "/auth/tokens";
     request.body = json{{"auth", auth}}.dump(-1, ' ', false, json::error_handler_t::replace);
     CLOUDOS_TRY(const HttpReply reply, http_.send(request));
-    if (reply.status == 401)
-      return fail(
-          ErrorCode::Unauthenticated,
-          fmt::format("{} refused the login of '{}': check user, password and project of {}.",
-                      c.auth_url, c.user_id.empty() ? c.username : c.user_id, c.source));
+    if (reply.status == 401) return refused_login();
     if (reply.status >= 300)
       return fail(verbs::code_of_status(reply.status),
                   fmt::format("Login at {} failed: {}", c.auth_url, error_text(reply.body)));

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 #include <sstream>
 
@@ -27,6 +28,17 @@ constexpr Setting kSettings[] = {
     {"auth.username", "OS_USERNAME", &Credentials::username},
     {"auth.user_id", "OS_USER_ID", &Credentials::user_id},
     {"auth.password", "OS_PASSWORD", &Credentials::password},
+    {"auth.passcode", "OS_PASSCODE", &Credentials::passcode},
+    {"auth.token", "OS_TOKEN", &Credentials::token},
+    {"auth.application_credential_id", "OS_APPLICATION_CREDENTIAL_ID",
+     &Credentials::application_credential_id},
+    {"auth.application_credential_name", "OS_APPLICATION_CREDENTIAL_NAME",
+     &Credentials::application_credential_name},
+    {"auth.application_credential_secret", "OS_APPLICATION_CREDENTIAL_SECRET",
+     &Credentials::application_credential_secret},
+    {"auth.domain_name", "OS_DOMAIN_NAME", &Credentials::domain_name},
+    {"auth.domain_id", "OS_DOMAIN_ID", &Credentials::domain_id},
+    {"auth.system_scope", "OS_SYSTEM_SCOPE", &Credentials::system_scope},
     {"auth.user_domain_name", "OS_USER_DOMAIN_NAME", &Credentials::user_domain_name},
     {"auth.user_domain_id", "OS_USER_DOMAIN_ID", &Credentials::user_domain_id},
     {"auth.project_name", "OS_PROJECT_NAME", &Credentials::project_name},
@@ -37,6 +49,24 @@ constexpr Setting kSettings[] = {
     {"interface", "OS_INTERFACE", &Credentials::interface},
     {"cacert", "OS_CACERT", &Credentials::ca_file},
 };
+
+/// "http://[::1]:5000" and its like, or why it is none.
+Result<void> check_url(const Credentials& found) {
+  std::string_view rest = found.auth_url;
+  for (const std::string_view scheme : {"http://", "https://"})
+    if (rest.starts_with(scheme)) rest.remove_prefix(scheme.size());
+  if (rest.size() == found.auth_url.size())
+    return fail(ErrorCode::InvalidArgument, fmt::format("auth_url of {} is an http:// or https:// "
+                                                        "URL, unlike '{}'.",
+                                                        found.source, found.auth_url));
+  const std::string_view host = rest.substr(0, rest.find('/'));
+  if (std::count(host.begin(), host.end(), ':') > 1 && !host.starts_with('['))
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("auth_url of {} has an IPv6 address without brackets: write "
+                            "http://[::1]:5000.",
+                            found.source));
+  return Result<void>();
+}
 
 std::vector<fs::path> config_files(const Environment& environment) {
   if (const auto file = environment("OS_CLIENT_CONFIG_FILE")) return {*file};
@@ -98,7 +128,17 @@ Result<Credentials> from_file(const Found& found, const std::string& cloud) {
 Result<Credentials> check(Credentials found) {
   if (found.auth_url.empty())
     return fail(ErrorCode::InvalidArgument, fmt::format("{} has no auth_url.", found.source));
-  if (found.username.empty() && found.user_id.empty())
+  CLOUDOS_CHECK(check_url(found));
+  const bool named = !found.application_credential_name.empty();
+  if (found.by_application_credential() && found.application_credential_id.empty() && !named)
+    return fail(ErrorCode::InvalidArgument,
+                fmt::format("{} has the secret of an application credential and not its id: set "
+                            "OS_APPLICATION_CREDENTIAL_ID, or application_credential_id under auth.",
+                            found.source));
+  const bool without_user = found.by_application_credential()
+                                ? !found.application_credential_id.empty()
+                                : !found.token.empty();
+  if (found.username.empty() && found.user_id.empty() && !without_user)
     return fail(
         ErrorCode::InvalidArgument,
         fmt::format("{} has no username: set OS_USERNAME, or username under auth.", found.source));
@@ -121,9 +161,13 @@ Result<Credentials> find_credentials(const std::string& wanted_cloud,
     for (const Setting& setting : kSettings)
       if (const auto value = environment(setting.variable)) out.*setting.member = *value;
     out.verify = environment("OS_INSECURE").value_or("").empty();
-    out.source = "The environment (OS_*)";
+    out.source = "the environment (OS_*)";
     return check(std::move(out));
   }
+  if (const auto file = environment("OS_CLIENT_CONFIG_FILE"))
+    if (std::error_code ec; !fs::exists(*file, ec))
+      return fail(ErrorCode::InvalidArgument,
+                  fmt::format("{} is not there: OS_CLIENT_CONFIG_FILE names it.", *file));
   CLOUDOS_TRY(const auto found, read_clouds(environment));
   if (!found && cloud.empty())
     return fail(ErrorCode::InvalidArgument,

@@ -9,18 +9,31 @@
 
 namespace cli {
 
-/// Where the cloud is and who asks.
+/// Where the cloud is and who asks: by an application credential, by a token that is there, or by
+/// user and password, whichever of them is given first.
 struct Credentials {
   std::string auth_url;
+  std::string application_credential_id, application_credential_name, application_credential_secret;
+  std::string token;
   std::string username, user_id, password;
+  std::string passcode;  ///< With the password, for those who have to give both.
   std::string user_domain_name, user_domain_id;
   std::string project_name, project_id;
   std::string project_domain_name, project_domain_id;
+  std::string domain_name, domain_id;  ///< What the login is for when it is for no project.
+  std::string system_scope;            ///< "all": for the whole cloud, and for no project.
   std::string region;
   std::string interface = "public";
   bool verify = true;
   std::string ca_file;
   std::string source;  ///< For errors: "cloud 'x' of /path/clouds.yaml", "the environment".
+
+  bool by_application_credential() const { return !application_credential_secret.empty(); }
+  /// What whoever knows it may log in by.
+  const std::string& secret() const {
+    if (by_application_credential()) return application_credential_secret;
+    return token.empty() ? password : token;
+  }
 };
 
 using Environment = std::function<std::optional<std::string>(const std::string& name)>;

@@ -71,9 +71,18 @@ Result<std::unique_ptr<Transport>> open_transport(const Leaf& leaf, const Given&
   CLOUDOS_TRY(Credentials credentials,
               find_credentials(value_of(given, "--os-cloud"), environment_value));
   if (has(given, "--os-project-name")) {
+    if (credentials.by_application_credential())
+      return cloudos::fail(cloudos::ErrorCode::InvalidArgument,
+                           "--os-project-name: an application credential is for its project alone.");
+    credentials.system_scope.clear();
     credentials.project_name = value_of(given, "--os-project-name");
     credentials.project_id.clear();
   }
+  if (has(given, "--os-system-scope"))
+    credentials.system_scope = value_of(given, "--os-system-scope");
+  if (!credentials.system_scope.empty() && credentials.system_scope != "all")
+    return cloudos::fail(cloudos::ErrorCode::InvalidArgument,
+                         "A system's scope is 'all': the whole cloud.");
   if (has(given, "--os-region-name")) credentials.region = value_of(given, "--os-region-name");
   HttpSettings settings;
   settings.http = {credentials.verify, credentials.ca_file, nullptr};

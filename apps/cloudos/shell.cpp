@@ -53,10 +53,13 @@ Result<void> issue_token(Session& session, const Given& given) {
   CLOUDOS_TRY(const json token, session.transport().login());
   if (!token.contains("id"))
     return fail(ErrorCode::Unsupported, "--local needs no token, and issues none.");
-  const json shown = {{"expires", value_at(token, "expires_at")},
-                      {"id", value_at(token, "id")},
-                      {"project_id", value_at(token, "project.id")},
-                      {"user_id", value_at(token, "user.id")}};
+  json shown = {{"expires", value_at(token, "expires_at")},
+                {"id", value_at(token, "id")},
+                {"user_id", value_at(token, "user.id")}};
+  // What it is for, of which there is one or nothing.
+  if (token.contains("project")) shown["project_id"] = value_at(token, "project.id");
+  if (token.contains("domain")) shown["domain_id"] = value_at(token, "domain.id");
+  if (token.contains("system")) shown["system"] = "all";
   return print_sheet(&session, show_sheet({}, shown), printing);
 }
 

@@ -38,10 +38,12 @@ std::string password_digest(const std::string& password, const std::string& salt
 
 /// Each field with its length, so that no two logins run together.
 std::string identity_of(const Credentials& c) {
-  std::string all = "1";
+  std::string all = "2";
   for (const std::string* field :
        {&c.auth_url, &c.username, &c.user_id, &c.user_domain_name, &c.user_domain_id,
-        &c.project_name, &c.project_id, &c.project_domain_name, &c.project_domain_id})
+        &c.project_name, &c.project_id, &c.project_domain_name, &c.project_domain_id,
+        &c.application_credential_id, &c.application_credential_name, &c.domain_name, &c.domain_id,
+        &c.system_scope})
     all += "|" + std::to_string(field->size()) + ":" + *field;
   return hex(cloudos::sha256(all)).substr(0, 40);
 }
@@ -95,7 +97,7 @@ std::string kept_text(const json& object, const char* name) {
 }  // namespace
 
 TokenCache::TokenCache(std::string folder, const Credentials& credentials)
-    : folder_(std::move(folder)), password_(credentials.password) {
+    : folder_(std::move(folder)), password_(credentials.secret()) {
   if (!folder_.empty()) path_ = folder_ + "/token-" + identity_of(credentials) + ".json";
 }
 

@@ -20,6 +20,8 @@ constexpr Option kGlobal[] = {
     {"--os-cloud", "cloud of clouds.yaml to use [OS_CLOUD]", "NAME"},
     {"--os-project-name", "project to work in [OS_PROJECT_NAME]", "NAME"},
     {"--os-region-name", "region to work in [OS_REGION_NAME]", "NAME"},
+    {"--os-system-scope", "all: work on the whole cloud instead of a project [OS_SYSTEM_SCOPE]",
+     "SCOPE"},
     {"--local", "work on this data folder without HTTP, as its administrator", "DIR"},
     {"--simulated", "with --local, when nobody runs the folder: do the work on simulated hosts"},
     {"--no-cache", "neither read nor keep a token of an earlier login"},

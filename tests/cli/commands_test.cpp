@@ -423,3 +423,81 @@ TEST_CASE("a login is used again, dropped when it is refused, and not kept when 
   CHECK(list.err.empty());
   CHECK(token() != first);
 }
+
+TEST_CASE("one logs in by an application credential, by a token, to a domain or to the whole cloud") {
+  Site& site = shared_site();
+  TempDir dir;
+  const std::string url = fmt::format("http://127.0.0.1:{}/v3", site.server.port);
+  const std::string cache = (dir.path() / "cache").string();
+  const auto run = [&](Variables variables, const std::string& line) {
+    variables.emplace("OS_AUTH_URL", url);
+    variables.emplace("XDG_CACHE_HOME", cache);
+    std::vector<std::string> words = {CLOUDOS_PROGRAM};
+    for (const auto& word : Site::words_of(line)) words.push_back(word);
+    return run_program(words, variables);
+  };
+  const json made = site.ask({"application", "credential", "create", "door"});
+  const std::string id = made["id"].get<std::string>(), secret = made["secret"].get<std::string>();
+  std::string password = text_of(site.server.data_dir() / "keys/admin-password");
+  password.resize(password.find('\n'));
+  const std::string token = site.ask({"token", "issue"})["id"].get<std::string>();
+  const std::string file = dir.file(
+      "clouds.yaml", "clouds:\n  robots:\n    auth_type: v3applicationcredential\n    auth:\n"
+                     "      auth_url: " + url + "\n      application_credential_id: " + id +
+                     "\n      application_credential_secret: " + secret + "\n");
+  const Variables credential = {{"OS_APPLICATION_CREDENTIAL_ID", id},
+                                {"OS_APPLICATION_CREDENTIAL_SECRET", secret}};
+  const Variables admin = {{"OS_USERNAME", "admin"}, {"OS_PASSWORD", password}};
+  Variables in_project = admin, in_domain = admin, named = admin;
+  in_project["OS_PROJECT_NAME"] = "admin";
+  in_domain["OS_DOMAIN_NAME"] = "Default";
+  named["OS_APPLICATION_CREDENTIAL_NAME"] = "door";
+  named["OS_APPLICATION_CREDENTIAL_SECRET"] = secret;
+  struct Row {
+    std::string what;
+    Variables variables;
+    std::string line;
+    int code;
+    std::string says;
+  };
+  const Row rows[] = {
+      {"credential", credential, "token issue -f value -c project_id", 0, ""},
+      {"again, by the token that was kept", credential, "network list", 0, ""},
+      {"credential by name", named, "network list", 0, ""},
+      {"credential of a file", {{"OS_CLIENT_CONFIG_FILE", file}, {"OS_CLOUD", "robots"}},
+       "network list", 0, ""},
+      {"another project", credential, "--os-project-name admin network list", 3, "its project alone"},
+      {"wrong secret",
+       {{"OS_APPLICATION_CREDENTIAL_ID", id}, {"OS_APPLICATION_CREDENTIAL_SECRET", "x"}},
+       "network list", 3, "refused the application credential"},
+      {"a secret alone", {{"OS_APPLICATION_CREDENTIAL_SECRET", secret}}, "network list", 3,
+       "OS_APPLICATION_CREDENTIAL_ID"},
+      {"token", {{"OS_TOKEN", token}, {"OS_PROJECT_NAME", "admin"}}, "network list", 0, ""},
+      {"token that is none", {{"OS_TOKEN", "x"}}, "project list", 3, "log in again"},
+      {"whole cloud", admin, "--os-system-scope all user list -f value -c Name", 0, "admin"},
+      {"whole cloud, not its project", in_project,
+       "--os-system-scope all token issue -f value -c system", 0, "all"},
+      {"a part of the cloud", admin, "--os-system-scope some user list", 3, "is 'all'"},
+      {"domain", in_domain, "project list --domain default -f value -c Name", 0, "admin"},
+      {"no brackets", {{"OS_AUTH_URL", "http://::1:5000"}, {"OS_TOKEN", "x"}}, "project list", 3,
+       "brackets"},
+      {"no web address", {{"OS_AUTH_URL", "ftp://x"}, {"OS_TOKEN", "x"}}, "project list", 3,
+       "auth_url of the environment (OS_*) is an http:// or https:// URL"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    const Ran ran = run(row.variables, row.line);
+    CAPTURE(ran.out);
+    CAPTURE(ran.err);
+    CHECK(ran.code == row.code);
+    CHECK((row.code == 0 ? ran.out : ran.err).find(row.says) != std::string::npos);
+  }
+  const Ran missing = run_program({CLOUDOS_PROGRAM, "project", "list"},
+                                  {{"OS_CLIENT_CONFIG_FILE", "/no/clouds.yaml"}});
+  CHECK(missing.code == 3);
+  CHECK(missing.err.find("/no/clouds.yaml is not there") != std::string::npos);
+  // Neither a secret nor another's token is in what was kept.
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(cache))
+    if (entry.is_regular_file()) CHECK(text_of(entry.path()).find(secret) == std::string::npos);
+  CHECK(site.cloudos({"application", "credential", "delete", "door"}).code == 0);
+}
