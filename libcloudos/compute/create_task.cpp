@@ -111,8 +111,8 @@ Result<Outcome> allocate_ports(Servers::Impl& room, StepContext& step, const Ser
   CLOUDOS_CHECK(step.commit([&](store::Txn& txn) -> Result<void> {
     std::vector<ServerPort> ports;
     for (std::size_t i = 0; i < preps.size(); ++i) {
-      CLOUDOS_TRY(auto port, room.take_port(txn, ctx, server, preps[i], server.networks[i].port));
-      ports.push_back(std::move(port));
+      CLOUDOS_TRY(auto taken, room.take_port(txn, ctx, server, preps[i], server.networks[i].port));
+      ports.push_back(std::move(taken.port));
     }
     return change_server(txn, server.id, now, [&](Server& s) {
       s.ports = ports;

@@ -209,17 +209,17 @@ Result<PortPrep> Servers::Impl::prepare_port(const store::Snapshot& snapshot, co
   return networks.prepare_port(snapshot, ctx, port);
 }
 
-Result<ServerPort> Servers::Impl::take_port(store::Txn& txn, const Context& ctx,
-                                            const Server& server,
-                                            const std::optional<PortPrep>& prep,
-                                            const PortId& given) const {
+Result<Servers::Impl::TakenPort> Servers::Impl::take_port(store::Txn& txn, const Context& ctx,
+                                                          const Server& server,
+                                                          const std::optional<PortPrep>& prep,
+                                                          const PortId& given) const {
   if (prep) {
     CLOUDOS_TRY(const Port made, networks.create_port(txn, ctx, *prep));
-    return ServerPort{made.id, true};
+    return TakenPort{{made.id, true}, made.mac};
   }
-  CLOUDOS_CHECK(
-      networks.attach_port(txn, ctx, given, server.id, "compute:" + server.host_zone));
-  return ServerPort{given, false};
+  CLOUDOS_TRY(const Port lent, networks.attach_port(txn, ctx, given, server.id,
+                                                    "compute:" + server.host_zone));
+  return TakenPort{{given, false}, lent.mac};
 }
 
 Result<void> Servers::Impl::release_ports(store::Txn& txn, const ServerId& id,

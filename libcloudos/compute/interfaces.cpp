@@ -110,6 +110,20 @@ Result<Outcome> guest_lets_go(Servers::Impl& room, StepContext& step, const Serv
                           "or try again once it has booted", limits::kInterfaceLeaves.count()));
 }
 
+/// It may have let go all the same: an answer was lost, or came late.
+Result<Outcome> plug_back(Servers::Impl& room, StepContext& step, const Server& server) {
+  if (is_off(server) || is_overtaken(server)) return Outcome(tasks::Done{});
+  const auto wiring = room.plug_port(server, port_of(step.task()).port);
+  // The port was deleted meanwhile: there is nothing to give back.
+  if (!wiring && wiring.error().code == ErrorCode::NotFound) return Outcome(tasks::Done{});
+  if (!wiring) return fail(wiring.error());
+  CLOUDOS_TRY(const auto nic, Servers::Impl::read_nic(*wiring));
+  CLOUDOS_TRY(const auto driver, room.driver_of(server.host));
+  const auto there = driver->attach_interface(server.id, nic);
+  if (!there && is_retryable(there.error().code)) return fail(there.error());
+  return Outcome(tasks::Done{});
+}
+
 Result<Outcome> cut_wire(Servers::Impl& room, StepContext& step, const Server&) {
   CLOUDOS_CHECK(room.networks.unplug(port_of(step.task()).port));
   return Outcome(tasks::Done{});
@@ -175,10 +189,11 @@ Result<Server> Servers::attach_interface(const Context& ctx, const ServerId& id,
       return fail(ErrorCode::Conflict, fmt::format("Instance {} has {} interfaces, and can have no "
                                                    "more", id.value, server.ports.size()));
     }
-    CLOUDOS_TRY(const auto port, impl_->take_port(txn, caller, server, prep, given));
-    server.ports.push_back(port);
+    CLOUDOS_TRY(const auto taken, impl_->take_port(txn, caller, server, prep, given));
+    server.ports.push_back(taken.port);
+    std::erase(server.leaving_macs, taken.mac);
     tasks::TaskRecord queued = task;
-    queued.params.merge(params_of(port));
+    queued.params.merge(params_of(taken.port));
     return impl_->hand_over(txn, server, std::move(queued), ServerTask::None);
   }));
   engine.runner.wake();
@@ -225,6 +240,20 @@ Result<TaskId> Servers::detach_interface(const Context& ctx, const ServerId& id,
   return running;
 }
 
+Result<void> Servers::Impl::ask_again(const Server& seen) {
+  const std::string& mac = seen.leaving_macs.front();
+  const auto task =
+      make_task({}, seen.id, "detach-interface", {{"port", ""}, {"made", "0"}, {"mac", mac}});
+  CLOUDOS_CHECK(engine.store.transact([&](store::Txn& txn) -> Result<void> {
+    auto server = records::get<Server>(txn, seen.id);
+    if (!server || server->generation != seen.generation) return Result<void>();
+    std::erase(server->leaving_macs, mac);
+    return hand_over(txn, *server, task, ServerTask::None);
+  }));
+  engine.runner.wake();
+  return Result<void>();
+}
+
 tasks::TaskType Servers::Impl::attach_type() {
   tasks::TaskType type;
   type.name = "attach-interface";
@@ -242,6 +271,11 @@ tasks::TaskType Servers::Impl::attach_type() {
     const ServerPort port = port_of(task);
     if (!server || !has_port(*server, port.port)) return Result<void>();
     std::erase_if(server->ports, [&](const ServerPort& used) { return used.port == port.port; });
+    const auto wiring = task.outputs.find("nic");
+    if (wiring != task.outputs.end() && !is_off(*server)) {
+      CLOUDOS_TRY(const auto nic, read_nic(wiring->second));
+      server->leaving_macs.push_back(nic.mac);
+    }
     server->updated_at = engine.clock.wall();
     CLOUDOS_CHECK(records::update(txn, *server));
     return release_ports(txn, server->id, {port});
@@ -254,7 +288,8 @@ tasks::TaskType Servers::Impl::detach_type() {
   type.name = "detach-interface";
   type.steps = {
       after_others(),
-      {"pull-out", Step::Kind::Remote, on_server(*this, "pull-out", guest_lets_go), nullptr},
+      {"pull-out", Step::Kind::Remote, on_server(*this, "pull-out", guest_lets_go),
+       on_server(*this, "pull-out", plug_back)},
       // The guest has it no more: there is no way back.
       {"unwire", Step::Kind::Remote, on_server(*this, "unwire", cut_wire), nullptr, true},
       {"release", Step::Kind::Local, on_server(*this, "release", release_interface), nullptr, false,
@@ -271,8 +306,11 @@ tasks::TaskType Servers::Impl::detach_type() {
     if (!kept && kept.error().code != ErrorCode::NotFound &&
         kept.error().code != ErrorCode::Conflict)
       return fail(kept.error());
-    if (!kept) return Result<void>();  // It was deleted meanwhile, or is another one's by now.
-    server->ports.push_back(port);
+    if (kept) {
+      server->ports.push_back(port);
+    } else if (!is_off(*server)) {  // Deleted meanwhile, or another one's by now.
+      server->leaving_macs.push_back(task.params.at("mac"));
+    }
     server->updated_at = engine.clock.wall();
     return records::update(txn, *server);
   };

@@ -81,6 +81,7 @@ Result<Outcome> record_state(StepContext& step, const Server& server, VmState st
       s.vm_state = state;
       s.power_state = power;
       s.task_state = ServerTask::None;
+      s.leaving_macs.clear();  // Of a guest that is no more.
       if (state == VmState::Active) s.host_boot = step.value("host-boot");
       s.fault.reset();
     });

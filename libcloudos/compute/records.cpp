@@ -90,6 +90,7 @@ void fields(codec::FieldVisitor& v, Server& s) {
   v.field({36, "locked"}, s.locked);
   v.field({37, "locked_by_admin"}, s.locked_by_admin);
   v.field({38, "host_boot"}, s.host_boot);
+  v.field({39, "leaving_macs"}, s.leaving_macs);
   v.unknown(s.unknown);
 }
 

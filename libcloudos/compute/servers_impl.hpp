@@ -92,8 +92,12 @@ struct Servers::Impl {
   Result<PortPrep> prepare_port(const store::Snapshot& snapshot, const Context& ctx,
                                 const Server& server, const ServerNetwork& wanted,
                                 const std::vector<SecurityGroupId>& groups) const;
+  struct TakenPort {
+    ServerPort port;
+    std::string mac;
+  };
   /// Makes the port of `prep`, or gives the server the port `given`.
-  Result<ServerPort> take_port(store::Txn& txn, const Context& ctx, const Server& server,
+  Result<TakenPort> take_port(store::Txn& txn, const Context& ctx, const Server& server,
                                const std::optional<PortPrep>& prep, const PortId& given) const;
   /// Lets go of every port in the transaction: ours are deleted, given ones set free.
   Result<void> release_ports(store::Txn& txn, const ServerId& id,
@@ -104,6 +108,9 @@ struct Servers::Impl {
   /// Makes record and guest agree again. `power`: as seen after `server` was read.
   Result<void> fix(const Server& server, std::optional<PowerState> power,
                    hypervisor::Driver& driver);
+  /// Asks a guest again for what it did not give up, unless somebody touched the server since
+  /// (interfaces.cpp).
+  Result<void> ask_again(const Server& seen);
 };
 
 namespace compute {

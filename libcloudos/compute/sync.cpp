@@ -71,7 +71,7 @@ Result<void> Servers::Impl::fix(const Server& server, std::optional<PowerState> 
                                         compute::compare_boot(server.host_boot, boot));
   switch (sync) {
     case Sync::Nothing:
-      return Result<void>();
+      return server.leaving_macs.empty() ? Result<void>() : ask_again(server);
     case Sync::ForceStop:
       return queue_fix(*this, server, "stop-server", ServerTask::PoweringOff, {{"mode", "hard"}});
     case Sync::Resume:
@@ -144,10 +144,11 @@ Result<bool> Servers::Impl::sync_pass() {
     spec.matches = [&](const Server& server) {
       const auto domains = by_host.find(server.host);
       return server.task_state == ServerTask::None && domains != by_host.end() &&
-             compute::power_sync(server.vm_state, server.power_state,
+             (!server.leaving_macs.empty() ||
+              compute::power_sync(server.vm_state, server.power_state,
                                  power_in(*domains->second, server.id),
                                  compute::compare_boot(server.host_boot, boot_by_host[server.host])) !=
-                 Sync::Nothing;
+                  Sync::Nothing);
     };
     spec.limit = limits::kServersFixedPerPass + 1;
     CLOUDOS_TRY(suspects, records::page(*snapshot, spec));

@@ -286,3 +286,21 @@ TEST_CASE("interfaces that cannot be are refused, and nothing changes") {
   CHECK(macs_in_guest(world, server.id) == macs_in_record(world, server.id));
   CHECK(macs_in_guest(world, server.id).size() == limits::kServerPorts);
 }
+
+TEST_CASE("what a guest holds of a port that is no more is asked for until it is given up") {
+  Furnished world;
+  const Server server = world.boot();
+  const PortId port = server.ports[0].port;
+  world.out.hypervisor->let_go(false);
+  REQUIRE(world.servers->detach_interface(world.user, server.id, port));
+  world.run(10s);
+  REQUIRE(world.networks->delete_port(world.user, port));
+  world.run(5min);
+  CHECK(macs_in_guest(world, server.id).size() == 1);
+  CHECK(world.get(server.id).ports.empty());
+  CHECK(world.get(server.id).status() == "ACTIVE");
+  world.out.hypervisor->let_go(true);
+  world.run(2min);
+  CHECK(macs_in_guest(world, server.id).empty());
+  CHECK(world.get(server.id).leaving_macs.empty());
+}

@@ -93,6 +93,7 @@ struct Server {
   std::vector<SecurityGroupId> security_groups;   ///< For the ports we make.
   std::vector<std::string> security_group_names;  ///< As they were asked for.
   std::vector<ServerPort> ports;
+  std::vector<std::string> leaving_macs;          ///< Taken, and held by the guest: asked again.
   VmState vm_state = VmState::Building;
   ServerTask task_state = ServerTask::None;
   PowerState power_state = PowerState::NoState;
