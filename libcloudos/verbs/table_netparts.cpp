@@ -21,6 +21,10 @@ constexpr Parameter kBindingAdd[] = {subject("PORT", "ports", "port_id"),
 
 constexpr Parameter kTopology[] = {
     ref("project_id", "--project", "projects", "project it is for", "project")};
+constexpr Parameter kTopologyMake[] = {
+    kTopology[0],
+    set("fields", "--check-resources", "\"dry-run\"", "only say whether one could be made"),
+    set("", "--or-show", "true", "show it when it is there already (the default)")};
 constexpr Parameter kPoolAdd[] = {
     subject("POOL", "subnet_pools"),
     must(of(Kind::TextList, "prefixes", "--prefix", "a prefix (repeat for more)"))};
@@ -104,7 +108,7 @@ constexpr Verb kNetpartsVerbs[] = {
     {"auto_topologies.show", "GET", "/network/v2.0/auto-allocated-topology/{project_id}", "",
      "auto_allocated_topology",
      "Shows a project's network that leads out, made when there is none.",
-     "network auto allocated topology create", kTopology},
+     "network auto allocated topology create", kTopologyMake},
     {"auto_topologies.delete", "DELETE", "/network/v2.0/auto-allocated-topology/{project_id}", "",
      "", "Deletes what was made for a project by itself.", "network auto allocated topology delete",
      kTopology},

@@ -336,6 +336,24 @@ TEST_CASE("versions, extensions, zones and quotas are listed for the services th
        });
 }
 
+TEST_CASE("whether a network that leads out could be made is asked before it is made") {
+  walk(shared_site(),
+       {
+           {"network auto allocated topology create --check-resources", 1, "external"},
+           {"subnet pool create --default --pool-prefix 10.64.0.0/16 --default-prefix-length 26 tp",
+            0, "tp"},
+           {"network create --external --default tout", 0, "tout"},
+           {"subnet create --network tout --subnet-range 192.0.2.0/24 tsub", 0, "tsub"},
+           {"network auto allocated topology create --check-resources -f value", 0, "pass"},
+           {"network list -f value -c Name", 0, "tout", "auto_allocated"},
+           {"network auto allocated topology create --or-show", 0, "", "pass"},
+           {"network list -f value -c Name", 0, "auto_allocated"},
+           {"network auto allocated topology delete", 0, ""},
+           {"network delete tout", 0, ""},
+           {"subnet pool delete tp", 0, ""},
+       });
+}
+
 TEST_CASE("a cloud that answers in shapes of its own gets an error, and no end of the program") {
   const cloudos::Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in at{};
