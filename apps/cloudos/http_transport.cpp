@@ -168,6 +168,10 @@ class HttpTransport final : public Transport {
     request.url = identity_url() + "/auth/tokens";
     request.body = json{{"auth", auth}}.dump(-1, ' ', false, json::error_handler_t::replace);
     CLOUDOS_TRY(const HttpReply reply, http_.send(request));
+    if (reply.status == 401 && !reply.header("Openstack-Auth-Receipt").empty())
+      return fail(ErrorCode::Unauthenticated,
+                  fmt::format("The login of '{}' takes a passcode too: give it by OS_PASSCODE.",
+                              c.user_id.empty() ? c.username : c.user_id));
     if (reply.status == 401) return refused_login();
     if (reply.status >= 300)
       return fail(verbs::code_of_status(reply.status),
