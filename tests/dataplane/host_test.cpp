@@ -426,7 +426,8 @@ TEST_CASE("a guest speaks for no neighbour to the DHCP server") {
       say("10.0.0.11", server, port, declined);
     }
     // Nor when the name is in a fragment of its own.
-    auto begun = udp_frame(t.a.mac(), "ff:ff:ff:ff:ff:ff", "10.0.0.11", everybody, 68, 67, declined);
+    auto begun =
+        udp_frame(t.a.mac(), "ff:ff:ff:ff:ff:ff", "10.0.0.11", everybody, 68, 67, declined);
     auto rest = begun;
     constexpr std::size_t kIp = 14, kUdp = 34, kCut = 16;
     const auto lasting = [](Octets& frame, std::uint16_t flags) {
