@@ -1,11 +1,15 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 #include <linux/netlink.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "dataplane/l3_support.hpp"
 #include "network/linuxbridge/advertiser.hpp"
@@ -299,6 +303,34 @@ TEST_CASE("an advertisement says what the subnet's mode means") {
   }
   CHECK(lb::advertisement({{NetworkId("n"), "10.0.0.0/24", "slaac", {}, 1400}}, "fa:16:3e:00:00:01")
             .empty());
+}
+
+TEST_CASE("a leg that could not be advertised is so the next time that it is asked for") {
+  const auto threads = [] {
+    const std::filesystem::directory_iterator tasks("/proc/self/task");
+    return std::distance(std::filesystem::begin(tasks), std::filesystem::end(tasks));
+  };
+  const auto before = threads();
+  lb::Advertiser advertiser{Log()};
+  const PortId leg("11111111-1111-4111-8111-111111111111");
+  Fd socket(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  REQUIRE(socket.valid());
+  const auto asked = [&] {
+    return advertiser.set(leg, 1, "message", [&]() -> Result<Fd> { return std::move(socket); });
+  };
+  rlimit usual{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &usual) == 0);
+  rlimit none = usual;
+  none.rlim_cur = 3;  // No descriptor is left for what it wakes by.
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const bool first = asked().has_value();
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &usual) == 0);
+  CHECK_FALSE(first);
+  CHECK(threads() == before);
+  CHECK(asked());
+  CHECK(threads() == before + 1);
+  CHECK(asked());
+  CHECK(threads() == before + 1);
 }
 
 TEST_CASE("a router's rules take no word that is no address") {

@@ -214,7 +214,8 @@ Result<void> Advertiser::set(const PortId& leg, int device_index, const std::str
   const std::lock_guard lock(impl_->mutex);
   const auto known = impl_->legs.find(leg);
   if (known != impl_->legs.end() && known->second.device_index == device_index) {
-    if (known->second.message == message) return Result<void>();
+    // Who could not be advertised the last time is known, too.
+    if (known->second.message == message && impl_->thread.joinable()) return Result<void>();
     known->second.message = message;
     known->second.next = AdvertClock::now();
   } else {
