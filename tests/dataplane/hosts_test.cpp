@@ -6,8 +6,13 @@
 #include <linux/veth.h>
 
 #include <chrono>
+#include <functional>
+#include <optional>
+#include <set>
 
 #include "dataplane/l3_support.hpp"
+#include "dataplane/traffic.hpp"
+#include "network/linuxbridge/routes.hpp"
 #include "network/linuxbridge/shaping.hpp"
 
 using namespace cloudos;
@@ -122,6 +127,151 @@ TEST_CASE("a network spans two hosts by tunnels, each with its own DHCP server")
     guest_a->send_frame(udp_frame(a.mac, "ff:ff:ff:ff:ff:ff", "0.0.0.0", "255.255.255.255", 68, 67,
                                   "discover-of-a"));
     CHECK_FALSE(arrives(heard, "discover-of-a"));
+    converge(*one.driver, {});
+    converge(*two.driver, {});
+  });
+}
+
+TEST_CASE("what others break of a tunnel is whole within five seconds; others lose nothing") {
+  on_private_host([] {
+    Machine one("host-1", "192.0.2.1");
+    Machine two("host-2", "192.0.2.2");
+    join_hosts(one.space, two.space);
+    one.start();
+    two.start();
+    Plan here = simple_plan();
+    NetworkPlan& wide = here.networks.begin()->second;
+    wide.type = "vxlan";
+    wide.segmentation_id = 77;
+    wide.mtu = 1450;
+    auto& rules = here.groups.begin()->second.rules;
+    rules.push_back(tcp_from_anywhere(80));
+    rules.push_back(tcp_from_anywhere(5000));
+    rules.back().protocol = "udp";
+    const PortPlan a = add_port(here, 11);
+    const PortPlan b = add_port(here, 12);
+    Plan there = here;
+    here.ports.erase(b.id);
+    here.networks.begin()->second.remote_ports = {{b.mac, b.addresses, "192.0.2.2"}};
+    here.networks.begin()->second.remote_hosts = {"192.0.2.2"};
+    there.ports.erase(a.id);
+    there.networks.begin()->second.remote_ports = {{a.mac, a.addresses, "192.0.2.1"}};
+    there.networks.begin()->second.remote_hosts = {"192.0.2.1"};
+    // Two on the second host that have nothing to do with the tunnel.
+    NetworkPlan beside = there.networks.begin()->second;
+    const NetworkId network = beside.id;
+    beside.id = NetworkId("dddddddd-dddd-4ddd-8ddd-dddddddddddd");
+    beside.type = "local";
+    beside.dhcp_mac = "fa:16:3e:00:00:03";
+    beside.hosts.clear();
+    beside.remote_ports.clear();
+    beside.remote_hosts.clear();
+    const auto neighbour = [&](int last) {
+      PortPlan port = b;
+      port.id = PortId(fmt::format("44444444-4444-4444-8444-9999999999{}", last));
+      port.network = beside.id;
+      port.mac = fmt::format("fa:16:3e:00:09:{}", last);
+      port.tap = fmt::format("tap-beside-{}", last);
+      port.addresses = {fmt::format("10.0.0.{}", last)};
+      there.ports.emplace(port.id, port);
+      return port;
+    };
+    const PortPlan c = neighbour(21);
+    const PortPlan d = neighbour(22);
+    there.networks.emplace(beside.id, beside);
+    std::optional<Guest> guest_a, guest_b, guest_c, guest_d;
+    one.space.in([&] { guest_a.emplace(guest_of(a, "")); });
+    two.space.in([&] {
+      guest_b.emplace(guest_of(b, ""));
+      guest_c.emplace(guest_of(c, ""));
+      guest_d.emplace(guest_of(d, ""));
+    });
+    converge(*one.driver, here);
+    std::optional<Keeper> keeper(std::in_place, two.driver, there);
+    one.space.in([&] { guest_a->await_carrier(); });
+    two.space.in([&] {
+      for (const auto* guest : {&*guest_b, &*guest_c, &*guest_d}) guest->await_carrier();
+    });
+    const lb::Names names(kFolder, "host-2");
+    const std::string tunnel = names.tunnel(network.value);
+    const std::string bridge = names.bridge(network.value);
+    /// What is done with the device, on the second host; nothing when it is not there.
+    const auto with = [&](const std::string& device, const auto& work) {
+      two.space.in([&] {
+        auto netlink = lb::Netlink::open(NETLINK_ROUTE);
+        const auto link = lb::find_link(*netlink, device);
+        if (link && *link) work(*netlink, **link);
+      });
+    };
+    const auto forwards = [&] {
+      std::set<std::string> found;
+      with(tunnel, [&](lb::Netlink& netlink, const lb::Link& link) {
+        const auto has = lb::list_forwards(netlink, link);
+        for (const auto& entry : *has) found.insert(entry.mac + " " + entry.remote);
+      });
+      return found;
+    };
+    const auto answers = [&] {
+      std::size_t found = 0;
+      with(bridge, [&](lb::Netlink& netlink, const lb::Link& link) {
+        found = lb::list_neighbours(netlink, link)->size();
+      });
+      return found;
+    };
+    // One of them: what is done while another is being put right is seen by the pass after that.
+    const auto forget = [&](bool flood) {
+      with(tunnel, [&](lb::Netlink& netlink, const lb::Link& link) {
+        const auto has = lb::list_forwards(netlink, link);
+        for (const auto& entry : *has)
+          if ((entry.mac == "00:00:00:00:00:00") == flood)
+            REQUIRE(lb::delete_forward(netlink, link, entry));
+      });
+    };
+    const auto web = guest_a->listen("10.0.0.11", 80);
+    const auto connects = [&] { return guest_b->can_connect("10.0.0.11", 80); };
+    REQUIRE(becomes(connects));
+    keeper->rest();
+    const auto known = forwards();
+    REQUIRE(known.size() == 2);
+    REQUIRE(answers() == 1);
+    const auto whole = [&] { return forwards() == known && answers() == 1 && connects(); };
+    struct Row {
+      std::string what;
+      std::function<void()> damage;
+    };
+    const Row rows[] = {
+        {"the tunnel's device deleted", [&] { two.space.in([&] { drop_device(tunnel); }); }},
+        {"the tunnel taken down",
+         [&] {
+           with(tunnel, [](lb::Netlink& netlink, const lb::Link& link) {
+             REQUIRE(lb::change_link(netlink, link, {.up = false}));
+           });
+         }},
+        {"a port's forwarding entry deleted", [&] { forget(false); }},
+        {"the entry for broadcasts deleted", [&] { forget(true); }},
+        {"the address that is answered for deleted",
+         [&] {
+           with(bridge, [](lb::Netlink& netlink, const lb::Link& link) {
+             const auto has = lb::list_neighbours(netlink, link);
+             for (const auto& entry : *has) REQUIRE(lb::delete_neighbour(netlink, link, entry));
+           });
+         }},
+        {"the bridge deleted", [&] { two.space.in([&] { drop_device(bridge); }); }},
+    };
+    for (const auto& row : rows) {
+      CAPTURE(row.what);
+      keeper->rest();
+      REQUIRE(becomes(whole));
+      Stream stream(*guest_c, *guest_d, "10.0.0.22", 5000);
+      REQUIRE(becomes([&] { return stream.sent() > 5; }));
+      const auto began = std::chrono::steady_clock::now();
+      row.damage();
+      CHECK(becomes(whole));
+      CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(5));
+      CHECK(stream.finish() == 0);
+      CHECK(keeper->failures() == 0);
+    }
+    keeper.reset();
     converge(*one.driver, {});
     converge(*two.driver, {});
   });

@@ -5,6 +5,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <functional>
+#include <optional>
+
 #include "dataplane/l3_support.hpp"
 #include "dataplane/traffic.hpp"
 #include "network/linuxbridge/entrances.hpp"
@@ -179,6 +183,66 @@ TEST_CASE("a sub-port's frames have its tag on the parent's device and none in i
     CAPTURE(before);
     CAPTURE(after);
     CHECK((after == before));
+  });
+}
+
+TEST_CASE("what others break of a sub-port is whole within five seconds; others lose nothing") {
+  on_private_host([] {
+    TrunkedWorld world;
+    if (!has_trunks(*world.driver)) return;
+    const PortPlan from = add_port(world.plan, 21);
+    const PortPlan to = add_port(world.plan, 22);
+    {
+      const Guest guest = guest_of(world.parent, "");
+      const Guest there = guest_of(world.other, "");
+      const Guest sender = guest_of(from, "");
+      const Guest listener = guest_of(to, "");
+      std::optional<Keeper> keeper(std::in_place, world.driver, world.plan);
+      for (const auto* one : {&guest, &there, &sender, &listener}) one->await_carrier();
+      const auto heard = there.sniff();
+      const auto back = guest.sniff();
+      const auto works = [&] {
+        guest.send_frame(with_tag(udp_frame(world.sub.mac, world.other.mac, "10.5.0.1", "10.5.0.2",
+                                            5000, 5000, "from-the-trunk"),
+                                  kSubTag));
+        if (tag_of_next(heard, "from-the-trunk") != -1) return false;
+        there.send_frame(udp_frame(world.other.mac, world.sub.mac, "10.5.0.2", "10.5.0.1", 5000,
+                                   5000, "to-the-trunk"));
+        return tag_of_next(back, "to-the-trunk") == kSubTag;
+      };
+      const std::string end = lb::Names(kFolder).sub_end(world.sub.id.value);
+      const auto drop = [](const std::string& device, std::uint32_t order) {
+        auto netlink = lb::Netlink::open(NETLINK_ROUTE);
+        const auto link = lb::find_link(*netlink, device);
+        REQUIRE(*link);
+        REQUIRE(lb::drop_entrance(*netlink, **link, order));
+      };
+      struct Row {
+        std::string what;
+        std::function<void()> damage;
+      };
+      const Row rows[] = {
+          {"the program that takes the tag off removed", [&] { drop(world.parent.tap, kSubTag); }},
+          {"the program that puts the tag on removed", [&] { drop(end, 1); }},
+          {"the pair's end deleted", [&] { drop_device(end); }},
+          {"the sub-port's device deleted", [&] { drop_device(world.sub.tap); }},
+      };
+      for (const auto& row : rows) {
+        CAPTURE(row.what);
+        keeper->rest();
+        REQUIRE(becomes(works));
+        Stream stream(sender, listener, "10.0.0.22", 5000);
+        REQUIRE(becomes([&] { return stream.sent() > 5; }));
+        const auto began = std::chrono::steady_clock::now();
+        row.damage();
+        CHECK(becomes(works));
+        CHECK(std::chrono::steady_clock::now() - began < std::chrono::seconds(5));
+        CHECK(stream.finish() == 0);
+        CHECK(keeper->failures() == 0);
+      }
+      keeper.reset();
+      converge(*world.driver, {});
+    }
   });
 }
 

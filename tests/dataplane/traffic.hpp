@@ -1,7 +1,10 @@
 #pragma once
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -34,6 +37,70 @@ class Stream {
   std::atomic<int> sent_{0}, got_{0};
   std::atomic<bool> over_{false};
   std::thread thread_;
+};
+
+/// Keeps a host as a plan has it, as the service does: at the start, and whenever the driver's own
+/// watchman says that somebody touched it. Nobody else calls converge.
+class Keeper {
+ public:
+  Keeper(std::shared_ptr<cloudos::network::LinuxBridgeDriver> driver, const Plan& plan)
+      : driver_(std::move(driver)), plan_(plan), thread_([this] { work(); }) {
+    driver_->watch([this] { notice(); });
+    notice();
+  }
+  ~Keeper() {
+    driver_->watch(nullptr);
+    {
+      const std::lock_guard lock(mutex_);
+      over_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+  Keeper(const Keeper&) = delete;
+  Keeper& operator=(const Keeper&) = delete;
+  /// Waits until it has had nothing to do for a while: what is done to the host in the middle of a
+  /// pass goes unnoticed until the next.
+  void rest() {
+    std::unique_lock lock(mutex_);
+    const auto idle = [&] {
+      return !wanted_ && !busy_ && std::chrono::steady_clock::now() - last_ > kQuiet;
+    };
+    while (!idle()) changed_.wait_for(lock, kQuiet / 4);
+  }
+  int failures() const { return failures_; }
+
+ private:
+  static constexpr std::chrono::milliseconds kQuiet{300};
+  void notice() {
+    {
+      const std::lock_guard lock(mutex_);
+      wanted_ = true;
+    }
+    changed_.notify_all();
+  }
+  void work() {
+    std::unique_lock lock(mutex_);
+    while (!over_) {
+      changed_.wait(lock, [&] { return wanted_ || over_; });
+      if (over_) return;
+      wanted_ = false;
+      busy_ = true;
+      lock.unlock();
+      if (!driver_->converge(plan_)) ++failures_;
+      lock.lock();
+      busy_ = false;
+      last_ = std::chrono::steady_clock::now();
+    }
+  }
+  std::shared_ptr<cloudos::network::LinuxBridgeDriver> driver_;
+  const Plan plan_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool wanted_ = false, busy_ = false, over_ = false;
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+  std::atomic<int> failures_{0};
+  std::thread thread_;  // Last: it uses the others.
 };
 
 /// A stream connection over IPv6; "%eth0" is understood.

@@ -64,6 +64,37 @@ bool link_disturbed(const nlmsghdr& message, const std::set<std::string>& bridge
   return !up || !plugged;
 }
 
+/// What a name of this namespace's device begins with; of one that is gone nobody knows, and that it
+/// went is heard of by itself.
+bool is_device_called(int index, bool (*wanted)(std::string_view)) {
+  std::array<char, IF_NAMESIZE> name{};
+  return ::if_indextoname(static_cast<unsigned>(index), name.data()) != nullptr &&
+         wanted(name.data());
+}
+
+/// Where a tunnel leads, or what a bridge of ours answers for: written, never learned.
+bool neighbour_disturbed(const nlmsghdr& message) {
+  ndmsg info{};
+  std::memcpy(&info, NLMSG_DATA(&message), sizeof info);
+  if (info.ndm_family == AF_BRIDGE) {
+    const bool written = (info.ndm_flags & NTF_SELF) != 0 && (info.ndm_state & NUD_PERMANENT) != 0;
+    return written && is_device_called(info.ndm_ifindex, [](std::string_view name) {
+      return name.starts_with("clx");
+    });
+  }
+  // Of groups' addresses there are entries, too, which come and go by themselves.
+  return message.nlmsg_type == RTM_DELNEIGH && info.ndm_state != NUD_NOARP &&
+         is_device_called(info.ndm_ifindex,
+                          [](std::string_view name) { return name.starts_with("clb"); });
+}
+
+/// A filter at a device's entrance, the place for them, or a queue that went.
+bool control_disturbed(const nlmsghdr& message) {
+  tcmsg info{};
+  std::memcpy(&info, NLMSG_DATA(&message), sizeof info);
+  return is_device_called(info.tcm_ifindex, named_as_ours);
+}
+
 /// Of tables, chains, rules, sets and elements alike the table's name is the first attribute.
 bool filter_disturbed(const nlmsghdr& message, const std::string& table) {
   bool ours = false;
@@ -115,6 +146,10 @@ bool drain(int socket, const std::string& table, const std::set<std::string>& br
       const auto type = message->nlmsg_type;
       if (type == RTM_NEWLINK || type == RTM_DELLINK)
         disturbed |= link_disturbed(*message, bridges);
+      if (!where && (type == RTM_NEWNEIGH || type == RTM_DELNEIGH))
+        disturbed |= neighbour_disturbed(*message);
+      if (!where && (type == RTM_DELTFILTER || type == RTM_DELCHAIN || type == RTM_DELQDISC))
+        disturbed |= control_disturbed(*message);
       if (where && (type == RTM_DELADDR || type == RTM_DELROUTE)) disturbed = true;
       if (type >> 8 == NFNL_SUBSYS_NFTABLES) disturbed |= filter_disturbed(*message, table);
     }
@@ -145,13 +180,17 @@ constexpr int kRoom = 1 << 20;
 /// What the waiting tells apart; any other number is a process.
 constexpr std::uint64_t kSocket = 0;
 
-void add_listener(std::vector<Fd>& out, int protocol, std::uint32_t groups) {
+/// Of this namespace alone, or of those that have a number in it, too.
+enum class Hears : bool { Here, Everywhere };
+
+void add_listener(std::vector<Fd>& out, int protocol, std::uint32_t groups, Hears hears) {
   // Without one the periodic pass is what notices.
   auto opened = Netlink::listen(protocol, groups);
   if (!opened) return;
   const int on = 1;
   ::setsockopt(opened->get(), SOL_SOCKET, SO_RCVBUF, &kRoom, sizeof kRoom);
-  if (::setsockopt(opened->get(), SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, &on, sizeof on) != 0) {
+  if (hears == Hears::Everywhere &&
+      ::setsockopt(opened->get(), SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, &on, sizeof on) != 0) {
     // Of its own namespace it hears all the same.
   }
   out.push_back(std::move(*opened));
@@ -289,8 +328,11 @@ void Watchman::start(std::function<void()> disturbed) {
   if (!wanted || impl_->thread.joinable()) return;
   impl_->sockets.clear();
   add_listener(impl_->sockets, NETLINK_ROUTE,
-               RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR);
-  add_listener(impl_->sockets, NETLINK_NETFILTER, kFilterGroup);
+               RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_IFADDR,
+               Hears::Everywhere);
+  // Guests' neighbours, as routers and servers meet them, are nobody's concern.
+  add_listener(impl_->sockets, NETLINK_ROUTE, RTMGRP_NEIGH | RTMGRP_TC, Hears::Here);
+  add_listener(impl_->sockets, NETLINK_NETFILTER, kFilterGroup, Hears::Everywhere);
   impl_->wake = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   impl_->waiting = Fd(::epoll_create1(EPOLL_CLOEXEC));
   if (!impl_->wake.valid() || !impl_->waiting.valid()) return;  // The periodic pass is left.
