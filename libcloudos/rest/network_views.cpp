@@ -47,8 +47,10 @@ Result<void> filter_view(const View& view, const Query& query, std::vector<ViewR
       return bad_view_member("[{}] is invalid attribute for filtering", name);
     filters[name].insert(value);
   }
-  for (const auto& [name, values] : filters)
-    std::erase_if(rows, [&](const ViewRow& row) { return !view_matches(row, name, values); });
+  for (const auto& filter : filters)
+    std::erase_if(rows, [&](const ViewRow& row) {
+      return !view_matches(row, filter.first, filter.second);
+    });
   return Result<void>();
 }
 
