@@ -26,9 +26,11 @@
 #include <stdexcept>
 #include <thread>
 
+#include "base/process.hpp"
 #include "dataplane/l3_support.hpp"
 #include "dataplane/support.hpp"
 #include "network/contract.hpp"
+#include "network/linuxbridge/dnsmasq.hpp"
 #include "network/linuxbridge/netns.hpp"
 #include "network/linuxbridge/nft.hpp"
 #include "network/linuxbridge/watchman.hpp"
@@ -356,6 +358,46 @@ TEST_CASE("what was flushed, deleted or killed behind our back comes back") {
     settle(*driver, plan);
     CHECK(link_named("tap-test-12").kind == "tun");
     settle(*driver, {});
+  });
+}
+
+TEST_CASE("a DHCP server whose program is gone is said to be; other ports have all they had") {
+  on_private_host([] {
+    const TempDir dir;
+    const std::string program = dir.path() + "/dnsmasq";
+    const auto real = find_program("dnsmasq");
+    std::filesystem::copy_file(real, program);
+    auto made = make_linuxbridge({kFolder, dir.path(), {}, program}, nullptr, Log());
+    REQUIRE(made);
+    auto& driver = **made;
+    Plan plan = simple_plan();
+    plan.groups.begin()->second.rules.push_back(tcp_from_anywhere(80));
+    const Guest a(kFolder, add_port(plan, 11));
+    Guest b(kFolder, add_port(plan, 12));
+    b.add_address("10.0.0.12", 24);
+    settle(driver, plan);
+    b.await_carrier();
+    REQUIRE(a.dhcp());
+    std::filesystem::remove(program);
+    // One more network, of which nobody can hand out addresses.
+    NetworkPlan other = plan.networks.begin()->second;
+    other.id = NetworkId("dddddddd-dddd-4ddd-8ddd-dddddddddddd");
+    other.dhcp_mac = "fa:16:3e:00:00:03";
+    other.hosts.clear();
+    plan.networks.emplace(other.id, other);
+    const Guest c(kFolder, add_port(plan, 13));
+    const auto failed = driver.converge(plan);
+    REQUIRE_FALSE(failed);
+    CHECK(failed.error().code == ErrorCode::Unavailable);
+    CHECK((failed.error().message + failed.error().detail).find("cannot be executed") !=
+          std::string::npos);
+    CHECK(a.dhcp());
+    c.await_carrier();
+    CHECK(c.dhcp());  // Of the network whose server runs.
+    std::filesystem::copy_file(real, program);
+    settle(driver, plan);
+    CHECK(lb::Dnsmasq("", dir.path() + "/networks/" + other.id.value).pid());
+    settle(driver, {});
   });
 }
 

@@ -64,7 +64,7 @@ bool link_disturbed(const nlmsghdr& message, const std::set<std::string>& bridge
   return !up || !plugged;
 }
 
-/// What a name of this namespace's device begins with; of one that is gone nobody knows, and that it
+/// Whether a device of this namespace is called so. Of one that is gone nobody knows, and that it
 /// went is heard of by itself.
 bool is_device_called(int index, bool (*wanted)(std::string_view)) {
   std::array<char, IF_NAMESIZE> name{};
