@@ -162,7 +162,6 @@ Result<void> fill_settings(const Options& options, NetworkSettings& settings) {
     return fail(ErrorCode::InvalidArgument,
                 "networks.tunnel_address: say which host it is of, by networks.host");
   }
-  CLOUDOS_CHECK(check_other_hosts(options));
   CLOUDOS_CHECK(check_ranges("vni_ranges", settings.vxlan_ranges, limits::kVniMost));
   if (!asked.vlan_ranges) return Result<void>();
   for (const auto& [name, ranges] : *asked.vlan_ranges)
@@ -176,7 +175,8 @@ bool built() {
   return true;
 }
 
-Result<void> check([[maybe_unused]] const Options& options) {
+Result<void> check(const Options& options) {
+  CLOUDOS_CHECK(check_other_hosts(options));
 #if !CLOUDOS_WITH_LINUXBRIDGE
   if (options.network == Backend::Real && !options.mechanism_driver)
     return left_out("the Linux-bridge driver is", "CLOUDOS_WITH_LINUXBRIDGE");
