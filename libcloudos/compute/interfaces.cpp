@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/text.hpp"
+#include "compute/names.hpp"
 #include "compute/servers_impl.hpp"
 #include "records/table.hpp"
 
@@ -182,8 +183,9 @@ Result<Server> Servers::attach_interface(const Context& ctx, const ServerId& id,
     }
   }
   const tasks::TaskRecord task = impl_->make_task(ctx, id, "attach-interface", {});
+  Server server;
   CLOUDOS_CHECK(engine.store.transact([&](store::Txn& txn) -> Result<void> {
-    CLOUDOS_TRY(Server server, records::get<Server>(txn, id));
+    CLOUDOS_TRY(server, records::get<Server>(txn, id));
     CLOUDOS_CHECK(compute::check_action(server, compute::Action::ChangeInterfaces));
     if (server.ports.size() >= limits::kServerPorts) {
       return fail(ErrorCode::Conflict, fmt::format("Instance {} has {} interfaces, and can have no "
@@ -197,7 +199,11 @@ Result<Server> Servers::attach_interface(const Context& ctx, const ServerId& id,
     return impl_->hand_over(txn, server, std::move(queued), ServerTask::None);
   }));
   engine.runner.wake();
-  return get(ctx, id);
+  // As it was then: its last port is this one, whoever changes it by now.
+  CLOUDOS_TRY(const auto snapshot, engine.store.snapshot());
+  Impl::Names names(impl_->networks);
+  CLOUDOS_CHECK(impl_->fill_view(*snapshot, names, server));
+  return server;
 }
 
 Result<TaskId> Servers::detach_interface(const Context& ctx, const ServerId& id,

@@ -499,6 +499,26 @@ TEST_CASE("compute: interfaces are given to a server and taken from it") {
   CHECK(site.status_of(id) == "ACTIVE");
 }
 
+TEST_CASE("compute: of interfaces asked for at once each caller is told its own") {
+  ComputeSite site;
+  const std::string id = site.boot();
+  std::vector<std::string> addresses(6), answers(6);
+  std::vector<std::thread> callers;
+  for (std::size_t i = 0; i < addresses.size(); ++i) {
+    addresses[i] = "10.0.0." + std::to_string(60 + i);
+    callers.emplace_back([&, i] {
+      const auto made = site.compute(
+          "POST", "/servers/" + id + "/os-interface",
+          {{"interfaceAttachment",
+            {{"net_id", site.network}, {"fixed_ips", {{{"ip_address", addresses[i]}}}}}}});
+      if (made.status == 200)
+        answers[i] = made.json()["interfaceAttachment"]["fixed_ips"][0]["ip_address"];
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  CHECK(answers == addresses);
+}
+
 TEST_CASE("compute: flavors as the API shows and takes them") {
   ComputeSite site;
   const json flavor = site.compute("GET", "/flavors/42").json()["flavor"];
