@@ -97,9 +97,9 @@ TEST_CASE("guests search the cloud's domain, and find names under it, bare, and 
     REQUIRE(lease->options.count(kDomainOption) == 1);
     CHECK(lease->options.at(kDomainOption).substr(0, 19) == "openstackgate.local");
     CHECK(lease->options.count(kSearchOption) == 0);
-    for (const auto& [code, value] : lease->options) {
-      CAPTURE(code);
-      CHECK(value.find("starwars") == std::string::npos);
+    for (const auto& option : lease->options) {
+      CAPTURE(option.first);
+      CHECK(option.second.find("starwars") == std::string::npos);
     }
     struct Row {
       std::string name;
