@@ -21,12 +21,26 @@ struct Proof {
   }
   static World& world(test::Life& life) { return static_cast<World&>(life); }
 
+  World& furnish(test::Life& life) {
+    World& w = world(life);
+    w.furnish();
+    REQUIRE(w.networks->groups(w.user));
+    w.settle();
+    return w;
+  }
   void boot(test::Life& life) {
     const auto made = world(life).servers->create(world(life).user, world(life).spec());
     REQUIRE(made);
     server = made->id;
     life.settle();
     REQUIRE(world(life).get(server).status() == "ACTIVE");
+  }
+  /// The server goes, and leaves nothing.
+  void remove(World& w) {
+    REQUIRE(w.servers->remove(w.user, server));
+    w.settle();
+    if (empty_slate.empty()) empty_slate = w.keys();
+    check_gone(w);
   }
   void check_gone(World& w) {
     CHECK(w.servers->get(w.user, server).error().code == ErrorCode::NotFound);
@@ -53,10 +67,7 @@ struct Proof {
 TEST_CASE("create-server fails clean, repeats and survives a crash after every commit") {
   Proof proof("create-server");
   proof.scenario.prepare = [&](test::Life& life) {
-    World& w = Proof::world(life);
-    w.furnish();
-    REQUIRE(w.networks->groups(w.user));
-    w.settle();
+    proof.furnish(life);
   };
   proof.scenario.begin = [&](test::Life& life) {
     const auto made = Proof::world(life).servers->create(Proof::world(life).user,
@@ -87,10 +98,7 @@ TEST_CASE("create-server fails clean, repeats and survives a crash after every c
       CHECK(w.out.plane->state().ports.size() == 1);
     }
     CHECK(placement::audit(*w.snapshot())->empty());
-    REQUIRE(w.servers->remove(w.user, proof.server));
-    w.settle();
-    if (proof.empty_slate.empty()) proof.empty_slate = w.keys();
-    proof.check_gone(w);
+    proof.remove(w);
   };
   test::prove_task(proof.scenario);
 }
@@ -98,10 +106,7 @@ TEST_CASE("create-server fails clean, repeats and survives a crash after every c
 TEST_CASE("delete-server gets stuck at worst, repeats and survives a crash after every commit") {
   Proof proof("delete-server");
   proof.scenario.prepare = [&](test::Life& life) {
-    World& w = Proof::world(life);
-    w.furnish();
-    REQUIRE(w.networks->groups(w.user));
-    w.settle();
+    proof.furnish(life);
     proof.boot(life);
   };
   proof.scenario.begin = [&](test::Life& life) {
@@ -128,10 +133,7 @@ void prove_power(std::string type, bool stop_first,
                  std::string_view done, std::string_view failed_status) {
   Proof proof(std::move(type));
   proof.scenario.prepare = [&](test::Life& life) {
-    World& w = Proof::world(life);
-    w.furnish();
-    REQUIRE(w.networks->groups(w.user));
-    w.settle();
+    World& w = proof.furnish(life);
     proof.boot(life);
     if (!stop_first) return;
     REQUIRE(w.servers->stop(w.user, proof.server));
@@ -158,10 +160,7 @@ void prove_power(std::string type, bool stop_first,
       CHECK(runs == (done == "ACTIVE"));
       CHECK(server.power_state == (runs ? PowerState::Running : PowerState::Shutdown));
     }
-    REQUIRE(w.servers->remove(w.user, proof.server));
-    w.settle();
-    if (proof.empty_slate.empty()) proof.empty_slate = w.keys();
-    proof.check_gone(w);
+    proof.remove(w);
   };
   test::prove_task(proof.scenario);
 }
@@ -195,10 +194,7 @@ void prove_interface(std::string type, bool attached_first) {
     return w.servers->attach_interface(w.user, proof.server, {w.out.network, {}, {}});
   };
   proof.scenario.prepare = [&](test::Life& life) {
-    World& w = Proof::world(life);
-    w.furnish();
-    REQUIRE(w.networks->groups(w.user));
-    w.settle();
+    World& w = proof.furnish(life);
     proof.boot(life);
     if (!attached_first) return;
     REQUIRE(attach(w));
@@ -227,10 +223,7 @@ void prove_interface(std::string type, bool attached_first) {
     CHECK(w.networks->ports_of(proof.server)->size() == server.ports.size());
     CHECK(w.out.hypervisor->interfaces(proof.server).size() == server.ports.size());
     CHECK(w.out.plane->state().ports.size() == server.ports.size());
-    REQUIRE(w.servers->remove(w.user, proof.server));
-    w.settle();
-    if (proof.empty_slate.empty()) proof.empty_slate = w.keys();
-    proof.check_gone(w);
+    proof.remove(w);
   };
   test::prove_task(proof.scenario);
 }
